@@ -1,0 +1,41 @@
+# Everything runs in .venv; each target installs it first when it is missing or out of date.
+PYTHON ?= python3
+# On Linux, torch from the public registry brings its CUDA libraries (several GB). To have the CPU build instead, set this to
+# PyTorch's CPU index, which the installation page of pytorch.org names: make demo TORCH_INDEX=https://...
+TORCH_INDEX ?=
+
+BIN := .venv/bin
+READY := .venv/.ready
+BENCHMARKS := $(filter-out benchmarks/machine.py,$(wildcard benchmarks/*.py))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv demo test lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(READY) ## create .venv and install the pinned versions
+
+$(READY): pyproject.toml constraints.txt
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e ".[test]"
+	@touch $@
+
+demo: $(READY) ## train and compare all methods on scikit-learn's digits, about 3 minutes
+	$(BIN)/lookalike demo
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## check style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(READY) ## run every benchmark and renew benchmarks/results
+	set -e; for file in $(BENCHMARKS); do $(BIN)/python $$file; done
+
+clean: ## remove the environment, builds and caches
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

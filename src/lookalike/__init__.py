@@ -1,0 +1,60 @@
+"""lookalike: GANs that know about classes, for a user's own labelled images.
+
+The data flow, in reading order:
+
+    data        folders, arrays, IDX files -> images with labels; splits by content
+    streams     what D is shown, under which verdict (+ latents, nets)
+    heads       how D answers
+    losses      answers -> losses
+    method      one value per axis; methods/ holds one file per paper
+    train       the only loop (+ gan); plan and runs give it a folder
+    checkpoint  safetensors and JSON, atomic, resumable to the bit
+    use         latent search, scores and thresholds, evaluation (+ baselines, model)
+    metrics     ROC AUC and rates, with intervals
+    report      run folders -> one HTML page
+
+Python's way in:
+
+    model = lookalike.fit("digits", known="3", against="8", method="mcgan", out="runs/three")
+    figures = lookalike.evaluate("runs/three", "digits", unknown="8")
+
+Names are loaded when they are first used, so that importing the package stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lookalike.api import fit as fit
+    from lookalike.data import read as read
+    from lookalike.gan import GAN as GAN
+    from lookalike.method import Method as Method
+    from lookalike.methods import METHODS as METHODS
+    from lookalike.metrics.auc import auc as auc
+    from lookalike.model import Model as Model
+    from lookalike.use.evaluate import evaluate as evaluate
+
+_PUBLIC = {
+    "read": "lookalike.data",
+    "Method": "lookalike.method",
+    "METHODS": "lookalike.methods",
+    "GAN": "lookalike.gan",
+    "fit": "lookalike.api",
+    "Model": "lookalike.model",
+    "evaluate": "lookalike.use.evaluate",
+    "auc": "lookalike.metrics.auc",
+}
+
+__all__ = list(_PUBLIC)  # noqa: PLE0604  the names are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'lookalike' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_PUBLIC)

@@ -1,0 +1,66 @@
+"""k nearest neighbours: an image is as unknown as it is far from the k-th nearest known training image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor
+
+from lookalike.data import scaled
+from lookalike.errors import ModelError
+from lookalike.use.score import Pixels, Scores
+
+
+class KNN:
+    """Euclidean distance to the fifth nearest training image, by scikit-learn.
+
+    Parameters
+    ----------
+    known : ndarray
+        (N, C, H, W) uint8 or (N, F) float32, the training images: they are part of the model.
+    """
+
+    kind = "knn"
+    summary = (
+        "The distance to the fifth nearest training image of the known class, on raw pixels. Nothing is trained and there is "
+        "no randomness; the model file holds the training images themselves."
+    )
+    neighbours = 5
+
+    def __init__(self, known: Pixels) -> None:
+        self.known = known
+        self.index = NearestNeighbors(n_neighbors=min(self.neighbours, len(known)), algorithm="brute").fit(_flat(known))
+
+    @classmethod
+    def fit(cls, pixels: Pixels) -> KNN:
+        """Keeps the known images."""
+        return cls(pixels)
+
+    def score(self, pixels: Pixels) -> Scores:
+        """Distance to the k-th nearest, on [-1, 1]; the nearest image is the first neighbour."""
+        distance, row = self.index.kneighbors(_flat(pixels))
+        nearest = self.known[row[:, 0]] if pixels.ndim == 4 else None
+        return Scores(distance[:, -1].astype(np.float64), {}, nearest)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The training images."""
+        return {"known": torch.from_numpy(np.ascontiguousarray(self.known))}
+
+    def facts(self) -> dict[str, Any]:
+        """The number of neighbours."""
+        return {"neighbours": self.neighbours}
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> KNN:
+        """The detector that gave `tensors` and `facts`."""
+        if set(tensors) != {"known"} or facts["neighbours"] != cls.neighbours or len(tensors["known"]) == 0:
+            raise ModelError("the model's tensors are not a k-nearest-neighbours model's (known)")
+        return cls(tensors["known"].numpy())
+
+
+def _flat(pixels: Pixels) -> Pixels:
+    return scaled(pixels).reshape(len(pixels), -1).astype(np.float64)

@@ -1,0 +1,112 @@
+"""The command line: parse, call, print. Errors are one line on standard error, with the exit code of their kind."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.config import Toml
+
+from lookalike.errors import LookalikeError, UsageError, show
+from lookalike.interrupts import Stopped, stop_on_sigterm
+
+CONFIG_LIMIT = 1 << 20  # bytes
+
+COMMANDS = {
+    "check": "Look at DATA before any training: classes, counts, sizes, unreadable files, duplicates.",
+    "train": "Train a detector of what is not a known class.",
+    "score": "Score images with a trained run: like the known class, or not?",
+    "evaluate": "Measure a run on unseen images of its known classes and an unknown one.",
+    "report": "Write one HTML page about one or several runs.",
+    "demo": "Train, score and compare everything on real digits, in minutes.",
+    "methods": "List the methods.",
+    "describe": "Say what a method does, on one screen.",
+    "cite": "Print the BibTeX of a method's paper.",
+}
+
+app = App(
+    name="lookalike",
+    help="Tell look-alike classes apart and flag what nobody labelled, with GANs that know about classes.",
+    version_flags=["--version"],
+    result_action="return_value",
+)
+for _name, _help in COMMANDS.items():
+    app.command(f"lookalike.commands:{_name}", name=_name, help=_help)
+
+
+@app.meta.default
+def _meta(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Annotated[Path | None, Parameter(help="TOML file with the command's settings; flags win over it.")] = None,
+    debug: Annotated[bool, Parameter(help="Show the traceback of an error.", negative=())] = False,
+) -> None:
+    """Runs one command."""
+    app.config = (_toml(config),) if config else ()
+    app(tokens, exit_on_error=False, print_error=False)
+
+
+def _toml(path: Path) -> Toml:
+    """Settings of the file; refuses one that is missing, too large or no TOML."""
+    import tomllib
+
+    try:
+        if path.stat().st_size > CONFIG_LIMIT:
+            raise UsageError(f"{show(path)} is larger than {CONFIG_LIMIT} bytes; give a TOML file with settings")
+        tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{show(path)} cannot be read as TOML: {show(error)}; give a file with lines such as lr = 0.0002") from error
+    return Toml(path, must_exist=True, use_commands_as_keys=False)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line and returns its exit code.
+
+    0 success; 1 a bug of ours; 2 usage; 3 data; 4 model file; 5 output; 6 diverged; 7 out of memory; 8 locked; 130 and
+    143 stopped by Ctrl-C and SIGTERM.
+    """
+    tokens = sys.argv[1:] if argv is None else argv
+    try:
+        app.meta(tokens, exit_on_error=False, print_error=False)
+    except BrokenPipeError:
+        # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (Exception, KeyboardInterrupt) as error:
+        if "--debug" in tokens:
+            traceback.print_exc()
+        message, code = _verdict(error)
+        print(f"error: {message}", file=sys.stderr)
+        return code
+    return 0
+
+
+def _verdict(error: BaseException) -> tuple[str, int]:
+    """One line for the user, and the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by Ctrl-C", 130
+    if isinstance(error, LookalikeError | Stopped):
+        return str(error), error.exit_code
+    if isinstance(error, CycloptsError):
+        return _sentence(error), UsageError.exit_code
+    return f"{show(repr(error), 500)}: this is a bug in lookalike; please report it with the output of --debug", 1
+
+
+def _sentence(error: CycloptsError) -> str:
+    """What Cyclopts or pydantic say, as one line."""
+    cause: BaseException | None = error.__cause__
+    if cause is not None and hasattr(cause, "errors"):
+        from lookalike.settings import sentence
+
+        return sentence(cause)
+    return " ".join(str(error).split()) + "; see --help"
+
+
+def entry() -> None:
+    """The console script."""
+    stop_on_sigterm()
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""The look before any training: decodes everything once and says what is there, what is odd and what cannot be used."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lookalike.data import gate
+from lookalike.data.images import content_key
+from lookalike.data.source import Picture, Skipped, Source
+from lookalike.data.sources import Size, open_source
+
+UPSCALED = 4
+FACTS = ("transparent", "frames", "icc", "turned", "renamed")
+Groups = tuple[tuple[str, ...], ...]
+
+
+@dataclass
+class Check:
+    """What `check` found; counts are of readable images unless said otherwise.
+
+    Attributes
+    ----------
+    classes : class name -> images; `images` is their sum, `official_test` how many the source calls test images
+    channels : 1 when every image is grey, else 3; None for vectors
+    sizes, modes, formats : "H x W", the file's own mode, and its format -> images
+    transparent, frames, icc, turned, renamed : images with transparency (laid on white), more frames (first used),
+        a colour profile (ignored), an EXIF orientation (applied), and another suffix than content (content decides)
+    upscaled : images that would grow more than 4 times in a side at the size asked for
+    duplicates : names of exactly equal images, one group each, within one class
+    two_labels : the same over several classes
+    repeated_in_test : the same over official training and test part
+    unreadable, ignored : files that cannot be used, and entries that are no images, each with the reason
+    """
+
+    source: str
+    classes: dict[str, int]
+    images: int = 0
+    official_test: int | None = None
+    channels: int | None = None
+    sizes: dict[str, int] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    formats: dict[str, int] = field(default_factory=dict)
+    transparent: int = 0
+    frames: int = 0
+    icc: int = 0
+    turned: int = 0
+    renamed: int = 0
+    upscaled: int = 0
+    duplicates: Groups = ()
+    two_labels: Groups = ()
+    repeated_in_test: Groups = ()
+    unreadable: tuple[Skipped, ...] = ()
+    ignored: tuple[Skipped, ...] = ()
+
+    def ignored_reasons(self) -> dict[str, int]:
+        """Reason -> entries left out, most frequent first."""
+        return _counts(entry.reason for entry in self.ignored)
+
+    def json(self) -> dict[str, Any]:
+        """All fields as values for JSON; names may hold surrogates, so write ASCII."""
+        return asdict(self) | {"ignored_reasons": self.ignored_reasons()}
+
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know, one printable line each."""
+        counted = (
+            (len(self.unreadable), "cannot be read"),
+            (len(self.two_labels), "appear under two labels or more"),
+            (sum(len(group) - 1 for group in self.duplicates), "repeat another image of their class exactly"),
+            (len(self.repeated_in_test), "appear in both the official training and test part"),
+            (len(self.ignored), "entries are ignored (" + ", ".join(self.ignored_reasons()) + ")"),
+            (self.renamed, "have a suffix of another format; the content decides"),
+            (self.frames, "hold more frames or pages; the first is used"),
+            (self.turned, "are turned by their EXIF orientation"),
+            (self.transparent, "have transparency; it is laid on white"),
+            (self.icc, "carry a colour profile; it is ignored"),
+            (sum(n for mode, n in self.modes.items() if mode.startswith("I;16")), "have 16 bits; 8 are kept"),
+            (self.upscaled, f"grow more than {UPSCALED} times at this size"),
+        )
+        return tuple(f"{count:,} {text}" for count, text in counted if count)
+
+
+def check(
+    source: str | Path,
+    *,
+    size: Size | None = None,
+    labelled: bool = True,
+    value_range: gate.ValueRange | None = None,
+    allow_empty_class: bool = False,
+) -> Check:
+    """Decode every image of `source` once, one at a time, and say what was found.
+
+    `size` (H, W) is only used to count images that would grow much. Unreadable images are listed, not raised.
+
+    Raises
+    ------
+    DataError
+        when the source itself cannot be used: see `read`.
+    """
+    opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
+    found = Check(str(source), dict.fromkeys(opened.classes, 0), ignored=opened.ignored)
+    unreadable: list[Skipped] = []
+    same: dict[str, list[int]] = defaultdict(list)
+    for number, item in enumerate(opened.pictures()):
+        if isinstance(item, Skipped):
+            unreadable.append(item)
+        else:
+            same[content_key(item.pixels)].append(number)
+            _count(found, item, size)
+    found.unreadable = tuple(unreadable)
+    _compare(found, opened, list(same.values()))
+    return found
+
+
+def _count(found: Check, picture: Picture, size: Size | None) -> None:
+    """Add one image's facts."""
+    found.images += 1
+    for counter, value in ((found.modes, picture.mode), (found.formats, picture.format)):
+        counter[value] = counter.get(value, 0) + 1
+    for fact in FACTS:
+        setattr(found, fact, getattr(found, fact) + getattr(picture, fact))
+    if picture.pixels.ndim == 3:
+        height, width, channels = picture.pixels.shape
+        found.sizes[f"{height} x {width}"] = found.sizes.get(f"{height} x {width}", 0) + 1
+        found.channels = max(found.channels or 1, channels)
+        if size is not None:
+            found.upscaled += size[0] > UPSCALED * height or size[1] > UPSCALED * width
+
+
+def _compare(found: Check, opened: Source, same: list[list[int]]) -> None:
+    """Add the counts per class and the groups of equal images."""
+    readable = np.array([number for group in same for number in group], dtype=np.int64)
+    for name, label in zip(opened.classes, range(len(opened.classes)), strict=True):
+        found.classes[name] = int(np.count_nonzero(opened.labels[readable] == label))
+    if opened.test is not None:
+        found.official_test = int(np.count_nonzero(opened.test[readable]))
+    groups = [group for group in same if len(group) > 1]
+
+    def named(chosen: Iterable[list[int]]) -> Groups:
+        return tuple(tuple(opened.names[number] for number in group) for group in chosen)
+
+    found.duplicates = named(group for group in groups if len(set(opened.labels[group].tolist())) == 1)
+    found.two_labels = named(group for group in groups if len(set(opened.labels[group].tolist())) > 1)
+    if opened.test is not None:
+        found.repeated_in_test = named(group for group in groups if len(set(opened.test[group].tolist())) > 1)
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())

@@ -1,0 +1,153 @@
+"""A folder with one sub-folder per class, or a flat folder of images, as a `Source`: listing first, decoding later.
+
+Listed in the order of the names' bytes, so numbers never depend on the disk. Never followed: links to folders (so
+there are no loops), links that leave the folder, and anything that is not a regular file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lookalike.data import gate
+from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source, check_classes, check_counts
+from lookalike.errors import DataError, show
+
+SYSTEM = frozenset({"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "lost+found", "$RECYCLE.BIN"})
+
+
+def class_folders(root: Path, value_range: gate.ValueRange | None = None, allow_empty: bool = False) -> Source:
+    """The images of `root`/CLASS/**; classes in the order of their names' bytes.
+
+    Raises
+    ------
+    DataError
+        for an unreadable folder, no class folder, an empty class, or class names that are reserved or collide.
+    """
+    listing = Listing(root)
+    folders, files = listing.entries("")
+    if not folders:
+        loose = " (it holds images, but no folders: put them in one folder per class)" if files else ""
+        raise DataError(f"'{show(root)}' has no class folder{loose}; expected {show(root)}/CLASS/IMAGE")
+    listing.ignored += [Skipped(name, "beside the class folders") for name in files]
+    classes = tuple(folders)
+    check_classes(classes, f"'{show(root)}'")
+    found = [(name, label) for label, folder in enumerate(classes) for name in listing.walk(folder)]
+    source = _source(root, classes, found, listing, value_range)
+    if not allow_empty:
+        check_counts(source, f"'{show(root)}'")
+    return source
+
+
+def flat(root: Path, value_range: gate.ValueRange | None = None) -> Source:
+    """All images in `root`, without labels. Raises DataError for an unreadable folder or no image."""
+    listing = Listing(root)
+    found = [(name, UNLABELLED) for name in listing.entries("")[1]]
+    if not found:
+        raise DataError(f"'{show(root)}' holds no image; PNG, JPEG, BMP, GIF, TIFF and WebP are read")
+    return _source(root, (), found, listing, value_range)
+
+
+def has_class_folders(root: Path) -> bool:
+    """Whether `root` has a folder that could be a class."""
+    return bool(Listing(root).entries("")[0])
+
+
+def one_file(path: Path, value_range: gate.ValueRange | None = None) -> Source:
+    """A single image file, without label."""
+    return _source(path.parent, (), [(path.name, UNLABELLED)], None, value_range)
+
+
+class Listing:
+    """Walks below one folder and remembers what it left out, and why."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.inside = root.resolve()
+        self.ignored: list[Skipped] = []
+
+    def walk(self, folder: str) -> list[str]:
+        """Relative paths of all image files below `folder`, in the order of their bytes."""
+        found: list[str] = []
+        waiting = [folder]
+        while waiting:
+            folders, files = self.entries(waiting.pop())
+            waiting += folders
+            found += files
+        return sorted(found, key=os.fsencode)
+
+    def entries(self, folder: str) -> tuple[list[str], list[str]]:
+        """(folders, image files) directly in `folder` as relative paths, each in the order of their bytes."""
+        folders: list[str] = []
+        files: list[str] = []
+        try:
+            with os.scandir(self.root / folder) as entries:
+                for entry in entries:
+                    name = f"{folder}/{entry.name}" if folder else entry.name
+                    if reason := self._unwanted(entry):
+                        self.ignored.append(Skipped(name, reason))
+                    elif entry.is_dir(follow_symlinks=False):
+                        folders.append(name)
+                    else:
+                        files.append(name)
+        except OSError as error:
+            where = show(self.root / folder)
+            raise DataError(f"cannot list '{where}' ({error.strerror}); a readable folder is needed") from None
+        return sorted(folders, key=os.fsencode), sorted(files, key=os.fsencode)
+
+    def _unwanted(self, entry: os.DirEntry[str]) -> str:
+        """Why `entry` is left out; "" when it is a folder or may be an image."""
+        if entry.name.startswith(".") or entry.name in SYSTEM:
+            return "hidden or system entry"
+        if entry.is_dir(follow_symlinks=False):
+            return ""
+        if entry.is_symlink() and (reason := self._unwanted_link(entry)):
+            return reason
+        if not entry.is_file():
+            return "not a regular file"
+        return "" if Path(entry.name).suffix.lower() in gate.SUFFIXES else "no image suffix"
+
+    def _unwanted_link(self, entry: os.DirEntry[str]) -> str:
+        try:
+            target = Path(entry.path).resolve(strict=True)
+        except (OSError, RuntimeError):  # RuntimeError: links in a circle
+            return "dangling link"
+        if target.is_dir():
+            return "link to a folder"
+        return "" if target.is_relative_to(self.inside) else "link out of the folder"
+
+
+def _source(
+    root: Path,
+    classes: tuple[str, ...],
+    found: list[tuple[str, int]],
+    listing: Listing | None,
+    value_range: gate.ValueRange | None,
+) -> Source:
+    names = tuple(name for name, _ in found)
+
+    def pictures() -> Iterator[Picture | Skipped]:
+        for name in names:
+            try:
+                yield gate.decode(root / name, value_range)
+            except Refused as error:
+                yield Skipped(name, str(error))
+
+    def sizes() -> Iterator[tuple[int, int]]:
+        for name in names:
+            try:
+                yield gate.size(root / name)
+            except Refused:
+                continue  # reported when it is decoded
+
+    return Source(
+        classes=classes,
+        names=names,
+        labels=np.array([label for _, label in found], dtype=np.int64),
+        pictures=pictures,
+        sizes=sizes,
+        ignored=tuple(sorted(listing.ignored, key=lambda left_out: os.fsencode(left_out.name))) if listing else (),
+    )

@@ -1,0 +1,224 @@
+"""The gate for image files: bytes in, one bounded uint8 array out. No other module opens an image file.
+
+What is read: PNG, JPEG, BMP, GIF, TIFF and WebP, told by content; no other decoder ever sees the bytes. The pixel
+count is checked in the header before anything is decoded. A damaged file is refused, never filled with grey.
+
+What becomes of it: EXIF orientation is applied; the first frame is taken; transparency is laid on white; palettes,
+CMYK (JPEG in Adobe's inverted sense), YCbCr and Lab become RGB, grey palettes grey; colour profiles are ignored;
+of 16 bits (and 12) the highest 8 are kept; int32 and float need a value range, and nothing is ever clipped.
+A JPEG whose bytes were changed but still decode cannot be told from a sound one.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lookalike.data.source import Picture, Refused
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+MAX_PIXELS = 25_000_000  # 24-megapixel photos pass; decoding takes at most 340 MB
+MAX_READS = 250_000  # a 25-megapixel GIF needs 200,000
+BLOCK = 2**20
+SUFFIXES = {
+    ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".bmp": "BMP",
+    ".dib": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
+}  # fmt: skip
+MAGIC = (
+    (b"%!PS", "EPS"), (b"\xc5\xd0\xd3\xc6", "EPS"), (b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"SIMPLE", "FITS"),
+    (b"\0\0\0\x0cjP", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000"), (b"\x1f\x8b", "gzip"), (b"PK\3\4", "zip"),
+)  # fmt: skip
+OURS = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"BM", b"RIFF")
+ORIENTATION = 0x0112
+BITS_PER_SAMPLE = 258
+SAY_RANGE = "say what black and white are with --value-range LOW,HIGH"
+
+ValueRange = tuple[float, float]
+
+
+def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
+    """The image in `path`: uint8 (H, W, 1) when it is grey, (H, W, 3) otherwise.
+
+    `value_range` (low, high) maps low to 0 and high to 255 for images of more than 8 bits.
+
+    Raises
+    ------
+    Refused
+        with a phrase that says what is wrong.
+    """
+    with _opened(path) as image:
+        turned = image.getexif().get(ORIENTATION) in range(2, 9)
+        frames = bool(getattr(image, "is_animated", False))  # formats without frames lack it
+        image.load()
+        if turned:
+            ImageOps.exif_transpose(image, in_place=True)
+        return Picture(
+            _pixels(image, value_range),
+            format=str(image.format),
+            mode=image.mode,
+            transparent=image.has_transparency_data,
+            frames=frames,
+            icc="icc_profile" in image.info,
+            turned=turned,
+            renamed=SUFFIXES.get(path.suffix.lower(), image.format) != image.format,
+        )
+
+
+def size(path: Path) -> tuple[int, int]:
+    """(H, W) as the header says, after EXIF orientation. Raises Refused like `decode`."""
+    with _opened(path) as image:
+        sideways = image.format != "TIFF" and image.getexif().get(ORIENTATION) in range(5, 9)  # TIFF turns by itself
+        return (image.width, image.height) if sideways else (image.height, image.width)
+
+
+class _Bounded(io.BufferedReader):
+    """A file that refuses to be read in very many pieces, as a million empty PNG chunks would be."""
+
+    left = MAX_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Like `BufferedReader.read`, but Refused after MAX_READS calls."""
+        self.left -= 1
+        if self.left < 0:
+            raise Refused("damaged or hostile: it has too many parts")
+        return super().read(size)
+
+
+@contextmanager
+def regular(path: Path, reader: type[io.BufferedReader] = io.BufferedReader) -> Iterator[BinaryIO]:
+    """`path` open for reading if it is a regular file with content, else Refused; a FIFO or device never blocks."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise Refused(f"cannot be opened ({phrase(error)})") from None
+    with reader(io.FileIO(descriptor)) as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused("not a regular file")
+        if status.st_size == 0:
+            raise Refused("empty, 0 bytes")
+        yield file
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image with its header read and its pixel count allowed; all that Pillow may raise becomes Refused."""
+    try:
+        with regular(path, _Bounded) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # our own check follows
+            yield _identified(file)
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001  Pillow raises nearly anything
+        raise Refused(f"damaged or incomplete ({phrase(error)})") from None
+
+
+def _identified(file: BinaryIO) -> Image.Image:
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise Refused(_too_large("far too many")) from None
+    except UnidentifiedImageError:
+        file.seek(0)
+        raise Refused(_refusal(file.read(512))) from None
+    if image.width * image.height > MAX_PIXELS:
+        raise Refused(_too_large(f"{image.width} x {image.height}"))
+    return image
+
+
+def _refusal(head: bytes) -> str:
+    """What bytes are that no allowed decoder took."""
+    if head.startswith(OURS):
+        return "damaged, or a kind of its format that is not supported"
+    name = next((name for magic, name in MAGIC if head.startswith(magic)), "")
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    name = name or ("SVG" if b"<svg" in text else "HTML or XML" if text.startswith(b"<") else "unknown")
+    return f"format not allowed ({name}); PNG, JPEG, BMP, GIF, TIFF and WebP are"
+
+
+def _too_large(what: str) -> str:
+    return f"too large: {what} pixels, where {MAX_PIXELS:,} are allowed; shrink it first"
+
+
+def phrase(error: Exception) -> str:
+    """The error's text in one printable line."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:100]
+
+
+def _pixels(image: Image.Image, value_range: ValueRange | None) -> npt.NDArray[np.uint8]:
+    """uint8 (H, W, 1 or 3) of a loaded image."""
+    if image.mode.startswith("I;16"):
+        return _deep(np.asarray(image), image.info.get("transparency"), _bits(image), value_range)[..., None]
+    if image.mode in ("I", "F"):
+        if value_range is None:
+            kind = "32-bit integer" if image.mode == "I" else "float"
+            raise Refused(f"{kind} values; {SAY_RANGE}")
+        return ranged(np.asarray(image), value_range)[..., None]
+    if image.has_transparency_data:
+        plain = _on_white(image)
+    elif image.mode in ("L", "RGB"):
+        plain = image
+    else:
+        plain = image.convert("L" if image.mode == "1" else "RGB")
+    pixels = np.asarray(plain)
+    if pixels.ndim == 2:
+        return pixels[..., None]
+    if image.mode in ("P", "PA") and (pixels == pixels[..., :1]).all():
+        return pixels[..., :1]
+    return pixels
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    grey = image.mode in ("1", "L", "LA", "La")
+    wanted = "LA" if grey else "RGBA"
+    image = image if image.mode == wanted else image.convert(wanted)
+    white = Image.new("L" if grey else "RGB", image.size, "white")
+    white.paste(image, mask=image)
+    return white
+
+
+def _bits(image: Any) -> int:
+    """Bits per sample of a grey image of more than 8 bits; only TIFF has other than 16."""
+    return int(image.tag_v2.get(BITS_PER_SAMPLE, (16,))[0]) if image.format == "TIFF" else 16
+
+
+def _deep(
+    values: npt.NDArray[np.uint16], transparent: object, bits: int, value_range: ValueRange | None
+) -> npt.NDArray[np.uint8]:
+    """uint8 of 12- or 16-bit grey: the highest 8 bits, as Pillow does for RGB, or by the value range."""
+    pixels = (values >> (bits - 8)).astype(np.uint8) if value_range is None else ranged(values, value_range)
+    if isinstance(transparent, int):
+        pixels[values == transparent] = 255  # on white
+    return pixels
+
+
+def ranged(values: npt.NDArray[Any], value_range: ValueRange) -> npt.NDArray[np.uint8]:
+    """uint8 of `values`, low to 0 and high to 255, rounded. Raises Refused for a value outside, NaN or infinity."""
+    low, high = value_range
+    check_within(values, low, high)
+    pixels = np.empty(values.shape, np.uint8)
+    rows = max(1, BLOCK * len(values) // values.size)  # float64 of all would be large
+    for start in range(0, len(values), rows):
+        part = slice(start, start + rows)
+        pixels[part] = np.rint((values[part].astype(np.float64) - low) * (255 / (high - low)))
+    return pixels
+
+
+def check_within(values: npt.NDArray[Any], low: float, high: float) -> None:
+    """Raise Refused unless all `values` are finite and from `low` to `high`."""
+    if not np.isfinite(values).all():
+        raise Refused("NaN or infinite values")
+    if values.min() < low or values.max() > high:
+        there = f"values from {values.min():g} to {values.max():g}"
+        raise Refused(f"{there}, where {low:g} to {high:g} is expected; {SAY_RANGE}")

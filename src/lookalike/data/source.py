@@ -1,0 +1,86 @@
+"""What every reader gives: a `Source`, the names and labels of N images and a way to decode them one by one."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lookalike.errors import DataError, show
+
+UNLABELLED = -1
+RESERVED = frozenset({"unknown", "__other__", "fake"})  # words of our own tables
+
+
+class Refused(Exception):  # noqa: N818  it is an outcome, and becomes Skipped or DataError
+    """Why one image cannot be used: a phrase without its name."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was not used, and why; `name` may hold surrogates and escapes: print it through `errors.show`."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One decoded image: `pixels` uint8 (H, W, 1 or 3), or a vector float32 (F,), and what the file said of itself."""
+
+    pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+    format: str
+    mode: str
+    transparent: bool = False
+    """Transparency is there, and laid on white."""
+    frames: bool = False
+    """More frames or pages follow the first."""
+    icc: bool = False
+    """A colour profile is there, and ignored."""
+    turned: bool = False
+    """EXIF orientation was applied."""
+    renamed: bool = False
+    """The suffix names another format than the content."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """N images in a fixed order, decoded when `pictures()` is iterated; an unreadable one comes as `Skipped`."""
+
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    labels: npt.NDArray[np.int64]
+    pictures: Callable[[], Iterator[Picture | Skipped]]
+    sizes: Callable[[], Iterator[tuple[int, int]]]
+    """(H, W) of each image, or of one that stands for all, without decoding; nothing for vectors."""
+    vectors: bool = False
+    test: npt.NDArray[np.bool_] | None = None
+    ignored: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def check_classes(classes: tuple[str, ...], where: str) -> None:
+    """Raise DataError for class names that are empty, reserved, or equal but for case or Unicode form."""
+    seen: dict[str, str] = {}
+    for name in classes:
+        folded = unicodedata.normalize("NFC", name).casefold()
+        if not name or folded in RESERVED:
+            words = ", ".join(sorted(RESERVED))
+            raise DataError(f"{where}: class name '{show(name)}' is reserved (as are {words} and none); rename it")
+        if folded in seen:
+            both = f"'{show(seen[folded])}' and '{show(name)}'"
+            raise DataError(f"{where}: classes {both} differ only in case or Unicode form; rename one")
+        seen[folded] = name
+
+
+def check_counts(source: Source, where: str) -> None:
+    """Raise DataError naming the first class that has no image."""
+    counts = np.bincount(source.labels[source.labels >= 0], minlength=len(source.classes))
+    for name, count in zip(source.classes, counts, strict=True):
+        if count == 0:
+            raise DataError(f"{where}: class '{show(name)}' has no image; add some or pass --allow-empty-class")

@@ -1,0 +1,93 @@
+"""From what the user names to the reader that lists it; and the preset size for it."""
+
+from __future__ import annotations
+
+import stat
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from lookalike.data import arrays, folder, gate, idx, named
+from lookalike.data.images import Images
+from lookalike.data.source import Source
+from lookalike.errors import DataError, UsageError, show
+
+Size = tuple[int, int]
+
+
+def open_source(
+    source: str | Path,
+    *,
+    labelled: bool = True,
+    value_range: gate.ValueRange | None = None,
+    allow_empty_class: bool = False,
+) -> Source:
+    """List what `source` holds, without decoding: a data set's name, a folder, an `.npz`, `.npy` or IDX file.
+
+    With `labelled=False` also a flat folder of images or one image file.
+
+    Raises
+    ------
+    DataError
+        when there is no such thing, or it cannot be used.
+    """
+    if value_range is not None and not value_range[0] < value_range[1]:
+        given = f"{value_range[0]:g},{value_range[1]:g}"
+        raise UsageError(f"the value range is {given}; LOW,HIGH with LOW < HIGH is accepted")
+    if isinstance(source, str) and source in named.NAMED:
+        return named.NAMED[source]()
+    path = Path(source)
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError) as error:
+        known = "a folder, .npz or IDX file, or " + ", ".join(named.NAMED)
+        raise DataError(f"cannot open '{show(source)}' ({gate.phrase(error)}); {known} is accepted") from None
+    if is_folder and idx.is_folder(path):
+        return idx.four(path)
+    if is_folder and (labelled or folder.has_class_folders(path)):
+        return folder.class_folders(path, value_range, allow_empty_class)
+    if is_folder:
+        return folder.flat(path, value_range)
+    return _open_file(path, labelled, value_range, allow_empty_class)
+
+
+def _open_file(path: Path, labelled: bool, value_range: gate.ValueRange | None, allow_empty_class: bool) -> Source:
+    if idx.is_images(path):
+        return idx.pair(path)
+    if path.suffix == ".npz":
+        source = arrays.npz(path, value_range, allow_empty_class)
+    elif path.suffix == ".npy":
+        source = arrays.npy(path, value_range)
+    elif labelled:
+        known = "a folder with one sub-folder per class, an .npz or an IDX images file"
+        raise DataError(f"'{show(path)}' is a file of no known kind; {known} is accepted")
+    else:
+        return folder.one_file(path, value_range)
+    if labelled and not source.classes:
+        raise DataError(f"'{show(path)}' has no labels; store an array 'labels' beside 'images' in an .npz file")
+    return source
+
+
+def aspect_size(images: Images | str | Path, side: int, multiple: int) -> tuple[int, int]:
+    """(H, W) with the longer side `side` and the aspect of the most common image size, each a multiple of `multiple`.
+
+    Raises
+    ------
+    DataError
+        for vectors, which have no size.
+    """
+    sizes: Iterable[Size]
+    if isinstance(images, Images):
+        sizes = [(images.shape[1], images.shape[2])] if len(images.shape) == 3 else []
+    else:
+        sizes = open_source(images, labelled=False, allow_empty_class=True).sizes()
+    common = Counter(sizes).most_common()
+    if not common:
+        raise DataError("there is no image whose size could be taken; vectors have none")
+    height, width = min(size for size, count in common if count == common[0][1])
+    scale = side / max(height, width)
+    return _nearest(height * scale, multiple), _nearest(width * scale, multiple)
+
+
+def _nearest(length: float, multiple: int) -> int:
+    return max(multiple, int(length / multiple + 0.5) * multiple)

@@ -1,0 +1,62 @@
+"""What can go wrong for a user: one class per exit code, and how names of files and classes are shown.
+
+A message is one line that says what was given, what is accepted and what to do.
+"""
+
+from __future__ import annotations
+
+
+class LookalikeError(ValueError):
+    """Base of every error that a user can cause or mend; `exit_code` is the command line's exit code."""
+
+    exit_code = 2
+
+
+class UsageError(LookalikeError):
+    """A setting, flag or configuration that cannot be used (exit code 2)."""
+
+
+class DataError(LookalikeError):
+    """Images or labels that cannot be used (exit code 3)."""
+
+    exit_code = 3
+
+
+class ModelError(LookalikeError):
+    """A model or checkpoint file that cannot be trusted or read (exit code 4)."""
+
+    exit_code = 4
+
+
+class OutputError(LookalikeError):
+    """An output that cannot be written: no space, no permission, not a folder (exit code 5)."""
+
+    exit_code = 5
+
+
+class DivergedError(LookalikeError):
+    """Training that left the finite numbers (exit code 6)."""
+
+    exit_code = 6
+
+
+class ResourceError(LookalikeError):
+    """Out of memory or another resource (exit code 7)."""
+
+    exit_code = 7
+
+
+class LockedError(LookalikeError):
+    """An output folder that another process is writing (exit code 8)."""
+
+    exit_code = 8
+
+
+def show(name: object, limit: int = 200) -> str:
+    """`name` (a file, class or other untrusted text) as one printable line, at most `limit` characters.
+
+    Control characters, escape sequences, line separators and undecodable bytes become backslash escapes.
+    """
+    text = str(name)
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"

@@ -1,0 +1,130 @@
+"""A GAN: generator, discriminator, their optimisers, and the twins that train beside."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from lookalike import checkpoint
+from lookalike.method import Method
+from lookalike.nets import Discriminator, Shape
+from lookalike.seeds import seed_of
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class GAN:
+    """The trainable thing that a `Method` describes.
+
+    Parameters
+    ----------
+    method : Method
+        What to build.
+    shape : tuple of int
+        (C, H, W) of images or (F,) of vectors.
+    seed : int
+        Seed of the initial weights.
+    device : torch.device or str
+        Where the networks live.
+    ema : float
+        Decay per step of the averaged generator that makes images after training; 0 keeps none.
+
+    Raises
+    ------
+    UsageError
+        If the method's network cannot make the shape.
+    """
+
+    def __init__(
+        self, method: Method, shape: Shape, *, seed: int = 0, device: torch.device | str = "cpu", ema: float = 0.0
+    ) -> None:
+        self.method, self.shape, self.ema_decay = method, shape, ema
+        self.device = torch.device(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(seed, "weights"))
+            self.G = self._placed(method.net.generator(shape, method.latent.z_dim))
+            stages = method.net.trunk(shape)
+            with torch.no_grad():
+                features = nn.Sequential(*(stage for _, stage in stages)).eval()(torch.zeros(1, *shape)).shape[1]
+            self.D = self._placed(Discriminator(stages, method.head, features))
+        self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None
+        adam = method.optimiser
+        self.opt_g, self.opt_d = (
+            torch.optim.Adam(net.parameters(), lr=adam.lr, betas=(adam.beta1, adam.beta2)) for net in (self.G, self.D)
+        )
+        self.twins = {
+            twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device) for twin in method.twins
+        }
+
+    def _placed(self, net: M) -> M:
+        # channels last: a third faster on CPU
+        return net.to(self.device).to(memory_format=torch.channels_last)
+
+    def update_average(self) -> None:
+        """Moves the averaged generator one step towards G; does nothing without one."""
+        if self.average is None:
+            return
+        with torch.no_grad():
+            for kept, new in zip(self.average.state_dict().values(), self.G.state_dict().values(), strict=True):
+                kept.copy_(new if not kept.is_floating_point() else torch.lerp(new, kept, self.ema_decay))
+
+    def frozen(self) -> tuple[nn.Module, Discriminator]:
+        """Copies of (averaged) G and D with inference statistics and no gradients for weights."""
+        players = copy.deepcopy(self.average or self.G), copy.deepcopy(self.D)
+        for player in players:
+            player.eval().requires_grad_(False)
+        return players
+
+    @torch.no_grad()
+    def generate(self, z: Tensor) -> Tensor:
+        """Images (N, *shape) float32 for z (N, z_dim), by the frozen (averaged) generator."""
+        generator = self.average or self.G
+        was_training = generator.training
+        try:
+            return generator.eval()(z.to(self.device))
+        finally:
+            generator.train(was_training)
+
+    def state(self, *, training: bool) -> dict[str, Tensor]:
+        """Named tensors on the CPU: weights, and for `training` both Adam states and the twins too."""
+        nets = {"G": self.G, "D": self.D} | ({"average": self.average} if self.average else {})
+        named = {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
+        if training:
+            for name, net, optimiser in (("G", self.G, self.opt_g), ("D", self.D, self.opt_d)):
+                named |= {f"adam.{name}.{key}": value for key, value in _moments(net, optimiser).items()}
+            for name, twin in self.twins.items():
+                named |= {f"{name}/{key}": value for key, value in twin.state(training=True).items()}
+        return {key: value.detach().cpu().contiguous() for key, value in named.items()}
+
+    def load(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
+        """Takes what `state` gave; raises ModelError, naming the tensor, where anything does not fit."""
+        checkpoint.match(tensors, self.state(training=training), f"{self.method.name} {'x'.join(map(str, self.shape))}")
+        self._take(tensors, training=training)
+
+    def _take(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
+        nets = {"G": self.G, "D": self.D} | ({"average": self.average} if self.average else {})
+        for name, net in nets.items():
+            net.load_state_dict({key: tensors[f"{name}.{key}"] for key in net.state_dict()})
+        if training:
+            for name, net, optimiser in (("G", self.G, self.opt_g), ("D", self.D, self.opt_d)):
+                for key, value in _moments(net, optimiser).items():
+                    value.copy_(tensors[f"adam.{name}.{key}"])
+            for name, twin in self.twins.items():
+                twin._take({k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")}, training=True)
+
+
+def _moments(net: nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
+    """Adam's own tensors by parameter name; zeros are made for parameters that have not been updated yet."""
+    named = {}
+    for name, parameter in net.named_parameters():
+        state = optimiser.state[parameter]
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+            state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+        named |= {f"{name}.{key}": value for key, value in state.items()}
+    return named

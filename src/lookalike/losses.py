@@ -1,0 +1,77 @@
+"""Answers -> losses. One class per idea; a method's losses are added; a loss's name is its logged name.
+
+A group of images weighs in proportion to its share of the batch: with shares 1 : 1 : 1 each group's mean counts
+once (mcgan-2021 section 2.2), with shares 1/4 : 3/4 the sum is the mean over one mixed batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from lookalike.heads import Judged
+
+
+class Loss(Protocol):
+    """One idea of what D and G should mind."""
+
+    @property
+    def name(self) -> str:
+        """Name in the log; unique in a method."""
+
+    def d(self, judged: Sequence[Judged]) -> Tensor:
+        """D's loss, a scalar, on the groups that it was shown."""
+
+    def g(self, judged: Sequence[Judged]) -> Tensor:
+        """G's loss, a scalar, on the groups that it made: D's, with the verdict flipped."""
+
+
+def _asked(judged: Sequence[Judged]) -> list[tuple[Tensor, bool, float]]:
+    """(realness, verdict, share) of the groups whose realness is asked."""
+    return [(j.says.realness, j.batch.real, j.batch.share) for j in judged if j.batch.real is not None]
+
+
+def _total(terms: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(terms)).sum()
+
+
+@dataclass(frozen=True)
+class Minimax:
+    """The minimax game on log-odds (vtgan-2021 eq. 1): D minimises -log D(x) for real, -log(1 - D(x)) for fake.
+
+    G minimises -log D(G(z)); with `saturating` it minimises log(1 - D(G(z))), the letter of eq. 1.
+    """
+
+    saturating: bool = False
+    name = "minimax"
+
+    def d(self, judged: Sequence[Judged]) -> Tensor:
+        """Cross-entropy of every group, weighted by its share."""
+        # -log sigmoid(r) = softplus(-r)
+        return _total([w * softplus(-r if real else r).mean() for r, real, w in _asked(judged)])
+
+    def g(self, judged: Sequence[Judged]) -> Tensor:
+        """Cross-entropy with the verdict flipped, or minus D's own."""
+        if self.saturating:
+            return -self.d(judged)
+        return _total([w * softplus(r if real else -r).mean() for r, real, w in _asked(judged)])
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """The hinge game: D minimises max(0, 1 - r) for real and max(0, 1 + r) for fake; G minimises -r."""
+
+    name = "hinge"
+
+    def d(self, judged: Sequence[Judged]) -> Tensor:
+        """Hinge of every group, weighted by its share."""
+        return _total([w * relu(1 - r if real else 1 + r).mean() for r, real, w in _asked(judged)])
+
+    def g(self, judged: Sequence[Judged]) -> Tensor:
+        """-r for what was fake, r for what was real."""
+        return _total([w * (r if real else -r).mean() for r, real, w in _asked(judged)])

@@ -1,0 +1,108 @@
+"""A method: one value per axis of the game, refused with a sentence where the values cannot work together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lookalike.errors import UsageError
+from lookalike.heads import Binary, Head
+from lookalike.latents import Latent, Normal
+from lookalike.losses import Loss, Minimax
+from lookalike.nets import Net
+from lookalike.nets.anogan import Anogan
+from lookalike.streams import Generated, Real, Stream
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Settings of both Adam optimisers (2e-4 and beta_1 0.5: DCGAN's, since the papers are silent)."""
+
+    lr: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A GAN that trains beside: its name and its method, derived from the method that it accompanies."""
+
+    name: str
+    method: Callable[[Method], Method]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to train a GAN.
+
+    Parameters
+    ----------
+    name : str
+        Name in `METHODS`.
+    paper : str
+        Short name of the paper that it comes from.
+    summary : str
+        What it does, in sentences for a reader who has not seen the paper.
+    d_sees : tuple of (Stream, float)
+        What D is shown; the number is the group's share of the batch size.
+    g_plays : tuple of Stream
+        What the players make in G's step.
+    head, latent, net, losses, optimiser
+        How D answers; where z comes from; the networks; what is lost; both Adam settings.
+    d_steps : int
+        D's updates per update of G.
+    twins : tuple of Twin
+        GANs that train beside.
+
+    Raises
+    ------
+    UsageError
+        For a combination that cannot work.
+    """
+
+    name: str
+    paper: str
+    summary: str
+    d_sees: tuple[tuple[Stream, float], ...] = ((Real(), 1), (Generated(), 1))
+    g_plays: tuple[Stream, ...] = (Generated(),)
+    head: Head = Binary()
+    latent: Latent = Normal(100)
+    net: Net = Anogan()
+    losses: tuple[Loss, ...] = (Minimax(),)
+    optimiser: Adam = Adam()
+    d_steps: int = 1
+    twins: tuple[Twin, ...] = ()
+
+    def __post_init__(self) -> None:
+        for refused, sentence in self._refusals():
+            if refused:
+                raise UsageError(f"method {self.name}: {sentence}")
+
+    def _refusals(self) -> list[tuple[bool, str]]:
+        verdicts = [stream.real for stream, _ in self.d_sees]
+        losses = [loss.name for loss in self.losses]
+        twins = [twin.name for twin in self.twins]
+        needed = [stream.twin for stream, _ in self.d_sees if isinstance(stream, NeedsTwin)]
+        return [
+            (True not in verdicts, "D must see some images as real; add Real() to d_sees"),
+            (False not in verdicts, "D must see some images as fake; add Generated() to d_sees"),
+            (any(share <= 0 for _, share in self.d_sees), "every share in d_sees must be above 0"),
+            (not self.g_plays, "G must play something; add Generated() to g_plays"),
+            (not all(stream.made for stream in self.g_plays), "G can only learn from images that the players make"),
+            (not losses, "there must be at least one loss"),
+            (len(set(losses)) < len(losses), f"loss names must differ, not {', '.join(losses)}"),
+            (self.d_steps < 1, f"d_steps must be at least 1, not {self.d_steps}"),
+            (len(set(twins)) < len(twins), f"twin names must differ, not {', '.join(twins)}"),
+            (not set(needed) <= set(twins), f"D is shown a twin's images ({', '.join(needed)}) but no such twin trains beside"),
+        ]
+
+    def but(self, **changes: Any) -> Method:
+        """This method with other values on some axes: how a paper's delta is written."""
+        return replace(self, **changes)
+
+
+class NeedsTwin:
+    """Base of streams that show a twin's images; `twin` is the twin's name."""
+
+    twin: str

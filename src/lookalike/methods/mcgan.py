@@ -1,0 +1,46 @@
+"""MCGAN (mcgan-2021, section 2.2): real images of another class are shown to D as fake; and its base, AnoGAN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lookalike.method import Method
+from lookalike.streams import Batch, Source
+
+if TYPE_CHECKING:
+    from lookalike.gan import GAN
+
+
+@dataclass(frozen=True)
+class OtherClasses:
+    """Real images of other classes, taught to be fake. They carry no label: it would not be one of the known."""
+
+    real = False
+    labelled = False
+    made = False
+
+    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+        """n images of other classes."""
+        return Batch(source.take_others(n), None, None, self.real)
+
+
+anogan = Method(
+    name="anogan",
+    paper="anogan-2017",
+    summary=(
+        "A plain GAN learns the known class. An image is scored by searching the latent vector whose generated image comes "
+        "closest: what the generator cannot imitate is unknown. This is the papers' DCGAN and AnoGAN baseline. A generator "
+        "that generalises also imitates look-alikes, which is what the other methods work against."
+    ),
+)
+
+mcgan = anogan.but(
+    name="mcgan",
+    paper="mcgan-2021",
+    summary=(
+        "A GAN whose discriminator also sees real images of another class, labelled fake, so that the generator is told off "
+        "for generalising towards that class. Name the look-alike with --against; images are scored as by anogan."
+    ),
+    d_sees=(*anogan.d_sees, (OtherClasses(), 1)),
+)

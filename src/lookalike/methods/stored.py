@@ -1,0 +1,66 @@
+"""How a method stands in a file: its name and the axes that differ from it, as plain JSON.
+
+Names are looked up in `METHODS` and `PARTS` and values are checked against the part's own fields, so that a file can
+never name code to run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from lookalike.errors import ModelError, UsageError, show
+from lookalike.method import Method
+from lookalike.methods import METHODS, PARTS
+
+
+def to_json(method: Method) -> dict[str, Any]:
+    """{"name": ..., and each axis whose value is not the named method's}."""
+    named = METHODS[method.name]
+    axes = [field.name for field in fields(Method) if field.name != "name"]
+    changed = {axis: getattr(method, axis) for axis in axes if getattr(method, axis) != getattr(named, axis)}
+    return {"name": method.name} | {axis: _encoded(value) for axis, value in changed.items()}
+
+
+def from_json(value: Any) -> Method:
+    """The method that `to_json` wrote; raises ModelError for an unknown name, axis, part or value."""
+    if not isinstance(value, dict) or value.get("name") not in METHODS:
+        given = show(value.get("name") if isinstance(value, dict) else value)
+        raise ModelError(f"the file names the method {given}; this version knows: {', '.join(METHODS)}")
+    changes = {axis: _decoded(part) for axis, part in value.items() if axis != "name"}
+    unknown = set(changes) - {field.name for field in fields(Method)}
+    if unknown:
+        raise ModelError(f"the file names a method axis {show(min(unknown))} that this version does not know")
+    try:
+        return METHODS[value["name"]].but(**changes)
+    except (UsageError, TypeError, AttributeError) as error:
+        raise ModelError(f"the file's method cannot be built: {show(error)}") from error
+
+
+def _encoded(value: Any) -> Any:
+    if is_dataclass(value):
+        return {"is": type(value).__name__} | {field.name: _encoded(getattr(value, field.name)) for field in fields(value)}
+    return [_encoded(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_decoded(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    part = PARTS.get(str(value.get("is")))
+    if part is None:
+        raise ModelError(f"the file names the part {show(value.get('is'))}; this version knows: {', '.join(PARTS)}")
+    given = {name: _decoded(item) for name, item in value.items() if name != "is"}
+    if set(given) != {field.name for field in fields(part)}:
+        raise ModelError(f"the file gives {part.__name__} the fields {show(sorted(given))}, which it does not have")
+    if any(isinstance(item, bool | str) != isinstance(field.default, bool | str) for item, field in _pairs(given, part)):
+        raise ModelError(f"the file gives {part.__name__} a value of the wrong kind")
+    try:
+        return part(**given)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"the file's {part.__name__} cannot be built: {show(error)}") from error
+
+
+def _pairs(given: dict[str, Any], part: type) -> list[tuple[Any, Any]]:
+    return [(given[field.name], field) for field in fields(part) if field.name not in ("name", "method")]

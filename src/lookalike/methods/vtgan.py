@@ -1,0 +1,98 @@
+"""Vanishing Twin GAN and NoiseGAN (vtgan-2021, sections 3.1 and 4.2): poor images of the known class shown as fake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from lookalike.latents import Normal
+from lookalike.method import Method, NeedsTwin, Twin
+from lookalike.methods.mcgan import anogan
+from lookalike.streams import Batch, Source
+
+if TYPE_CHECKING:
+    from lookalike.gan import GAN
+
+
+@dataclass(frozen=True)
+class Noised:
+    """Real images with noise, taught to be fake (section 4.2 ii; the levels are ours, the paper prints none).
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of Gaussian noise on [-1, 1]; 0 is none.
+    salt_pepper : float
+        Share of entries set to -1 or 1, half each; 0 is none.
+    """
+
+    sigma: float = 0.3
+    salt_pepper: float = 0.0
+    real = False
+    labelled = False
+    made = False
+
+    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+        """n noised real images."""
+        x, _ = source.take_known(n)
+        random = source.generator()
+        if self.sigma > 0:
+            x = x + self.sigma * torch.randn(x.shape, generator=random).to(x.device)
+        if self.salt_pepper > 0:
+            u = torch.rand(x.shape, generator=random).to(x.device)
+            half = self.salt_pepper / 2
+            x = torch.where(u < half, -1.0, torch.where(u < self.salt_pepper, 1.0, x))
+        return Batch(x.clamp(-1, 1) if x.ndim == 4 else x, None, None, self.real)
+
+
+@dataclass(frozen=True)
+class FromTwin(NeedsTwin):
+    """Images by the GAN that trains beside, taught to be fake; no gradient reaches that GAN."""
+
+    twin: str = "weak"
+    real = False
+    labelled = False
+    made = False
+
+    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+        """n images of the twin's generator."""
+        twin = gan.twins[self.twin]
+        z = twin.method.latent.draw(n, source.generator()).to(source.device)
+        with torch.no_grad():
+            return Batch(twin.G(z), None, None, self.real)
+
+
+@dataclass(frozen=True)
+class Weakened:
+    """A method's weak twin: longer z, a shallower network, a plain game (section 3.1.1 i to iii)."""
+
+    z_dim: int = 400
+
+    def __call__(self, method: Method) -> Method:
+        """The plain GAN on the weak network."""
+        return method.but(d_sees=anogan.d_sees, net=method.net.weak(), latent=Normal(self.z_dim), twins=())
+
+
+noisegan = anogan.but(
+    name="noisegan",
+    paper="vtgan-2021",
+    summary=(
+        "A GAN whose discriminator also sees the known class's own images under noise (Gaussian or salt and pepper), labelled "
+        "fake. It is vtgan's control: does any disturbed image help as much as a weak twin's? Scored as by anogan."
+    ),
+    d_sees=(*anogan.d_sees, (Noised(), 1)),
+)
+
+vtgan = anogan.but(
+    name="vtgan",
+    paper="vtgan-2021",
+    summary=(
+        "Two GANs learn the known class side by side. The weak twin (one layer, a longer z, coarse strides) only reaches blurry "
+        "look-alikes, and the normal twin's discriminator sees those as fake, so that its generator does not stop there. Needs "
+        "no other class. The weak twin vanishes after training; images are scored as by anogan."
+    ),
+    d_sees=(*anogan.d_sees, (FromTwin("weak"), 1)),
+    twins=(Twin("weak", Weakened()),),
+)

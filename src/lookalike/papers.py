@@ -1,0 +1,35 @@
+"""The papers that methods come from: title, and BibTeX for `lookalike cite`."""
+
+from __future__ import annotations
+
+BIBTEX: dict[str, str] = {
+    "anogan-2017": """@inproceedings{schlegl2017anogan,
+  title     = {Unsupervised Anomaly Detection with Generative Adversarial Networks to Guide Marker Discovery},
+  author    = {Schlegl, Thomas and Seeb{\\"o}ck, Philipp and Waldstein, Sebastian M. and Schmidt-Erfurth, Ursula and Langs, Georg},
+  booktitle = {International Conference on Information Processing in Medical Imaging},
+  pages     = {146--157},
+  publisher = {Springer},
+  year      = {2017}
+}""",
+    "mcgan-2021": """@article{motamed2021mcgan,
+  title   = {Multi-class Generative Adversarial Networks for Semi-supervised Image Classification},
+  author  = {Motamed, Saman and Khalvati, Farzad},
+  journal = {arXiv preprint arXiv:2102.06944},
+  year    = {2021}
+}""",
+    "vtgan-2021": """@misc{motamed2021vtgan,
+  title  = {Vanishing Twin {GAN}: How Training a Weak Generative Adversarial Network Can Improve Semi-supervised Image Classification},
+  author = {Motamed, Saman and Khalvati, Farzad},
+  year   = {2021}
+}""",
+    "scikit-learn-2011": """@article{pedregosa2011scikit,
+  title   = {Scikit-learn: Machine Learning in {P}ython},
+  author  = {Pedregosa, F. and Varoquaux, G. and Gramfort, A. and Michel, V. and Thirion, B. and Grisel, O. and Blondel, M. and
+             Prettenhofer, P. and Weiss, R. and Dubourg, V. and Vanderplas, J. and Passos, A. and Cournapeau, D. and Brucher, M. and
+             Perrot, M. and Duchesnay, E.},
+  journal = {Journal of Machine Learning Research},
+  volume  = {12},
+  pages   = {2825--2830},
+  year    = {2011}
+}""",
+}

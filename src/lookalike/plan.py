@@ -1,0 +1,202 @@
+"""From settings and data to a plan: which images train, which set the threshold, and the method with every choice made."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lookalike.data import Images, aspect_size, read, split
+from lookalike.data.sources import open_source
+from lookalike.errors import DataError, UsageError, show
+from lookalike.latents import Normal, Uniform
+from lookalike.losses import Hinge, Minimax
+from lookalike.method import Adam, Method, Twin
+from lookalike.methods import METHODS, NETS
+from lookalike.methods.vtgan import Noised, Weakened
+from lookalike.nets import Net
+from lookalike.settings import PRESETS, TrainSettings
+from lookalike.streams import Source
+from lookalike.use.invert import Search
+
+Index = npt.NDArray[np.int64]
+LOSSES = {"minimax": Minimax(), "saturating": Minimax(saturating=True), "hinge": Hinge()}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training, fully decided before it starts.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        As given, with the preset's values filled in.
+    data : str
+        Where the images come from.
+    images : Images
+        All images, at the size that the network sees.
+    train, calibration, against : Index
+        Rows that train as known, that set the threshold, and that are shown as other classes.
+    known, others : tuple of str
+        Class names.
+    method : Method or None
+        None: a baseline.
+    """
+
+    settings: TrainSettings
+    data: str
+    images: Images
+    train: Index
+    calibration: Index
+    against: Index
+    known: tuple[str, ...]
+    others: tuple[str, ...]
+    method: Method | None
+
+    def source(self) -> Source:
+        """The training images as the game draws them."""
+        pixels = self.images.pixels
+        others = torch.from_numpy(pixels[self.against]) if len(self.against) else None
+        labels = np.searchsorted(np.unique(self.images.labels[self.train]), self.images.labels[self.train])
+        device = torch.device(self.settings.device)
+        return Source(torch.from_numpy(pixels[self.train]), torch.from_numpy(labels), others, self.settings.seed, device)
+
+    def search(self) -> Search:
+        """The latent search that scores will use."""
+        s = self.settings
+        return Search(
+            lam=s.lam,
+            reduce=s.reduce,
+            layer=s.layer,
+            steps=s.search_steps or PRESETS[s.preset]["search_steps"],
+            lr=s.search_lr,
+            restarts=s.restarts,
+            tolerance=s.tolerance,
+            patience=s.patience,
+            batch=s.search_batch,
+            seed=s.seed,
+        )
+
+    def keys(self) -> dict[str, list[str]]:
+        """Content keys of the images of each part, for the run's record."""
+        parts = {"train": self.train, "calibration": self.calibration, "against": self.against}
+        return {name: [self.images.keys[i] for i in rows] for name, rows in parts.items()}
+
+    def data_digest(self) -> str:
+        """One hash over all parts: a resumed run must see the same."""
+        return hashlib.sha256(repr(self.keys()).encode()).hexdigest()
+
+
+def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
+    """Reads the data, splits it, and decides what the settings leave open.
+
+    Raises
+    ------
+    DataError
+        For data that cannot be read, or classes that are missing or too small.
+    UsageError
+        For settings that do not fit the data or each other.
+    """
+    settings = _with_preset(settings)
+    images = data if isinstance(data, Images) else _read(data, settings)
+    settings = settings.model_copy(update={"size": images.shape[1:] if len(images.shape) == 3 else None})
+    known, others = _names(settings.known, images), _names(settings.against, images)
+    if both := set(known) & set(others):
+        raise UsageError(f"class {show(min(both))} is both known and against; name it once")
+    parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
+    is_known = np.isin(images.labels, [images.classes.index(name) for name in known])
+    is_other = np.isin(images.labels, [images.classes.index(name) for name in others])
+    plan = Plan(
+        settings=settings,
+        data="arrays" if isinstance(data, Images) else str(data),
+        images=images,
+        train=parts.train[is_known[parts.train]],
+        calibration=parts.calibration[is_known[parts.calibration]],
+        against=parts.train[is_other[parts.train]],
+        known=known,
+        others=others,
+        method=_method(settings, images.shape) if settings.method in METHODS else None,
+    )
+    if len(plan.train) < 2 or (others and len(plan.against) < 2):
+        role, names = ("known", known) if len(plan.train) < 2 else ("against", others)
+        raise DataError(f"{role} {show(', '.join(names))}: fewer than 2 images are left to train on; add images")
+    return plan
+
+
+def _with_preset(settings: TrainSettings) -> TrainSettings:
+    preset = PRESETS[settings.preset]
+    images = settings.images or preset["images"]
+    net = settings.net or "anogan"
+    width = settings.width or (8 * preset["width"] if net == "mlp" else preset["width"])
+    every = {"log_every": 100, "sample_every": 8, "save_every": 10}
+    steps = {name: getattr(settings, name) or max(settings.batch, images // times) for name, times in every.items()}
+    search = settings.search_steps or preset["search_steps"]
+    return settings.model_copy(update={"images": images, "net": net, "width": width, "search_steps": search} | steps)
+
+
+def _read(data: str | Path, s: TrainSettings) -> Images:
+    source = open_source(data, value_range=s.value_range)
+    size = s.size
+    if not source.vectors and size is None:
+        assert s.net is not None  # the preset filled it in
+        size = aspect_size(data, PRESETS[s.preset]["side"], NETS[s.net]().multiple)
+    return read(data, size=size, channels=1 if s.grey else None, on_bad=s.on_bad, value_range=s.value_range)
+
+
+def _names(given: tuple[str, ...], images: Images) -> tuple[str, ...]:
+    """Class names, each given whole or several in one text separated by commas."""
+    names = [name for text in given for name in ([text] if text in images.classes else text.split(","))]
+    images.of(*names)  # refuses an unknown class with a hint
+    return tuple(dict.fromkeys(names))
+
+
+def _method(s: TrainSettings, shape: tuple[int, ...]) -> Method:
+    """The named method with the settings' values on its axes."""
+    named = METHODS[s.method]
+    shares = [1.0 if stream.made or stream.real else s.decoys for stream, _ in named.d_sees]
+    streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
+    twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
+    vectors_on_images = len(shape) == 1 and s.net == "anogan"
+    net: Net = NETS["mlp" if vectors_on_images else s.net or "anogan"](width=128 if vectors_on_images else s.width)
+    return named.but(
+        d_sees=tuple(zip(streams, shares, strict=True)),
+        twins=tuple(Twin(t.name, t.method) for t in twins),
+        net=net,
+        latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z),
+        losses=(LOSSES[s.loss],),
+        optimiser=Adam(s.lr, s.beta1),
+        d_steps=s.d_steps,
+    )
+
+
+def open_choices(plan: Plan) -> dict[str, Any]:
+    """Every choice that the papers leave open, with the value that this run uses (printed in each report)."""
+    s, method = plan.settings, plan.method
+    threshold = "conformal quantile of held-out known images' scores"
+    common = {
+        "resize filter": "bilinear, antialiased",
+        "training images": f"all but the held-out ones: {len(plan.train)}",
+        "threshold": f"{threshold}, at most {s.false_alarms:g} false alarms",
+    }
+    if method is None:
+        return common
+    weak = [twin.method(method) for twin in method.twins]
+    return common | {
+        "network": repr(method.net),
+        "latent vector": repr(method.latent),
+        "game": repr(method.losses[0]) + (" (G's loss does not saturate)" if s.loss == "minimax" else ""),
+        "optimiser": f"{method.optimiser!r}, batch {s.batch}, {s.images} images shown, {s.d_steps} D updates per G update",
+        "what D sees, and its share": ", ".join(f"{stream!r}: {share:g}" for stream, share in method.d_sees),
+        **{f"weak twin {i + 1}": f"{w.net!r}, {w.latent!r}, trains throughout" for i, w in enumerate(weak)},
+        "f(x) of V(x)": s.layer or method.net.feature_layer,
+        "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
+        "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, {s.restarts} start(s) from the prior, "
+        f"converged at < {s.tolerance:g} over {s.patience} steps",
+        "batch norm when scoring": "inference statistics",
+        "averaged generator": f"decay {s.ema:g} per step" if s.ema else "none",
+    }

@@ -1,0 +1,86 @@
+"""Run folders -> one self-contained HTML page: no script, no request, every name from a file escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from lookalike.errors import UsageError, show
+from lookalike.files import write_text
+from lookalike.report import pictures, words
+from lookalike.report.compare import comparisons
+from lookalike.report.read import Metrics, Run, read_run
+
+__all__ = ["write"]
+
+GRIDS = 6  # sample grids shown of a run
+LONGEST = 8192  # characters of one text from a file
+
+
+def write(runs: Sequence[Path], out: Path) -> Path:
+    """Write the report of `runs` (run folders, in this order) to the HTML file `out` and return `out`.
+
+    The same folders give the same bytes. What a run lacks (evaluations, samples, metrics) the page names, with the
+    command that makes it.
+
+    Raises
+    ------
+    UsageError
+        No runs, or a folder that is not a run.
+    ModelError
+        A file of a run is damaged.
+    OutputError
+        `out` cannot be written.
+    """
+    if not runs:
+        raise UsageError("a report of no runs: give one run folder or more, such as runs/coat")
+    read = [read_run(run) for run in runs]
+    write_text(out, _environment().get_template("page.html.jinja").render(runs=read, comparisons=comparisons(read)))
+    return out
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lookalike.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["unbroken"] = _unbroken
+    environment.globals.update(words=words, pictures=pictures, panels=_panels, grids=_grids)
+    return environment
+
+
+def _printable(value: Any) -> Any:
+    """Every text that enters the page: control characters and undecodable bytes become visible escapes."""
+    return value if isinstance(value, Markup) else show(value, LONGEST)
+
+
+def _unbroken(text: str) -> Markup:
+    """`text` as it enters the page, no line ending before a percent sign."""
+    return escape(_printable(text)).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _panels(metrics: Metrics) -> list[tuple[str, Mapping[str, Any]]]:
+    """Columns of the metrics by the picture they belong to."""
+    panels: dict[str, dict[str, Any]] = {"losses": {}, "gradient norms": {}, "accuracy of D": {}}
+    for name, column in metrics.columns.items():
+        player, _, measure = name.rpartition(".")
+        kind = {"gradient_norm": "gradient norms", "accuracy": "accuracy of D"}.get(measure, "losses")
+        panels[kind][name if kind == "losses" else player] = column
+    return [(kind, columns) for kind, columns in panels.items() if columns]
+
+
+def _grids(run: Run) -> list[tuple[int, Mapping[str, Path]]]:
+    """The run's sample grids, evenly thinned to a few: first and last always stay."""
+    grids = list(run.samples.items())
+    if len(grids) <= GRIDS:
+        return grids
+    return [grids[round(place * (len(grids) - 1) / (GRIDS - 1))] for place in range(GRIDS)]

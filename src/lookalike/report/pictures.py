@@ -1,0 +1,194 @@
+"""Pictures of a run as PNG data URIs; the same numbers always give the same bytes."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.style
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lookalike.errors import ModelError, show
+from lookalike.files import open_regular
+from lookalike.metrics import roc_curve_band
+from lookalike.report.read import Scores, Worst
+
+KNOWN, UNKNOWN, CALIBRATION, INK = "#2f6db3", "#d0603a", "#7b8490", "#1c2430"
+STYLE = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#aab2bd",
+    "axes.labelcolor": INK,
+    "xtick.color": "#5b6675",
+    "ytick.color": "#5b6675",
+    "text.color": INK,
+    "font.size": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+}
+WIDE, SMALL, DPI = (4.8, 3.2), (3.5, 2.8), 180  # inches, dots per inch
+BINS, POINTS = 50, 300
+GRID_PIXELS, GRID_SIDE = 1 << 24, 600  # most pixels read, least side shown sharp
+HEAT = mpl.colormaps["magma"]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image of a gallery; `views` are pictures with their alternative texts."""
+
+    score: float
+    name: str
+    views: tuple[tuple[str, Markup], ...]
+
+
+def histogram(scores: Scores, threshold: float | None) -> Markup:
+    """Share of images per score of each group, with the threshold; the last bin holds the largest 0.5 %."""
+    groups = {"calibration": scores.calibration, "known": scores.known, "unknown": scores.unknown}
+    edges = _edges(list(groups.values()), threshold)
+    with _style():
+        figure, axes = _canvas(WIDE, "score (larger: less like the known class)", "share of the group's images, %")
+        for (name, values), colour in zip(groups.items(), (CALIBRATION, KNOWN, UNKNOWN), strict=True):
+            heights = 100 * np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / max(1, len(values))
+            outline = name == "calibration"
+            label = f"{name} ({len(values)})"
+            axes.stairs(heights, edges, fill=not outline, color=colour, alpha=1 if outline else 0.5, label=label)
+        if threshold is not None:
+            axes.axvline(threshold, color=INK, linestyle="--", label="threshold: flagged to the right")
+        return _png(figure)
+
+
+def roc(scores: Scores, threshold: float | None) -> Markup:
+    """The ROC curve with its pointwise 95 % band, the line of chance and the threshold's point."""
+    band = roc_curve_band(scores.known, scores.unknown)
+    with _style():
+        figure, axes = _canvas(WIDE, "known images flagged (false alarms), %", "unknown images flagged, %")
+        axes.fill_between(100 * band.fpr, 100 * band.low, 100 * band.high, color=KNOWN, alpha=0.2, linewidth=0)
+        axes.plot(100 * band.fpr, 100 * band.tpr, color=KNOWN, label="ROC, with its 95 % band")
+        axes.plot([0, 100], [0, 100], color="#aab2bd", linestyle=":", label="chance")
+        if threshold is not None:
+            flagged = [100 * np.mean(group > threshold) for group in (scores.known, scores.unknown)]
+            axes.plot(*flagged, "o", color=INK, label="at the threshold")
+        axes.set(xlim=(-1, 101), ylim=(-1, 101))
+        return _png(figure)
+
+
+def curves(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, *, log: bool = False) -> Markup:
+    """Each column over the images shown, averaged to at most 300 points; D blue, G orange, twins dashed."""
+    with _style():
+        figure, axes = _canvas(SMALL, "images shown", title)
+        drawn = Counter[str]()
+        for name, (x, y) in columns.items():
+            twin, _, own = name.rpartition("/")
+            colour = {"D": KNOWN, "G": UNKNOWN}.get(own.partition(".")[0], CALIBRATION)
+            style = ("--" if twin else "-", "-.", ":")[drawn[colour + twin] % 3]
+            drawn[colour + twin] += 1
+            label = " " + show(name, 40).replace("$", r"\$")  # no mathtext, nothing hidden by "_"
+            axes.plot(_thinned(x), _thinned(y), color=colour, linestyle=style, alpha=0.6 if twin else 1, label=label)
+        if log:
+            axes.set_yscale("log")
+        return _png(figure, legend_columns=2 if max(map(len, columns)) < 18 else 1)
+
+
+def residual(query: Pixels, nearest: Pixels) -> npt.NDArray[np.float64]:
+    """|x - G(z)| of two (C, H, W) images in grey levels, averaged over channels: (H, W)."""
+    return np.abs(query.astype(np.float64) - nearest.astype(np.float64)).mean(axis=0)
+
+
+def brightest(worst: Worst) -> float:
+    """The largest residual of any of the images: the top of their common scale."""
+    if worst.query is None or worst.nearest is None:
+        return 0.0
+    return max((float(residual(*both).max()) for both in zip(worst.query, worst.nearest, strict=True)), default=0.0)
+
+
+def cases(worst: Worst, top: float) -> Iterator[Case]:
+    """Query, nearest generated image and their residual on the scale from 0 to `top`; what there is of them."""
+    for place, (score, name) in enumerate(zip(worst.score, worst.name, strict=True)):
+        views = []
+        if worst.query is not None:
+            views.append(("image", tile(worst.query[place])))
+        if worst.query is not None and worst.nearest is not None:
+            views.append(("nearest generated image", tile(worst.nearest[place])))
+            views.append(("difference", heat(residual(worst.query[place], worst.nearest[place]), top)))
+        yield Case(float(score), name, tuple(views))
+
+
+def heat(values: npt.NDArray[np.float64], top: float) -> Markup:
+    """An (H, W) map in colours from dark, 0, to bright, `top`."""
+    return _uri(Image.fromarray(HEAT(values / max(top, 1e-12), bytes=True)[..., :3]))
+
+
+def tile(image: Pixels) -> Markup:
+    """One (C, H, W) image, grey or RGB."""
+    return _uri(Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))))
+
+
+def sample_grid(path: Path) -> Markup:
+    """A PNG of the run, decoded and encoded anew so that only its pixels enter the page; small ones enlarged."""
+    try:
+        with open_regular(path) as handle, Image.open(handle, formats=("PNG",)) as image:
+            if image.width * image.height > GRID_PIXELS:
+                raise ValueError(f"it has {image.width} x {image.height} pixels, more than {GRID_PIXELS}")
+            times = max(1, GRID_SIDE // max(image.size))
+            plain = image.convert("L" if image.mode in {"1", "L"} else "RGB")
+            return _uri(plain.resize((times * image.width, times * image.height), Image.Resampling.NEAREST))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ModelError(f"{show(path)} cannot be read: {show(error)}; remove it, or train again") from error
+
+
+def _edges(groups: Sequence[npt.NDArray[np.float64]], threshold: float | None) -> npt.NDArray[np.float64]:
+    scores = np.concatenate([*groups, [] if threshold is None else [threshold]])
+    if not len(scores):
+        return np.linspace(0.0, 1.0, BINS + 1)
+    low, high = scores.min(), max(np.quantile(scores, 0.995), scores.min() if threshold is None else threshold)
+    return np.linspace(low, high if high > low else low + 1, BINS + 1)
+
+
+def _thinned(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Means of equal runs of values; too short a last run joins the one before."""
+    width = -(-len(values) // POINTS)
+    starts = np.arange(0, len(values) - width + 1, width)
+    return np.add.reduceat(np.asarray(values), starts) / np.diff([*starts, len(values)])
+
+
+def _style() -> Any:
+    """The report's own look, whatever the user's matplotlibrc says."""
+    return matplotlib.style.context(["default", STYLE])
+
+
+def _canvas(size: tuple[float, float], x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlabel=x, ylabel=y)
+    return figure, axes
+
+
+def _png(figure: Figure, legend_columns: int = 2) -> Markup:
+    figure.legend(loc="outside upper left", ncols=legend_columns)
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
+    return _data(data.getvalue())
+
+
+def _uri(image: Image.Image) -> Markup:
+    data = io.BytesIO()
+    image.info.clear()  # no text, EXIF or profile
+    image.save(data, format="PNG", optimize=True)
+    return _data(data.getvalue())
+
+
+def _data(png: bytes) -> Markup:
+    return Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))  # noqa: S704 - only base64

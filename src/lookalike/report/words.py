@@ -1,0 +1,151 @@
+"""Figures and settings as the words of the report."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from lookalike.errors import show
+from lookalike.metrics import Interval, Rate
+from lookalike.report.read import Evaluation, Figures, Run
+
+HEADING = 80  # characters of a name in a heading
+
+
+def classes(names: Sequence[str]) -> str:
+    """Class names for a heading; settings show them whole."""
+    return " + ".join(show(name, HEADING) for name in names[:4]) + (f" + {len(names) - 4} more" if names[4:] else "")
+
+
+def pair(figures: Figures) -> str:
+    """What was told apart."""
+    return f"{classes(figures.known)} known, {classes(figures.unknown)} unknown"
+
+
+def headline(figures: Figures) -> str:
+    """The evaluation in one sentence."""
+    words = f"{pair(figures)}: AUC {interval(figures.auc, 2)}"
+    if figures.false_alarms.rate is None and figures.misses.rate is None:
+        return words
+    alarms, misses = percent(figures.false_alarms.rate), percent(figures.misses.rate)
+    return f"{words}; at the threshold {alarms} false alarms and {misses} misses"
+
+
+def title(run: Run) -> str:
+    """The run in one sentence."""
+    known, figures = classes(run.config.classes.known), [one.figures for one in run.evaluations]
+    if not figures:
+        return f"{known} known: not evaluated yet"
+    if len(figures) == 1:
+        return headline(figures[0])
+    values = ["undefined" if one.auc.value is None else f"{one.auc.value:.2f}" for one in figures]
+    against = ", ".join(
+        f"{value} against {classes(one.unknown)}" for value, one in zip(values[:4], figures, strict=False)
+    )
+    return f"{known} known: AUC {against}" + (f", and {len(figures) - 4} more" if figures[4:] else "")
+
+
+def remarks(evaluation: Evaluation) -> Iterator[str]:
+    """What a careful reader would say of these figures."""
+    figures, auc = evaluation.figures, evaluation.figures.auc
+    if auc.value is None:
+        yield f"AUC is undefined: {auc.reason or 'no reason was recorded'}."
+    elif auc.low is not None and auc.high is not None:
+        if auc.low <= 0.5 <= auc.high:
+            yield "The interval of the AUC contains 0.5: on these images the score is no better than chance."
+        elif auc.high < 0.5:
+            yield "The AUC is below 0.5: unknown images look more like the known class than known ones do."
+    if figures.threshold is None:
+        yield "There is no threshold: the calibration part is too small for the allowed rate of false alarms."
+    elif _too_many(evaluation):
+        yield (
+            f"False alarms are further above the allowed {number(100 * figures.allowed)} % than chance explains:"
+            " the known test images differ from the calibration images."
+        )
+
+
+def interval(figure: Interval, digits: int = 3) -> str:
+    """A value with its interval, such as 0.73 [0.71, 0.75]."""
+    if figure.value is None:
+        return "undefined"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.{digits}f}"
+    return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
+
+
+def share(figure: Rate) -> str:
+    """A rate with its interval, in percent."""
+    if figure.rate is None or figure.low is None or figure.high is None:
+        return "undefined"
+    return f"{percent(figure.rate)} [{_points(figure.low)}, {_points(figure.high)}]"
+
+
+def percent(value: float | None) -> str:
+    """A share in percent, to one decimal below ten."""
+    return "undefined" if value is None else f"{_points(value)} %"
+
+
+def number(value: float | None) -> str:
+    """A figure to four digits."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as one reads them off a clock."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as rows of dotted names and values."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from settings(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _setting(value)
+
+
+def command(run: Run) -> str:
+    """The recorded command, ready to paste; the program by its name only."""
+    program, *arguments = run.config.command or ("lookalike",)
+    return shlex.join([PurePath(program).name, *arguments])
+
+
+def source(run: Run) -> str:
+    """The last component of where the images came from."""
+    return re.split(r"[\\/]", run.config.data.source.rstrip("\\/"))[-1]
+
+
+def evaluate(run: Run) -> str:
+    """The command that adds an evaluation to `run`."""
+    return f"lookalike evaluate {shlex.quote(run.name)} {shlex.quote(source(run))} --unknown CLASS"
+
+
+def _too_many(evaluation: Evaluation) -> bool:
+    """Whether false alarms exceed the allowed rate by 2.6 standard errors of test and calibration together."""
+    alarms, allowed = evaluation.figures.false_alarms, evaluation.figures.allowed
+    calibration = 0 if evaluation.scores is None else len(evaluation.scores.calibration)
+    if alarms.rate is None or not calibration:
+        return False
+    return alarms.rate - allowed > 2.6 * (allowed * (1 - allowed) * (1 / alarms.of + 1 / calibration)) ** 0.5
+
+
+def _setting(value: Any) -> str:
+    if value is None or value in ([], {}, ()):
+        return "–"
+    if isinstance(value, list | tuple) and all(isinstance(part, str | int | float) for part in value):
+        return ", ".join(map(_setting, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _points(value: float) -> str:
+    points = 100 * value
+    return f"{points:.1f}" if points < 9.95 else f"{points:.0f}"

@@ -1,0 +1,292 @@
+"""A run folder: configuration, metrics, sample grids, checkpoints and the model; the same command again resumes.
+
+Stopped or killed at any moment, a run goes on from its newest checkpoint and ends in the bits of an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lookalike import checkpoint, files, interrupts
+from lookalike import plan as plans
+from lookalike.baselines import BASELINES
+from lookalike.data import Images
+from lookalike.errors import DivergedError, ResourceError, UsageError, show
+from lookalike.gan import GAN
+from lookalike.methods import stored
+from lookalike.model import Model
+from lookalike.plan import Plan
+from lookalike.seeds import generator
+from lookalike.settings import TrainSettings
+from lookalike.train import Progress, train
+from lookalike.use.score import Detector, GANDetector, Threshold, as_pixels
+
+CONFIG, METRICS, SPLIT = "config.json", "metrics.jsonl", "split.json"
+REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
+Report = Callable[[str, int, int], None]  # (stage, done, of)
+
+
+def run(
+    data: str | Path | Images,
+    settings: TrainSettings,
+    out: Path,
+    *,
+    command: tuple[str, ...] = (),
+    report: Report = lambda stage, done, of: None,
+    warn: Callable[[str], None] = lambda message: None,
+) -> Model:
+    """Trains, calibrates and stores a model in `out`; resumes or finds it finished where it was begun before.
+
+    Parameters
+    ----------
+    data : str, Path or Images
+        See `lookalike.data.read`.
+    settings : TrainSettings
+        What to do.
+    out : Path
+        The run folder; made, or begun by the same settings and data.
+    command : tuple of str
+        The command line, for the record.
+    report, warn : callable
+        Told of progress and of what the user should know.
+
+    Raises
+    ------
+    UsageError
+        If `out` holds another run, or something else.
+    DivergedError
+        If training leaves the finite numbers; the last good checkpoint stays.
+    Stopped
+        After a signal, with a checkpoint saved.
+    """
+    torch.set_num_threads(settings.threads)
+    folder = files.make_folder(out)
+    with files.lock(folder), _memory():
+        report("reading", 0, 1)
+        plan = plans.make(data, settings)
+        _begin(folder, plan, command, warn)
+        if (folder / checkpoint.CARD).exists():
+            return Model.load(folder)
+        seconds = time.monotonic()
+        if plan.method is None:
+            detector: Detector = BASELINES[plan.settings.method].fit(plan.images.pixels[plan.train])
+            seconds = time.monotonic() - seconds
+        else:
+            gan, seconds = _trained(folder, plan, plan.method, report, warn)
+            detector = GANDetector(gan, plan.search())
+        model = _calibrated(plan, detector, seconds, report)
+        model.save(folder)
+        return model
+
+
+def _trained(
+    folder: Path, plan: Plan, method: plans.Method, report: Report, warn: Callable[[str], None]
+) -> tuple[GAN, float]:
+    """The trained GAN and the seconds that training took, resumed ones included."""
+    s, source = plan.settings, plan.source()
+    total, batch = s.images or 0, s.batch
+    gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, ema=s.ema)
+    start, before = _resumed(folder, gan, warn)
+    _drop_metrics_after(folder / METRICS, start * batch)
+    began = time.monotonic()
+
+    def save(progress: int) -> None:
+        facts = {"step": progress, "images": progress * batch, "seconds": before + time.monotonic() - began}
+        files.make_folder(folder / "checkpoints")
+        checkpoint.save_checkpoint(folder / "checkpoints", progress * batch, gan.state(training=True), facts)
+
+    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
+    steps = -(-total // batch)
+    with interrupts.deferred() as request, _exact():
+        if start == 0:
+            _draw_samples(folder, gan, 0, s.seed)
+        try:
+            for progress in train(gan, source, images=total, batch=batch, start=start, precision=precision):
+                last = progress.step == steps
+                if last or _due(progress.images, batch, s.log_every):
+                    _log(folder / METRICS, progress, before + time.monotonic() - began)
+                if last or _due(progress.images, batch, s.sample_every):
+                    _draw_samples(folder, gan, progress.images, s.seed)
+                if last or request.number or _due(progress.images, batch, s.save_every):
+                    save(progress.step)
+                if request.number:
+                    raise interrupts.Stopped(
+                        request.number, f"stopped after {progress.images} of {total} images; the same command goes on from there"
+                    )
+                report("training", progress.images, total)
+        except DivergedError as error:
+            raise _with_names(error, plan, source.seed) from error
+    return gan, before + time.monotonic() - began
+
+
+def _calibrated(plan: Plan, detector: Detector, seconds: float, report: Report) -> Model:
+    """The model whose threshold comes from the held-out known images."""
+    pixels, scores = plan.images.pixels[plan.calibration], []
+    for i in range(0, len(pixels), 256):
+        report("calibrating", i, len(pixels))
+        scores.append(detector.score(pixels[i : i + 256]).score)
+    threshold = Threshold(np.concatenate(scores) if scores else np.zeros(0), plan.settings.false_alarms)
+    method = stored.to_json(plan.method) if plan.method else {"name": plan.settings.method}
+    training = {
+        "data": plan.data,
+        "images": plan.settings.images if plan.method else 0,
+        "seconds": round(seconds, 3),
+        "seed": plan.settings.seed,
+        "counts": {name: len(keys) for name, keys in plan.keys().items()},
+        "value_range": plan.settings.value_range,
+    }
+    classes = {"known": plan.known, "against": plan.others}
+    return Model(detector, threshold, plan.images.shape, classes, method, training)
+
+
+def _begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Callable[[str], None]) -> None:
+    """Writes the configuration and the split, or compares them with those of the run that is there."""
+    wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.settings.model_dump(mode="json")}
+    if (folder / CONFIG).exists():
+        there = files.read_json(folder / CONFIG)
+        given = there.get("settings", {})
+        differ = [k for k in wanted if k not in REPEATABLE and k != "data" and given.get(k) != wanted[k]]
+        if differ:
+            pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
+            raise UsageError(f"{show(folder)} was begun with other settings or data ({pairs}); give another folder (-o)")
+        if changed := [k for k in REPEATABLE if given.get(k) != wanted[k]]:
+            pairs = ", ".join(f"{k} {given.get(k)} -> {wanted[k]}" for k in changed)
+            warn(f"not bit-exact with the run's beginning: {pairs}")
+        return
+    if strangers := [path.name for path in folder.iterdir() if path.name not in (".lock", SPLIT)]:
+        raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
+    files.write_json(folder / SPLIT, plan.keys())
+    if plan.images.skipped:
+        lines = [json.dumps({"name": bad.name, "reason": bad.reason}) for bad in plan.images.skipped]
+        files.write_text(folder / "bad_files.jsonl", "\n".join(lines) + "\n")
+    files.write_json(folder / CONFIG, _config(plan, wanted, command))
+
+
+def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    packages = ("lookalike", "torch", "numpy", "pillow", "scikit-learn", "safetensors")
+    return {
+        "schema": 1,
+        "command": shlex.join(command),
+        "settings": settings,
+        "method": stored.to_json(plan.method) if plan.method else {"name": plan.settings.method},
+        "open_choices": plans.open_choices(plan),
+        "classes": {"known": list(plan.known), "against": list(plan.others)},
+        "data": {
+            "source": plan.data,
+            "shape": list(plan.images.shape),
+            "train": len(plan.train),
+            "calibration": len(plan.calibration),
+            "against": len(plan.against),
+            "skipped": len(plan.images.skipped),
+        },
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "cpu": torch.backends.cpu.get_cpu_capability(),
+            "threads": torch.get_num_threads(),
+            "device": plan.settings.device,
+        },
+    }
+
+
+def _resumed(folder: Path, gan: GAN, warn: Callable[[str], None]) -> tuple[int, float]:
+    """Steps done and seconds spent before, with the newest checkpoint loaded."""
+    found = checkpoint.newest_checkpoint(folder / "checkpoints", warn)
+    if found is None:
+        return 0, 0.0
+    tensors, facts = found
+    gan.load(tensors, training=True)
+    return int(facts["step"]), float(facts["seconds"])
+
+
+def _drop_metrics_after(path: Path, images: int) -> None:
+    """Forgets lines beyond the checkpoint, and one that a kill cut short; they will be written again."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text("ascii").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            break
+        if row["images"] > images:
+            break
+        kept.append(line + "\n")
+    files.write_text(path, "".join(kept))
+
+
+def _log(path: Path, progress: Progress, seconds: float) -> None:
+    row = {"step": progress.step, "images": progress.images, "seconds": round(seconds, 3)} | progress.metrics
+    files.append_line(path, json.dumps(row))
+
+
+def _due(images: int, batch: int, every: int | None) -> bool:
+    """Whether a multiple of `every` lies in the step that ended at `images`."""
+    return every is not None and images // every > (images - batch) // every
+
+
+def _draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
+    """Grids of 64 images from z that stay the same all along; a twin's beside them; none for vectors."""
+    if len(gan.shape) != 3:
+        return
+    for prefix, player in {"": gan, **{f"{name}-": twin for name, twin in gan.twins.items()}}.items():
+        z = player.method.latent.draw(64, generator(seed, "samples"))
+        path = files.make_folder(folder / "samples") / f"{prefix}{images:09d}.png"
+        files.write_bytes(path, png(grid(player.generate(z))))
+
+
+def grid(x: Tensor, columns: int = 8) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(N, C, H, W) in [-1, 1] as one picture (rows * (H + 1), columns * (W + 1), C), uint8, with grey lines between."""
+    framed = np.pad(as_pixels(x.cpu()), ((0, -len(x) % columns), (0, 0), (0, 1), (0, 1)), constant_values=128)
+    n, c, h, w = framed.shape
+    rows = framed.reshape(n // columns, columns, c, h, w).transpose(0, 3, 1, 4, 2)
+    return np.ascontiguousarray(rows.reshape(n // columns * h, columns * w, c))
+
+
+def png(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
+    """(H, W, 1 or 3) uint8 as the bytes of a PNG file."""
+    out = BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(out, "png")
+    return out.getvalue()
+
+
+def _with_names(error: DivergedError, plan: Plan, seed: int) -> DivergedError:
+    return error
+
+
+@contextmanager
+def _exact() -> Iterator[None]:
+    """Only operations whose results repeat to the bit."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def _memory() -> Iterator[None]:
+    """Turns the many ways to run out of memory into one error."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error)
+        if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
+            raise ResourceError("out of memory; try a smaller --batch, --search-batch, --size or --width") from error
+        raise

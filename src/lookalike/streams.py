@@ -1,0 +1,145 @@
+"""What D is shown, and under which verdict (design 1: a method is mostly a list of streams).
+
+A stream draws a `Batch`: images with a label where one means something, and a verdict that D is taught. Streams
+that belong to one paper (other classes, noised images, a twin's images) live in that paper's file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from lookalike.errors import UsageError
+from lookalike.seeds import generator
+
+if TYPE_CHECKING:
+    from lookalike.gan import GAN
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One group of images shown to D."""
+
+    x: Tensor  # (N, C, H, W) or (N, F), float32; images lie in [-1, 1]
+    y: Tensor | None  # (N,) class numbers; None: a label means nothing here
+    z: Tensor | None  # (N, Z); only joint heads look at it
+    real: bool | None  # what D is taught; None: realness is not asked
+    share: float = 1.0  # of the batch size; the group's weight in a loss
+
+
+@dataclass(frozen=True)
+class Source:
+    """The real images that a training draws from, at one (purpose, index) of its course.
+
+    Parameters
+    ----------
+    known : Tensor
+        (N, C, H, W) uint8, or (N, F) float32 vectors.
+    labels : Tensor
+        (N,) int64, 0 to K - 1.
+    others : Tensor or None
+        Images of classes that are not to be known, in the same form; they carry no label.
+    seed : int
+        Seed of the whole training.
+    device : torch.device
+        Where batches go.
+    purpose, index
+        Which use draws, and how often it drew before; set by `at`.
+    """
+
+    known: Tensor
+    labels: Tensor
+    others: Tensor | None
+    seed: int
+    device: torch.device = torch.device("cpu")
+    purpose: tuple[str | int, ...] = ()
+    index: int = 0
+
+    def at(self, *purpose: str | int, index: int) -> Source:
+        """The same images for a narrower purpose, at its `index`-th draw."""
+        return replace(self, purpose=(*self.purpose, *purpose), index=index)
+
+    def generator(self) -> torch.Generator:
+        """The generator of this (seed, purpose, index)."""
+        return generator(self.seed, *self.purpose, self.index)
+
+    def rows(self, size: int, n: int) -> Tensor:
+        """(n,) int64: the next n rows of `size` in an order shuffled anew for each pass."""
+        pieces, start = [], self.index * n
+        while n:
+            turn, offset = divmod(start, size)
+            order = _order(size, self.seed, self.purpose, turn)[offset : offset + n]
+            pieces.append(order)
+            start, n = start + len(order), n - len(order)
+        return torch.cat(pieces)
+
+    def take_known(self, n: int) -> tuple[Tensor, Tensor]:
+        """n known images (float32 in [-1, 1]) and their labels (int64)."""
+        rows = self.rows(len(self.known), n)
+        return self._ready(self.known[rows]), self.labels[rows].to(self.device)
+
+    def take_others(self, n: int) -> Tensor:
+        """n images of other classes; raises UsageError where there are none."""
+        if self.others is None or len(self.others) == 0:
+            raise UsageError("this method learns from another class's images and none were given; name one (--against)")
+        return self._ready(self.others[self.rows(len(self.others), n)])
+
+    def _ready(self, x: Tensor) -> Tensor:
+        x = x.to(self.device)
+        return x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x
+
+
+@lru_cache(maxsize=64)
+def _order(size: int, seed: int, purpose: tuple[str | int, ...], turn: int) -> Tensor:
+    return torch.randperm(size, generator=generator(seed, "order", *purpose, turn))
+
+
+class Stream(Protocol):
+    """One kind of images shown to D. `real` and `labelled` are known before a batch is drawn."""
+
+    @property
+    def real(self) -> bool | None:
+        """The verdict that D is taught; None: realness is not asked."""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the images carry labels of the known classes."""
+
+    @property
+    def made(self) -> bool:
+        """Whether this GAN's own players made the images, so that G can learn from D's answer."""
+
+    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+        """n images for `gan`, drawn with the randomness of `source`."""
+
+
+@dataclass(frozen=True)
+class Real:
+    """Real images of the known classes, with their labels."""
+
+    real = True
+    labelled = True
+    made = False
+
+    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+        """n real images."""
+        x, y = source.take_known(n)
+        return Batch(x, y, None, self.real)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The generator's images."""
+
+    real = False
+    labelled = False
+    made = True
+
+    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+        """n generated images; gradients reach G unless the caller turned them off."""
+        z = gan.method.latent.draw(n, source.generator()).to(source.device)
+        return Batch(gan.G(z), None, z, self.real)

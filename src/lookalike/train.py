@@ -1,0 +1,114 @@
+"""The only training loop: D's updates, then G's, for any `Method`; twins train first.
+
+Progress is counted in images shown: one step shows `batch` images of the first stream.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lookalike.errors import DivergedError, UsageError
+from lookalike.gan import GAN
+from lookalike.heads import Judged
+from lookalike.streams import Batch, Source, Stream
+
+HUGE = 1e8  # a loss beyond this has left the game
+
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a step reports."""
+
+    step: int  # updates of G so far
+    images: int  # images shown so far
+    metrics: Metrics  # losses, gradient norms, D's accuracy; a twin's under "name/"
+
+
+def train(
+    gan: GAN, source: Source, *, images: int, batch: int, start: int = 0, precision: torch.dtype = torch.float32
+) -> Iterator[Progress]:
+    """Trains `gan` in place, a step per item, from step `start` until `images` images were shown.
+
+    Raises
+    ------
+    UsageError
+        If a stream's share leaves fewer than two images (batch norm needs two).
+    DivergedError
+        Before the update that a non-finite or huge loss or gradient would spoil.
+    """
+    for stream, share in gan.method.d_sees:
+        if round(share * batch) < 2:
+            raise UsageError(f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; use a larger --batch")
+    for index in range(start, math.ceil(images / batch)):
+        try:
+            metrics = step(gan, source, index, batch, precision)
+        except DivergedError as error:
+            raise DivergedError(f"training diverged at step {index + 1}, {index * batch} images shown: {error}") from error
+        yield Progress(index + 1, (index + 1) * batch, metrics)
+
+
+def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtype = torch.float32) -> Metrics:
+    """One round of the game: each twin's, then `d_steps` updates of D, then one of G."""
+    metrics: Metrics = {}
+    for name, twin in gan.twins.items():
+        metrics |= {f"{name}/{k}": v for k, v in step(twin, source.at(name, index=0), index, batch, precision).items()}
+    method = gan.method
+    gan.G.train()
+    gan.D.train()
+    with torch.autocast(gan.device.type, precision, enabled=precision != torch.float32):
+        for k in range(method.d_steps):
+            with torch.no_grad():
+                shown = draw(gan, method.d_sees, source.at("D", index=index * method.d_steps + k), batch)
+            judged = judge(gan, shown)
+            metrics |= update("D", gan.opt_d, {loss.name: loss.d(judged) for loss in method.losses})
+            metrics["D.accuracy"] = accuracy(judged)
+        played = draw(gan, [(stream, 1.0) for stream in method.g_plays], source.at("G", index=index), batch)
+        judged = judge(gan, played)
+        metrics |= update("G", gan.opt_g, {loss.name: loss.g(judged) for loss in method.losses})
+    gan.update_average()
+    return metrics
+
+
+def draw(gan: GAN, streams: Sequence[tuple[Stream, float]], source: Source, batch: int) -> list[Batch]:
+    """A group of images from each stream, each with randomness of its own."""
+    return [
+        replace(stream.draw(gan, source.at(i, index=source.index), round(share * batch)), share=share)
+        for i, (stream, share) in enumerate(streams)
+    ]
+
+
+def judge(gan: GAN, groups: Sequence[Batch]) -> list[Judged]:
+    """D's answer to each group on its own, so that batch norm never mixes verdicts."""
+    return [Judged(group, gan.D(group)) for group in groups]
+
+
+def update(player: str, optimiser: torch.optim.Optimizer, losses: Mapping[str, Tensor]) -> Metrics:
+    """One step of one player on the sum of its losses: the only caller of `backward` and `optimiser.step`.
+
+    Gradients are taken for this player's weights alone. Nothing is updated where a loss or a gradient is not finite.
+    """
+    metrics = {f"{player}.{name}": loss.item() for name, loss in losses.items()}
+    for name, value in metrics.items():
+        if not abs(value) < HUGE:
+            raise DivergedError(f"loss {name} is {value:g}")
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    optimiser.zero_grad()
+    torch.stack(list(losses.values())).sum().backward(inputs=weights)
+    norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None]).item()
+    if not math.isfinite(norm):
+        raise DivergedError(f"the gradient of {' + '.join(metrics)} has norm {norm:g}")
+    optimiser.step()
+    return metrics | {f"{player}.gradient_norm": norm}
+
+
+def accuracy(judged: Sequence[Judged]) -> float:
+    """Share of the images with a verdict that D got right."""
+    right = [(j.says.realness > 0) == j.batch.real for j in judged if j.batch.real is not None]
+    return torch.cat(right).float().mean().item()

@@ -1,0 +1,218 @@
+"""Batched latent search: for each image the z whose generated image comes closest (vtgan-2021, eqs. 2 to 5).
+
+A fixed number of slots is searched side by side. A slot that has converged takes the next image, so a batch never
+waits for its slowest member, and every image is searched exactly as if it were alone: it starts from a z seeded by its
+own pixels, has its own Adam state and step count, and always sits in a batch of the same size. Its result therefore
+depends neither on what else is searched nor on the order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lookalike.errors import UsageError
+from lookalike.gan import GAN
+from lookalike.seeds import generator
+from lookalike.streams import Batch
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to search, each an open choice of the papers but `lam`.
+
+    Parameters
+    ----------
+    lam : float
+        Weight of the feature loss (0.2 in both papers).
+    reduce : {"sum", "mean"}
+        Over an image's pixels and over its features: the papers' sum, or the mean, which balances the two.
+    layer : str or None
+        Stage of D that f(x) reads; None is the network's own (after the first pooling).
+    steps : int
+        Most Adam steps per start.
+    lr : float
+        Adam's step size on z.
+    restarts : int
+        Starts per image; the best one counts.
+    tolerance, patience : float, int
+        An image has converged when its best loss fell by less than `tolerance` (relative) over `patience` steps.
+    batch : int
+        Slots searched side by side.
+    seed : int
+        Together with the image's pixels, the seed of its starts.
+    """
+
+    lam: float = 0.2
+    reduce: Literal["sum", "mean"] = "sum"
+    layer: str | None = None
+    steps: int = 100
+    lr: float = 0.05
+    restarts: int = 1
+    tolerance: float = 0.01
+    patience: int = 10
+    batch: int = 64
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best point of each of N images."""
+
+    z: Tensor  # (N, Z) float32
+    nearest: Tensor  # (N, *shape) float32, G(z)
+    V: Tensor  # (N,) variation score, eq. 2
+    R: Tensor  # (N,) residual loss, eq. 3
+    L_D: Tensor  # (N,) feature loss, eq. 4
+    realness: Tensor  # (N,) D's log-odds of real for the image itself
+    steps: Tensor  # (N,) int64, Adam steps of the best start
+
+
+class Inverter:
+    """A frozen GAN, ready to search.
+
+    Parameters
+    ----------
+    gan : GAN
+        Its averaged generator is used where there is one; inference statistics; no gradients for weights.
+    settings : Search
+        How to search; raises UsageError for an unknown layer.
+    """
+
+    def __init__(self, gan: GAN, settings: Search) -> None:
+        self.settings = settings
+        self.latent, self.device, self.shape = gan.method.latent, gan.device, gan.shape
+        self.G, self.D = gan.frozen()
+        self.f = self.D.stages_to(settings.layer or gan.method.net.feature_layer)
+
+    def search(self, x: Tensor) -> Found:
+        """Searches images (N, *shape), float32 in [-1, 1] as D saw them in training."""
+        if tuple(x.shape[1:]) != self.shape:
+            raise UsageError(f"this model takes images of shape {self.shape}, not {tuple(x.shape[1:])}")
+        seeds = [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in x]
+        z, steps = _Slots(self, x, seeds).run()
+        parts = [self.measure(x[i : i + self.settings.batch], z[i : i + self.settings.batch]) for i in _starts(x, self.settings)]
+        nearest, V, R, L_D, realness = (torch.cat(column) for column in zip(*parts, strict=True))
+        return Found(z, nearest, V, R, L_D, realness, steps)
+
+    def start(self, seed: str, restart: int) -> Tensor:
+        """(Z,) the start of an image's search."""
+        return self.latent.draw(1, generator(self.settings.seed, "z", seed, restart))[0]
+
+    def losses(self, x: Tensor, fx: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """R and L_D of each image (N,), eqs. 3 and 4, between x and generated y."""
+        over = torch.sum if self.settings.reduce == "sum" else torch.mean
+        return over((x - y).abs().flatten(1), 1), over((fx - self.f(y)).abs().flatten(1), 1)
+
+    def variation(self, R: Tensor, L_D: Tensor) -> Tensor:
+        """Eq. 2."""
+        return (1 - self.settings.lam) * R + self.settings.lam * L_D
+
+    @torch.no_grad()
+    def measure(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """G(z), V, R, L_D and D's realness of x for up to one batch, padded to a whole one."""
+        n, full = len(x), self.settings.batch
+        x, z = _padded(x, full).to(self.device), _padded(z, full).to(self.device)
+        nearest = self.G(z)
+        R, L_D = self.losses(x, self.f(x), nearest)
+        realness = self.D(Batch(x, None, z, None)).realness
+        return (*(part[:n].cpu() for part in (nearest, self.variation(R, L_D), R, L_D, realness)),)  # type: ignore[return-value]
+
+
+class _Slots:
+    """The state of `batch` searches side by side; a finished one is replaced by the next (image, restart)."""
+
+    def __init__(self, inverter: Inverter, x: Tensor, seeds: list[str]) -> None:
+        self.inverter, self.settings, self.x, self.seeds = inverter, inverter.settings, x, seeds
+        self.jobs = iter([(i, r) for i in range(len(x)) for r in range(self.settings.restarts)])
+        size, z_dim, device = self.settings.batch, inverter.latent.z_dim, inverter.device
+        self.image = torch.full((size,), -1)  # -1: idle
+        self.target = torch.zeros(size, *x.shape[1:], device=device)
+        self.group, self.group_features = -1, torch.empty(0)
+        with torch.no_grad():
+            self.features = inverter.f(self.target)
+        self.z, self.m, self.v, self.best_z = (torch.zeros(size, z_dim, device=device) for _ in range(4))
+        self.t, self.since = (torch.zeros(size, device=device) for _ in range(2))
+        self.best, self.reference = (torch.full((size,), torch.inf, device=device) for _ in range(2))
+        self.best_t = torch.zeros(size, device=device)
+        self.found_z, self.found_steps = torch.zeros(len(x), z_dim), torch.zeros(len(x), dtype=torch.int64)
+        self.found = torch.full((len(x),), torch.inf)
+
+    def run(self) -> tuple[Tensor, Tensor]:
+        """Best z (N, Z) and its step count (N,) of every image."""
+        self.fill(range(self.settings.batch))
+        while bool((self.image >= 0).any()):
+            self.step()
+            done = (self.since >= self.settings.patience) | (self.t >= self.settings.steps)
+            finished = torch.nonzero(done.cpu() & (self.image >= 0)).flatten().tolist()
+            if finished:
+                self.keep(finished)
+                self.fill(finished)
+        return self.found_z, self.found_steps
+
+    def step(self) -> None:
+        """One Adam step of every slot on eq. 5, and its book-keeping."""
+        z = self.z.requires_grad_()
+        V = self.inverter.variation(*self.inverter.losses(self.target, self.features, self.inverter.G(z)))
+        (gradient,) = torch.autograd.grad(V.sum(), z)
+        V, self.z = V.detach(), z.detach()
+        with torch.no_grad():
+            better = self.best > V
+            fell = self.reference * (1 - self.settings.tolerance) > V
+            self.since = torch.where(fell, 0.0, self.since + 1)
+            self.reference = torch.where(fell, V, self.reference)
+            self.best = torch.where(better, V, self.best)
+            self.best_t = torch.where(better, self.t, self.best_t)
+            self.best_z = torch.where(better[:, None], self.z, self.best_z)
+            self.t = self.t + 1
+            self.m = torch.lerp(gradient, self.m, 0.9)
+            self.v = torch.lerp(gradient.square(), self.v, 0.999)
+            m_hat, v_hat = self.m / (1 - 0.9**self.t)[:, None], self.v / (1 - 0.999**self.t)[:, None]
+            self.z = self.z - self.settings.lr * m_hat / (v_hat.sqrt() + 1e-8)
+
+    def keep(self, slots: list[int]) -> None:
+        """Hands over finished searches; of several starts the lowest V stays."""
+        for slot in slots:
+            image, best = int(self.image[slot]), self.best[slot].cpu()
+            if best < self.found[image]:
+                self.found[image] = best
+                self.found_z[image] = self.best_z[slot].cpu()
+                self.found_steps[image] = int(self.best_t[slot])
+
+    def fill(self, slots: list[int] | range) -> None:
+        """Gives each free slot the next job, or leaves it idle."""
+        taken = []
+        for slot in slots:
+            image, restart = next(self.jobs, (-1, 0))
+            self.image[slot] = image
+            if image >= 0:
+                self.target[slot], self.features[slot] = self.x[image], self.features_of(image)
+                self.z[slot] = self.inverter.start(self.seeds[image], restart)
+                taken.append(slot)
+        for state in (self.m, self.v, self.t, self.since):
+            state[taken] = 0.0
+        for state in (self.best, self.reference):
+            state[taken] = torch.inf
+
+    def features_of(self, image: int) -> Tensor:
+        """f(x) of one image, computed by whole batches in the order of the images."""
+        group, row = divmod(image, self.settings.batch)
+        if group != self.group:
+            start = group * self.settings.batch
+            block = _padded(self.x[start : start + self.settings.batch], self.settings.batch)
+            with torch.no_grad():
+                self.group, self.group_features = group, self.inverter.f(block.to(self.inverter.device))
+        return self.group_features[row]
+
+
+def _starts(x: Tensor, settings: Search) -> range:
+    return range(0, len(x), settings.batch)
+
+
+def _padded(x: Tensor, n: int) -> Tensor:
+    """x (k, ...) followed by zeros up to n rows."""
+    return torch.cat([x, x.new_zeros(n - len(x), *x.shape[1:])]) if len(x) < n else x

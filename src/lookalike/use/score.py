@@ -1,0 +1,120 @@
+"""Scores and verdicts: larger means less like the known classes, in every detector.
+
+The threshold is a conformal quantile of held-out known images, so that it is set before any test image is seen: of new
+known images at most the allowed share is flagged, whatever the distribution of the scores (split conformal inference).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lookalike.data import scaled
+from lookalike.errors import DataError
+from lookalike.gan import GAN
+from lookalike.use.invert import Inverter, Search
+
+Floats = npt.NDArray[np.float64]
+Pixels = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a detector says of N images."""
+
+    score: Floats  # (N,) larger = less like the known classes
+    parts: Mapping[str, Floats] = field(default_factory=dict)  # each (N,), what the score is made of
+    nearest: Pixels | None = None  # (N, C, H, W) uint8, the closest image that the detector can make
+
+
+class Detector(Protocol):
+    """The face that GANs and baselines share."""
+
+    kind: str
+
+    def score(self, pixels: Pixels) -> Scores:
+        """Scores of images (N, C, H, W) uint8, or of vectors (N, F) float32."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What must be stored to score again."""
+
+    def facts(self) -> dict[str, Any]:
+        """Settings that must be stored to score again, as JSON."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Held-out known images' scores (n,) and the share of false alarms that the user allows."""
+
+    calibration: Floats
+    allowed: float
+
+    def __post_init__(self) -> None:
+        needed = math.ceil(1 / self.allowed) - 1
+        if len(self.calibration) < needed:
+            raise DataError(
+                f"{len(self.calibration)} calibration images cannot promise {self.allowed:g} false alarms: {needed} are needed; "
+                f"add known images, or allow more (--false-alarms {1 / (len(self.calibration) + 1):.2g})"
+            )
+
+    @property
+    def value(self) -> float:
+        """The score above which an image is flagged: the k-th smallest, k = ceil((n + 1)(1 - allowed))."""
+        # 1e-9: (n + 1)(1 - allowed) may be a rounded whole number
+        k = math.ceil((len(self.calibration) + 1) * (1 - self.allowed) - 1e-9)
+        return float(np.sort(self.calibration)[k - 1])
+
+    def p_values(self, score: Floats) -> Floats:
+        """(N,) share of known images that look at least as unlike: (1 + #{calibration >= score}) / (n + 1)."""
+        below = np.searchsorted(np.sort(self.calibration), score, side="left")
+        return np.asarray((1 + len(self.calibration) - below) / (len(self.calibration) + 1), dtype=np.float64)
+
+    def flags(self, score: Floats) -> npt.NDArray[np.bool_]:
+        """(N,) True where the score lies above the threshold."""
+        return np.asarray(score > self.value)
+
+
+class GANDetector:
+    """V(x) of a trained GAN (vtgan-2021, eq. 2), with its parts.
+
+    Parameters
+    ----------
+    gan : GAN
+        Trained.
+    search : Search
+        How z is searched.
+    """
+
+    kind = "gan"
+
+    def __init__(self, gan: GAN, search: Search) -> None:
+        self.gan, self.search = gan, search
+        self.inverter = Inverter(gan, search)
+
+    def score(self, pixels: Pixels) -> Scores:
+        """V(x), its parts R and L_D, D's realness of x, and the nearest generated image."""
+        found = self.inverter.search(torch.from_numpy(np.ascontiguousarray(scaled(pixels))))
+        parts = {name: getattr(found, name).double().numpy() for name in ("R", "L_D", "realness")}
+        return Scores(found.V.double().numpy(), parts, as_pixels(found.nearest))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights of (averaged) G and D."""
+        return self.gan.state(training=False)
+
+    def facts(self) -> dict[str, Any]:
+        """The search settings."""
+        return dict(vars(self.search))
+
+
+def as_pixels(x: Tensor) -> Pixels:
+    """(N, C, H, W) float32 in [-1, 1] as uint8; vectors stay as they are."""
+    if x.ndim != 4:
+        return x.numpy()
+    return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).contiguous().numpy()

@@ -1,0 +1,103 @@
+"""Scores of any number of images as a CSV or JSON-lines file, streamed in flat memory and complete or absent."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from lookalike import files
+from lookalike.data import Images, stream
+from lookalike.errors import UsageError, show
+from lookalike.model import Model
+from lookalike.runs import png
+
+BLOCK = 512  # images in memory at once
+
+
+def write(
+    model: Model,
+    data: str | Path,
+    out: Path,
+    *,
+    nearest: Path | None = None,
+    on_bad: Any = "fail",
+    report: Callable[[str, int, int], None] = lambda stage, done, of: None,
+) -> dict[str, Any]:
+    """Scores `data` into `out` (.csv or .jsonl), a line per image: name, score, p-value, flagged or not, the parts.
+
+    Parameters
+    ----------
+    model : Model
+        Trained.
+    data : str or Path
+        Class folders, a flat folder, one image, .npz, IDX or a data set's name.
+    out : Path
+        Written whole or not at all.
+    nearest : Path or None
+        Folder for each image's nearest generated image, as PNG; its name stands in the line.
+
+    Returns
+    -------
+    dict
+        Counts: images, flagged, skipped.
+    """
+    if out.suffix not in (".csv", ".jsonl"):
+        raise UsageError(f"scores can be written as .csv or .jsonl, not {show(out.name)}; change -o")
+    counts = {"images": 0, "flagged": 0, "skipped": 0}
+    folder = files.make_folder(nearest) if nearest else None
+    with files.atomic(out) as handle:
+        for block in _read(model, data, on_bad):
+            rows = list(_rows(model, block, counts["images"], folder))
+            _append(handle, out.suffix, rows, first=counts["images"] == 0)
+            counts["images"] += len(rows)
+            counts["flagged"] += sum(row["flagged"] for row in rows)
+            counts["skipped"] += len(block.skipped)
+            report("scoring", counts["images"], 0)
+    return counts
+
+
+def _read(model: Model, data: str | Path, on_bad: Any) -> Iterator[Images]:
+    value_range = model.training["value_range"]
+    return stream(data, size=model.size, channels=model.channels, block=BLOCK, on_bad=on_bad, value_range=value_range)
+
+
+def _rows(model: Model, block: Images, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:
+    said = model.score(block)
+    for i, name in enumerate(block.names):
+        label = block.labels[i]
+        row = {
+            "name": name,
+            "class": block.classes[label] if label >= 0 else "",
+            "score": float(said.score[i]),
+            "p_value": float(said.p_value[i]),
+            "flagged": bool(said.flagged[i]),
+        } | {part: float(values[i]) for part, values in said.parts.items()}
+        if folder is not None and said.nearest is not None and said.nearest.ndim == 4:
+            row["nearest"] = f"{start + i:06d}.png"
+            files.write_bytes(folder / row["nearest"], png(np.ascontiguousarray(said.nearest[i].transpose(1, 2, 0))))
+        yield row
+
+
+def _append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first: bool) -> None:
+    if suffix == ".jsonl":
+        # ASCII JSON: names that are no UTF-8 survive as escapes
+        handle.write("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode("ascii"))
+        return
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    if first:
+        writer.writeheader()
+    writer.writerows([_cells(row) for row in rows])
+    handle.write(text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with text that a spreadsheet would run as a formula made harmless: a name becomes ./name."""
+    harmless = {key: f"./{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value for key, value in row.items()}
+    return harmless | {"flagged": int(row["flagged"])}

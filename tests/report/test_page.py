@@ -1,0 +1,259 @@
+"""The report of real-looking runs: its values, its gaps, and the same bytes again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lookalike.errors import ModelError, OutputError, UsageError
+from lookalike.report import write
+from lookalike.report.pictures import HEAT, residual
+
+MakeRun = Callable[..., Path]
+Read = Callable[[str], Any]
+
+
+@pytest.fixture
+def text_of(seen: Read) -> Callable[..., str]:
+    """The text of the report of some runs."""
+    return lambda *runs: seen(write(runs, runs[0] / "report.html").read_text("utf-8")).text
+
+
+def figures_of(run: Path) -> dict:
+    """What the run's evaluation recorded."""
+    return json.loads((run / "evaluations/8.json").read_text())
+
+
+def test_figures_are_those_of_the_run(run: Path, page: str, seen: Read) -> None:
+    """AUC, rates, threshold, counts and times stand in the page as they stand in the JSON."""
+    figures, text = figures_of(run), seen(page).text
+    area, alarms, misses = figures["auc"], figures["false_alarms"], figures["misses"]
+    assert f"AUC, 95 % interval {area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}]" in text
+    assert f"{alarms['count']} of {alarms['of']} known images; allowed 5 %" in text
+    assert f"{100 * misses['rate']:.1f} % [{100 * misses['low']:.1f}, {100 * misses['high']:.1f}]" in text
+    assert f"Threshold {figures['threshold']:.4g}, from calibration images" in text
+    assert f"{alarms['of']} known, {misses['of']} unknown" in text
+    assert "train 41 s, score 2.3 s" in text
+    assert "R 0.91, L_D 0.66, realness 0.5" in text
+
+
+def test_headline_is_one_sentence(run: Path, page: str) -> None:
+    """The first heading says which classes, how well, and what it costs."""
+    heading = re.search(r"<h1>(.*?)</h1>", page)
+    assert heading is not None
+    area = figures_of(run)["auc"]
+    assert heading[1].replace("\N{NO-BREAK SPACE}", " ") == (
+        f"3 known, 8 unknown: AUC {area['value']:.2f} [{area['low']:.2f}, {area['high']:.2f}];"
+        f" at the threshold {100 * figures_of(run)['false_alarms']['rate']:.0f} % false alarms"
+        f" and {100 * figures_of(run)['misses']['rate']:.1f} % misses"
+    )
+
+
+def test_settings_versions_and_command_are_shown(page: str, seen: Read) -> None:
+    """Every open choice, setting, version and the command stand in the page."""
+    text = seen(page).text
+    for words in (
+        "residual sum",
+        "lam 0.2",
+        "twin_latent 400",
+        "search.steps 200",
+        "z_dim 100",
+        "torch 2.13.0",
+        "threads 2",
+    ):
+        assert words in text
+    assert "lookalike train digits --known 3 --method vtgan" in text
+    assert "120 images of 3 from digits, each 1 × 8 × 8" in text
+
+
+def test_gallery_shows_query_nearest_and_their_difference(run: Path, page: str, seen: Read) -> None:
+    """Each case holds the query's pixels, the nearest image's, and |q - nearest| in the colours of one scale."""
+    shown = seen(page)
+    with np.load(run / "evaluations/8.npz") as arrays:
+        kinds = [(arrays[f"{kind}_query"], arrays[f"{kind}_nearest"]) for kind in ("misses", "alarms")]
+    queries, nearest = (np.concatenate([kind[view] for kind in kinds])[:, 0] for view in (0, 1))
+    assert np.array_equal(shown.decoded("image"), queries)
+    assert np.array_equal(shown.decoded("nearest generated image"), nearest)
+    maps = [
+        HEAT(difference / difference.max(), bytes=True)[..., :3]
+        for query, near in kinds
+        for difference in [np.abs(query[:, 0].astype(float) - near[:, 0])]
+    ]
+    assert np.array_equal(shown.decoded("difference"), np.concatenate(maps))
+
+
+def test_residual_is_the_mean_over_channels() -> None:
+    """|x - G(z)| of two RGB images is taken in grey levels, without wrapping, and averaged over channels."""
+    query, nearest = np.zeros((3, 1, 2), np.uint8), np.zeros((3, 1, 2), np.uint8)
+    query[:, 0, 0], nearest[:, 0, 0] = (10, 200, 0), (250, 100, 5)
+    assert residual(query, nearest).tolist() == [[(240 + 100 + 5) / 3, 0.0]]
+
+
+def test_names_and_verdicts_stand_under_the_images(run: Path, page: str, seen: Read) -> None:
+    """Under each worst miss stand its score, whether it was missed, and its name."""
+    threshold, text = figures_of(run)["threshold"], seen(page).text
+    with np.load(run / "evaluations/8.npz") as arrays:
+        for score, name in zip(arrays["misses_score"], arrays["misses_name"], strict=True):
+            assert f"{score:.4g} {'flagged' if score > threshold else 'missed'} {name}" in text
+
+
+def test_samples_over_time_first_and_last_with_their_twins(run: Path, page: str, seen: Read) -> None:
+    """Six of eight grids are shown, the first and the last among them, each beside the weak twin's."""
+    shown = seen(page)
+    assert re.findall(r"after ([\d,]+) images: G \| weak", shown.text) == [
+        "320",
+        "640",
+        "1,280",
+        "1,600",
+        "2,240",
+        "2,560",
+    ]
+    last = np.asarray(Image.open(run / "samples/000002560.png"))
+    own = shown.decoded("generated images")
+    assert len(own) == len(shown.decoded("images by the twin weak")) == 6
+    assert np.array_equal(own[-1], last.repeat(18, axis=0).repeat(18, axis=1))
+
+
+def test_pictures_of_scores_and_training_are_there(page: str, seen: Read) -> None:
+    """Histogram, ROC and three training curves are pictures with a sentence on how to read each."""
+    alts = [alt for alt, _ in seen(page).pictures]
+    for alt in ("Histogram of the scores by group", "ROC curve with its band", "Curves: losses"):
+        assert alts.count(alt) == 1
+    assert {"Curves: gradient norms", "Curves: accuracy of D"} <= set(alts)
+    assert seen(page).text.count("How to read it:") == 5
+
+
+def test_F19_same_run_same_bytes(run: Path, page: str, tmp_path: Path) -> None:
+    """Another process with another hash seed writes the same bytes."""
+    script = "import sys; from pathlib import Path; from lookalike.report import write; write([Path(sys.argv[1])], Path(sys.argv[2]))"
+    environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", script, run, tmp_path / "again.html"]
+    subprocess.run(command, env=environment, check=True)
+    assert (tmp_path / "again.html").read_bytes() == page.encode("utf-8")
+
+
+def test_J10_one_seed_is_flagged(page: str, seen: Read) -> None:
+    """The report of one run says that it stands on one seed, and which."""
+    assert "One seed (0): the intervals cover the choice of test images" in seen(page).text
+
+
+def test_H9_no_path_of_this_machine(run: Path, page: str) -> None:
+    """Neither the source's folder, the program's, nor the run's is shown."""
+    assert "/home/somebody" not in page
+    assert str(run.parent) not in page
+
+
+def test_H10_embedded_images_are_encoded_anew(run: Path, page: str, seen: Read) -> None:
+    """Text stored in a sample's PNG file does not reach the page."""
+    assert b"tEXtComment\0GPS 47" in (run / "samples/000000320.png").read_bytes()
+    sources = [base64.b64decode(src.partition(",")[2]) for _, src in seen(page).pictures]
+    assert len(sources) > 20
+    assert not any(chunk in png for png in sources for chunk in (b"tEXt", b"iTXt", b"zTXt", b"eXIf", b"GPS 47"))
+
+
+def test_several_runs_are_compared(make_run: MakeRun, tmp_path: Path, text_of: Callable[..., str]) -> None:
+    """One table per pair of classes holds a row per run with its figures; seeds are counted per method."""
+    runs = [make_run("a", seed=0), make_run("b", method="noisegan", seed=1), make_run("c", method="noisegan", seed=2)]
+    figures = figures_of(runs[0])
+    figures["auc"] |= {"value": 0.5, "low": 0.4, "high": 0.6}
+    (runs[0] / "evaluations/8.json").write_text(json.dumps(figures))
+    text = text_of(*runs)
+    assert "3 runs compared" in text
+    area = figures_of(runs[1])["auc"]
+    row = f"{area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}] 12 % [7.5, 19] 0.6 % [0.1, 3.2] 41 s 2.3 s"
+    assert f"b noisegan 1 {row} c noisegan 2 {row} a vtgan 0 0.500 [0.400, 0.600] 12 %" in text
+    mean = figures_of(runs[1])["auc"]["value"]
+    assert f"noisegan, 2 seeds: mean AUC {mean:.3f}, from {mean:.3f} to {mean:.3f}." in text
+    assert "One seed only: vtgan." in text
+    assert "The interval of the AUC contains 0.5" in text
+
+
+def test_B30_undefined_auc_is_said_with_its_reason(make_run: MakeRun, text_of: Callable[..., str]) -> None:
+    """An evaluation of known images only shows no AUC, why, and still its false alarms."""
+    run = make_run()
+    none = {"rate": None, "low": None, "high": None, "count": 0, "of": 0}
+    area = {"value": None, "low": None, "high": None, "level": 0.95, "resamples": 2000, "reason": "no unknown images"}
+    (run / "evaluations/8.json").write_text(
+        json.dumps(figures_of(run) | {"n_unknown": 0, "misses": none, "auc": area, "threshold": None})
+    )
+    with np.load(run / "evaluations/8.npz") as old:
+        arrays = {name: old[name] for name in ("known_scores", "calibration_scores")}
+    np.savez(run / "evaluations/8.npz", unknown_scores=np.zeros(0), **arrays)
+    text = text_of(run)
+    assert "3 known, 8 unknown: AUC undefined; at the threshold 12 % false alarms and undefined misses" in text
+    assert "AUC is undefined: no unknown images." in text
+    assert "There is no threshold: the calibration part is too small" in text
+
+
+def test_run_without_evaluation_says_how_to_make_one(make_run: MakeRun, text_of: Callable[..., str]) -> None:
+    """Without evaluations the page renders and holds the command that makes one."""
+    run = make_run("my run")
+    for file in (run / "evaluations").iterdir():
+        file.unlink()
+    text = text_of(run)
+    assert "3 known: not evaluated yet" in text
+    assert "lookalike evaluate 'my run' digits --unknown CLASS" in text
+
+
+def test_run_without_samples_or_metrics_says_what_makes_them(make_run: MakeRun, text_of: Callable[..., str]) -> None:
+    """Missing samples, metrics or both are named beside the recorded command; the rest stays."""
+    run = make_run()
+    (run / "metrics.jsonl").unlink()
+    assert "No metrics were recorded. The command that trains, and writes them: lookalike train digits" in text_of(run)
+    for file in (run / "samples").iterdir():
+        file.unlink()
+    assert "No samples and no metrics were recorded: this method has none (a baseline)" in text_of(run)
+    assert "AUC, 95 % interval" in text_of(run)
+    (run / "metrics.jsonl").write_text('{"step":1,"images":64,"D.minimax":1.0}\n')
+    assert "No sample grids were recorded." in text_of(run)
+
+
+def test_truncated_last_line_of_metrics_is_left_out_and_said(make_run: MakeRun, text_of: Callable[..., str]) -> None:
+    """A line cut off by a kill does not stop the report."""
+    run = make_run()
+    whole = (run / "metrics.jsonl").read_bytes()
+    (run / "metrics.jsonl").write_bytes(whole[:-40])
+    assert "1 line of metrics.jsonl could not be read and is left out" in text_of(run)
+
+
+def test_detector_without_nearest_shows_the_query_only(make_run: MakeRun, seen: Read) -> None:
+    """A detector that does not generate has one picture per case and no difference; vectors have names only."""
+    run = make_run(method="knn")
+    with np.load(run / "evaluations/8.npz") as old:
+        arrays = {name: old[name] for name in old.files if not name.endswith("_nearest")}
+    np.savez(run / "evaluations/8.npz", **arrays)
+    shown = seen(write([run], run / "report.html").read_text("utf-8"))
+    assert (len(shown.decoded("image")), len(shown.decoded("difference"))) == (12, 0)
+    vectors = {name: values.reshape(6, -1) if name.endswith("_query") else values for name, values in arrays.items()}
+    np.savez(run / "evaluations/8.npz", **vectors)
+    shown = seen(write([run], run / "report.html").read_text("utf-8"))
+    assert shown.decoded("image") == []
+    assert "These are not images, so only their names are shown." in shown.text
+    assert str(arrays["misses_name"][0]) in shown.text
+
+
+def test_what_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    """No runs, a folder that is no run, and an output in a missing folder are named; nothing is written."""
+    with pytest.raises(UsageError, match="a report of no runs"):
+        write([], tmp_path / "r.html")
+    with pytest.raises(UsageError, match=r"is not a run folder: it has no config\.json"):
+        write([tmp_path], tmp_path / "r.html")
+    run = make_run()
+    (run / "samples/000000320.png").write_bytes(b"<html>not an image</html>")
+    with pytest.raises(ModelError, match=r"000000320\.png cannot be read"):
+        write([run], tmp_path / "r.html")
+    assert list(tmp_path.iterdir()) == []
+    (run / "samples/000000320.png").unlink()
+    with pytest.raises(OutputError, match="its folder does not exist"):
+        write([run], tmp_path / "missing/r.html")

@@ -1,0 +1,116 @@
+"""Figures as words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lookalike.metrics import Interval, Rate, rate
+from lookalike.report import words
+from lookalike.report.pictures import POINTS, _thinned
+from lookalike.report.read import Config, Evaluation, Figures, Metrics, Run, Scores
+
+
+def figures(**changes: object) -> Figures:
+    """The figures of the headline in the README, with changes."""
+    values = {
+        "known": ("Coat",), "unknown": ("Shirt",), "method": "vtgan", "n_known": 1000, "n_unknown": 1000,
+        "auc": Interval(0.731, 0.709, 0.752, 0.95, 2000), "threshold": 3.5, "allowed": 0.05,
+        "false_alarms": rate(48, 1000), "misses": rate(610, 1000),
+    }  # fmt: skip
+    return Figures.model_validate(values | changes)
+
+
+def test_headline() -> None:
+    """One sentence: classes, AUC with interval, what the threshold costs."""
+    assert words.headline(figures()) == (
+        "Coat known, Shirt unknown: AUC 0.73 [0.71, 0.75]; at the threshold 4.8 % false alarms and 61 % misses"
+    )
+    many = figures(known=tuple("abcdef"), unknown=("x" * 100,))
+    assert words.pair(many) == f"a + b + c + d + 2 more known, {'x' * 79}… unknown"
+
+
+def remarks(calibration: int = 1200, **changes: object) -> list[str]:
+    """The remarks on changed figures, by what sets them apart."""
+    scores = Scores(np.zeros(0), np.zeros(0), np.zeros(calibration), {})
+    return [remark.partition(":")[0] for remark in words.remarks(Evaluation(figures(**changes), scores))]
+
+
+def test_remarks() -> None:
+    """Chance, inversion, an undefined AUC and a missing threshold are said; good figures pass in silence."""
+    assert remarks() == []
+    assert remarks(auc=Interval(0.51, 0.48, 0.54, 0.95, 9)) == ["The interval of the AUC contains 0.5"]
+    assert remarks(auc=Interval(0.32, 0.3, 0.34, 0.95, 9)) == ["The AUC is below 0.5"]
+    assert remarks(auc=Interval(None, None, None, 0.95, 9, "no unknown images")) == ["AUC is undefined"]
+    assert remarks(threshold=None) == ["There is no threshold"]
+
+
+def test_false_alarms_are_remarked_beyond_chance_only() -> None:
+    """The chance is that of test and calibration together: sqrt(.05 x .95 (1/1000 + 1/1200)) x 2.6 is 2.4 %."""
+    remark = "False alarms are further above the allowed 5 % than chance explains"
+    assert remarks(false_alarms=rate(74, 1000)) == []
+    assert remarks(false_alarms=rate(75, 1000)) == [remark]
+    assert remarks(false_alarms=rate(75, 1000), calibration=300) == []
+
+
+def test_title_of_several_evaluations() -> None:
+    """A run tested against several classes names each with its AUC."""
+    data = {"source": "x", "shape": [1, 8, 8], "train": 1, "calibration": 1, "test": 1}
+    config = Config.model_validate({"schema": 1, "classes": {"known": ["Coat"]}, "data": data})
+    boot = figures(unknown=("Boot",), auc=Interval(0.9, 0.88, 0.92, 0.95, 9))
+    tested = (Evaluation(boot, None), Evaluation(figures(), None))
+    assert (
+        words.title(Run("r", config, tested, Metrics(), {})) == "Coat known: AUC 0.90 against Boot, 0.73 against Shirt"
+    )
+    assert words.title(Run("r", config, (), Metrics(), {})) == "Coat known: not evaluated yet"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.0 %"),
+        (0.048, "4.8 %"),
+        (0.0994, "9.9 %"),
+        (0.0996, "10 %"),
+        (0.61, "61 %"),
+        (1, "100 %"),
+        (None, "undefined"),
+    ],
+)
+def test_percent(value: float | None, text: str) -> None:
+    """One decimal below ten, none above."""
+    assert words.percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0123, "0.012 s"), (2.34, "2.3 s"), (41.3, "41 s"), (200, "3 min 20 s"), (7260, "2 h 1 min"), (None, "–")],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    """Seconds, minutes or hours, as they are read aloud."""
+    assert words.duration(seconds) == text
+
+
+def test_share_and_interval() -> None:
+    """A rate of nothing and an AUC without interval say so."""
+    assert words.share(rate(48, 1000)) == "4.8 % [3.6, 6.3]"
+    assert words.share(Rate(None, None, None, 0, 0)) == "undefined"
+    assert words.interval(Interval(0.5, None, None, 0.95, 0)) == "0.500"
+
+
+def test_settings_are_flat() -> None:
+    """Nested settings become dotted rows; lists are read out, nothing is a dash."""
+    nested = {"search": {"steps": 200, "by": {}}, "sizes": [32, 32], "ema": None, "on": True, "deep": [{"a": 1}]}
+    assert list(words.settings(nested)) == [
+        ("search.steps", "200"), ("search.by", "–"), ("sizes", "32, 32"), ("ema", "–"), ("on", "true"),
+        ("deep", '[{"a": 1}]'),
+    ]  # fmt: skip
+
+
+def test_curves_are_thinned_to_means() -> None:
+    """A long curve becomes at most 300 means of equal runs; its mean stays; a short one is untouched."""
+    values = [float(value) for value in range(1000)]
+    thinned = _thinned(values)
+    assert len(thinned) <= POINTS
+    assert thinned[:2].tolist() == [1.5, 5.5]
+    assert _thinned([3.0, 1.0]).tolist() == [3.0, 1.0]
