@@ -47,7 +47,7 @@ _PUBLIC = {
     "auc": "lookalike.metrics.auc",
 }
 
-__all__ = list(_PUBLIC)  # noqa: PLE0604  the names are strings
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

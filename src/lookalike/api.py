@@ -23,7 +23,7 @@ def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, .
     known : str or tuple of str
         The known class, or several.
     **settings
-        Everything else that `lookalike train --help` lists, with underscores: method="mcgan", against="8", size=(32, 32).
+        Everything else that `lookalike train --help` lists, with underscores: method="mcgan", against="8".
 
     Returns
     -------
@@ -35,5 +35,9 @@ def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, .
     LookalikeError
         A subclass that says what was given, what is accepted and what to do.
     """
-    as_tuple = {key: (value,) if isinstance(value, str) else value for key, value in {"known": known, **settings}.items() if key in ("known", "against")}
+    as_tuple = {
+        key: (value,) if isinstance(value, str) else value
+        for key, value in {"known": known, **settings}.items()
+        if key in ("known", "against")
+    }
     return run(data, train_settings(**{**settings, **as_tuple}), Path(out))

@@ -93,7 +93,7 @@ def read_tensors(path: Path, *, sha256: str | None = None) -> tuple[dict[str, to
     blank = hashlib.sha256(data[: _DIGEST.start])
     blank.update(b"0" * 64)
     blank.update(memoryview(data)[_DIGEST.stop :])
-    if blank.hexdigest() != card["sha256"] or data[_DIGEST] != card["sha256"].encode():
+    if data[_DIGEST] != blank.hexdigest().encode():
         raise _not_ours(what, "it was damaged or changed since it was written (SHA-256 differs)")
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise _not_ours(what, "it is not the file that its model.json was written for (SHA-256 differs)")
@@ -289,15 +289,14 @@ def _check_facts(facts: Mapping[str, Any], what: str) -> None:
             raise _not_ours(what, f"the field '{name}' is missing")
         if name not in fields:
             raise _not_ours(what, f"the field '{_brief(name)}' is unknown; there are {', '.join(FIELDS)}")
-    threshold, shape = facts["threshold"], facts["shape"]
-    classes = facts["classes"]
+    threshold, shape, classes = facts["threshold"], facts["shape"], facts["classes"]
     wrong = {
         "kind": not (isinstance(facts["kind"], str) and len(facts["kind"]) <= 100),
-        "method": not isinstance(facts["method"], str | dict),
+        "method": not isinstance(facts["method"], dict),
         "shape": not (
             isinstance(shape, list | tuple) and 1 <= len(shape) <= 3 and all(_is_count(side) and side for side in shape)
         ),
-        "classes": not all(map(_is_class_list, classes.values() if isinstance(classes, dict) else [classes])),
+        "classes": not (isinstance(classes, dict) and all(map(_is_class_list, classes.values()))),
         "threshold": threshold is not None and not (_is_number(threshold) and math.isfinite(threshold)),
         "training": not isinstance(facts["training"], dict),
         "settings": not isinstance(facts["settings"], dict),

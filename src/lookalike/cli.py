@@ -60,7 +60,9 @@ def _toml(path: Path) -> Toml:
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"{show(path)} cannot be read as TOML: {show(error)}; give a file with lines such as lr = 0.0002") from error
+        raise UsageError(
+            f"{show(path)} cannot be read as TOML: {show(error)}; give a file with lines such as lr = 0.0002"
+        ) from error
     return Toml(path, must_exist=True, use_commands_as_keys=False)
 
 

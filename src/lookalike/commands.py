@@ -18,9 +18,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from lookalike.errors import UsageError, show
-from lookalike.settings import DataSettings, MethodName, One, Size, TrainSettings
+from lookalike.settings import DataSettings, MethodName, Size, TrainSettings, pair
 
-Data = Annotated[str, Parameter(help="A folder with one sub-folder per class, an .npz or IDX file, or digits, mnist-5k, fashion-mnist.")]
+Data = Annotated[
+    str,
+    Parameter(help="A folder with one sub-folder per class, an .npz or IDX file, or digits, mnist-5k, fashion-mnist."),
+]
 Run = Annotated[Path, Parameter(help="A run folder that train wrote.")]
 Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]
 Json = Annotated[bool, Parameter(name="--json", help="Print results as JSON.", negative=())]
@@ -31,8 +34,8 @@ def check(
     data: Data,
     /,
     *,
-    size: Annotated[Size | None, One, Parameter(help="H,W that you mean to train at.")] = None,
-    settings: Annotated[DataSettings, Flat] = DataSettings(),
+    size: Annotated[Size | None, Parameter(help="H,W that you mean to train at.")] = None,
+    settings: Annotated[DataSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
     """Looks at DATA before any training: classes, counts, sizes, modes, unreadable files, duplicates.
@@ -42,7 +45,8 @@ def check(
     from lookalike.data.check import check as look
     from lookalike.errors import DataError
 
-    found = look(data, size=size, value_range=settings.value_range)
+    settings, sides = settings or DataSettings(), pair(size)
+    found = look(data, size=(int(sides[0]), int(sides[1])) if sides else None, value_range=settings.low_high)
     if json_:
         _print_json(found.json())
     else:
@@ -78,10 +82,10 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
         _print_json(facts)
         return
     counts = model.training["counts"]
-    _say(f"{show(out)}: {facts['method']} knows {show(', '.join(facts['known']))} ({counts['train']} images, {facts['seconds']:.0f} s)")
-    _say(
-        f"threshold {facts['threshold']:.6g}: at most {facts['false_alarms']:g} false alarms, set on {counts['calibration']} held-out images"
-    )
+    known = show(", ".join(facts["known"]))
+    _say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds']:.0f} s)")
+    allowed = f"at most {facts['false_alarms']:g} false alarms, set on {counts['calibration']} held-out images"
+    _say(f"threshold {facts['threshold']:.6g}: {allowed}")
     _say(f"next: lookalike score {show(out)} IMAGES -o scores.csv")
 
 
@@ -128,18 +132,25 @@ def evaluate(
         _print_json(figures)
         return
     area = figures["auc"]
-    _say(f"{show(', '.join(figures['known']))} known, {show(', '.join(figures['unknown']))} unknown, by {figures['method']}")
-    _say(f"AUC           {_interval(area['value'], area)}  ({figures['n_known']} known, {figures['n_unknown']} unknown)")
+    known, others = (show(", ".join(figures[role])) for role in ("known", "unknown"))
+    _say(f"{known} known, {others} unknown, by {figures['method']}")
+    _say(
+        f"AUC           {_interval(area['value'], area)}  ({figures['n_known']} known, {figures['n_unknown']} unknown)"
+    )
     for name in ("false_alarms", "misses"):
         rate = figures[name]
         allowed = f", {figures['allowed']:g} allowed" if name == "false_alarms" else ""
-        _say(f"{name.replace('_', ' '):13s} {_interval(rate['rate'], rate)}  ({rate['count']} of {rate['of']}{allowed})")
+        _say(
+            f"{name.replace('_', ' '):13s} {_interval(rate['rate'], rate)}  ({rate['count']} of {rate['of']}{allowed})"
+        )
     _say(f"next: lookalike report {show(run)}")
 
 
 def report(
     *runs: Run,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The page; default: report.html in the first run.")] = None,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], help="The page; default: report.html in the first run.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Writes one self-contained HTML page about one or several runs."""
@@ -185,10 +196,15 @@ def methods(*, json_: Json = False) -> None:
     if json_:
         _print_json(rows)
     else:
-        _table(["method", "paper", "what it does"], [[row["name"], row["paper"], row["summary"].split(". ")[0]] for row in rows])
+        _table(
+            ["method", "paper", "what it does"],
+            [[row["name"], row["paper"], row["summary"].split(". ")[0]] for row in rows],
+        )
 
 
-def describe(method: Annotated[MethodName, Parameter(help="Its name; see `lookalike methods`.")], /, *, json_: Json = False) -> None:
+def describe(
+    method: Annotated[MethodName, Parameter(help="Its name; see `lookalike methods`.")], /, *, json_: Json = False
+) -> None:
     """Says what a method does, what its discriminator sees, and which settings matter."""
     (row,) = [row for row in _methods() if row["name"] == method]
     if json_:
@@ -212,12 +228,16 @@ def _methods() -> list[dict[str, Any]]:
     from lookalike.methods import METHODS
 
     rows = [{"name": m.name, "paper": m.paper, "summary": m.summary, "axes": _axes(m)} for m in METHODS.values()]
-    return rows + [{"name": n, "paper": "scikit-learn-2011", "summary": b.summary, "axes": {}} for n, b in BASELINES.items()]
+    return rows + [
+        {"name": n, "paper": "scikit-learn-2011", "summary": b.summary, "axes": {}} for n, b in BASELINES.items()
+    ]
 
 
 def _axes(method: Any) -> dict[str, str]:
     return {
-        "D sees": ", ".join(f"{stream!r} as {'real' if stream.real else 'fake'} ({share:g})" for stream, share in method.d_sees),
+        "D sees": ", ".join(
+            f"{stream!r} as {'real' if stream.real else 'fake'} ({share:g})" for stream, share in method.d_sees
+        ),
         "loss": ", ".join(repr(loss) for loss in method.losses),
         "head": repr(method.head),
         "latent": repr(method.latent),
@@ -257,7 +277,12 @@ def _warn(message: str) -> None:
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on standard error; where that is no terminal, nothing."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("reading", total=1)
 

@@ -33,8 +33,12 @@ def run(out: Path, report: Callable[[str, int, int], None]) -> tuple[list[dict[s
             def told(stage: str, done: int, of: int, name: str = folder.name) -> None:
                 report(f"{name}: {stage}", done, of)
 
-            settings = train_settings(known=(known,), method=method, against=(against,) if method == "mcgan" else (), **SETTINGS)
+            settings = train_settings(
+                known=(known,), method=method, against=(against,) if method == "mcgan" else (), **SETTINGS
+            )
             train("digits", settings, folder, command=("lookalike", "demo"), report=told)
             rows.append(evaluate(folder, images, unknown=unknown, report=told))
             folders.append(folder)
-    return [row | {"known": row["known"][0], "unknown": row["unknown"][0]} for row in rows], write(folders, out / "report.html")
+    return [row | {"known": row["known"][0], "unknown": row["unknown"][0]} for row in rows], write(
+        folders, out / "report.html"
+    )

@@ -57,12 +57,13 @@ class GAN:
             torch.optim.Adam(net.parameters(), lr=adam.lr, betas=(adam.beta1, adam.beta2)) for net in (self.G, self.D)
         )
         self.twins = {
-            twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device) for twin in method.twins
+            twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device)
+            for twin in method.twins
         }
 
     def _placed(self, net: M) -> M:
         # channels last: a third faster on CPU
-        return net.to(self.device).to(memory_format=torch.channels_last)
+        return net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def update_average(self) -> None:
         """Moves the averaged generator one step towards G; does nothing without one."""
@@ -85,7 +86,8 @@ class GAN:
         generator = self.average or self.G
         was_training = generator.training
         try:
-            return generator.eval()(z.to(self.device))
+            images: Tensor = generator.eval()(z.to(self.device))
+            return images
         finally:
             generator.train(was_training)
 
@@ -103,9 +105,10 @@ class GAN:
     def load(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
         """Takes what `state` gave; raises ModelError, naming the tensor, where anything does not fit."""
         checkpoint.match(tensors, self.state(training=training), f"{self.method.name} {'x'.join(map(str, self.shape))}")
-        self._take(tensors, training=training)
+        self.take(tensors, training=training)
 
-    def _take(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
+    def take(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
+        """`load` without its checks."""
         nets = {"G": self.G, "D": self.D} | ({"average": self.average} if self.average else {})
         for name, net in nets.items():
             net.load_state_dict({key: tensors[f"{name}.{key}"] for key in net.state_dict()})
@@ -114,12 +117,15 @@ class GAN:
                 for key, value in _moments(net, optimiser).items():
                     value.copy_(tensors[f"adam.{name}.{key}"])
             for name, twin in self.twins.items():
-                twin._take({k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")}, training=True)
+                twin.take(
+                    {k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")},
+                    training=True,
+                )
 
 
 def _moments(net: nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
     """Adam's own tensors by parameter name; zeros are made for parameters that have not been updated yet."""
-    named = {}
+    named: dict[str, Tensor] = {}
     for name, parameter in net.named_parameters():
         state = optimiser.state[parameter]
         if not state:

@@ -94,7 +94,10 @@ class Method:
             (len(set(losses)) < len(losses), f"loss names must differ, not {', '.join(losses)}"),
             (self.d_steps < 1, f"d_steps must be at least 1, not {self.d_steps}"),
             (len(set(twins)) < len(twins), f"twin names must differ, not {', '.join(twins)}"),
-            (not set(needed) <= set(twins), f"D is shown a twin's images ({', '.join(needed)}) but no such twin trains beside"),
+            (
+                not set(needed) <= set(twins),
+                f"D is shown a twin's images ({', '.join(needed)}) but no such twin trains beside",
+            ),
         ]
 
     def but(self, **changes: Any) -> Method:

@@ -82,7 +82,8 @@ class Model:
         pixels = getattr(images, "pixels", images)
         if tuple(pixels.shape[1:]) != self.shape:
             raise DataError(
-                f"this model takes images of shape {self.shape}, not {tuple(pixels.shape[1:])}; read them with size={self.size}"
+                f"this model takes images of shape {self.shape}, not {tuple(pixels.shape[1:])}; "
+                f"read them with size={self.size}"
             )
         said = self.detector.score(pixels)
         limit = self.threshold
@@ -117,9 +118,13 @@ class Model:
         except ModelError:
             raise
         except (LookalikeError, KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-            raise ModelError(f"{show(folder)} is not a model that this version can build: {show(repr(error))}") from error
+            raise ModelError(
+                f"{show(folder)} is not a model that this version can build: {show(repr(error))}"
+            ) from error
         if not (np.isfinite(calibration).all() and threshold.value == facts["threshold"]):
-            raise ModelError(f"{show(folder)}: the threshold {facts['threshold']} is not its calibration scores' quantile")
+            raise ModelError(
+                f"{show(folder)}: the threshold {facts['threshold']} is not its calibration scores' quantile"
+            )
         return model
 
 

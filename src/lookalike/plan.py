@@ -1,4 +1,4 @@
-"""From settings and data to a plan: which images train, which set the threshold, and the method with every choice made."""
+"""From settings and data to a plan: which images train, which set the threshold, and the method, fully decided."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ class Plan:
         others = torch.from_numpy(pixels[self.against]) if len(self.against) else None
         labels = np.searchsorted(np.unique(self.images.labels[self.train]), self.images.labels[self.train])
         device = torch.device(self.settings.device)
-        return Source(torch.from_numpy(pixels[self.train]), torch.from_numpy(labels), others, self.settings.seed, device)
+        return Source(
+            torch.from_numpy(pixels[self.train]), torch.from_numpy(labels), others, self.settings.seed, device
+        )
 
     def search(self) -> Search:
         """The latent search that scores will use."""
@@ -104,7 +106,9 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     """
     settings = _with_preset(settings)
     images = data if isinstance(data, Images) else _read(data, settings)
-    settings = settings.model_copy(update={"size": images.shape[1:] if len(images.shape) == 3 else None})
+    settings = settings.model_copy(
+        update={"size": ",".join(map(str, images.shape[1:])) if len(images.shape) == 3 else None}
+    )
     known, others = _names(settings.known, images), _names(settings.against, images)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is both known and against; name it once")
@@ -140,12 +144,12 @@ def _with_preset(settings: TrainSettings) -> TrainSettings:
 
 
 def _read(data: str | Path, s: TrainSettings) -> Images:
-    source = open_source(data, value_range=s.value_range)
-    size = s.size
+    source = open_source(data, value_range=s.low_high)
+    size = s.sides
     if not source.vectors and size is None:
         assert s.net is not None  # the preset filled it in
         size = aspect_size(data, PRESETS[s.preset]["side"], NETS[s.net]().multiple)
-    return read(data, size=size, channels=1 if s.grey else None, on_bad=s.on_bad, value_range=s.value_range)
+    return read(data, size=size, channels=1 if s.grey else None, on_bad=s.on_bad, value_range=s.low_high)
 
 
 def _names(given: tuple[str, ...], images: Images) -> tuple[str, ...]:
@@ -190,13 +194,14 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "network": repr(method.net),
         "latent vector": repr(method.latent),
         "game": repr(method.losses[0]) + (" (G's loss does not saturate)" if s.loss == "minimax" else ""),
-        "optimiser": f"{method.optimiser!r}, batch {s.batch}, {s.images} images shown, {s.d_steps} D updates per G update",
+        "optimiser": f"{method.optimiser!r}, batch {s.batch}, {s.images} images shown",
+        "D updates per G update": s.d_steps,
         "what D sees, and its share": ", ".join(f"{stream!r}: {share:g}" for stream, share in method.d_sees),
         **{f"weak twin {i + 1}": f"{w.net!r}, {w.latent!r}, trains throughout" for i, w in enumerate(weak)},
         "f(x) of V(x)": s.layer or method.net.feature_layer,
         "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
-        "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, {s.restarts} start(s) from the prior, "
-        f"converged at < {s.tolerance:g} over {s.patience} steps",
+        "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "
+        f"{s.restarts} start(s) from the prior, converged at < {s.tolerance:g} over {s.patience} steps",
         "batch norm when scoring": "inference statistics",
         "averaged generator": f"decay {s.ema:g} per step" if s.ema else "none",
     }

@@ -26,6 +26,7 @@ from lookalike.baselines import BASELINES
 from lookalike.data import Images
 from lookalike.errors import DivergedError, ResourceError, UsageError, show
 from lookalike.gan import GAN
+from lookalike.method import Method
 from lookalike.methods import stored
 from lookalike.model import Model
 from lookalike.plan import Plan
@@ -73,10 +74,11 @@ def run(
         After a signal, with a checkpoint saved.
     """
     torch.set_num_threads(settings.threads)
-    folder = files.make_folder(out)
-    with files.lock(folder), _memory():
+    with _memory():
         report("reading", 0, 1)
         plan = plans.make(data, settings)
+    folder = files.make_folder(out)
+    with files.lock(folder), _memory():
         _begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder)
@@ -93,7 +95,7 @@ def run(
 
 
 def _trained(
-    folder: Path, plan: Plan, method: plans.Method, report: Report, warn: Callable[[str], None]
+    folder: Path, plan: Plan, method: Method, report: Report, warn: Callable[[str], None]
 ) -> tuple[GAN, float]:
     """The trained GAN and the seconds that training took, resumed ones included."""
     s, source = plan.settings, plan.source()
@@ -124,7 +126,8 @@ def _trained(
                     save(progress.step)
                 if request.number:
                     raise interrupts.Stopped(
-                        request.number, f"stopped after {progress.images} of {total} images; the same command goes on from there"
+                        request.number,
+                        f"stopped after {progress.images} of {total} images; the same command goes on from there",
                     )
                 report("training", progress.images, total)
         except DivergedError as error:
@@ -146,7 +149,7 @@ def _calibrated(plan: Plan, detector: Detector, seconds: float, report: Report) 
         "seconds": round(seconds, 3),
         "seed": plan.settings.seed,
         "counts": {name: len(keys) for name, keys in plan.keys().items()},
-        "value_range": plan.settings.value_range,
+        "value_range": plan.settings.low_high,
     }
     classes = {"known": plan.known, "against": plan.others}
     return Model(detector, threshold, plan.images.shape, classes, method, training)
@@ -161,7 +164,9 @@ def _begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Callable[[s
         differ = [k for k in wanted if k not in REPEATABLE and k != "data" and given.get(k) != wanted[k]]
         if differ:
             pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
-            raise UsageError(f"{show(folder)} was begun with other settings or data ({pairs}); give another folder (-o)")
+            raise UsageError(
+                f"{show(folder)} was begun with other settings or data ({pairs}); give another folder (-o)"
+            )
         if changed := [k for k in REPEATABLE if given.get(k) != wanted[k]]:
             pairs = ", ".join(f"{k} {given.get(k)} -> {wanted[k]}" for k in changed)
             warn(f"not bit-exact with the run's beginning: {pairs}")

@@ -5,28 +5,48 @@ Nothing here imports torch, so that `--help` stays quick.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter, Token
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from cyclopts import Parameter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lookalike.errors import UsageError, show
 
 MethodName = Literal["anogan", "noisegan", "mcgan", "vtgan", "pca", "knn"]
 
 
-def _pair(value: Any) -> Any:
-    """"H,W" or [H, W] as a pair of texts or numbers."""
-    return tuple(value.split(",")) if isinstance(value, str) else value
+def _joined(value: Any) -> Any:
+    """A pair such as (32, 48) as the text that the command line gives: "32,48"."""
+    return ",".join(str(item) for item in value) if isinstance(value, list | tuple) else value
 
 
-def _as_text(_type: Any, tokens: list[Token]) -> str:
-    return tokens[0].value
+def _sides(value: str | None) -> str | None:
+    if value is not None and not (re.fullmatch(r"\d{1,4},\d{1,4}", value) and min(pair(value) or (0,)) >= 1):
+        raise ValueError("H,W in pixels is accepted, such as 32,48")
+    return value
 
 
-One = Parameter(converter=_as_text, n_tokens=1, accepts_keys=False)
-Size = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]], BeforeValidator(_pair)]
-Range = Annotated[tuple[float, float], BeforeValidator(_pair)]
+def _ordered(value: str | None) -> str | None:
+    try:
+        low, high = pair(value) or (0.0, 1.0)
+    except ValueError:
+        low, high = 1.0, 0.0
+    if not low < high:
+        raise ValueError("LOW,HIGH with LOW < HIGH is accepted, such as 0,4095")
+    return value
+
+
+def pair(value: str | None) -> tuple[float, float] | None:
+    """The two numbers of "A,B"."""
+    if value is None:
+        return None
+    first, second = (float(part) for part in value.split(","))
+    return first, second
+
+
+Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
+Range = Annotated[str, BeforeValidator(_joined), AfterValidator(_ordered)]
 
 
 class DataSettings(BaseModel):
@@ -36,8 +56,13 @@ class DataSettings(BaseModel):
 
     on_bad: Annotated[Literal["fail", "skip"], Parameter(help="What to do with an image that cannot be read.")] = "fail"
     value_range: Annotated[
-        Range | None, One, Parameter(help="LOW,HIGH of 16-bit or float images; needed for float ones.")
+        Range | None, Parameter(help="LOW,HIGH of 16-bit or float images; needed for float ones.")
     ] = None
+
+    @property
+    def low_high(self) -> tuple[float, float] | None:
+        """`value_range` as numbers."""
+        return pair(self.value_range)
 
 
 class SearchSettings(BaseModel):
@@ -46,9 +71,13 @@ class SearchSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     lam: Annotated[float, Field(ge=0, le=1), Parameter(help="Weight of the feature loss in V(x).")] = 0.2
-    reduce: Annotated[Literal["sum", "mean"], Parameter(help="Over pixels and features: the papers' sum, or mean.")] = "sum"
+    reduce: Annotated[Literal["sum", "mean"], Parameter(help="Over pixels and features: the papers' sum, or mean.")] = (
+        "sum"
+    )
     layer: Annotated[str | None, Parameter(help="Discriminator layer that f(x) reads; default: the net's own.")] = None
-    search_steps: Annotated[int | None, Field(ge=1), Parameter(help="Most steps per start; default: the preset's.")] = None
+    search_steps: Annotated[int | None, Field(ge=1), Parameter(help="Most steps per start; default: the preset's.")] = (
+        None
+    )
     search_lr: Annotated[float, Field(gt=0, le=10), Parameter(help="Step size of Adam on z.")] = 0.05
     restarts: Annotated[int, Field(ge=1, le=1000), Parameter(help="Starts per image; the best counts.")] = 1
     tolerance: Annotated[
@@ -70,45 +99,79 @@ class TrainSettings(DataSettings, SearchSettings):
         Parameter(help="Classes whose images mcgan learns to be unlike.", consume_multiple=False, negative=()),
     ] = ()
     method: Annotated[MethodName, Parameter(help="What to train; see `lookalike methods`.")] = "vtgan"
-    preset: Annotated[Literal["small", "paper"], Parameter(help="small: 32 px, a laptop; paper: 64 px, as published.")] = "small"
+    preset: Annotated[
+        Literal["small", "paper"], Parameter(help="small: 32 px, a laptop; paper: 64 px, as published.")
+    ] = "small"
     seed: Annotated[int, Field(ge=0, lt=2**63), Parameter(help="Seed of the split, the training and the scores.")] = 0
 
-    size: Annotated[Size | None, One, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None
+    size: Annotated[Size | None, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None
     grey: Annotated[bool, Parameter(help="Turn colour images grey.", negative=())] = False
-    net: Annotated[Literal["anogan", "dcgan", "mlp"] | None, Parameter(help="Network; default: the papers' (mlp for vectors).")] = None
-    width: Annotated[int | None, Field(ge=1, le=4096), Parameter(help="Channels next to the image; default: the preset's.")] = None
+    net: Annotated[
+        Literal["anogan", "dcgan", "mlp"] | None, Parameter(help="Network; default: the papers' (mlp for vectors).")
+    ] = None
+    width: Annotated[
+        int | None, Field(ge=1, le=4096), Parameter(help="Channels next to the image; default: the preset's.")
+    ] = None
     z: Annotated[int, Field(ge=1, le=65536), Parameter(help="Entries of the latent vector.")] = 100
     latent: Annotated[Literal["normal", "uniform"], Parameter(help="Prior of the latent vector.")] = "normal"
     loss: Annotated[
         Literal["minimax", "saturating", "hinge"], Parameter(help="The game; minimax is the non-saturating form.")
     ] = "minimax"
     noise: Annotated[float, Field(ge=0), Parameter(help="noisegan: sigma of Gaussian noise on [-1, 1].")] = 0.3
-    salt_pepper: Annotated[float, Field(ge=0, le=1), Parameter(help="noisegan: share of pixels set to black or white.")] = 0.0
-    weak_z: Annotated[int, Field(ge=1, le=65536), Parameter(help="vtgan: entries of the weak twin's latent vector.")] = 400
+    salt_pepper: Annotated[
+        float, Field(ge=0, le=1), Parameter(help="noisegan: share of pixels set to black or white.")
+    ] = 0.0
+    weak_z: Annotated[
+        int, Field(ge=1, le=65536), Parameter(help="vtgan: entries of the weak twin's latent vector.")
+    ] = 400
     decoys: Annotated[
         float, Field(gt=0, le=64), Parameter(help="Share of the images that a method adds as fake (real is 1).")
     ] = 1.0
 
-    images: Annotated[int | None, Field(ge=1), Parameter(help="Images shown in training; default: the preset's.")] = None
+    images: Annotated[int | None, Field(ge=1), Parameter(help="Images shown in training; default: the preset's.")] = (
+        None
+    )
     batch: Annotated[int, Field(ge=2, le=65536), Parameter(help="Real images per step.")] = 64
     lr: Annotated[float, Field(gt=0), Parameter(help="Step size of both Adam optimisers.")] = 2e-4
     beta1: Annotated[float, Field(ge=0, lt=1), Parameter(help="Adam's first decay.")] = 0.5
     d_steps: Annotated[int, Field(ge=1, le=100), Parameter(help="Updates of D per update of G.")] = 1
     ema: Annotated[float, Field(ge=0, lt=1), Parameter(help="Decay per step of an averaged generator; 0: none.")] = 0.0
 
-    test: Annotated[float, Field(ge=0, lt=1), Parameter(help="Share held out for evaluate, without an official test part.")] = 0.2
-    calibration: Annotated[float, Field(gt=0, lt=1), Parameter(help="Share of the rest held out for the threshold.")] = 0.2
-    false_alarms: Annotated[float, Field(gt=0, lt=1), Parameter(help="Share of known images that may be flagged.")] = 0.05
+    test: Annotated[
+        float, Field(ge=0, lt=1), Parameter(help="Share held out for evaluate, without an official test part.")
+    ] = 0.2
+    calibration: Annotated[
+        float, Field(gt=0, lt=1), Parameter(help="Share of the rest held out for the threshold.")
+    ] = 0.2
+    false_alarms: Annotated[float, Field(gt=0, lt=1), Parameter(help="Share of known images that may be flagged.")] = (
+        0.05
+    )
 
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?|mps)$"), Parameter(help="cpu, cuda, cuda:1 or mps.")] = "cpu"
-    precision: Annotated[
-        Literal["float32", "bfloat16"], Parameter(help="bfloat16: mixed precision in training.")
-    ] = "float32"
-    threads: Annotated[int, Field(ge=1, le=1024), Parameter(help="CPU threads; results repeat to the bit only with the same.")] = 2
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?|mps)$"), Parameter(help="cpu, cuda, cuda:1 or mps.")] = (
+        "cpu"
+    )
+    precision: Annotated[Literal["float32", "bfloat16"], Parameter(help="bfloat16: mixed precision in training.")] = (
+        "float32"
+    )
+    threads: Annotated[
+        int, Field(ge=1, le=1024), Parameter(help="CPU threads; results repeat to the bit only with the same.")
+    ] = 2
 
-    log_every: Annotated[int | None, Field(ge=1), Parameter(help="Images between two lines of metrics; default: 100 lines.")] = None
-    sample_every: Annotated[int | None, Field(ge=1), Parameter(help="Images between two sample grids; default: 8 grids.")] = None
-    save_every: Annotated[int | None, Field(ge=1), Parameter(help="Images between two checkpoints; default: 10.")] = None
+    log_every: Annotated[
+        int | None, Field(ge=1), Parameter(help="Images between two lines of metrics; default: 100 lines.")
+    ] = None
+    sample_every: Annotated[
+        int | None, Field(ge=1), Parameter(help="Images between two sample grids; default: 8 grids.")
+    ] = None
+    save_every: Annotated[int | None, Field(ge=1), Parameter(help="Images between two checkpoints; default: 10.")] = (
+        None
+    )
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """`size` as numbers (H, W)."""
+        given = pair(self.size)
+        return (int(given[0]), int(given[1])) if given else None
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainSettings:
@@ -117,7 +180,9 @@ class TrainSettings(DataSettings, SearchSettings):
         if both := set(self.known) & set(self.against):
             raise ValueError(f"class {show(min(both))} is both known and against; name it once")
         if self.method == "mcgan" and not self.against:
-            raise ValueError("mcgan learns from another class's images; name one (--against), or use vtgan, which needs none")
+            raise ValueError(
+                "mcgan learns from another class's images; name one (--against), or use vtgan, which needs none"
+            )
         if self.against and self.method != "mcgan":
             raise ValueError(f"only mcgan uses --against, not {self.method}; leave it out or use --method mcgan")
         return self
@@ -137,14 +202,14 @@ def train_settings(**given: Any) -> TrainSettings:
         raise UsageError(sentence(error)) from error
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: BaseException) -> str:
     """The first problem of a pydantic error as one line that names the setting and what was given."""
-    problems = getattr(error, "errors", list)()
+    problems: list[Any] = getattr(error, "errors", list)()
     if not problems:
         return show(error, 1000)
     first = problems[0]
-    message = first["msg"].removeprefix("Value error, ")
+    message: str = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return message
     name = "--" + str(first["loc"][0]).replace("_", "-")
-    return f"{name} {show(first['input'])}: {message[0].lower()}{message[1:]}"
+    return f"{name} {show(first['input'])}: {message[0].lower() if message[1:2].islower() else message[0]}{message[1:]}"

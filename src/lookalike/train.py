@@ -50,7 +50,9 @@ def train(
         try:
             metrics = step(gan, source, index, batch, precision)
         except DivergedError as error:
-            raise DivergedError(f"training diverged at step {index + 1}, {index * batch} images shown: {error}") from error
+            raise DivergedError(
+                f"training diverged at step {index + 1}, {index * batch} images shown: {error}"
+            ) from error
         yield Progress(index + 1, (index + 1) * batch, metrics)
 
 

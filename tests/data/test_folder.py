@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import socket
+import tempfile
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from lookalike.data import check, folder as module, read, stream
+from lookalike.data import check, read, stream
+from lookalike.data import folder as module
 from lookalike.errors import DataError
 
 
@@ -30,7 +33,9 @@ def test_B1_a_missing_folder_is_refused(use, tmp_path, clean):
     """A path that is not there is named, with what is accepted."""
     with pytest.raises(DataError) as caught:
         use(tmp_path / "nowhere\x1b[2J")
-    clean(caught.value, "nowhere\\x1b", "No such file", "a folder, .npz or IDX file, or digits, mnist-5k, fashion-mnist")
+    clean(
+        caught.value, "nowhere\\x1b", "No such file", "a folder, .npz or IDX file, or digits, mnist-5k, fashion-mnist"
+    )
 
 
 def test_B1_a_file_in_place_of_a_folder_is_refused(tmp_path, clean):
@@ -169,14 +174,15 @@ def test_B14_pipes_sockets_and_devices_never_block(two):
             list(stream(two / "a" / name, size=(4, 4), channels=1))
 
 
-def test_B15_100000_files_are_listed_soon(tmp_path):
+def test_B15_100000_files_are_listed_soon():
     """A class of 100,000 files is listed in less than 5 s of processor time, in the order of bytes."""
-    (tmp_path / "a").mkdir()
-    for number in range(100_000):
-        os.mknod(tmp_path / "a" / f"{number}.png")
-    began = time.process_time()
-    source = module.class_folders(tmp_path)
-    assert time.process_time() - began < 5
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as root:
+        (Path(root) / "a").mkdir()
+        for number in range(100_000):
+            os.close(os.open(f"{root}/a/{number}.png", os.O_CREAT | os.O_WRONLY))
+        began = time.process_time()
+        source = module.class_folders(Path(root))
+        assert time.process_time() - began < 5
     assert len(source) == 100_000
     assert source.names[:3] == ("a/0.png", "a/1.png", "a/10.png")
 
@@ -267,7 +273,7 @@ def test_numbers_do_not_depend_on_the_disk(two, monkeypatch):
             self.entries = real(path)
 
         def __enter__(self):
-            return reversed(sorted(self.entries, key=lambda entry: entry.name))
+            return sorted(self.entries, key=lambda entry: entry.name, reverse=True)
 
         def __exit__(self, *error):
             self.entries.close()
@@ -287,6 +293,15 @@ def test_a_flat_folder_and_one_file_are_streamed_without_labels(folder, make):
     (one,) = stream(root / "y.png", size=(12, 10), channels=3)
     assert (one.pixels[0] == block.pixels[1]).all()
     assert one.names == ("y.png",)
+
+
+def test_loose_images_beside_folders_are_streamed_too(folder, make):
+    """For scoring nothing is left out: loose images have no label, and a folder may be called anything."""
+    root = folder({"x.png": make.photo(), "unknown/y.png": make.photo(), "Fake/z.png": make.photo()})
+    (block,) = stream(root, size=(12, 10), channels=3)
+    assert block.names == ("x.png", "Fake/z.png", "unknown/y.png")
+    assert block.labels.tolist() == [-1, 0, 1]
+    assert block.classes == ("Fake", "unknown")
 
 
 def test_an_empty_flat_folder_is_refused(tmp_path, clean):

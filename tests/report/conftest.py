@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shlex
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -47,7 +48,7 @@ class Seen(HTMLParser):
         self.tags.append((tag, values))
         self.parts.append(" " * (tag in BLOCKS))
         if tag == "img":
-            self.pictures.append((values["alt"], values["src"]))
+            self.pictures.append((values.get("alt", ""), values.get("src", "")))
 
     def decoded(self, alt: str) -> list[np.ndarray]:
         """The pixels of the pictures with this alternative text."""
@@ -94,7 +95,7 @@ def make_run(tmp_path_factory: pytest.TempPathFactory, digits: dict[str, np.ndar
 def _config(known: str, unknown: str, method: str, seed: int) -> dict[str, Any]:
     return {
         "schema": 1,
-        "command": ["/home/somebody/.venv/bin/lookalike", "train", "digits", "--known", known, "--method", method],
+        "command": f"/home/somebody/.venv/bin/lookalike train digits --known {shlex.quote(known)} --method {method}",
         "settings": {"method": method, "seed": seed, "search": {"steps": 200, "lr": 0.05}, "width": 32, "ema": None},
         "method": {"name": method, "losses": ["minimax"], "z_dim": 100},
         "open_choices": {"residual": "sum", "lam": 0.2, "features": "output of the first max-pool", "twin_latent": 400},
@@ -106,7 +107,8 @@ def _config(known: str, unknown: str, method: str, seed: int) -> dict[str, Any]:
             "shape": [1, 8, 8],
             "train": 120,
             "calibration": 30,
-            "test": 33,
+            "against": 0,
+            "skipped": 2,
         },
     }
 
@@ -133,7 +135,9 @@ def _samples(folder: Path, *, twin: bool, digits: dict[str, np.ndarray]) -> None
         for prefix, noise in (("", 160 - 20 * place), ("weak-", 160 - 10 * place))[: 1 + twin]:
             images = digits["3"][:16] + noise * draw.normal(size=(16, 64))
             grid = np.clip(images, 0, 255).reshape(4, 4, 8, 8).swapaxes(1, 2).reshape(32, 32).astype(np.uint8)
-            Image.fromarray(grid).save(folder / f"{prefix}{320 * (place + 1):09d}.png", pnginfo=secret)
+            Image.fromarray(grid).save(
+                folder / f"{prefix}{320 * (place + 1):09d}.png", pnginfo=secret, icc_profile=b"profile"
+            )
 
 
 def _evaluation(stem: Path, known: str, unknown: str, method: str, digits: dict[str, np.ndarray]) -> None:

@@ -30,14 +30,15 @@ HOSTILE = {
     "H5-entity": "&lt;b&gt; &amp;amp; https://example.org/x",
     "H5-long": "<i>" + "x" * 4096,
 }
-TAGS = set(
-    "a b body br circle code dd div dl dt figcaption figure h1 h2 h3 h4 head html img main meta p path pre section"
-    " style svg table tbody td th title tr".split()
-)
+TAGS = {
+    *("a", "b", "body", "br", "code", "dd", "div", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3", "h4"),
+    *("head", "html", "img", "main", "meta", "p", "path", "pre", "section", "style", "svg", "table", "tbody"),
+    *("td", "th", "title", "tr"),
+}
 FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync --enable-logging=stderr"
-).split()
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def runs(make_run: MakeRun) -> list[Path]:
             config[part] |= rows
         config["method"]["name"] = names[0]
         config["classes"] = {"known": names, "against": names}
-        config["command"] += names
+        config["command"] += " ".join(names)
         config["data"]["source"] = f"/data/{names[6].replace('/', '')}"
         (run / "config.json").write_text(json.dumps(config))
         figures = json.loads((run / "evaluations/8.json").read_text())

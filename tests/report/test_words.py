@@ -55,7 +55,7 @@ def test_false_alarms_are_remarked_beyond_chance_only() -> None:
 
 def test_title_of_several_evaluations() -> None:
     """A run tested against several classes names each with its AUC."""
-    data = {"source": "x", "shape": [1, 8, 8], "train": 1, "calibration": 1, "test": 1}
+    data = {"source": "x", "shape": [1, 8, 8], "train": 1, "calibration": 1}
     config = Config.model_validate({"schema": 1, "classes": {"known": ["Coat"]}, "data": data})
     boot = figures(unknown=("Boot",), auc=Interval(0.9, 0.88, 0.92, 0.95, 9))
     tested = (Evaluation(boot, None), Evaluation(figures(), None))

@@ -5,4 +5,4 @@ from __future__ import annotations
 from lookalike.baselines.knn import KNN
 from lookalike.baselines.pca import PCA
 
-BASELINES: dict[str, type[PCA] | type[KNN]] = {"pca": PCA, "knn": KNN}
+BASELINES: dict[str, type[PCA | KNN]] = {"pca": PCA, "knn": KNN}

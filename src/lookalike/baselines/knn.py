@@ -26,8 +26,8 @@ class KNN:
 
     kind = "knn"
     summary = (
-        "The distance to the fifth nearest training image of the known class, on raw pixels. Nothing is trained and there is "
-        "no randomness; the model file holds the training images themselves."
+        "The distance to the fifth nearest training image of the known class, on raw pixels. Nothing is trained "
+        "and there is no randomness; the model file holds the training images themselves."
     )
     neighbours = 5
 

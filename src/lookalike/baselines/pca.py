@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA as Components
+from sklearn import decomposition
 from torch import Tensor
 
 from lookalike.data import scaled
@@ -26,11 +26,12 @@ class PCA:
 
     kind = "pca"
     summary = (
-        "Principal components of the known class's pixels; the score is the squared error of an image rebuilt from the "
-        "first 32 components. Trains in seconds, has no randomness, and is hard to beat on aligned images."
+        "Principal components of the known class's pixels; the score is the squared error of an image rebuilt "
+        "from the first 32 components. Trains in seconds, has no randomness, and is hard to beat on aligned "
+        "images."
     )
 
-    def __init__(self, components: Components) -> None:
+    def __init__(self, components: decomposition.PCA) -> None:
         self.components = components
 
     @classmethod
@@ -38,7 +39,7 @@ class PCA:
         """Fits the first 32 components (fewer where there are fewer images or pixels) to known images."""
         flat = _flat(pixels)
         most = min(32, len(flat) - 1, flat.shape[1])
-        fitted = Components(n_components=most, svd_solver="full").fit(flat)
+        fitted = decomposition.PCA(n_components=most, svd_solver="full").fit(flat)
         # as it is read back, so that scores are bit-equal
         fitted.components_ = np.ascontiguousarray(fitted.components_)
         return cls(fitted)
@@ -54,7 +55,10 @@ class PCA:
 
     def tensors(self) -> dict[str, Tensor]:
         """Mean (F,) and components (K, F), float64."""
-        return {"mean": torch.from_numpy(self.components.mean_), "components": torch.from_numpy(self.components.components_)}
+        return {
+            "mean": torch.from_numpy(self.components.mean_),
+            "components": torch.from_numpy(self.components.components_),
+        }
 
     def facts(self) -> dict[str, Any]:
         """The number of components."""
@@ -65,7 +69,7 @@ class PCA:
         """The detector that gave `tensors` and `facts`."""
         if set(tensors) != {"mean", "components"} or tensors["components"].shape[1:] != tensors["mean"].shape:
             raise ModelError("the model's tensors are not a PCA's (mean, components)")
-        components = Components(n_components=facts["components"])
+        components = decomposition.PCA(n_components=facts["components"])
         components.mean_, components.components_ = tensors["mean"].numpy(), tensors["components"].numpy()
         # what transform reads besides; no whitening
         components.explained_variance_ = np.ones(len(components.components_))

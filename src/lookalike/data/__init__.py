@@ -2,7 +2,7 @@
 
 source: what every reader gives, names, labels and a way to decode one by one.
 gate: the bytes of an image file become one bounded uint8 array; no other module opens image files.
-folder: class folders, a flat folder, one file. arrays: .npz, .npy, arrays in memory. idx: MNIST's file format.
+folder: class folders, loose images, one file. arrays: .npz, .npy, arrays in memory. idx: MNIST's file format.
 named: digits, mnist-5k, fashion-mnist.
 sources: picks the reader; `aspect_size` is the preset size.
 load: `read` takes all, `stream` one block at a time.

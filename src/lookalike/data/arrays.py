@@ -1,7 +1,7 @@
 """Arrays as a `Source`: `.npz` (`images`, `labels`, optional `classes`), `.npy` (images only) and arrays in memory.
 
 Headers are read and bounded before any data; then images come row by row, so that a file larger than memory can be
-scored. Never unpickles: a dtype that holds objects is refused.
+scored. Python objects are never loaded: a dtype that holds them is refused.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def check_images(head: Header, path: Path) -> None:
     shape, what = head.shape, f"'{show(path)}': images have shape {head.shape} and dtype {head.dtype}"
     if head.dtype.kind not in "buif":
         raise DataError(f"{what}; numbers or booleans are accepted")
-    if len(shape) not in (2, 3, 4) or 0 in shape:
-        raise DataError(f"{what}; (N, H, W), (N, H, W, 1 or 3), or (N, F) for vectors, none of them 0, is accepted")
+    if len(shape) not in (2, 3, 4) or min(shape) < 1:
+        raise DataError(f"{what}; (N, H, W), (N, H, W, 1 or 3), or (N, F) for vectors, all at least 1, is accepted")
     if len(shape) == 4 and shape[3] not in (1, 3):
         turn = "; they look channels-first: store numpy.moveaxis(images, 1, -1)" if shape[1] in (1, 3) else ""
         raise DataError(f"{what}; the last axis of (N, H, W, C) must be 1 or 3 channels{turn}")
@@ -270,12 +270,12 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> npt.NDArray[Any]
 
 
 def _header(file: Any, path: Path) -> Header:
-    """The header of `.npy` data. Raises DataError for a dtype that would have to be unpickled."""
+    """The header of `.npy` data. Raises DataError for a dtype that holds objects."""
     try:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(file)
-    except ValueError as error:
+    except Exception as error:  # noqa: BLE001  numpy parses text with many kinds of error
         raise DataError(f"'{show(path)}' is not a sound numpy file ({gate.phrase(error)})") from None
     if dtype.hasobject:
         raise DataError(f"'{show(path)}' holds Python objects, which are never loaded; store numbers of one image size")

@@ -1,4 +1,4 @@
-"""A folder with one sub-folder per class, or a flat folder of images, as a `Source`: listing first, decoding later.
+"""A folder with one sub-folder per class, or any folder of images, as a `Source`: listing first, decoding later.
 
 Listed in the order of the names' bytes, so numbers never depend on the disk. Never followed: links to folders (so
 there are no loops), links that leave the folder, and anything that is not a regular file.
@@ -28,37 +28,34 @@ def class_folders(root: Path, value_range: gate.ValueRange | None = None, allow_
         for an unreadable folder, no class folder, an empty class, or class names that are reserved or collide.
     """
     listing = Listing(root)
-    folders, files = listing.entries("")
+    folders, loose = listing.entries("")
     if not folders:
-        loose = " (it holds images, but no folders: put them in one folder per class)" if files else ""
-        raise DataError(f"'{show(root)}' has no class folder{loose}; expected {show(root)}/CLASS/IMAGE")
-    listing.ignored += [Skipped(name, "beside the class folders") for name in files]
-    classes = tuple(folders)
-    check_classes(classes, f"'{show(root)}'")
-    found = [(name, label) for label, folder in enumerate(classes) for name in listing.walk(folder)]
-    source = _source(root, classes, found, listing, value_range)
+        but = " (it holds images, but no folders: put them in one folder per class)" if loose else ""
+        raise DataError(f"'{show(root)}' has no class folder{but}; expected {show(root)}/CLASS/IMAGE")
+    listing.ignored += [Skipped(name, "beside the class folders") for name in loose]
+    check_classes(tuple(folders), f"'{show(root)}'")
+    source = _source(root, tuple(folders), listing.labelled(folders), listing.ignored, value_range)
     if not allow_empty:
         check_counts(source, f"'{show(root)}'")
     return source
 
 
-def flat(root: Path, value_range: gate.ValueRange | None = None) -> Source:
-    """All images in `root`, without labels. Raises DataError for an unreadable folder or no image."""
+def any_images(root: Path, value_range: gate.ValueRange | None = None) -> Source:
+    """All images in `root`, without label, and below its folders, labelled by them, whatever they are called.
+
+    Raises DataError for an unreadable folder or no image at all.
+    """
     listing = Listing(root)
-    found = [(name, UNLABELLED) for name in listing.entries("")[1]]
+    folders, loose = listing.entries("")
+    found = [(name, UNLABELLED) for name in loose] + listing.labelled(folders)
     if not found:
         raise DataError(f"'{show(root)}' holds no image; PNG, JPEG, BMP, GIF, TIFF and WebP are read")
-    return _source(root, (), found, listing, value_range)
-
-
-def has_class_folders(root: Path) -> bool:
-    """Whether `root` has a folder that could be a class."""
-    return bool(Listing(root).entries("")[0])
+    return _source(root, tuple(folders), found, listing.ignored, value_range)
 
 
 def one_file(path: Path, value_range: gate.ValueRange | None = None) -> Source:
     """A single image file, without label."""
-    return _source(path.parent, (), [(path.name, UNLABELLED)], None, value_range)
+    return _source(path.parent, (), [(path.name, UNLABELLED)], [], value_range)
 
 
 class Listing:
@@ -68,6 +65,10 @@ class Listing:
         self.root = root
         self.inside = root.resolve()
         self.ignored: list[Skipped] = []
+
+    def labelled(self, folders: list[str]) -> list[tuple[str, int]]:
+        """(relative path, number of its folder) of all image files below `folders`."""
+        return [(name, label) for label, folder in enumerate(folders) for name in self.walk(folder)]
 
     def walk(self, folder: str) -> list[str]:
         """Relative paths of all image files below `folder`, in the order of their bytes."""
@@ -124,7 +125,7 @@ def _source(
     root: Path,
     classes: tuple[str, ...],
     found: list[tuple[str, int]],
-    listing: Listing | None,
+    ignored: list[Skipped],
     value_range: gate.ValueRange | None,
 ) -> Source:
     names = tuple(name for name, _ in found)
@@ -149,5 +150,5 @@ def _source(
         labels=np.array([label for _, label in found], dtype=np.int64),
         pictures=pictures,
         sizes=sizes,
-        ignored=tuple(sorted(listing.ignored, key=lambda left_out: os.fsencode(left_out.name))) if listing else (),
+        ignored=tuple(sorted(ignored, key=lambda entry: os.fsencode(entry.name))),
     )

@@ -64,13 +64,13 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
             ImageOps.exif_transpose(image, in_place=True)
         return Picture(
             _pixels(image, value_range),
-            format=str(image.format),
+            format=_format(image),
             mode=image.mode,
             transparent=image.has_transparency_data,
             frames=frames,
             icc="icc_profile" in image.info,
             turned=turned,
-            renamed=SUFFIXES.get(path.suffix.lower(), image.format) != image.format,
+            renamed=SUFFIXES.get(path.suffix.lower(), _format(image)) != _format(image),
         )
 
 
@@ -134,6 +134,11 @@ def _identified(file: BinaryIO) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         raise Refused(_too_large(f"{image.width} x {image.height}"))
     return image
+
+
+def _format(image: Image.Image) -> str:
+    """The format's name; a JPEG of several pictures, as phones write, is a JPEG."""
+    return "JPEG" if image.format == "MPO" else str(image.format)
 
 
 def _refusal(head: bytes) -> str:

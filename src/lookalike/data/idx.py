@@ -89,6 +89,10 @@ def _pictures(path: Path, head: arrays.Header) -> Iterator[Picture]:
 def _images_header(path: Path) -> arrays.Header:
     head = _header(path, 3)
     arrays.check_images(head, path)
+    if path.suffix == ".gz":
+        arrays.check_bomb(head.bytes, path.stat().st_size, path)
+    else:
+        arrays.check_bytes(head.start + head.bytes, path.stat().st_size, path)
     return head
 
 
@@ -115,9 +119,7 @@ def _header(path: Path, axes: int) -> arrays.Header:
             f"with 0000080{axes}"
         )
     shape = tuple(int(length) for length in np.frombuffer(head[4:], ">u4"))
-    header = arrays.Header(shape, False, np.dtype(np.uint8), start)
-    arrays.check_bomb(header.bytes, path.stat().st_size, path)
-    return header
+    return arrays.Header(shape, fortran=False, dtype=np.dtype(np.uint8), start=start)
 
 
 @contextmanager

@@ -65,8 +65,9 @@ def stream(
 ) -> Iterator[Images]:
     """The images of `source` in blocks of at most `block`, one block in memory at a time; for scoring.
 
-    Also takes a flat folder or one image file; labels are -1 where there are none. `size` (H, W) and `channels` are
-    needed for images, and None for vectors. `Images.skipped` holds the files left out since the block before.
+    Also takes a folder of loose images or one image file; labels are -1 where there are none. `size` (H, W) and
+    `channels` are needed for images, and None for vectors. `Images.skipped` holds the files left out since the block
+    before; a block is never empty.
     Raises DataError like `read`; the share of unreadable images is known only after the last block.
     """
     opened = open_source(source, labelled=False, value_range=value_range, allow_empty_class=True)
@@ -167,8 +168,9 @@ def _check_skipped(opened: Source, source: str | Path, skipped: list[Skipped], m
     lost = {item.name for item in skipped}
     bad = Counter(int(label) for name, label in zip(opened.names, opened.labels, strict=True) if name in lost)
     for number, count in bad.items():
-        if number >= 0 and count == np.count_nonzero(opened.labels == number):
-            raise DataError(f"no image of class '{show(opened.classes[number])}' can be read; mend them; {first}")
+        if count == np.count_nonzero(opened.labels == number):
+            what = f"class '{show(opened.classes[number])}'" if number >= 0 else f"'{show(source)}'"
+            raise DataError(f"no image of {what} can be read; mend them; {first}")
 
 
 def _named(item: Skipped, source: str) -> str:

@@ -40,8 +40,10 @@ def mnist_5k() -> Source:
         ) from None
     values, labels = mnist_data()
     labels = labels.astype(np.int64)
-    place = np.array([np.count_nonzero(labels[:i] == label) for i, label in enumerate(labels)])
-    return arrays.in_memory(values.reshape(-1, 28, 28, 1).astype(np.uint8), labels, TEN, place >= MNIST_TRAIN_PER_CLASS)
+    test = np.zeros(len(labels), np.bool_)
+    for label in range(10):
+        test[np.flatnonzero(labels == label)[MNIST_TRAIN_PER_CLASS:]] = True
+    return arrays.in_memory(values.reshape(-1, 28, 28, 1).astype(np.uint8), labels, TEN, test)
 
 
 def fashion_mnist() -> Source:

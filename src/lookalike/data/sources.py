@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import stat
 from collections import Counter
 from collections.abc import Iterable
@@ -24,14 +25,14 @@ def open_source(
 ) -> Source:
     """List what `source` holds, without decoding: a data set's name, a folder, an `.npz`, `.npy` or IDX file.
 
-    With `labelled=False` also a flat folder of images or one image file.
+    With `labelled=False` also a folder of loose images or one image file.
 
     Raises
     ------
     DataError
         when there is no such thing, or it cannot be used.
     """
-    if value_range is not None and not value_range[0] < value_range[1]:
+    if value_range is not None and not -math.inf < value_range[0] < value_range[1] < math.inf:
         given = f"{value_range[0]:g},{value_range[1]:g}"
         raise UsageError(f"the value range is {given}; LOW,HIGH with LOW < HIGH is accepted")
     if isinstance(source, str) and source in named.NAMED:
@@ -44,10 +45,10 @@ def open_source(
         raise DataError(f"cannot open '{show(source)}' ({gate.phrase(error)}); {known} is accepted") from None
     if is_folder and idx.is_folder(path):
         return idx.four(path)
-    if is_folder and (labelled or folder.has_class_folders(path)):
+    if is_folder and labelled:
         return folder.class_folders(path, value_range, allow_empty_class)
     if is_folder:
-        return folder.flat(path, value_range)
+        return folder.any_images(path, value_range)
     return _open_file(path, labelled, value_range, allow_empty_class)
 
 

@@ -29,9 +29,10 @@ anogan = Method(
     name="anogan",
     paper="anogan-2017",
     summary=(
-        "A plain GAN learns the known class. An image is scored by searching the latent vector whose generated image comes "
-        "closest: what the generator cannot imitate is unknown. This is the papers' DCGAN and AnoGAN baseline. A generator "
-        "that generalises also imitates look-alikes, which is what the other methods work against."
+        "A plain GAN learns the known class. An image is scored by searching the latent vector whose generated "
+        "image comes closest: what the generator cannot imitate is unknown. This is the papers' DCGAN and AnoGAN "
+        "baseline. A generator that generalises also imitates look-alikes, which is what the other methods work "
+        "against."
     ),
 )
 
@@ -39,8 +40,9 @@ mcgan = anogan.but(
     name="mcgan",
     paper="mcgan-2021",
     summary=(
-        "A GAN whose discriminator also sees real images of another class, labelled fake, so that the generator is told off "
-        "for generalising towards that class. Name the look-alike with --against; images are scored as by anogan."
+        "A GAN whose discriminator also sees real images of another class, labelled fake, so that the generator "
+        "is told off for generalising towards that class. Name the look-alike with --against; images are scored "
+        "as by anogan."
     ),
     d_sees=(*anogan.d_sees, (OtherClasses(), 1)),
 )

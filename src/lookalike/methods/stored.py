@@ -39,7 +39,9 @@ def from_json(value: Any) -> Method:
 
 def _encoded(value: Any) -> Any:
     if is_dataclass(value):
-        return {"is": type(value).__name__} | {field.name: _encoded(getattr(value, field.name)) for field in fields(value)}
+        return {"is": type(value).__name__} | {
+            field.name: _encoded(getattr(value, field.name)) for field in fields(value)
+        }
     return [_encoded(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -54,7 +56,9 @@ def _decoded(value: Any) -> Any:
     given = {name: _decoded(item) for name, item in value.items() if name != "is"}
     if set(given) != {field.name for field in fields(part)}:
         raise ModelError(f"the file gives {part.__name__} the fields {show(sorted(given))}, which it does not have")
-    if any(isinstance(item, bool | str) != isinstance(field.default, bool | str) for item, field in _pairs(given, part)):
+    if any(
+        isinstance(item, bool | str) != isinstance(field.default, bool | str) for item, field in _pairs(given, part)
+    ):
         raise ModelError(f"the file gives {part.__name__} a value of the wrong kind")
     try:
         return part(**given)

@@ -79,8 +79,9 @@ noisegan = anogan.but(
     name="noisegan",
     paper="vtgan-2021",
     summary=(
-        "A GAN whose discriminator also sees the known class's own images under noise (Gaussian or salt and pepper), labelled "
-        "fake. It is vtgan's control: does any disturbed image help as much as a weak twin's? Scored as by anogan."
+        "A GAN whose discriminator also sees the known class's own images under noise (Gaussian or salt and "
+        "pepper), labelled fake. It is vtgan's control: does any disturbed image help as much as a weak twin's? "
+        "Scored as by anogan."
     ),
     d_sees=(*anogan.d_sees, (Noised(), 1)),
 )
@@ -89,9 +90,10 @@ vtgan = anogan.but(
     name="vtgan",
     paper="vtgan-2021",
     summary=(
-        "Two GANs learn the known class side by side. The weak twin (one layer, a longer z, coarse strides) only reaches blurry "
-        "look-alikes, and the normal twin's discriminator sees those as fake, so that its generator does not stop there. Needs "
-        "no other class. The weak twin vanishes after training; images are scored as by anogan."
+        "Two GANs learn the known class side by side. The weak twin (one layer, a longer z, coarse strides) only "
+        "reaches blurry look-alikes, and the normal twin's discriminator sees those as fake, so that its "
+        "generator does not stop there. Needs no other class. The weak twin vanishes after training; images are "
+        "scored as by anogan."
     ),
     d_sees=(*anogan.d_sees, (FromTwin("weak"), 1)),
     twins=(Twin("weak", Weakened()),),

@@ -58,7 +58,7 @@ class Discriminator(nn.Module):
         names = [name for name, _ in self.trunk.named_children()]
         if layer not in names:
             raise UsageError(f"no discriminator layer {layer!r}; this network has: {', '.join(names)}")
-        return self.trunk[: names.index(layer) + 1]
+        return nn.Sequential(*list(self.trunk)[: names.index(layer) + 1])
 
 
 def image_shape(shape: Shape, net: str) -> tuple[int, int, int]:
@@ -74,7 +74,8 @@ def divisible(shape: Shape, grain: int, net: str) -> tuple[int, int, int]:
     if h % grain or w % grain:
         near = [max(grain, round(side / grain) * grain) for side in (h, w)]
         raise UsageError(
-            f"net {net} makes heights and widths that are multiples of {grain}, not {h},{w}; try --size {near[0]},{near[1]}"
+            f"net {net} makes heights and widths that are multiples of {grain}, not {h},{w}; "
+            f"try --size {near[0]},{near[1]}"
         )
     return c, h, w
 

@@ -45,9 +45,16 @@ class Anogan:
         c, h, w = divisible(shape, grain, "anogan")
         seed = (2 * self.width, h // grain, w // grain)
         entries = seed[0] * seed[1] * seed[2]
-        parts: list[nn.Module] = [nn.Linear(z_dim, entries), nn.BatchNorm1d(entries), nn.LeakyReLU(0.2), nn.Unflatten(1, seed)]
+        parts: list[nn.Module] = [
+            nn.Linear(z_dim, entries),
+            nn.BatchNorm1d(entries),
+            nn.LeakyReLU(0.2),
+            nn.Unflatten(1, seed),
+        ]
         for i in range(self.layers):
-            parts.append(nn.ConvTranspose2d(2 * self.width if i == 0 else self.width, self.width, self.stride, self.stride))
+            parts.append(
+                nn.ConvTranspose2d(2 * self.width if i == 0 else self.width, self.width, self.stride, self.stride)
+            )
             if self.g_pool > 1:
                 parts.append(nn.MaxPool2d(self.g_pool))
             if i < self.layers - 1:

@@ -95,16 +95,18 @@ def curves(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title
             colour = {"D": KNOWN, "G": UNKNOWN}.get(own.partition(".")[0], CALIBRATION)
             style = ("--" if twin else "-", "-.", ":")[drawn[colour + twin] % 3]
             drawn[colour + twin] += 1
-            label = " " + show(name, 40).replace("$", r"\$")  # no mathtext, nothing hidden by "_"
+            text = show(name, 40).encode("ascii", "backslashreplace").decode()  # the font has no more
+            label = " " + text.replace("$", r"\$")  # no mathtext, nothing hidden by "_"
             axes.plot(_thinned(x), _thinned(y), color=colour, linestyle=style, alpha=0.6 if twin else 1, label=label)
-        if log:
+        if log and any(value > 0 for _, y in columns.values() for value in y):
             axes.set_yscale("log")
         return _png(figure, legend_columns=2 if max(map(len, columns)) < 18 else 1)
 
 
 def residual(query: Pixels, nearest: Pixels) -> npt.NDArray[np.float64]:
-    """|x - G(z)| of two (C, H, W) images in grey levels, averaged over channels: (H, W)."""
-    return np.abs(query.astype(np.float64) - nearest.astype(np.float64)).mean(axis=0)
+    """|x - nearest| of two (C, H, W) images in grey levels, averaged over channels: (H, W)."""
+    difference = query.astype(np.float64) - nearest.astype(np.float64)
+    return np.asarray(np.abs(difference).mean(axis=0), np.float64)
 
 
 def brightest(worst: Worst) -> float:
@@ -115,13 +117,13 @@ def brightest(worst: Worst) -> float:
 
 
 def cases(worst: Worst, top: float) -> Iterator[Case]:
-    """Query, nearest generated image and their residual on the scale from 0 to `top`; what there is of them."""
+    """Query, the nearest image and their residual on the scale from 0 to `top`; what there is of them."""
     for place, (score, name) in enumerate(zip(worst.score, worst.name, strict=True)):
         views = []
         if worst.query is not None:
             views.append(("image", tile(worst.query[place])))
         if worst.query is not None and worst.nearest is not None:
-            views.append(("nearest generated image", tile(worst.nearest[place])))
+            views.append(("nearest image", tile(worst.nearest[place])))
             views.append(("difference", heat(residual(worst.query[place], worst.nearest[place]), top)))
         yield Case(float(score), name, tuple(views))
 

@@ -44,14 +44,15 @@ class Data(_Record):
     shape: tuple[int, ...]
     train: int
     calibration: int
-    test: int
+    against: int = 0
+    skipped: int = 0
 
 
 class Config(_Record):
     """`config.json`: everything that made the run."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    command: tuple[str, ...] = ()
+    command: str = ""
     settings: dict[str, Any] = {}
     method: dict[str, Any] = {}
     open_choices: dict[str, Any] = {}
@@ -84,7 +85,7 @@ class Worst:
     """The k most misleading images of one kind: `query` and `nearest` are uint8 (k, C, H, W), None for vectors."""
 
     query: Array | None
-    nearest: Array | None  # none: nothing generated
+    nearest: Array | None  # none: the method offers none
     score: npt.NDArray[np.float64]
     name: tuple[str, ...]
 
@@ -213,7 +214,7 @@ def _worst(arrays: Mapping[str, Array], kind: str) -> Worst:
 
 def _images(arrays: Mapping[str, Array], key: str) -> Array | None:
     """Grey or RGB uint8 images; None where there are none (vectors, other channel counts)."""
-    images = arrays[key] if key in arrays else None
+    images = arrays.get(key)
     if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         return None
     return None if 0 in images.shape[2:] else images

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from lookalike.errors import show
@@ -42,7 +42,7 @@ def title(run: Run) -> str:
         return f"{known} known: not evaluated yet"
     if len(figures) == 1:
         return headline(figures[0])
-    values = ["undefined" if one.auc.value is None else f"{one.auc.value:.2f}" for one in figures]
+    values = [area(one.auc.value, 2) for one in figures]
     against = ", ".join(
         f"{value} against {classes(one.unknown)}" for value, one in zip(values[:4], figures, strict=False)
     )
@@ -70,11 +70,14 @@ def remarks(evaluation: Evaluation) -> Iterator[str]:
 
 def interval(figure: Interval, digits: int = 3) -> str:
     """A value with its interval, such as 0.73 [0.71, 0.75]."""
-    if figure.value is None:
-        return "undefined"
     if figure.low is None or figure.high is None:
-        return f"{figure.value:.{digits}f}"
-    return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
+        return area(figure.value, digits)
+    return f"{area(figure.value, digits)} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
+
+
+def area(value: float | None, digits: int = 3) -> str:
+    """An AUC to so many decimals."""
+    return "undefined" if value is None else f"{value:.{digits}f}"
 
 
 def share(figure: Rate) -> str:
@@ -115,8 +118,7 @@ def settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def command(run: Run) -> str:
     """The recorded command, ready to paste; the program by its name only."""
-    program, *arguments = run.config.command or ("lookalike",)
-    return shlex.join([PurePath(program).name, *arguments])
+    return re.sub(r"^\S*/", "", run.config.command) or "lookalike train"
 
 
 def source(run: Run) -> str:
@@ -135,7 +137,7 @@ def _too_many(evaluation: Evaluation) -> bool:
     calibration = 0 if evaluation.scores is None else len(evaluation.scores.calibration)
     if alarms.rate is None or not calibration:
         return False
-    return alarms.rate - allowed > 2.6 * (allowed * (1 - allowed) * (1 / alarms.of + 1 / calibration)) ** 0.5
+    return alarms.rate - allowed > 2.6 * math.sqrt(allowed * (1 - allowed) * (1 / alarms.of + 1 / calibration))
 
 
 def _setting(value: Any) -> str:

@@ -69,7 +69,12 @@ def evaluate(
     began = time.monotonic()
     said = {role: _scored(model, images.select(index), role, report) for role, index in rows.items()}
     seconds = {"train": model.training["seconds"], "score": round(time.monotonic() - began, 3)}
-    figures = _figures(model, said) | {"known": list(known), "unknown": list(others), "excluded": excluded, "seconds": seconds}
+    figures = _figures(model, said) | {
+        "known": list(known),
+        "unknown": list(others),
+        "excluded": excluded,
+        "seconds": seconds,
+    }
     stem = files.make_folder(folder / "evaluations") / _file_name(",".join(others))
     files.write_bytes(stem.with_name(stem.name + ".npz"), _arrays(model, images, rows, said))
     files.write_json(stem.with_name(stem.name + ".json"), figures)
@@ -108,9 +113,13 @@ def _scored(model: Model, images: Images, role: str, report: Report) -> Verdicts
     blocks = list(_blocks(model, images, role, report))
     if not blocks:
         raise DataError(f"no unseen {role} images are left to evaluate; give data that was not used in training")
-    nearest = None if blocks[0].nearest is None else np.concatenate([b.nearest for b in blocks if b.nearest is not None])
+    nearest = (
+        None if blocks[0].nearest is None else np.concatenate([b.nearest for b in blocks if b.nearest is not None])
+    )
     parts = {name: np.concatenate([b.parts[name] for b in blocks]) for name in blocks[0].parts}
-    score, p_value, flagged = (np.concatenate([getattr(b, name) for b in blocks]) for name in ("score", "p_value", "flagged"))
+    score, p_value, flagged = (
+        np.concatenate([getattr(b, name) for b in blocks]) for name in ("score", "p_value", "flagged")
+    )
     return Verdicts(score, p_value, flagged, parts, nearest)
 
 
@@ -128,7 +137,9 @@ def _figures(model: Model, said: dict[str, Verdicts]) -> dict[str, Any]:
         "n_known": len(known.score),
         "n_unknown": len(unknown.score),
         "auc": asdict(auc(known.score, unknown.score)),
-        "parts_auc": {name: auc(sign * known.parts[name], sign * unknown.parts[name]).value for name, sign in _signs(known)},
+        "parts_auc": {
+            name: auc(sign * known.parts[name], sign * unknown.parts[name]).value for name, sign in _signs(known)
+        },
         "threshold": model.threshold.value,
         "allowed": model.threshold.allowed,
         "false_alarms": asdict(rate(alarms, len(known.score))),
@@ -163,4 +174,8 @@ def _arrays(model: Model, images: Images, rows: dict[str, Rows], said: dict[str,
 def _file_name(classes: str) -> str:
     """A safe file name for class names, with a hash where letters had to be replaced."""
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", classes)[:60].strip("-") or "classes"
-    return safe if safe == classes else f"{safe}-{hashlib.sha256(classes.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    return (
+        safe
+        if safe == classes
+        else f"{safe}-{hashlib.sha256(classes.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    )

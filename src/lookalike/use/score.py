@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lookalike.data import scaled
-from lookalike.errors import DataError
+from lookalike.errors import DataError, UsageError
 from lookalike.gan import GAN
 from lookalike.use.invert import Inverter, Search
 
@@ -57,11 +57,14 @@ class Threshold:
     allowed: float
 
     def __post_init__(self) -> None:
-        needed = math.ceil(1 / self.allowed) - 1
+        if not 0 < self.allowed < 1:
+            raise UsageError(f"the share of false alarms must lie between 0 and 1, not {self.allowed}; try 0.05")
+        # 1e-9: 1 / allowed may be a rounded whole number
+        needed = math.ceil(1 / self.allowed - 1e-9) - 1
         if len(self.calibration) < needed:
             raise DataError(
-                f"{len(self.calibration)} calibration images cannot promise {self.allowed:g} false alarms: {needed} are needed; "
-                f"add known images, or allow more (--false-alarms {1 / (len(self.calibration) + 1):.2g})"
+                f"{len(self.calibration)} calibration images cannot promise {self.allowed:g} false alarms: "
+                f"{needed} are needed; add known images, or allow more (--false-alarms {1 / (len(self.calibration) + 1):.2g})"
             )
 
     @property

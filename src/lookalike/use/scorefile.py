@@ -71,7 +71,7 @@ def _rows(model: Model, block: Images, start: int, folder: Path | None) -> Itera
     said = model.score(block)
     for i, name in enumerate(block.names):
         label = block.labels[i]
-        row = {
+        row: dict[str, Any] = {
             "name": name,
             "class": block.classes[label] if label >= 0 else "",
             "score": float(said.score[i]),
@@ -79,8 +79,9 @@ def _rows(model: Model, block: Images, start: int, folder: Path | None) -> Itera
             "flagged": bool(said.flagged[i]),
         } | {part: float(values[i]) for part, values in said.parts.items()}
         if folder is not None and said.nearest is not None and said.nearest.ndim == 4:
-            row["nearest"] = f"{start + i:06d}.png"
-            files.write_bytes(folder / row["nearest"], png(np.ascontiguousarray(said.nearest[i].transpose(1, 2, 0))))
+            picture = f"{start + i:06d}.png"
+            row["nearest"] = picture
+            files.write_bytes(folder / picture, png(np.ascontiguousarray(said.nearest[i].transpose(1, 2, 0))))
         yield row
 
 
@@ -99,5 +100,8 @@ def _append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first:
 
 def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with text that a spreadsheet would run as a formula made harmless: a name becomes ./name."""
-    harmless = {key: f"./{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value for key, value in row.items()}
+    harmless = {
+        key: f"./{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+        for key, value in row.items()
+    }
     return harmless | {"flagged": int(row["flagged"])}

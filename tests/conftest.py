@@ -1,0 +1,67 @@
+"""What every test shares: one thread, so that bits repeat and two cores suffice; small images and small networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lookalike.latents import Normal
+from lookalike.method import Twin
+from lookalike.methods.vtgan import Weakened
+from lookalike.nets.anogan import Anogan
+from lookalike.nets.dcgan import Dcgan
+from lookalike.nets.mlp import Mlp
+from lookalike.seeds import generator
+from lookalike.streams import Source
+
+SMALL = {"anogan": Anogan(width=4), "dcgan": Dcgan(width=4), "mlp": Mlp(width=16, layers=2)}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Torch computes on one thread; afterwards on as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def make_source():
+    """Makes a `Source` of random images (uint8) or vectors (float32), the same for the same arguments."""
+
+    def make(shape, *, known=24, others=20, seed=3):
+        def images(n, name):
+            random = generator("pixels", name)
+            if len(shape) == 1:
+                return torch.randn(n, *shape, generator=random)
+            return torch.randint(0, 256, (n, *shape), generator=random, dtype=torch.uint8)
+
+        labels = torch.zeros(known, dtype=torch.int64)
+        return Source(images(known, "known"), labels, images(others, "others") if others else None, seed)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Makes a method small: a narrow network, a short z, a twin with a somewhat longer one."""
+
+    def shrink(method, net="anogan", z=8):
+        twins = tuple(Twin(t.name, replace(t.method, z_dim=12)) for t in method.twins)
+        assert all(isinstance(twin.method, Weakened) for twin in twins)
+        return method.but(net=SMALL[net], latent=Normal(z), twins=twins)
+
+    return shrink
+
+
+@pytest.fixture(scope="session")
+def same():
+    """Whether two mappings of tensors have the same names and the same bits."""
+
+    def equal(first, second):
+        return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+    return equal

@@ -1,0 +1,173 @@
+"""Networks: shapes, sizes that can be made, first weights, and each family's weak member."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from lookalike.errors import UsageError
+from lookalike.heads import Binary
+from lookalike.nets import Discriminator, Scaled
+from lookalike.nets.anogan import Anogan
+from lookalike.nets.dcgan import Dcgan
+from lookalike.nets.mlp import Mlp
+
+NETS = {"anogan": Anogan(width=4), "dcgan": Dcgan(width=4), "mlp": Mlp(width=16, layers=2)}
+SHAPES = [(1, 8, 8), (3, 16, 8), (1, 8, 24), (3, 32, 48), (1, 64, 64)]
+
+
+def features(net, shape, n=2):
+    """D's features of n images of zeros."""
+    return nn.Sequential(*(stage for _, stage in net.trunk(shape)))(torch.zeros(n, *shape))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("weak", [False, True], ids=["normal", "weak"])
+def test_images(name, shape, weak):
+    """G makes images of the shape in [-1, 1], D makes one row of features each: grey, colour and rectangles."""
+    net = NETS[name].weak() if weak else NETS[name]
+    x = net.generator(shape, 6)(10 * torch.randn(2, 6))
+    assert x.shape == (2, *shape)
+    assert x.abs().max() <= 1
+    assert features(net, shape).ndim == 2
+
+
+@pytest.mark.parametrize("name", ["anogan", "dcgan"])
+def test_promised_sizes(name):
+    """Sizes up to 64 px, squares and rectangles, whose sides are multiples of `multiple` can be made, as the family says."""
+    net = NETS[name]
+    sides = range(net.multiple, 65, net.multiple)
+    shapes = {(1, h, w) for h in sides for w in sides if h in (sides[0], w) or w in (40, 64)}
+    with torch.device("meta"):
+        assert all(net.generator(s, 6)(torch.zeros(2, 6)).shape[1:] == s for s in shapes)
+        assert all(features(net, s).ndim == 2 for s in shapes)
+
+
+@pytest.mark.parametrize(("name", "shape"), [(n, (1, h, w)) for n in ("anogan", "dcgan") for h, w in
+                                             [(7, 7), (9, 14), (28, 30), (31, 200), (1, 1), (100, 90)]], ids=str)  # fmt: skip
+def test_suggested_size_can_be_made(name, shape):
+    """A size that cannot be made is refused, by G and by D alike, with one that can."""
+    net = NETS[name]
+    with pytest.raises(UsageError, match=rf"net {name} makes .*not {shape[1]},{shape[2]}; try --size \d+,\d+$") as error:
+        net.generator(shape, 6)
+    with pytest.raises(UsageError, match="try --size"):
+        net.trunk(shape)
+    h, w = map(int, re.findall(r"\d+,\d+$", str(error.value))[0].split(","))
+    assert net.generator((1, h, w), 6)(torch.zeros(2, 6)).shape == (2, 1, h, w)
+    assert features(net, (1, h, w)).ndim == 2
+
+
+def test_suggested_size_is_the_nearest():
+    """The suggestion is the nearest multiple of each side."""
+    with pytest.raises(UsageError, match="multiples of 4, not 29,30; try --size 28,32"):
+        Anogan().generator((1, 29, 30), 100)
+
+
+@pytest.mark.parametrize("name", ["anogan", "dcgan"])
+def test_vectors_need_mlp(name):
+    """Image networks refuse vectors and say which network takes them."""
+    with pytest.raises(UsageError, match=rf"net {name} makes images .*not vectors of 12 entries; use net mlp"):
+        NETS[name].generator((12,), 6)
+
+
+def test_vectors_have_no_bounds():
+    """G is linear for vectors, whose values may lie anywhere; for images it ends in tanh."""
+    x = torch.tensor([[5.0, -7.0, 0.5, 0.0]])
+    assert torch.equal(Scaled((4,))(x), x)
+    assert torch.equal(Scaled((1, 2, 2))(x), x.tanh().reshape(1, 1, 2, 2))
+    assert NETS["mlp"].generator((4,), 6)(torch.randn(3, 6)).shape == (3, 4)
+
+
+def test_papers_network():
+    """G has two transposed convolutions and D two convolutions; the weak twin one of each, stride 8 and pools."""
+
+    def count(net, kind):
+        return sum(isinstance(m, kind) for m in net.modules())
+
+    normal, weak = Anogan(), Anogan().weak()
+    for net, layers in ((normal, 2), (weak, 1)):
+        assert count(net.generator((1, 64, 64), 100), nn.ConvTranspose2d) == layers
+        assert count(nn.Sequential(*(s for _, s in net.trunk((1, 64, 64)))), nn.Conv2d) == layers
+    assert (weak.stride, weak.g_pool, weak.pool) == (8, 2, 4)
+    assert count(weak.generator((1, 64, 64), 400), nn.MaxPool2d) == 1
+
+
+def test_papers_features():
+    """f(x) at 64 x 64 has the 32 * 32 * 64 = 65,536 entries of the public AnoGAN code."""
+    d = Discriminator(Anogan().trunk((1, 64, 64)), Binary(), 16 * 16 * 128)
+    assert d.stages_to("pool1")(torch.zeros(1, 1, 64, 64)).numel() == 65_536
+    assert d.trunk(torch.zeros(1, 1, 64, 64)).shape == (1, 16 * 16 * 128)
+
+
+def test_pool_before_activation():
+    """Pooling before the leaky activation gives the values of the usual order."""
+    x = torch.randn(3, 4, 8, 8)
+    stage = dict(Anogan(width=4).trunk((1, 8, 8)))["pool1"]
+    assert torch.equal(stage(x), nn.functional.max_pool2d(nn.functional.leaky_relu(x, 0.2), 2))
+
+
+def test_dcgan_levels():
+    """At 64 px DCGAN has the four published levels, at 32 three, and any number on request."""
+    assert [name for name, _ in Dcgan().trunk((3, 64, 64))] == ["level1", "level2", "level3", "level4", "features"]
+    assert len(Dcgan(width=4).trunk((1, 32, 32))) == 4
+    assert len(Dcgan(width=4, levels=1).trunk((1, 32, 32))) == 2
+    assert features(Dcgan(), (3, 64, 64)).shape == (2, 512 * 4 * 4)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_feature_layer_exists(name):
+    """The layer that f(x) reads by default exists in the network and in its weak member."""
+    for net in (NETS[name], NETS[name].weak()):
+        assert net.feature_layer in dict(net.trunk((1, 8, 8)))
+
+
+def test_stages_share_weights_and_names():
+    """The trunk up to a layer is the trunk's own layers; an unknown layer is refused with the names there are."""
+    d = Discriminator(Mlp(width=5, layers=2).trunk((4,)), Binary(), 5)
+    x = torch.randn(3, 4)
+    first = d.trunk[1][0]
+    by_hand = nn.functional.leaky_relu(x @ first.weight.T + first.bias, 0.2)
+    assert torch.allclose(d.stages_to("layer1")(x), by_hand, atol=1e-6)
+    assert torch.equal(d.stages_to("layer2")(x), d.trunk(x))
+    with pytest.raises(UsageError, match="no discriminator layer 'pool9'; this network has: flatten, layer1, layer2"):
+        d.stages_to("pool9")
+
+
+def linear_layers(module):
+    """Layers whose first weights the library sets."""
+    return [m for m in module.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+
+
+def test_first_weights_of_dcgan():
+    """DCGAN's weights start as N(0, 0.02), as published."""
+    torch.manual_seed(1)
+    for layer in linear_layers(Dcgan().generator((3, 64, 64), 100)):
+        assert layer.weight.std().item() == pytest.approx(0.02, rel=0.05)
+        assert abs(layer.weight.mean().item()) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["anogan", "mlp"])
+def test_first_weights_are_glorot(name):
+    """The other networks start Glorot-uniform, the bound sqrt(6 / (in + out)) is reached, with biases 0."""
+    torch.manual_seed(1)
+    for layer in linear_layers(NETS[name].generator((1, 8, 8), 50)):
+        receptive = math.prod(layer.weight.shape[2:])
+        bound = math.sqrt(6 / (sum(layer.weight.shape[:2]) * receptive))
+        assert 0.8 * bound < layer.weight.abs().max() <= bound
+        assert layer.bias.abs().max() == 0
+
+
+def test_weak_mlp():
+    """The weak member of the fully connected family has one hidden layer of an eighth of the width, at least 8."""
+    assert Mlp(width=512).weak() == Mlp(width=64, layers=1)
+    assert Mlp(width=16).weak().width == 8
+
+
+def test_weak_dcgan():
+    """The weak member of the DCGAN family has one level."""
+    assert Dcgan().weak() == Dcgan(levels=1)
