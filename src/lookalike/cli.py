@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 import traceback
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
-from cyclopts.config import Toml
+from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
+from cyclopts.config import Dict
 
 from lookalike.errors import LookalikeError, UsageError, show
 from lookalike.interrupts import Stopped, stop_on_sigterm
@@ -46,24 +47,35 @@ def _meta(
 ) -> None:
     """Runs one command."""
     app.config = (_toml(config),) if config else ()
-    app(tokens, exit_on_error=False, print_error=False)
+    try:
+        app(tokens, exit_on_error=False, print_error=False)
+    finally:
+        app.config = ()
 
 
-def _toml(path: Path) -> Toml:
-    """Settings of the file; refuses one that is missing, too large or no TOML."""
+def _toml(path: Path) -> Dict:
+    """Settings of the file; refuses one that is missing, too large, no TOML, or has tables."""
     import tomllib
 
     try:
         if path.stat().st_size > CONFIG_LIMIT:
             raise UsageError(f"{show(path)} is larger than {CONFIG_LIMIT} bytes; give a TOML file with settings")
-        tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(
             f"{show(path)} cannot be read as TOML: {show(error)}; give a file with lines such as lr = 0.0002"
         ) from error
-    return Toml(path, must_exist=True, use_commands_as_keys=False)
+    if table := next((key for key, value in values.items() if isinstance(value, dict)), None):
+        raise UsageError(f"{show(path)}: [{show(table, 60)}] is a table; give all settings at the top, without tables")
+    pairs = {key: ",".join(map(str, value)) for key, value in values.items() if _is_pair(value)}
+    return Dict(values | pairs, source=show(path), use_commands_as_keys=False)
+
+
+def _is_pair(value: object) -> bool:
+    """Whether a setting is [H, W] or [LOW, HIGH], which a flag gives as one text."""
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(number, int | float) for number in value)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,10 +87,11 @@ def main(argv: list[str] | None = None) -> int:
     tokens = sys.argv[1:] if argv is None else argv
     try:
         app.meta(tokens, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except BrokenPipeError:
         # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, Stopped) as error:
         if "--debug" in tokens:
             traceback.print_exc()
         message, code = _verdict(error)
@@ -105,7 +118,13 @@ def _sentence(error: CycloptsError) -> str:
         from lookalike.settings import sentence
 
         return sentence(cause)
-    return " ".join(str(error).split()) + "; see --help"
+    if isinstance(error, UnknownOptionError) and error.token.source != "cli":
+        key = (error.token.keyword or "").strip("[]")
+        flags = [flag.removeprefix("--") for argument in error.argument_collection for flag in argument.names]
+        near = difflib.get_close_matches(key.replace("_", "-"), flags, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"{error.token.source}: no setting is called {show(key, 60)}; {hint}see --help"
+    return " ".join(str(error).split()).rstrip(".") + "; see --help"
 
 
 def entry() -> None:

@@ -65,7 +65,7 @@ def check(
 
 def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], json_: Json = False) -> None:
     """Trains a detector of what is not a known class. The same command again resumes, or finds the run finished."""
-    from lookalike.runs import run
+    from lookalike.runs import run, seconds
 
     with _progress() as report:
         model = run(data, settings, out, command=("lookalike", *sys.argv[1:]), report=report, warn=_warn)
@@ -75,7 +75,7 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
         "known": list(model.classes["known"]),
         "threshold": model.threshold.value,
         "false_alarms": model.threshold.allowed,
-        "seconds": model.training["seconds"],
+        "seconds": seconds(out),
         "counts": model.training["counts"],
     }
     if json_:
@@ -83,7 +83,7 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
         return
     counts = model.training["counts"]
     known = show(", ".join(facts["known"]))
-    _say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds']:.0f} s)")
+    _say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds'] or 0:.0f} s)")
     allowed = f"at most {facts['false_alarms']:g} false alarms, set on {counts['calibration']} held-out images"
     _say(f"threshold {facts['threshold']:.6g}: {allowed}")
     _say(f"next: lookalike score {show(out)} IMAGES -o scores.csv")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Stopped(Exception):  # noqa: N818  it is a request, not an error
+class Stopped(BaseException):  # a request: no `except Exception` may swallow it
     """The user asked to stop; `exit_code` is 128 plus the signal's number."""
 
     def __init__(self, number: int, message: str) -> None:

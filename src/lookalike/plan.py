@@ -14,6 +14,7 @@ import torch
 from lookalike.data import Images, aspect_size, read, split
 from lookalike.data.sources import open_source
 from lookalike.errors import DataError, UsageError, show
+from lookalike.gan import GAN
 from lookalike.latents import Normal, Uniform
 from lookalike.losses import Hinge, Minimax
 from lookalike.method import Adam, Method, Twin
@@ -22,7 +23,8 @@ from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.nets import Net
 from lookalike.settings import PRESETS, TrainSettings
 from lookalike.streams import Source
-from lookalike.use.invert import Search
+from lookalike.use.invert import Inverter, Search
+from lookalike.use.score import Threshold
 
 Index = npt.NDArray[np.int64]
 LOSSES = {"minimax": Minimax(), "saturating": Minimax(saturating=True), "hinge": Hinge()}
@@ -104,11 +106,9 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     UsageError
         For settings that do not fit the data or each other.
     """
-    settings = _with_preset(settings)
+    _check_device(settings.device)
     images = data if isinstance(data, Images) else _read(data, settings)
-    settings = settings.model_copy(
-        update={"size": ",".join(map(str, images.shape[1:])) if len(images.shape) == 3 else None}
-    )
+    settings = _with_preset(settings, images.shape)
     known, others = _names(settings.known, images), _names(settings.against, images)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is both known and against; name it once")
@@ -124,31 +124,43 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         against=parts.train[is_other[parts.train]],
         known=known,
         others=others,
-        method=_method(settings, images.shape) if settings.method in METHODS else None,
+        method=_method(settings) if settings.method in METHODS else None,
     )
     if len(plan.train) < 2 or (others and len(plan.against) < 2):
         role, names = ("known", known) if len(plan.train) < 2 else ("against", others)
         raise DataError(f"{role} {show(', '.join(names))}: fewer than 2 images are left to train on; add images")
+    # what cannot end well is refused before it begins
+    Threshold(np.zeros(len(plan.calibration)), settings.false_alarms)
+    if plan.method is not None:
+        Inverter(GAN(plan.method, images.shape), plan.search())
     return plan
 
 
-def _with_preset(settings: TrainSettings) -> TrainSettings:
+def _check_device(name: str) -> None:
+    try:
+        torch.zeros(1, device=name)
+    except (AssertionError, RuntimeError) as error:
+        raise UsageError(f"--device {name} cannot be used here: {show(str(error).split('. ')[0])}; use cpu") from error
+
+
+def _with_preset(settings: TrainSettings, shape: tuple[int, ...]) -> TrainSettings:
     preset = PRESETS[settings.preset]
     images = settings.images or preset["images"]
-    net = settings.net or "anogan"
+    net = settings.net or ("anogan" if len(shape) == 3 else "mlp")
     width = settings.width or (8 * preset["width"] if net == "mlp" else preset["width"])
     every = {"log_every": 100, "sample_every": 8, "save_every": 10}
     steps = {name: getattr(settings, name) or max(settings.batch, images // times) for name, times in every.items()}
     search = settings.search_steps or preset["search_steps"]
-    return settings.model_copy(update={"images": images, "net": net, "width": width, "search_steps": search} | steps)
+    size = ",".join(map(str, shape[1:])) if len(shape) == 3 else None
+    filled = {"images": images, "net": net, "width": width, "search_steps": search, "size": size}
+    return settings.model_copy(update=filled | steps)
 
 
 def _read(data: str | Path, s: TrainSettings) -> Images:
     source = open_source(data, value_range=s.low_high)
     size = s.sides
     if not source.vectors and size is None:
-        assert s.net is not None  # the preset filled it in
-        size = aspect_size(data, PRESETS[s.preset]["side"], NETS[s.net]().multiple)
+        size = aspect_size(data, PRESETS[s.preset]["side"], NETS[s.net or "anogan"]().multiple)
     return read(data, size=size, channels=1 if s.grey else None, on_bad=s.on_bad, value_range=s.low_high)
 
 
@@ -159,14 +171,13 @@ def _names(given: tuple[str, ...], images: Images) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _method(s: TrainSettings, shape: tuple[int, ...]) -> Method:
+def _method(s: TrainSettings) -> Method:
     """The named method with the settings' values on its axes."""
     named = METHODS[s.method]
     shares = [1.0 if stream.made or stream.real else s.decoys for stream, _ in named.d_sees]
     streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
-    vectors_on_images = len(shape) == 1 and s.net == "anogan"
-    net: Net = NETS["mlp" if vectors_on_images else s.net or "anogan"](width=128 if vectors_on_images else s.width)
+    net: Net = NETS[s.net or "anogan"](width=s.width)
     return named.but(
         d_sees=tuple(zip(streams, shares, strict=True)),
         twins=tuple(Twin(t.name, t.method) for t in twins),

@@ -32,10 +32,11 @@ from lookalike.model import Model
 from lookalike.plan import Plan
 from lookalike.seeds import generator
 from lookalike.settings import TrainSettings
+from lookalike.streams import Source
 from lookalike.train import Progress, train
 from lookalike.use.score import Detector, GANDetector, Threshold, as_pixels
 
-CONFIG, METRICS, SPLIT = "config.json", "metrics.jsonl", "split.json"
+CONFIG, METRICS, SPLIT, BAD_FILES = "config.json", "metrics.jsonl", "split.json", "bad_files.jsonl"
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
 Report = Callable[[str, int, int], None]  # (stage, done, of)
 
@@ -78,26 +79,36 @@ def run(
         report("reading", 0, 1)
         plan = plans.make(data, settings)
     folder = files.make_folder(out)
+    _begun(folder)  # a folder of someone else's is not even locked
     with files.lock(folder), _memory():
         _begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder)
-        seconds = time.monotonic()
-        if plan.method is None:
-            detector: Detector = BASELINES[plan.settings.method].fit(plan.images.pixels[plan.train])
-            seconds = time.monotonic() - seconds
-        else:
-            gan, seconds = _trained(folder, plan, plan.method, report, warn)
-            detector = GANDetector(gan, plan.search())
-        model = _calibrated(plan, detector, seconds, report)
+        detector = _fitted(folder, plan) if plan.method is None else _trained(folder, plan, plan.method, report, warn)
+        model = _calibrated(plan, detector, report)
         model.save(folder)
         return model
 
 
-def _trained(
-    folder: Path, plan: Plan, method: Method, report: Report, warn: Callable[[str], None]
-) -> tuple[GAN, float]:
-    """The trained GAN and the seconds that training took, resumed ones included."""
+def seconds(folder: Path) -> float | None:
+    """How long the training took, resumed parts included: the last line of its metrics; None without one."""
+    try:
+        return float(json.loads((folder / METRICS).read_text("ascii").splitlines()[-1])["seconds"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _fitted(folder: Path, plan: Plan) -> Detector:
+    """The baseline that the settings name."""
+    began = time.monotonic()
+    detector: Detector = BASELINES[plan.settings.method].fit(plan.images.pixels[plan.train])
+    _drop_metrics_after(folder / METRICS, -1)
+    _log(folder / METRICS, Progress(0, len(plan.train), {}), time.monotonic() - began)
+    return detector
+
+
+def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Callable[[str], None]) -> GANDetector:
+    """The trained GAN, ready to score; resumed where a checkpoint is found."""
     s, source = plan.settings, plan.source()
     total, batch = s.images or 0, s.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, ema=s.ema)
@@ -112,12 +123,13 @@ def _trained(
 
     precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
     steps = -(-total // batch)
+    done = start
     with interrupts.deferred() as request, _exact():
         if start == 0:
             _draw_samples(folder, gan, 0, s.seed)
         try:
             for progress in train(gan, source, images=total, batch=batch, start=start, precision=precision):
-                last = progress.step == steps
+                done, last = progress.step, progress.step == steps
                 if last or _due(progress.images, batch, s.log_every):
                     _log(folder / METRICS, progress, before + time.monotonic() - began)
                 if last or _due(progress.images, batch, s.sample_every):
@@ -131,11 +143,14 @@ def _trained(
                     )
                 report("training", progress.images, total)
         except DivergedError as error:
-            raise _with_names(error, plan, source.seed) from error
-    return gan, before + time.monotonic() - began
+            names = ", ".join(_first_names(plan, method, source, done))
+            raise DivergedError(
+                f"{error}; among its images: {names}; earlier checkpoints are kept; try a lower --lr, in another folder"
+            ) from error
+    return GANDetector(gan, plan.search())
 
 
-def _calibrated(plan: Plan, detector: Detector, seconds: float, report: Report) -> Model:
+def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
     """The model whose threshold comes from the held-out known images."""
     pixels, scores = plan.images.pixels[plan.calibration], []
     for i in range(0, len(pixels), 256):
@@ -146,7 +161,6 @@ def _calibrated(plan: Plan, detector: Detector, seconds: float, report: Report) 
     training = {
         "data": plan.data,
         "images": plan.settings.images if plan.method else 0,
-        "seconds": round(seconds, 3),
         "seed": plan.settings.seed,
         "counts": {name: len(keys) for name, keys in plan.keys().items()},
         "value_range": plan.settings.low_high,
@@ -158,9 +172,8 @@ def _calibrated(plan: Plan, detector: Detector, seconds: float, report: Report) 
 def _begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Callable[[str], None]) -> None:
     """Writes the configuration and the split, or compares them with those of the run that is there."""
     wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.settings.model_dump(mode="json")}
-    if (folder / CONFIG).exists():
-        there = files.read_json(folder / CONFIG)
-        given = there.get("settings", {})
+    given = _begun(folder)
+    if given is not None:
         differ = [k for k in wanted if k not in REPEATABLE and k != "data" and given.get(k) != wanted[k]]
         if differ:
             pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
@@ -171,13 +184,27 @@ def _begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Callable[[s
             pairs = ", ".join(f"{k} {given.get(k)} -> {wanted[k]}" for k in changed)
             warn(f"not bit-exact with the run's beginning: {pairs}")
         return
-    if strangers := [path.name for path in folder.iterdir() if path.name not in (".lock", SPLIT)]:
-        raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
     files.write_json(folder / SPLIT, plan.keys())
     if plan.images.skipped:
         lines = [json.dumps({"name": bad.name, "reason": bad.reason}) for bad in plan.images.skipped]
-        files.write_text(folder / "bad_files.jsonl", "\n".join(lines) + "\n")
+        files.write_text(folder / BAD_FILES, "\n".join(lines) + "\n")
+        warn(f"{len(lines)} images cannot be read and are left out; {show(folder / BAD_FILES)} lists them")
     files.write_json(folder / CONFIG, _config(plan, wanted, command))
+
+
+def _begun(folder: Path) -> dict[str, Any] | None:
+    """The settings of the run in `folder`, None if it is new; refuses a folder that holds anything else."""
+    if (folder / CONFIG).exists():
+        there = files.read_json(folder / CONFIG)
+        if isinstance(there, dict) and isinstance(there.get("settings"), dict):
+            return dict(there["settings"])
+        strangers = [CONFIG]
+    else:
+        ours = (".lock", ".probe", CONFIG, SPLIT, BAD_FILES)  # each also as a part that a kill left
+        strangers = [path.name for path in folder.iterdir() if path.name.split(".part.")[0] not in ours]
+    if strangers:
+        raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
+    return None
 
 
 def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> dict[str, Any]:
@@ -270,8 +297,12 @@ def png(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
     return out.getvalue()
 
 
-def _with_names(error: DivergedError, plan: Plan, seed: int) -> DivergedError:
-    return error
+def _first_names(plan: Plan, method: Method, source: Source, step: int) -> list[str]:
+    """The first real images that each D is shown at a step, twins' first."""
+    index, batch = step * method.d_steps, plan.settings.batch
+    shown = [source.at(twin.name, index=0) for twin in method.twins] + [source]
+    rows = [player.at("D", index=index).at(0, index=index).rows(len(plan.train), batch)[:3] for player in shown]
+    return [show(plan.images.names[plan.train[row]], 60) for row in torch.cat(rows).tolist()]
 
 
 @contextmanager

@@ -78,12 +78,12 @@ class SearchSettings(BaseModel):
     search_steps: Annotated[int | None, Field(ge=1), Parameter(help="Most steps per start; default: the preset's.")] = (
         None
     )
-    search_lr: Annotated[float, Field(gt=0, le=10), Parameter(help="Step size of Adam on z.")] = 0.05
+    search_lr: Annotated[float, Field(gt=0, le=10), Parameter(help="Step size of Adam on z.")] = 0.1
     restarts: Annotated[int, Field(ge=1, le=1000), Parameter(help="Starts per image; the best counts.")] = 1
     tolerance: Annotated[
         float, Field(ge=0, lt=1), Parameter(help="A search has converged when V fell by less than this share ...")
-    ] = 0.01
-    patience: Annotated[int, Field(ge=1), Parameter(help="... over so many steps.")] = 10
+    ] = 0.001
+    patience: Annotated[int, Field(ge=1), Parameter(help="... over so many steps.")] = 20
     search_batch: Annotated[int, Field(ge=1, le=4096), Parameter(help="Images searched side by side.")] = 64
 
 
@@ -189,7 +189,7 @@ class TrainSettings(DataSettings, SearchSettings):
 
 
 PRESETS: dict[str, dict[str, int]] = {
-    "small": {"side": 32, "width": 16, "images": 40_000, "search_steps": 100},
+    "small": {"side": 32, "width": 8, "images": 40_000, "search_steps": 100},
     "paper": {"side": 64, "width": 64, "images": 150_000, "search_steps": 500},
 }
 

@@ -19,7 +19,7 @@ from lookalike.data import Images, read
 from lookalike.errors import DataError, UsageError, show
 from lookalike.metrics.auc import auc, rate
 from lookalike.model import Model, Verdicts
-from lookalike.runs import SPLIT
+from lookalike.runs import SPLIT, seconds
 
 BLOCK = 512  # images scored at once
 WORST = 8  # images kept of each kind of mistake
@@ -68,12 +68,12 @@ def evaluate(
     rows = {role: _rows(images, names, unseen) for role, names in (("known", known), ("unknown", others))}
     began = time.monotonic()
     said = {role: _scored(model, images.select(index), role, report) for role, index in rows.items()}
-    seconds = {"train": model.training["seconds"], "score": round(time.monotonic() - began, 3)}
+    took = {"train": seconds(folder), "score": round(time.monotonic() - began, 3)}
     figures = _figures(model, said) | {
         "known": list(known),
         "unknown": list(others),
         "excluded": excluded,
-        "seconds": seconds,
+        "seconds": took,
     }
     stem = files.make_folder(folder / "evaluations") / _file_name(",".join(others))
     files.write_bytes(stem.with_name(stem.name + ".npz"), _arrays(model, images, rows, said))

@@ -51,10 +51,10 @@ class Search:
     reduce: Literal["sum", "mean"] = "sum"
     layer: str | None = None
     steps: int = 100
-    lr: float = 0.05
+    lr: float = 0.1
     restarts: int = 1
-    tolerance: float = 0.01
-    patience: int = 10
+    tolerance: float = 0.001
+    patience: int = 20
     batch: int = 64
     seed: int = 0
 
