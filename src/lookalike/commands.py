@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -26,6 +26,7 @@ Data = Annotated[
 ]
 Run = Annotated[Path, Parameter(help="A run folder that train wrote.")]
 Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]
+OnBad = Annotated[Literal["fail", "skip"], Parameter(help="What to do with an image that cannot be read.")]
 Json = Annotated[bool, Parameter(name="--json", help="Print results as JSON.", negative=())]
 Flat = Parameter(name="*")
 
@@ -96,15 +97,13 @@ def score(
     *,
     out: Out,
     nearest: Annotated[Path | None, Parameter(help="Folder for each image's nearest generated image (PNG).")] = None,
-    on_bad: Annotated[str, Parameter(help="fail or skip: what to do with an image that cannot be read.")] = "fail",
+    on_bad: OnBad = "fail",
     json_: Json = False,
 ) -> None:
     """Scores IMAGES into a .csv or .jsonl file: score, p-value, flagged or not, and the parts of the score."""
     from lookalike.model import Model
     from lookalike.use.scorefile import write
 
-    if on_bad not in ("fail", "skip"):
-        raise UsageError(f"--on-bad {show(on_bad)}: fail or skip is accepted")
     model = Model.load(run)
     with _progress() as report:
         counts = write(model, images, out, nearest=nearest, on_bad=on_bad, report=report)
@@ -121,13 +120,14 @@ def evaluate(
     /,
     *,
     unknown: Annotated[tuple[str, ...], Parameter(help="Unknown classes; default: all others.", negative=())] = (),
+    on_bad: OnBad = "fail",
     json_: Json = False,
 ) -> None:
     """Measures a run on unseen images of DATA: AUC with an interval, false alarms and misses at the run's threshold."""
     from lookalike.use.evaluate import evaluate as measure
 
     with _progress() as report:
-        figures = measure(run, data, unknown=unknown, report=report, warn=_warn)
+        figures = measure(run, data, unknown=unknown, on_bad=on_bad, report=report, warn=_warn)
     if json_:
         _print_json(figures)
         return

@@ -15,7 +15,7 @@ from lookalike.use.evaluate import evaluate
 # known, the look-alike that mcgan may learn from, and the unknown class
 PAIRS = (("3", "8", "8"), ("9", "7", "7"))
 METHODS = ("anogan", "noisegan", "mcgan", "vtgan", "pca", "knn")
-SETTINGS: dict[str, Any] = {"images": 12_800, "size": (16, 16), "test": 0.3, "calibration": 0.25}
+SETTINGS: dict[str, Any] = {"size": "8,8", "test": 0.3, "calibration": 0.25}
 
 
 def run(out: Path, report: Callable[[str, int, int], None]) -> tuple[list[dict[str, Any]], Path]:
@@ -25,7 +25,7 @@ def run(out: Path, report: Callable[[str, int, int], None]) -> tuple[list[dict[s
     """
     rows = []
     folders = []
-    images = read("digits", size=SETTINGS["size"])
+    images = read("digits")
     for known, against, unknown in PAIRS:
         for method in METHODS:
             folder = out / f"{known}-{unknown}-{method}"

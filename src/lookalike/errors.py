@@ -57,6 +57,6 @@ def show(name: object, limit: int = 200) -> str:
 
     Control characters, escape sequences, line separators and undecodable bytes become backslash escapes.
     """
-    text = str(name)
+    text = str(name)[: limit + 1]  # what follows is cut anyway
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ def evaluate(
     data: str | Path | Images,
     *,
     unknown: tuple[str, ...] | str = (),
+    on_bad: Literal["fail", "skip"] = "fail",
     report: Report = lambda stage, done, of: None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Any]:
@@ -49,6 +50,8 @@ def evaluate(
         Must hold the known classes and the unknown ones.
     unknown : tuple of str
         Classes to tell apart from the known ones; empty: all others.
+    on_bad : {"fail", "skip"}
+        What to do with an image that cannot be read; `warn` is told how many were skipped.
 
     Returns
     -------
@@ -58,7 +61,9 @@ def evaluate(
     """
     folder = Path(folder)
     model = Model.load(folder)
-    images = data if isinstance(data, Images) else _read(data, model)
+    images = data if isinstance(data, Images) else _read(data, model, on_bad)
+    if images.skipped:
+        warn(f"{len(images.skipped)} images cannot be read and are left out, first {show(images.skipped[0].name)}")
     known = _class_names(model.classes["known"], images)
     others = _class_names((unknown,) if isinstance(unknown, str) else unknown, images)
     others = others or tuple(name for name in images.classes if name not in known)
@@ -81,8 +86,9 @@ def evaluate(
     return figures
 
 
-def _read(data: str | Path, model: Model) -> Images:
-    return read(data, size=model.size, channels=model.channels, value_range=model.training["value_range"])
+def _read(data: str | Path, model: Model, on_bad: Literal["fail", "skip"]) -> Images:
+    value_range = model.training["value_range"]
+    return read(data, size=model.size, channels=model.channels, on_bad=on_bad, value_range=value_range)
 
 
 def _class_names(given: tuple[str, ...], images: Images) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Search:
     tolerance, patience : float, int
         An image has converged when its best loss fell by less than `tolerance` (relative) over `patience` steps.
     batch : int
-        Slots searched side by side.
+        Slots searched side by side, rounded up to a multiple of 32 unless it is 1.
     seed : int
         Together with the image's pixels, the seed of its starts.
     """
@@ -85,6 +85,8 @@ class Inverter:
 
     def __init__(self, gan: GAN, settings: Search) -> None:
         self.settings = settings
+        # whole vectors: the last rows of an odd batch get other bits
+        self.slots = settings.batch if settings.batch == 1 else -(-settings.batch // 32) * 32
         self.latent, self.device, self.shape = gan.method.latent, gan.device, gan.shape
         self.G, self.D = gan.frozen()
         self.f = self.D.stages_to(settings.layer or gan.method.net.feature_layer)
@@ -96,8 +98,7 @@ class Inverter:
         seeds = [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in x]
         z, steps = _Slots(self, x, seeds).run()
         parts = [
-            self.measure(x[i : i + self.settings.batch], z[i : i + self.settings.batch])
-            for i in _starts(x, self.settings)
+            self.measure(x[i : i + self.slots], z[i : i + self.slots]) for i in range(0, len(x), self.slots)
         ]
         nearest, V, R, L_D, realness = (torch.cat(column) for column in zip(*parts, strict=True))
         return Found(z, nearest, V, R, L_D, realness, steps)
@@ -118,7 +119,7 @@ class Inverter:
     @torch.no_grad()
     def measure(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """G(z), V, R, L_D and D's realness of x for up to one batch, padded to a whole one."""
-        n, full = len(x), self.settings.batch
+        n, full = len(x), self.slots
         x, z = _padded(x, full).to(self.device), _padded(z, full).to(self.device)
         nearest = self.G(z)
         R, L_D = self.losses(x, self.f(x), nearest)
@@ -132,7 +133,7 @@ class _Slots:
     def __init__(self, inverter: Inverter, x: Tensor, seeds: list[str]) -> None:
         self.inverter, self.settings, self.x, self.seeds = inverter, inverter.settings, x, seeds
         self.jobs = iter([(i, r) for i in range(len(x)) for r in range(self.settings.restarts)])
-        size, z_dim, device = self.settings.batch, inverter.latent.z_dim, inverter.device
+        size, z_dim, device = inverter.slots, inverter.latent.z_dim, inverter.device
         self.image = torch.full((size,), -1)  # -1: idle
         self.target = torch.zeros(size, *x.shape[1:], device=device)
         self.group, self.group_features = -1, torch.empty(0)
@@ -147,7 +148,7 @@ class _Slots:
 
     def run(self) -> tuple[Tensor, Tensor]:
         """Best z (N, Z) and its step count (N,) of every image."""
-        self.fill(range(self.settings.batch))
+        self.fill(range(self.inverter.slots))
         while bool((self.image >= 0).any()):
             self.step()
             done = (self.since >= self.settings.patience) | (self.t >= self.settings.steps)
@@ -203,17 +204,13 @@ class _Slots:
 
     def features_of(self, image: int) -> Tensor:
         """f(x) of one image, computed by whole batches in the order of the images."""
-        group, row = divmod(image, self.settings.batch)
+        slots = self.inverter.slots
+        group, row = divmod(image, slots)
         if group != self.group:
-            start = group * self.settings.batch
-            block = _padded(self.x[start : start + self.settings.batch], self.settings.batch)
+            block = _padded(self.x[group * slots : (group + 1) * slots], slots)
             with torch.no_grad():
                 self.group, self.group_features = group, self.inverter.f(block.to(self.inverter.device))
         return self.group_features[row]
-
-
-def _starts(x: Tensor, settings: Search) -> range:
-    return range(0, len(x), settings.batch)
 
 
 def _padded(x: Tensor, n: int) -> Tensor:

@@ -1,0 +1,40 @@
+"""The smallest run that several tests share: scikit-learn's digits at 8x8, trained for a moment on one thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lookalike.cli import main
+
+SETTINGS: dict[str, Any] = {
+    "known": ("3",), "size": "8,8", "width": 4, "z": 8, "images": 256, "search_steps": 5, "threads": 1,
+}  # fmt: skip
+AGAINST = {"mcgan": ("8",)}
+
+
+def settings(method: str = "anogan", **changes: Any) -> dict[str, Any]:
+    """Keyword arguments of `TrainSettings`."""
+    return {**SETTINGS, "method": method, "against": AGAINST.get(method, ()), **changes}
+
+
+def train(out, *more: str, method: str = "anogan", data: str = "digits") -> list[str]:
+    """The command line `lookalike train ...` of the same run; `more` wins where it repeats a flag."""
+    given = {name: value for name, value in settings(method).items() if value != () and _flag(name) not in more}
+    flags = [text for name, value in given.items() for text in (_flag(name), _text(value))]
+    return ["train", str(data), "-o", str(out), *flags, *more]
+
+
+def call(capsys, *argv: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command that runs in this process."""
+    capsys.readouterr()
+    code = main([str(token) for token in argv])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _text(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
