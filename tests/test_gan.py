@@ -148,7 +148,7 @@ def test_load_refuses_what_does_not_fit(trained):
     for problem, tensors in spoilt.items():
         with pytest.raises(ModelError, match=f"tensor '{name}' .*{problem}"):
             trained.load(tensors, training=True)
-    with pytest.raises(ModelError, match="tensor 'H.weight' is not part of the network"):
+    with pytest.raises(ModelError, match=r"tensor 'H\.weight\' is not part of the network"):
         trained.load(state | {"H.weight": torch.zeros(1)}, training=True)
 
 

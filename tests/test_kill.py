@@ -22,7 +22,8 @@ from tiny import settings
 from lookalike import checkpoint
 
 KILLS = 11  # of each method; the issue asks for 20 in all
-SETTINGS = {"images": 1280, "save_every": 128, "sample_every": 256}  # 20 steps, 10 checkpoints, 5 grids
+SETTINGS = {"images": 768, "batch": 48, "save_every": 96, "sample_every": 384}  # 16 steps, 8 checkpoints, 2 grids
+PRELOADED = ("lookalike.runs", "pytest", "sklearn.datasets", "torch._dynamo")  # what a child would import otherwise
 
 
 def run(out: str, method: str, changes: dict) -> None:
@@ -56,7 +57,7 @@ def _counted(function, name, left):
 def server():
     """Context whose processes are forked from one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lookalike.runs", "lookalike.baselines", "lookalike.data.named"])
+    context.set_forkserver_preload(list(PRELOADED))
     child = context.Process(target=time.sleep, args=(0,))
     child.start()
     child.join()
@@ -106,9 +107,9 @@ def test_E1_random_kills_leave_no_trace(whole, server, tmp_path):
     """Eleven kills per method at seeded moments, up to four in one run: model, Adam, metrics and samples are equal."""
     method, folder, seconds = whole
     expected, moments, kills, runs = bits(folder), random.Random(method), 0, 0
-    assert any(name.startswith("000001280.safetensors adam.D.") for name in expected)
+    assert any(name.startswith("000000768.safetensors adam.D.") for name in expected)
     assert any("weak/adam.G." in name for name in expected) == (method == "vtgan")
-    assert len(expected["metrics"]) == 20
+    assert len(expected["metrics"]) == 16
     while kills < KILLS:
         out, before = tmp_path / str(runs), kills
         for _ in range(4):
@@ -127,7 +128,7 @@ CHANGES = {"images": 128, "save_every": 64, "sample_every": 128}  # two steps, t
 
 @pytest.mark.timeout(300)
 def test_E2_a_kill_at_a_write_leaves_no_trace(server, tmp_path):
-    """Killed before every seventh making, syncing, renaming or removing of a file, a run still ends in the same bits."""
+    """Killed before each 7th making, syncing, renaming or removing of a file, a run still ends in the same bits."""
     assert finish(server, tmp_path / "whole", "vtgan", CHANGES) == 0
     expected, kills = bits(tmp_path / "whole"), 0
     for call in range(0, 1000, 7):
@@ -138,7 +139,7 @@ def test_E2_a_kill_at_a_write_leaves_no_trace(server, tmp_path):
         assert bits(out) == expected, f"after a kill before change {call}"
         if code == 0:
             break
-    assert kills >= 8
+    assert kills >= 12
 
 
 # --- signals that ask
@@ -155,10 +156,8 @@ def command(out: str, error: str) -> None:
     for name, value in settings("vtgan", **LONG).items():
         if value != ():
             sys.argv += ["--" + name.replace("_", "-"), ",".join(value) if isinstance(value, tuple) else str(value)]
-    descriptor = os.open(error, os.O_WRONLY | os.O_CREAT)
-    os.dup2(descriptor, 2)
-    sys.stderr = open(2, "w", closefd=False)
-    entry()
+    with Path(error).open("w") as sys.stderr:
+        entry()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["E3", "E4"])
@@ -176,7 +175,7 @@ def test_a_signal_ends_training_with_a_checkpoint_and_one_line(number, code, ser
     assert child.exitcode == code
     assert time.monotonic() - began < 5
     (saved,) = (out / "checkpoints").iterdir()
-    tensors, facts = checkpoint.read_tensors(saved)
+    _, facts = checkpoint.read_tensors(saved)
     last = json.loads((out / "metrics.jsonl").read_text("ascii").splitlines()[-1])
     assert error.read_text() == (
         f"error: stopped after {facts['images']} of 64000000 images; the same command goes on from there\n"

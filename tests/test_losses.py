@@ -41,9 +41,7 @@ def near(loss):
 
 def test_minimax_d():
     """D's loss is -mean log D(x) - mean log(1 - D(G(z))) - mean log(1 - D(x2)): each group counts once."""
-    wanted = (
-        -np.log(sigmoid(REAL)).mean() - np.log(1 - sigmoid(FAKE)).mean() - np.log(1 - sigmoid(OTHER)).mean()
-    )
+    wanted = -np.log(sigmoid(REAL)).mean() - np.log(1 - sigmoid(FAKE)).mean() - np.log(1 - sigmoid(OTHER)).mean()
     assert wanted == near(Minimax().d(game()))
 
 
@@ -83,7 +81,9 @@ def test_hinge_g():
     assert np.mean(REAL) == near(Hinge().g([group(REAL, True)]))
 
 
-@pytest.mark.parametrize(("loss", "term"), [(Minimax(), lambda r: np.log1p(np.exp(r))), (Hinge(), lambda r: np.maximum(0, 1 + r))])
+@pytest.mark.parametrize(
+    ("loss", "term"), [(Minimax(), lambda r: np.log1p(np.exp(r))), (Hinge(), lambda r: np.maximum(0, 1 + r))]
+)
 def test_quarter_shares_are_one_mixed_batch(loss, term):
     """With shares 1/4 : 3/4 and groups of 2 and 6 the loss is the plain mean over the mixed batch of 8."""
     real, fake = np.array([0.5, -2.0]), np.array([1.0, -0.3, 0.2, 2.2, -1.7, 0.0])

@@ -17,8 +17,11 @@ from lookalike.use.invert import Search
 from lookalike.use.score import GANDetector, Threshold
 
 SHAPES = {"grey": (1, 8, 8), "colour": (3, 8, 12), "vectors": (9,)}
-KINDS = [*((name, "mlp" if s == "vectors" else "anogan", s) for name in METHODS for s in SHAPES), ("vtgan", "dcgan", "colour"),
-         *((name, "", s) for name in BASELINES for s in SHAPES)]  # fmt: skip
+KINDS = [
+    *((name, "mlp" if shape == "vectors" else "anogan", shape) for name in METHODS for shape in SHAPES),
+    ("vtgan", "dcgan", "colour"),
+    *((name, "", shape) for name in BASELINES for shape in SHAPES),
+]
 
 
 def images(shape, n=9, seed=1):
@@ -48,7 +51,7 @@ def make(small, make_source):
     return model
 
 
-@pytest.mark.parametrize(("name", "net", "shape"), KINDS, ids="-".join)
+@pytest.mark.parametrize(("name", "net", "shape"), KINDS, ids=map("-".join, KINDS))
 def test_loaded_scores_are_bit_equal(name, net, shape, make, tmp_path):
     """Scores, p-values, flags, parts and nearest images of a loaded model are those of the one that was saved."""
     model = make(name, net, SHAPES[shape])

@@ -10,7 +10,7 @@ from lookalike.seeds import generator, seed_of
 
 
 def test_seed_is_sha256_of_the_parts():
-    """A seed is the first 63 bits of SHA-256 over the parts' repr, so that runs of different days and machines agree."""
+    """A seed is the first 63 bits of SHA-256 over the parts' repr, so that runs on different machines agree."""
     digest = hashlib.sha256(b"(3, 'D', 12)").digest()
     assert seed_of(3, "D", 12) == int.from_bytes(digest[:8], "little") >> 1
 

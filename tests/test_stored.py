@@ -80,14 +80,29 @@ REFUSED = {
     "unknown field": ({"name": "anogan", "latent": NORMAL | {"evil": 1}}, "gives Normal the fields"),
     "missing field": ({"name": "anogan", "latent": {"is": "Normal"}}, "gives Normal the fields"),
     "class attribute": ({"name": "anogan", "losses": [{"is": "Hinge", "name": "x"}]}, "gives Hinge the fields"),
-    "text for number": ({"name": "anogan", "latent": {"is": "Normal", "z_dim": "8"}}, "gives Normal a value of the wrong kind"),
-    "truth for number": ({"name": "anogan", "latent": {"is": "Normal", "z_dim": True}}, "gives Normal a value of the wrong kind"),
-    "number for truth": ({"name": "anogan", "losses": [{"is": "Minimax", "saturating": 1}]}, "Minimax a value of the wrong kind"),
-    "number for text": ({"name": "vtgan", "d_sees": [[{"is": "FromTwin", "twin": 1}, 1]]}, "FromTwin a value of the wrong kind"),
+    "text for number": (
+        {"name": "anogan", "latent": {"is": "Normal", "z_dim": "8"}},
+        "gives Normal a value of the wrong kind",
+    ),
+    "truth for number": (
+        {"name": "anogan", "latent": {"is": "Normal", "z_dim": True}},
+        "gives Normal a value of the wrong kind",
+    ),
+    "number for truth": (
+        {"name": "anogan", "losses": [{"is": "Minimax", "saturating": 1}]},
+        "Minimax a value of the wrong kind",
+    ),
+    "number for text": (
+        {"name": "vtgan", "d_sees": [[{"is": "FromTwin", "twin": 1}, 1]]},
+        "FromTwin a value of the wrong kind",
+    ),
     "text as axis": ({"name": "anogan", "d_steps": "three"}, "the file's method cannot be built"),
     "number as streams": ({"name": "anogan", "d_sees": 5}, "the file's method cannot be built"),
     "number as stream": ({"name": "anogan", "d_sees": [[5, 1]]}, "the file's method cannot be built"),
-    "text as share": ({"name": "anogan", "d_sees": [[{"is": "Real"}, "x"], [{"is": "Generated"}, 1]]}, "cannot be built"),
+    "text as share": (
+        {"name": "anogan", "d_sees": [[{"is": "Real"}, "x"], [{"is": "Generated"}, 1]]},
+        "cannot be built",
+    ),
     "latent as stream": ({"name": "anogan", "d_sees": [[NORMAL, 1]]}, "the file's method cannot be built"),
     "number as loss": ({"name": "anogan", "losses": [5]}, "the file's method cannot be built"),
     "refused by itself": ({"name": "anogan", "d_steps": 0}, "d_steps must be at least 1"),
@@ -121,9 +136,8 @@ def test_nothing_is_imported_or_called_by_name(monkeypatch):
     values = [value for value, _ in REFUSED.values()]
     values += [stored.to_json(m.but(**change)) for m in METHODS.values() for change in CHANGES.values()]
     with monkeypatch.context() as patch:
-        patch.setattr(builtins, "__import__", forbidden)
         patch.setattr(importlib, "import_module", forbidden)
-        for call in ("eval", "exec", "compile"):
+        for call in ("eval", "exec", "compile", "__import__"):
             patch.setattr(builtins, call, forbidden)
         for value in values:
             try:

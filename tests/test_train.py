@@ -146,7 +146,7 @@ def test_divergence_names_loss_step_and_images(small, make_source, same):
     next(course)
     next(course)
     before = gan.state(training=True)
-    with pytest.raises(DivergedError, match="^training diverged at step 3, 12 images shown: loss D.broken is nan$"):
+    with pytest.raises(DivergedError, match=r"^training diverged at step 3, 12 images shown: loss D\.broken is nan$"):
         next(course)
     assert same(before, gan.state(training=True))
 
@@ -212,7 +212,9 @@ def test_accuracy():
 def test_losses_are_added(small, make_source):
     """With two losses the update follows their sum, and each is logged under its name."""
     method = small(METHODS["anogan"])
-    gans = {losses: GAN(method.but(losses=losses), SHAPE) for losses in [(Minimax(),), (Hinge(),), (Minimax(), Hinge())]}
+    gans = {
+        losses: GAN(method.but(losses=losses), SHAPE) for losses in [(Minimax(),), (Hinge(),), (Minimax(), Hinge())]
+    }
     logged = [d_round(gan, make_source(SHAPE)) for gan in gans.values()]
     first, second, both = (gradients(gan.D) for gan in gans.values())
     assert logged[2]["D.minimax"] == logged[0]["D.minimax"]

@@ -19,7 +19,8 @@ def settings(method: str = "anogan", **changes: Any) -> dict[str, Any]:
 
 def train(out, *more: str, method: str = "anogan", data: str = "digits") -> list[str]:
     """The command line `lookalike train ...` of the same run; `more` wins where it repeats a flag."""
-    given = {name: value for name, value in settings(method).items() if value != () and _flag(name) not in more}
+    there = {text.split("=")[0] for text in more}
+    given = {name: value for name, value in settings(method).items() if value != () and _flag(name) not in there}
     flags = [text for name, value in given.items() for text in (_flag(name), _text(value))]
     return ["train", str(data), "-o", str(out), *flags, *more]
 

@@ -35,6 +35,7 @@ app = App(
     version_flags=["--version"],
     result_action="return_value",
 )
+app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # main ends with our one line
 for _name, _help in COMMANDS.items():
     app.command(f"lookalike.commands:{_name}", name=_name, help=_help)
 

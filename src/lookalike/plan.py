@@ -108,6 +108,8 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     """
     _check_device(settings.device)
     images = data if isinstance(data, Images) else _read(data, settings)
+    if settings.sides not in (None, images.shape[1:]):
+        raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
     settings = _with_preset(settings, images.shape)
     known, others = _names(settings.known, images), _names(settings.against, images)
     if both := set(known) & set(others):

@@ -5,6 +5,7 @@ Nothing here imports torch, so that `--help` stays quick.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal
 
@@ -32,7 +33,7 @@ def _ordered(value: str | None) -> str | None:
         low, high = pair(value) or (0.0, 1.0)
     except ValueError:
         low, high = 1.0, 0.0
-    if not low < high:
+    if not -math.inf < low < high < math.inf:
         raise ValueError("LOW,HIGH with LOW < HIGH is accepted, such as 0,4095")
     return value
 

@@ -70,7 +70,9 @@ def test_flagged_means_p_at_most_allowed(calibration, scores, permille):
     assert (limit.flags(asked) == (limit.p_values(asked) <= allowed)).all()
 
 
-@pytest.mark.parametrize(("n", "allowed", "needed", "enough"), [(18, 0.05, 19, "0.053"), (0, 0.05, 19, "1"), (98, 0.01, 99, "0.01")])
+@pytest.mark.parametrize(
+    ("n", "allowed", "needed", "enough"), [(18, 0.05, 19, "0.053"), (0, 0.05, 19, "1"), (98, 0.01, 99, "0.01")]
+)
 def test_too_few_calibration_images(n, allowed, needed, enough):
     """Too few held-out images for the promise are refused with the number needed and the share that they allow."""
     with pytest.raises(DataError) as error:

@@ -24,7 +24,7 @@ def to_json(method: Method) -> dict[str, Any]:
 
 def from_json(value: Any) -> Method:
     """The method that `to_json` wrote; raises ModelError for an unknown name, axis, part or value."""
-    if not isinstance(value, dict) or value.get("name") not in METHODS:
+    if not isinstance(value, dict) or str(value.get("name")) not in METHODS:
         given = show(value.get("name") if isinstance(value, dict) else value)
         raise ModelError(f"the file names the method {given}; this version knows: {', '.join(METHODS)}")
     changes = {axis: _decoded(part) for axis, part in value.items() if axis != "name"}

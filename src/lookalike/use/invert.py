@@ -97,9 +97,7 @@ class Inverter:
             raise UsageError(f"this model takes images of shape {self.shape}, not {tuple(x.shape[1:])}")
         seeds = [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in x]
         z, steps = _Slots(self, x, seeds).run()
-        parts = [
-            self.measure(x[i : i + self.slots], z[i : i + self.slots]) for i in range(0, len(x), self.slots)
-        ]
+        parts = [self.measure(x[i : i + self.slots], z[i : i + self.slots]) for i in range(0, len(x), self.slots)]
         nearest, V, R, L_D, realness = (torch.cat(column) for column in zip(*parts, strict=True))
         return Found(z, nearest, V, R, L_D, realness, steps)
 

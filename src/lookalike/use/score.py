@@ -61,10 +61,10 @@ class Threshold:
             raise UsageError(f"the share of false alarms must lie between 0 and 1, not {self.allowed}; try 0.05")
         # 1e-9: 1 / allowed may be a rounded whole number
         needed = math.ceil(1 / self.allowed - 1e-9) - 1
-        if len(self.calibration) < needed:
+        if (n := len(self.calibration)) < needed:
             raise DataError(
-                f"{len(self.calibration)} calibration images cannot promise {self.allowed:g} false alarms: "
-                f"{needed} are needed; add known images, or allow more (--false-alarms {1 / (len(self.calibration) + 1):.2g})"
+                f"{n} calibration images cannot promise {self.allowed:g} false alarms: {needed} are needed; "
+                f"add known images, or allow more (--false-alarms {1 / (n + 1):.2g})"
             )
 
     @property

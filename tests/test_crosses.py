@@ -1,0 +1,188 @@
+"""Crosses of the axes: every pair of values either trains one finite step or is refused with a sentence."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import Counter
+
+import pytest
+
+from lookalike.errors import UsageError
+from lookalike.gan import GAN
+from lookalike.heads import Binary
+from lookalike.latents import Normal, Uniform
+from lookalike.losses import Hinge, Minimax
+from lookalike.method import Adam, Method, Twin
+from lookalike.methods import METHODS
+from lookalike.methods.mcgan import OtherClasses
+from lookalike.methods.vtgan import FromTwin, Noised, Weakened
+from lookalike.nets.anogan import Anogan
+from lookalike.nets.dcgan import Dcgan
+from lookalike.nets.mlp import Mlp
+from lookalike.streams import Generated, Real
+from lookalike.train import train
+
+WEAK = (Twin("weak", Weakened(6)),)
+# the first value of each axis is the one that the other axes are crossed with
+AXES = {
+    "net": (Anogan(4), Dcgan(4), Mlp(16, 2)),
+    "shape": ((1, 8, 8), (3, 8, 12), (7,), (1, 7, 9)),
+    "losses": (
+        *((Minimax(),), (Minimax(saturating=True),), (Hinge(),), (Minimax(), Hinge())),
+        *((Minimax(), Minimax(saturating=True)), ()),
+    ),
+    "d_sees": (
+        *(method.d_sees for method in METHODS.values()),
+        ((Real(), 0.25), (Generated(), 0.75)),
+        ((Real(), 1), (OtherClasses(), 1)),
+        ((Real(), 1), (Generated(), 1), (Noised(0.0, 0.1), 0.5), (OtherClasses(), 0.5), (FromTwin(), 0.5)),
+        ((Real(), 1), (Real(), 1)),
+        ((Generated(), 1),),
+        ((Real(), 1), (Generated(), 0)),
+    ),
+    "g_plays": ((Generated(),), (Generated(), Generated()), (), (Real(),), (OtherClasses(),)),
+    "latent": (Normal(8), Uniform(5), Normal(1)),
+    "d_steps": (1, 3, 0),
+    "optimiser": (Adam(), Adam(1e-3, 0.0, 0.9)),
+    "head": (Binary(),),
+    "twins": (WEAK, (), (*WEAK, Twin("other", Weakened(3))), (*WEAK, *WEAK)),
+    "ema": (0.0, 0.9),
+    "others": (20, 0),
+}  # fmt: skip
+
+
+def crosses():
+    """Every pair of values of every two axes, the other axes at their first; each cross once."""
+    first = dict.fromkeys(AXES, 0)
+    found = {tuple(first.values())}
+    for one, other in itertools.combinations(AXES, 2):
+        for i, j in itertools.product(range(len(AXES[one])), range(len(AXES[other]))):
+            found.add(tuple((first | {one: i, other: j}).values()))
+    return [{axis: AXES[axis][i] for axis, i in zip(AXES, cross, strict=True)} for cross in sorted(found)]
+
+
+def outcome(cross, make_source):
+    """The word trained after one finite step, or the sentence with which the cross was refused."""
+    axes = dict(cross)
+    shape, ema, others = axes.pop("shape"), axes.pop("ema"), axes.pop("others")
+    try:
+        gan = GAN(Method(name="cross", paper="none", summary="", **axes), shape, ema=ema)
+        (progress,) = train(gan, make_source(shape, others=others), images=8, batch=8)
+    except UsageError as error:
+        return str(error)
+    assert all(math.isfinite(value) for value in progress.metrics.values())
+    assert f"D.{axes['losses'][0].name}" in progress.metrics
+    assert set(gan.twins) == {twin.name for twin in axes["twins"]}
+    made = gan.generate(axes["latent"].draw(2, make_source(shape).generator()))
+    assert made.isfinite().all()
+    return "trained"
+
+
+def impossible(cross):
+    """Whether a cross cannot work, by what its values mean."""
+    streams, shares = zip(*cross["d_sees"], strict=True)
+    losses, twins = [loss.name for loss in cross["losses"]], [twin.name for twin in cross["twins"]]
+    return any(
+        (
+            {stream.real for stream in streams} != {True, False},
+            min(shares) <= 0,
+            not losses or len(losses) > len(set(losses)),
+            not cross["g_plays"] or any(not isinstance(stream, Generated) for stream in cross["g_plays"]),
+            cross["d_steps"] < 1,
+            len(twins) > len(set(twins)),
+            FromTwin() in streams and "weak" not in twins,
+            OtherClasses() in streams and not cross["others"],
+            cross["shape"] in ((7,), (1, 7, 9)) and not isinstance(cross["net"], Mlp),
+        )
+    )
+
+
+def test_pairs_of_axes(make_source):
+    """Each of 501 crosses trains, or is refused in a sentence where it cannot work; none crashes."""
+    outcomes = Counter()
+    for cross in crosses():
+        said = outcome(cross, make_source)
+        assert (said != "trained") == impossible(cross), said
+        outcomes[re.sub(r"\d+,\d+", "H,W", said)] += 1
+    trained = outcomes.pop("trained")
+    for sentence in outcomes:
+        assert re.match(r"method cross: |net (anogan|dcgan) makes |this method learns from another class", sentence)
+        assert len(sentence.split()) > 6
+    # a change here is a change of what can be crossed
+    assert (trained, sum(outcomes.values()), len(outcomes)) == (208, 293, 15)
+
+
+SENTENCES = {
+    "no real": ({"d_sees": ((Generated(), 1),)}, "D must see some images as real; add Real() to d_sees"),
+    "no fake": ({"d_sees": ((Real(), 1),)}, "D must see some images as fake; add Generated() to d_sees"),
+    "nothing": ({"d_sees": ()}, "D must see some images as real; add Real() to d_sees"),
+    "zero share": ({"d_sees": ((Real(), 1), (Generated(), 0))}, "every share in d_sees must be above 0"),
+    "negative share": ({"d_sees": ((Real(), 1), (Generated(), -1))}, "every share in d_sees must be above 0"),
+    "same loss twice": ({"losses": (Hinge(), Minimax(), Hinge())}, "loss names must differ, not hinge, minimax, hinge"),
+    "no loss": ({"losses": ()}, "there must be at least one loss"),
+    "missing twin": (
+        {"d_sees": ((Real(), 1), (FromTwin("faint"), 1))},
+        "D is shown a twin's images (faint) but no such twin trains beside",
+    ),
+    "same twin twice": ({"twins": WEAK + WEAK}, "twin names must differ, not weak, weak"),
+    "G plays nothing": ({"g_plays": ()}, "G must play something; add Generated() to g_plays"),
+    "G plays reals": ({"g_plays": (Real(),)}, "G can only learn from images that the players make"),
+    "no D step": ({"d_steps": 0}, "d_steps must be at least 1, not 0"),
+    "less than no D step": ({"d_steps": -2}, "d_steps must be at least 1, not -2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "sentence"), SENTENCES.values(), ids=SENTENCES)
+@pytest.mark.parametrize("name", METHODS)
+def test_refusals(name, changes, sentence):
+    """What cannot work is refused when the method is built, in a sentence that begins with the method's name."""
+    with pytest.raises(UsageError) as error:
+        METHODS[name].but(**changes)
+    assert str(error.value) == f"method {name}: {sentence}"
+
+
+def test_batch_norm_needs_two(make_source):
+    """A share that leaves one image is refused with the stream and what to do."""
+    gan = GAN(METHODS["noisegan"].but(net=Mlp(16, 2), d_sees=((Real(), 1), (Generated(), 1), (Noised(), 0.1))), (7,))
+    with pytest.raises(UsageError, match=r"^batch 8 leaves Noised fewer than 2 images; use a larger --batch$"):
+        list(train(gan, make_source((7,)), images=8, batch=8))
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "sentence"),
+    [
+        (
+            Anogan(),
+            (1, 30, 29),
+            "net anogan makes heights and widths that are multiples of 4, not 30,29; try --size 32,28",
+        ),
+        (
+            Dcgan(),
+            (3, 50, 64),
+            "net dcgan makes heights and widths that are multiples of 8, not 50,64; try --size 48,64",
+        ),
+        (Anogan(), (7,), "net anogan makes images (C, H, W), not vectors of 7 entries; use net mlp"),
+    ],
+    ids=["anogan", "dcgan", "vectors"],
+)
+def test_sizes(net, shape, sentence):
+    """A shape that the network cannot make is refused with the nearest size, or the network, that works."""
+    with pytest.raises(UsageError) as error:
+        GAN(METHODS["vtgan"].but(net=net), shape)
+    assert str(error.value) == sentence
+
+
+def test_a_cross_nobody_published(make_source):
+    """MCGAN with hinge and a weak twin under noise: a delta of axes, and it trains."""
+    method = METHODS["mcgan"].but(
+        net=Anogan(4),
+        losses=(Hinge(),),
+        d_sees=(*METHODS["vtgan"].d_sees, (OtherClasses(), 0.5), (Noised(), 0.5)),
+        twins=WEAK,
+        d_steps=2,
+    )
+    metrics = [p.metrics for p in train(GAN(method, (1, 8, 8)), make_source((1, 8, 8)), images=16, batch=8)]
+    assert all({"D.hinge", "G.hinge", "weak/D.hinge", "weak/G.hinge"} <= set(row) for row in metrics)
+    assert all(math.isfinite(value) for row in metrics for value in row.values())

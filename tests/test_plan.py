@@ -1,0 +1,208 @@
+"""Plans: what the settings leave open is decided from the data, and what cannot end well is refused at once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny import settings
+
+from lookalike import plan as plans
+from lookalike.data import Images, read, split
+from lookalike.errors import DataError, UsageError
+from lookalike.latents import Normal, Uniform
+from lookalike.losses import Hinge, Minimax
+from lookalike.method import Adam
+from lookalike.methods import NETS
+from lookalike.methods.vtgan import Noised
+from lookalike.settings import PRESETS, train_settings
+from lookalike.use.invert import Search
+
+
+def make(data="digits", method="anogan", **changes):
+    """The plan of the tiny run with changes."""
+    return plans.make(data, train_settings(**settings(method, **changes)))
+
+
+def images(shape=(1, 8, 8), names=("a", "b"), each=120):
+    """Random images in memory."""
+    random = np.random.default_rng(0)
+    n = each * len(names)
+    if len(shape) == 1:
+        pixels = random.normal(size=(n, *shape)).astype(np.float32)
+    else:
+        pixels = random.integers(0, 256, (n, *shape), dtype=np.uint8)
+    return Images(pixels, np.repeat(np.arange(len(names)), each), tuple(names), tuple(f"{i:05d}" for i in range(n)))
+
+
+@pytest.mark.parametrize("preset", ["small", "paper"])
+def test_the_preset_fills_what_is_left_open(preset):
+    """Width, images, search steps and the intervals come from the preset; digits of 8x8 are made its size."""
+    s = plans.make("digits", train_settings(known=("3",), method="anogan", preset=preset)).settings
+    expected = PRESETS[preset]
+    assert (s.width, s.images, s.search_steps) == (expected["width"], expected["images"], expected["search_steps"])
+    assert (s.size, s.net) == (f"{expected['side']},{expected['side']}", "anogan")
+    assert (s.log_every, s.sample_every, s.save_every) == tuple(expected["images"] // n for n in (100, 8, 10))
+
+
+def test_what_is_given_wins_over_the_preset():
+    """No value that the user gave is replaced."""
+    given = {"width": 3, "images": 500, "search_steps": 7, "size": "8,16", "net": "dcgan", "log_every": 70}
+    s = make(**given).settings
+    assert {name: getattr(s, name) for name in given} == given
+
+
+def test_intervals_are_at_least_one_step():
+    """With few images, each step is logged, drawn and saved."""
+    s = make(images=100, batch=32).settings
+    assert (s.log_every, s.sample_every, s.save_every) == (32, 32, 32)
+
+
+def test_a_rectangle_keeps_its_aspect(tmp_path):
+    """Images of 24x12 become 32x16 under the small preset, a multiple of what the network can make."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(30):
+            picture = Image.new("RGB", (12, 24), (i, 0, 0))
+            picture.save(tmp_path / name / f"{i}.png")
+    plan = plans.make(tmp_path, train_settings(known=("a",), method="anogan", false_alarms=0.2, width=2))
+    assert plan.images.shape == (3, 32, 16) and plan.settings.size == "32,16"
+    assert (32 % NETS["anogan"]().multiple, 16 % NETS["anogan"]().multiple) == (0, 0)
+    grey = plans.make(tmp_path, train_settings(known=("a",), method="anogan", false_alarms=0.2, width=2, grey=True))
+    assert grey.images.shape == (1, 32, 16)
+
+
+def test_parts_are_those_of_the_split():
+    """Known images train and calibrate, against images come from the training part alone, no image is in two."""
+    plan = make(method="mcgan", known=("3", "5"))
+    parts = split(plan.images, test=0.2, calibration=0.2, seed=0)
+    names = np.array(plan.images.classes)[plan.images.labels]
+    known = np.isin(names, ["3", "5"])
+    assert plan.train.tolist() == [i for i in parts.train if known[i]]
+    assert plan.calibration.tolist() == [i for i in parts.calibration if known[i]]
+    assert plan.against.tolist() == [i for i in parts.train if names[i] == "8"]
+    keys = [set(part) for part in plan.keys().values()]
+    assert not keys[0] & keys[1] and not keys[0] & keys[2] and not keys[1] & keys[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (("a,b",), ("a,b",)),
+        (("a,c",), ("a", "c")),
+        (("a,b", "c"), ("a,b", "c")),
+        (("c", "a", "c"), ("c", "a")),
+    ],
+)
+def test_known_takes_several_classes_and_names_with_commas(given, meant):
+    """A text that is a class's name is that class; otherwise commas separate; repeated names count once."""
+    plan = make(images(names=("a", "a,b", "b", "c")), known=given)
+    assert plan.known == meant
+    assert {plan.images.classes[label] for label in plan.images.labels[plan.train]} == set(meant)
+
+
+def test_labels_of_known_classes_are_numbered_from_zero():
+    """The source's labels are 0 to K - 1 whatever the classes' numbers are."""
+    plan = make(images(names=("a", "b", "c")), known=("c", "b"))
+    source = plan.source()
+    assert source.labels.unique().tolist() == [0, 1]
+    assert torch.equal(source.known, torch.from_numpy(plan.images.pixels[plan.train]))
+
+
+def test_every_axis_of_the_method_comes_from_the_settings():
+    """Net, latent, loss, optimiser, shares and noise of the plan's method are what was given."""
+    given = {"z": 9, "latent": "uniform", "loss": "hinge", "lr": 0.003, "beta1": 0.25, "d_steps": 3, "decoys": 0.5}
+    method = make(method="noisegan", noise=0.1, salt_pepper=0.2, net="dcgan", **given).method
+    assert (method.latent, method.losses, method.optimiser) == (Uniform(9), (Hinge(),), Adam(0.003, 0.25))
+    assert (method.net, method.d_steps) == (NETS["dcgan"](width=4), 3)
+    assert method.d_sees[-1] == (Noised(0.1, 0.2), 0.5)
+    assert [share for _, share in method.d_sees] == [1, 1, 0.5]
+
+
+def test_the_weak_twin_takes_its_latent_length():
+    """--weak-z sets the twin's z, and its game is plain."""
+    method = make(method="vtgan", weak_z=33).method
+    (twin,) = method.twins
+    weak = twin.method(method)
+    assert (weak.latent, weak.losses, len(weak.d_sees)) == (Normal(33), (Minimax(),), 2)
+
+
+def test_the_search_takes_its_settings():
+    """Each search setting reaches `Search`."""
+    plan = make(
+        lam=0.3, reduce="mean", layer="conv2", search_steps=7, search_lr=0.2, restarts=2, tolerance=0.1, patience=3,
+        search_batch=5, seed=11,
+    )  # fmt: skip
+    assert plan.search() == Search(0.3, "mean", "conv2", 7, 0.2, 2, 0.1, 3, 5, 11)
+
+
+def test_vectors_train_on_an_mlp_of_the_width_that_was_given():
+    """Without --net vectors take the mlp, 8 times the preset's width or the width given, and have no size."""
+    plan = make(images((5,)), known=("a",), size=None, width=6)
+    assert (plan.settings.net, plan.settings.size, plan.method.net) == ("mlp", None, NETS["mlp"](width=6))
+    wide = make(images((5,)), known=("a",), size=None, width=None)
+    assert wide.method.net == NETS["mlp"](width=8 * PRESETS["small"]["width"])
+
+
+def test_open_choices_name_what_the_papers_leave_open():
+    """The report's list follows the settings."""
+    said = plans.open_choices(make(method="vtgan", lam=0.5, loss="saturating", ema=0.9, d_steps=2))
+    assert said["V(x)"].startswith("lambda 0.5, sum")
+    assert said["averaged generator"] == "decay 0.9 per step"
+    assert said["D updates per G update"] == 2
+    assert said["f(x) of V(x)"] == "pool1"
+    assert "Normal(z_dim=400)" in said["weak twin 1"]
+    assert "does not saturate" not in said["game"]
+    assert set(plans.open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "words"),
+    [
+        ({"layer": "conv9"}, UsageError, "no discriminator layer 'conv9'"),
+        ({"device": "cuda:7"}, UsageError, "--device cuda:7 cannot be used here"),
+        ({"false_alarms": 0.001}, DataError, "29 calibration images cannot promise 0.001 false alarms"),
+        ({"size": "9,9"}, UsageError, "9"),
+        ({"known": ("nine",)}, DataError, "no class 'nine'"),
+        ({"known": ("3,8",), "method": "mcgan"}, UsageError, "class 8 is both known and against"),
+    ],
+)
+def test_what_cannot_end_well_is_refused_before_training(changes, kind, words):
+    """A wrong layer, device, size, class or an empty promise costs no training."""
+    with pytest.raises(kind, match=words):
+        plans.make("digits", train_settings(**{**settings(changes.get("method", "anogan")), **changes}))
+
+
+@pytest.mark.parametrize(("shape", "given"), [((1, 8, 8), "16,16"), ((5,), "8,8")])
+def test_images_in_memory_are_not_resized_in_silence(shape, given):
+    """A size that the images in memory do not have is refused."""
+    with pytest.raises(UsageError, match=f"--size {given}: the images have the shape"):
+        make(images(shape), known=("a",), size=given)
+
+
+def test_an_explicit_network_that_cannot_make_vectors_is_refused():
+    """--net anogan on vectors is not silently replaced."""
+    with pytest.raises(UsageError):
+        make(images((5,)), known=("a",), size=None, net="anogan")
+
+
+@pytest.mark.parametrize(("each", "role"), [(1, "known"), (2, "known")])
+def test_B5_too_few_images_to_train_on(each, role):
+    """A class that leaves fewer than two images to train on is refused, naming it."""
+    with pytest.raises(DataError, match=f"^{role} a: fewer than 2 images"):
+        make(images(each=each), known=("a",), size=None, false_alarms=0.9, calibration=0.5)
+
+
+def test_the_order_of_the_images_does_not_matter():
+    """Shuffled images give parts of the same content, and the same digest only for the same images."""
+    plain = read("digits", size=(8, 8))
+    order = np.random.default_rng(0).permutation(len(plain))
+    plan, shuffled = make(plain), make(plain.select(order))
+    assert {name: set(keys) for name, keys in plan.keys().items()} == {
+        name: set(keys) for name, keys in shuffled.keys().items()
+    }
+    changed = dataclasses.replace(plain, pixels=plain.pixels ^ 1)
+    assert make(changed).data_digest() != plan.data_digest()

@@ -1,0 +1,120 @@
+"""Settings: defaults, forms, ranges, contradictions, and the one line that refuses them (rows G2 and G12)."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import pytest
+from clean_failure import assert_clean_failure
+from tiny import train
+
+from lookalike.errors import UsageError
+from lookalike.settings import PRESETS, DataSettings, TrainSettings, train_settings
+
+
+def test_defaults_are_the_papers_where_they_speak():
+    """lambda 0.2 and sums as in both papers; DCGAN's Adam; 5 % false alarms; the small preset."""
+    s = train_settings(known=("3",))
+    assert (s.method, s.preset, s.lam, s.reduce, s.lr, s.beta1) == ("vtgan", "small", 0.2, "sum", 2e-4, 0.5)
+    assert (s.weak_z, s.false_alarms, s.batch, s.d_steps, s.seed, s.ema) == (400, 0.05, 64, 1, 0, 0.0)
+    assert (s.size, s.width, s.images, s.search_steps, s.net) == (None, None, None, None, None)
+    assert set(PRESETS) == {"small", "paper"}
+    assert (PRESETS["small"]["side"], PRESETS["paper"]["side"]) == (32, 64)
+
+
+@pytest.mark.parametrize("size", ["16,24", (16, 24), [16, 24]])
+def test_size_takes_text_and_pairs(size):
+    """All forms of H,W are one: the text, and two whole numbers."""
+    s = train_settings(known=("3",), size=size)
+    assert (s.size, s.sides) == ("16,24", (16, 24))
+
+
+@pytest.mark.parametrize(
+    ("given", "pair"), [("0,4095", (0, 4095)), ((-1.5, 2), (-1.5, 2)), ([0, 1], (0, 1)), (None, None)]
+)
+def test_value_range_takes_text_and_pairs(given, pair):
+    """LOW,HIGH may be negative and fractional."""
+    assert DataSettings(value_range=given).low_high == pair
+
+
+BAD = [
+    ("size", "16"), ("size", "16x16"), ("size", "0,16"), ("size", "-8,8"), ("size", "16,16,16"), ("size", "99999,8"),
+    ("size", ""), ("size", "8.5,8"),
+    ("value_range", "1,0"), ("value_range", "1,1"), ("value_range", "nan,1"), ("value_range", "5"),
+    ("value_range", "a,b"), ("value_range", "0,inf"), ("value_range", "-inf,1"),
+    ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "resnet"), ("latent", "cauchy"),
+    ("loss", "wasserstein"), ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
+    ("seed", "-1"), ("seed", str(2**63)), ("seed", "1.5"),
+    ("width", "0"), ("width", "4097"), ("z", "0"), ("z", "65537"), ("weak_z", "0"), ("batch", "1"), ("batch", "65537"),
+    ("images", "0"), ("d_steps", "0"), ("d_steps", "101"), ("threads", "0"), ("threads", "1025"),
+    ("lr", "0"), ("lr", "-1"), ("lr", "nan"), ("lr", "inf"), ("lr", "fast"), ("beta1", "1"), ("beta1", "-0.1"),
+    ("ema", "1"), ("ema", "-0.1"), ("noise", "-0.1"), ("noise", "inf"), ("salt_pepper", "1.1"), ("decoys", "0"),
+    ("decoys", "65"), ("test", "1"), ("test", "-0.1"), ("calibration", "0"), ("calibration", "1"),
+    ("false_alarms", "0"), ("false_alarms", "1"),
+    ("lam", "-0.1"), ("lam", "1.1"), ("lam", "nan"), ("search_steps", "0"), ("search_lr", "0"), ("search_lr", "11"),
+    ("restarts", "0"), ("restarts", "1001"), ("tolerance", "1"), ("tolerance", "-1"), ("patience", "0"),
+    ("search_batch", "0"), ("search_batch", "4097"),
+    ("log_every", "0"), ("sample_every", "0"), ("save_every", "0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}={value}" for name, value in BAD])
+def test_G2_a_value_out_of_range_is_refused_by_name(name, value, tmp_path, capsys):
+    """On the command line: exit 2 and one line with the flag, and nothing is begun. In Python: the same line."""
+    flag = "--" + name.replace("_", "-")
+    line = assert_clean_failure(capsys, train(tmp_path / "run", f"{flag}={value}"), 2, flag, value, kept=tmp_path)
+    assert "\n" not in line and len(line) < 200
+    with pytest.raises(UsageError) as caught:
+        train_settings(**{"known": ("3",), name: value})
+    assert flag in str(caught.value) and value in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_every_numeric_setting_has_a_refused_value():
+    """The list above misses no setting but the names of classes and of D's layer, and switches."""
+    free = {"known", "against", "layer", "grey"}
+    assert {name for name, _ in BAD} == set(TrainSettings.model_fields) - free
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"known": ()}, "name a known class (--known)"),
+        ({"known": ("3",), "against": ("3",), "method": "mcgan"}, "class 3 is both known and against"),
+        ({"known": ("3",), "method": "mcgan"}, "mcgan learns from another class's images; name one (--against)"),
+        ({"known": ("3",), "against": ("8",)}, "only mcgan uses --against, not vtgan"),
+        ({"known": ("3",), "against": ("8",), "method": "pca"}, "only mcgan uses --against, not pca"),
+    ],
+)
+def test_G12_settings_that_contradict_each_other(given, words):
+    """One sentence says which settings do not go together and what to do."""
+    with pytest.raises(UsageError) as caught:
+        train_settings(**given)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_keyword_that_is_no_setting_is_named():
+    """A misspelt keyword is refused, not ignored."""
+    with pytest.raises(UsageError, match=r"^--knwon 4: extra inputs are not permitted$"):
+        train_settings(known=("3",), knwon=4)
+
+
+def test_hostile_text_is_escaped_in_the_refusal():
+    """An escape sequence in a value does not reach the terminal."""
+    with pytest.raises(UsageError) as caught:
+        train_settings(known=("3",), size="\x1b[31m\n")
+    assert "\\x1b[31m\\n" in str(caught.value) and "\x1b" not in str(caught.value)
+
+
+def test_settings_survive_json():
+    """What config.json records gives the same settings again."""
+    s = train_settings(known=("3", "a,b"), size=(8, 16), value_range=(0, 4095), seed=2**63 - 1, lr=math.pi)
+    assert TrainSettings.model_validate(s.model_dump(mode="json")) == s
+
+
+def test_settings_import_neither_torch_nor_numpy():
+    """Reading the settings stays quick."""
+    use = "import sys, lookalike.settings as s; s.train_settings(known=('3',))"
+    code = f"{use}; print({{'torch', 'numpy'}} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

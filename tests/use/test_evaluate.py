@@ -1,0 +1,312 @@
+"""Evaluation: which images count, every figure by hand, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+from clean_failure import assert_clean_failure, tree
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+from tiny import call, settings
+
+import lookalike
+from lookalike import files, runs
+from lookalike.data import Images, read
+from lookalike.errors import DataError, UsageError
+from lookalike.model import Model
+from lookalike.settings import train_settings
+from lookalike.use.evaluate import WORST, evaluate
+
+
+@pytest.fixture(scope="module", params=["mcgan", "pca"])
+def run(request, tmp_path_factory):
+    """A finished run on digits: 3 known (and 8 against)."""
+    out = tmp_path_factory.mktemp("run") / request.param
+    runs.run("digits", train_settings(**settings(request.param)), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Digits at the run's size."""
+    return read("digits", size=(8, 8))
+
+
+@pytest.fixture
+def unseen(run, digits):
+    """unseen(class, ...): rows of the images of the classes whose content no part of the run holds."""
+    used = {key for keys in files.read_json(run / "split.json").values() for key in keys}
+
+    def rows(*names):
+        return [i for i, key in enumerate(digits.keys) if digits.classes[digits.labels[i]] in names and key not in used]
+
+    return rows
+
+
+def test_every_figure_by_hand(run, digits, unseen):
+    """Counts, AUC, rates and parts are those of `Model.score` on the images that the run has not used."""
+    figures = evaluate(run, "digits", unknown="8")
+    model = Model.load(run)
+    known, unknown = (model.score(digits.select(unseen(name))) for name in ("3", "8"))
+    truth = np.r_[np.zeros(len(known.score)), np.ones(len(unknown.score))]
+    used = {key for keys in files.read_json(run / "split.json").values() for key in keys}
+    assert figures["excluded"] == sum(key in used for key in digits.keys)
+    assert (figures["n_known"], figures["n_unknown"]) == (len(known.score), len(unknown.score))
+    area = roc_auc_score(truth, np.r_[known.score, unknown.score])
+    assert figures["auc"]["value"] == pytest.approx(area, abs=1e-12)
+    assert figures["auc"]["low"] < area < figures["auc"]["high"] and figures["auc"]["resamples"] == 2000
+    alarms, misses = (
+        int((known.score > model.threshold.value).sum()),
+        int((unknown.score <= model.threshold.value).sum()),
+    )
+    assert (figures["false_alarms"]["count"], figures["false_alarms"]["of"]) == (alarms, len(known.score))
+    assert figures["false_alarms"]["rate"] == alarms / len(known.score)
+    assert (figures["misses"]["count"], figures["misses"]["of"]) == (misses, len(unknown.score))
+    assert figures["misses"]["rate"] == misses / len(unknown.score)
+    assert (figures["threshold"], figures["allowed"]) == (model.threshold.value, 0.05)
+    assert (figures["known"], figures["unknown"], figures["method"]) == (["3"], ["8"], run.name)
+    for name, value in figures["parts_auc"].items():
+        parts = np.r_[known.parts[name], unknown.parts[name]]
+        assert value == pytest.approx(roc_auc_score(truth, -parts if name == "realness" else parts), abs=1e-12)
+    assert set(figures["parts_auc"]) == (set() if run.name == "pca" else {"R", "L_D", "realness"})
+    assert figures["seconds"]["train"] == runs.seconds(run) and figures["seconds"]["score"] >= 0
+
+
+def test_the_against_class_counts_only_where_it_was_not_shown(tmp_path, digits):
+    """Of mcgan's against class the training images are left out; those that were never drawn are evaluated."""
+    runs.run("digits", train_settings(**settings("mcgan")), tmp_path / "run")
+    split = files.read_json(tmp_path / "run" / "split.json")
+    eights = [key for key, label in zip(digits.keys, digits.labels, strict=True) if digits.classes[label] == "8"]
+    figures = evaluate(tmp_path / "run", "digits", unknown="8")
+    assert 0 < figures["n_unknown"] == len(eights) - sum(key in split["against"] for key in eights)
+
+
+def test_the_files_hold_what_is_returned(run, digits, unseen):
+    """evaluations/5.json equals the returned figures; 5.npz holds all scores and the worst mistakes."""
+    figures = evaluate(run, "digits", unknown="5")
+    assert json.loads((run / "evaluations" / "5.json").read_text("ascii")) == figures
+    model = Model.load(run)
+    known, unknown = (model.score(digits.select(unseen(name))) for name in ("3", "5"))
+    with np.load(run / "evaluations" / "5.npz", allow_pickle=False) as arrays:
+        assert np.array_equal(arrays["known_scores"], known.score)
+        assert np.array_equal(arrays["unknown_scores"], unknown.score)
+        assert np.array_equal(arrays["calibration_scores"], model.threshold.calibration)
+        for kind, name, said, sign in (("misses", "5", unknown, 1), ("alarms", "3", known, -1)):
+            worst = [i for i in np.argsort(sign * said.score, kind="stable") if said.flagged[i] == (kind == "alarms")]
+            chosen = [unseen(name)[i] for i in worst[:WORST]]
+            assert np.array_equal(arrays[f"{kind}_score"], said.score[worst[:WORST]])
+            assert arrays[f"{kind}_name"].tolist() == [digits.names[i] for i in chosen]
+            assert np.array_equal(arrays[f"{kind}_query"], digits.pixels[chosen])
+            assert np.array_equal(arrays[f"{kind}_nearest"], said.nearest[worst[:WORST]])
+
+
+def test_all_other_classes_are_unknown_by_default(run):
+    """Without --unknown the nine other classes are unknown, and their file has a name of letters, digits and dashes."""
+    figures = evaluate(run, "digits")
+    assert figures["unknown"] == ["0", "1", "2", "4", "5", "6", "7", "8", "9"]
+    (path,) = (run / "evaluations").glob("0-1-2-4-5-6-7-8-9-????????.json")
+    assert json.loads(path.read_text("ascii")) == figures
+
+
+@pytest.mark.parametrize("given", [("8", "5"), "8,5", ("8,5",), ("8", "5", "8")])
+def test_several_unknown_classes(given, run, unseen):
+    """Names in a tuple or separated by commas; repeated names count once."""
+    figures = evaluate(run, "digits", unknown=given)
+    assert figures["unknown"] == ["8", "5"]
+    assert figures["n_unknown"] == len(unseen("8", "5"))
+
+
+def test_the_known_class_cannot_be_unknown(run, capsys):
+    """--unknown 3 on a run that knows 3 exits with 2, and an unknown name with 3; nothing is written."""
+    assert_clean_failure(capsys, ["evaluate", str(run), "digits", "--unknown", "3"], 2, "class 3 is known", kept=run)
+    assert_clean_failure(capsys, ["evaluate", str(run), "digits", "--unknown", "33"], 3, "no class '33'", kept=run)
+
+
+def test_evaluating_twice_gives_equal_files_but_for_seconds(run):
+    """The same evaluation again changes no byte of the arrays, and only the scoring time of the figures."""
+    first = evaluate(run, "digits", unknown="8")
+    before = tree(run / "evaluations")
+    second = evaluate(run, "digits", unknown="8")
+    after = tree(run / "evaluations")
+    assert after["8.npz"] == before["8.npz"]
+    first["seconds"].pop("score"), second["seconds"].pop("score")
+    assert first == second
+
+
+def test_J4_labels_of_unknown_images_change_no_threshold(run, digits):
+    """Permuting the labels of all other classes changes neither threshold nor false alarms, and no model file."""
+    others = np.flatnonzero(digits.labels != digits.classes.index("3"))
+    labels = digits.labels.copy()
+    labels[others] = np.random.default_rng(0).permutation(labels[others])
+    model = (run / "model.json").read_bytes(), (run / "model.safetensors").read_bytes()
+    plain = evaluate(run, digits, unknown="8")
+    permuted = evaluate(run, dataclasses.replace(digits, labels=labels), unknown="8")
+    assert plain["threshold"] == permuted["threshold"] and plain["false_alarms"] == permuted["false_alarms"]
+    assert plain["n_unknown"] != permuted["n_unknown"] or plain["misses"] != permuted["misses"]
+    assert ((run / "model.json").read_bytes(), (run / "model.safetensors").read_bytes()) == model
+
+
+def test_an_official_test_part_is_all_that_counts(run, digits, unseen):
+    """Where the data has official test images, only those are evaluated, and used ones among them are left out."""
+    test = np.arange(len(digits)) % 3 == 0
+    figures = evaluate(run, dataclasses.replace(digits, test=test), unknown="8")
+    assert figures["n_known"] == sum(test[i] for i in unseen("3"))
+    assert figures["n_unknown"] == sum(test[i] for i in unseen("8"))
+    used = {key for keys in files.read_json(run / "split.json").values() for key in keys}
+    assert figures["excluded"] == sum(key in used for key, official in zip(digits.keys, test, strict=True) if official)
+
+
+def test_copies_of_used_images_are_left_out_under_any_name(run, digits):
+    """Known images are told by content: the training images under other names, in other order, are all excluded."""
+    used = {key for keys in files.read_json(run / "split.json").values() for key in keys}
+    mine = [
+        i for i in reversed(range(len(digits))) if digits.keys[i] in used and digits.classes[digits.labels[i]] == "3"
+    ]
+    eights = np.flatnonzero(digits.labels == digits.classes.index("8"))
+    chosen = digits.select([*mine, *eights])
+    renamed = dataclasses.replace(chosen, names=tuple(f"copy {i}" for i in range(len(chosen))))
+    with pytest.raises(DataError, match="no unseen known images are left to evaluate"):
+        evaluate(run, renamed, unknown="8")
+
+
+def test_without_its_record_a_run_says_that_it_cannot_leave_images_out(run, digits, tmp_path):
+    """A model without split.json and metrics is evaluated on all images, with one warning and no training time."""
+    for name in ("model.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    said = []
+    figures = evaluate(tmp_path, digits, unknown="8", warn=said.append)
+    assert said == [f"{tmp_path} has no split.json: images that it was trained on cannot be left out"]
+    assert figures["n_known"] == int((digits.labels == digits.classes.index("3")).sum())
+    assert (figures["excluded"], figures["seconds"]["train"]) == (0, None)
+
+
+def test_B30_data_without_unknown_images_is_refused(run, digits):
+    """Only known images: no AUC of 0, 0.5 or NaN, but a sentence."""
+    with pytest.raises(DataError, match="no unseen unknown images are left"):
+        evaluate(run, digits.of("3"), unknown=())
+
+
+def test_J5_J6_an_unknown_class_of_known_images_is_not_told_apart(tmp_path):
+    """Two classes of images drawn alike: the interval of the AUC contains 0.5."""
+    random = np.random.default_rng(0)
+    images = Images(
+        random.integers(0, 256, (400, 1, 8, 8), dtype=np.uint8),
+        np.repeat([0, 1], 200),
+        ("a", "b"),
+        tuple(f"{i:05d}" for i in range(400)),
+    )
+    runs.run(images, train_settings(**{**settings("pca"), "known": ("a",)}), tmp_path)
+    area = evaluate(tmp_path, images)["auc"]
+    assert area["low"] < 0.5 < area["high"]
+
+
+def test_images_of_another_shape_are_refused(run, digits):
+    """Images in memory at another size are named with both shapes."""
+    small = dataclasses.replace(digits, pixels=digits.pixels[:, :, :4, :4])
+    with pytest.raises(DataError, match=r"shape \(1, 8, 8\), not \(1, 4, 4\)"):
+        evaluate(run, small, unknown="8")
+
+
+def test_file_names_of_odd_classes_stay_inside(tmp_path):
+    """A class called ../x or with a NUL-like name gives a plain file name in evaluations."""
+    random = np.random.default_rng(0)
+    names = ("../../x", "a/b", "k,é")
+    images = Images(
+        random.integers(0, 256, (360, 1, 8, 8), dtype=np.uint8),
+        np.repeat([0, 1, 2], 120),
+        names,
+        tuple(f"{i:05d}" for i in range(360)),
+    )
+    out = tmp_path / "run"
+    runs.run(images, train_settings(**{**settings("pca"), "known": ("k,é",)}), out)
+    for unknown in ("../../x", "a/b"):
+        assert evaluate(out, images, unknown=unknown)["unknown"] == [unknown]
+    found = {path.name.rsplit("-", 1)[0] for path in (out / "evaluations").iterdir()}
+    assert found == {"x", "a-b"}
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+
+
+# --- the command
+
+
+def test_the_command_prints_the_figures(run, capsys):
+    """Text on standard output holds the figures; --json is the file; nothing goes to standard error."""
+    code, said, err = call(capsys, "evaluate", run, "digits", "--unknown", "8")
+    figures = json.loads((run / "evaluations" / "8.json").read_text("ascii"))
+    assert (code, err) == (0, "")
+    lines = said.splitlines()
+    assert lines[0] == f"3 known, 8 unknown, by {run.name}"
+    area = figures["auc"]
+    counts = f"({figures['n_known']} known, {figures['n_unknown']} unknown)"
+    assert lines[1] == f"AUC           {area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}]  {counts}"
+    misses = figures["misses"]
+    assert f"{misses['rate']:.3f} [" in lines[3] and f"({misses['count']} of {misses['of']})" in lines[3]
+    assert lines[-1] == f"next: lookalike report {run}"
+    code, said, err = call(capsys, "evaluate", run, "digits", "--unknown", "8", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(said) == json.loads((run / "evaluations" / "8.json").read_text("ascii"))
+
+
+def test_unreadable_images_fail_or_are_skipped_with_a_warning(run, digits, tmp_path, capsys):
+    """--on-bad is fail as in train; with skip one warning names the count, and the others are evaluated."""
+    for name in ("3", "8"):
+        (tmp_path / name).mkdir()
+        for i in np.flatnonzero(digits.labels == digits.classes.index(name))[:60]:
+            Image.fromarray(digits.pixels[i, 0]).save(tmp_path / name / f"{i}.png")
+    (tmp_path / "8" / "bad.png").write_bytes(b"no image")
+    argv = ["evaluate", str(run), str(tmp_path), "--unknown", "8"]
+    assert_clean_failure(capsys, argv, 3, "bad.png", "--on-bad skip", kept=run)
+    code, said, err = call(capsys, *argv, "--on-bad", "skip", "--json")
+    assert (code, err) == (0, "warning: 1 images cannot be read and are left out, first 8/bad.png\n")
+    figures = json.loads(said)
+    assert figures["n_known"] + figures["n_unknown"] + figures["excluded"] == 120
+
+
+@pytest.mark.parametrize("what", ["nothing", "unfinished"])
+def test_a_run_that_is_not_there_or_not_finished(what, run, tmp_path, capsys):
+    """Exit 4: a folder without a model, or a training that is not finished, which says so."""
+    if what == "unfinished":
+        (tmp_path / "config.json").write_bytes((run / "config.json").read_bytes())
+    words = "is not finished" if what == "unfinished" else "is not a lookalike model"
+    assert_clean_failure(capsys, ["evaluate", str(tmp_path), "digits"], 4, tmp_path, words, kept=tmp_path)
+
+
+# --- Python
+
+
+def test_the_package_docstring_works(tmp_path):
+    """fit, evaluate, read and auc as the package's first page shows them, with numbers that agree."""
+    out = tmp_path / "three"
+    tiny = {name: value for name, value in settings().items() if name not in ("known", "against", "method")}
+    model = lookalike.fit("digits", known="3", against="8", method="mcgan", out=out, **tiny)
+    figures = lookalike.evaluate(out, "digits", unknown="8")
+    said = model.score(lookalike.read("digits", size=(8, 8)).of("8"))
+    assert isinstance(model, lookalike.Model) and model.method["name"] == "mcgan"
+    assert said.score.shape == (174,) and said.flagged.dtype == bool and math.isfinite(figures["auc"]["value"])
+    with np.load(out / "evaluations" / "8.npz") as arrays:
+        area = lookalike.auc(arrays["known_scores"], arrays["unknown_scores"])
+    assert area.value == figures["auc"]["value"]
+    again = lookalike.fit("digits", known="3", against="8", method="mcgan", out=out, **tiny)
+    assert np.array_equal(again.score(lookalike.read("digits", size=(8, 8)).of("8")).score, said.score)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"knwon": "8"}, "knwon"),
+        ({"method": "wgan"}, "--method wgan"),
+        ({"method": "mcgan"}, "--against"),
+        ({"lr": -1}, "--lr -1"),
+        ({"size": 8}, "--size 8"),
+    ],
+)
+def test_fit_refuses_wrong_keywords_in_one_line(given, words, tmp_path):
+    """A keyword that is no setting, or a value that does not fit, is a UsageError before anything is read."""
+    with pytest.raises(UsageError) as caught:
+        lookalike.fit("no such data", known="3", out=tmp_path / "run", **given)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
