@@ -1,6 +1,6 @@
 """`lookalike --help` as a whole process: goal under 0.5 s.
 
-    python benchmarks/help.py
+python benchmarks/help.py
 """
 
 from __future__ import annotations

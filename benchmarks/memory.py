@@ -41,7 +41,10 @@ def main() -> None:
         folder = Path(name)
         fit("digits", known="3", method="anogan", images=640, search_steps=3, out=folder / "run")
         few, many = (scored(folder, images) for images in (500, 20_000))
-    save("memory", {"MB above 500 images": round(many - few), "goal MB": GOAL, "500 MB": round(few), "20000 MB": round(many)})
+    save(
+        "memory",
+        {"MB above 500 images": round(many - few), "goal MB": GOAL, "500 MB": round(few), "20000 MB": round(many)},
+    )
 
 
 if __name__ == "__main__":

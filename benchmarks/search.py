@@ -79,7 +79,10 @@ def main() -> None:
     def ratio(a: str, b: str) -> float:
         return round(statistics.median(r[a] / r[b] for r in rounds), 3)
 
-    milliseconds = {f"{name}, ms per image and step": round(1000 * statistics.median(r[name] for r in rounds) / STEPS, 4) for name in runs}
+    milliseconds = {
+        f"{name}, ms per image and step": round(1000 * statistics.median(r[name] for r in rounds) / STEPS, 4)
+        for name in runs
+    }
     save(
         "search",
         {

@@ -61,8 +61,6 @@ def row(known: str, unknown: str, method: str, cells: list[dict[str, Any]]) -> d
         **{f"AUC of {part}": text for part, text in parts.items()},
         "false alarms (0.05 allowed)": over([c["false_alarms"]["rate"] for c in cells]),
         "misses": over([c["misses"]["rate"] for c in cells]),
-        "training s": f"{statistics.mean(c['seconds']['train'] for c in cells):.0f}",
-        "scoring s": f"{statistics.mean(c['seconds']['score'] for c in cells):.0f}",
     }
 
 
@@ -76,8 +74,8 @@ def save(rows: list[dict[str, str]], seeds: int) -> None:
     lines = [
         "# Fashion-MNIST, preset small: known against its look-alike",
         "",
-        f"`{command}`: all training images of the known class (a tenth of them held out for the threshold), all 1,000 + 1,000",
-        "official test images; mean ± standard deviation over seeds. Seconds are of one thread while a second run trains beside.",
+        f"`{command}`: all training images of the known class, a tenth of them held out for the threshold; all",
+        "1,000 + 1,000 official test images; mean ± standard deviation over seeds.",
         "",
         "| " + " | ".join(rows[0]) + " |",
         "|" + "---|" * len(rows[0]),

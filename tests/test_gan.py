@@ -7,6 +7,7 @@ import torch
 
 from lookalike.errors import ModelError, UsageError
 from lookalike.gan import GAN
+from lookalike.method import Twin
 from lookalike.methods import METHODS
 from lookalike.streams import Batch
 from lookalike.train import step, train
@@ -45,6 +46,16 @@ def test_twin_is_the_weak_network(small):
     assert not {id(p) for p in twin.G.parameters()} & {id(p) for p in gan.G.parameters()}
 
 
+def test_twins_start_apart(small):
+    """Two twins of the same kind start from different weights: each has a seed of its own."""
+    method = small(METHODS["vtgan"])
+    gan = GAN(method.but(twins=(*method.twins, Twin("other", method.twins[0].method))), SHAPE)
+    assert not torch.equal(gan.twins["weak"].G[0].weight, gan.twins["other"].G[0].weight)
+    assert not torch.equal(gan.twins["weak"].D.layers.weight, gan.twins["other"].D.layers.weight)
+    again = GAN(gan.twins["weak"].method, SHAPE)
+    assert not torch.equal(gan.twins["weak"].G[0].weight, again.G[0].weight)
+
+
 def test_adam_settings(small):
     """Both players have Adam with the method's step size and decays."""
     gan = GAN(small(METHODS["anogan"]), SHAPE)
@@ -81,6 +92,9 @@ def test_generate_changes_nothing(small, make_source, same):
     before = gan.state(training=True)
     images = gan.generate(torch.randn(5, 8))
     assert (gan.G.training, images.requires_grad) == (True, False)
+    gan.G.eval()
+    gan.generate(torch.randn(5, 8))
+    assert not gan.G.training
     assert same(before, gan.state(training=True))
 
 

@@ -14,6 +14,7 @@ from torch.nn.functional import softplus
 from lookalike.errors import DivergedError, UsageError
 from lookalike.gan import GAN
 from lookalike.heads import Judged, Judgement
+from lookalike.latents import Normal
 from lookalike.losses import Hinge, Minimax
 from lookalike.method import Adam
 from lookalike.methods import METHODS
@@ -288,17 +289,25 @@ def test_twin_trains_its_own_course(small, make_source, same):
     assert {k for k in last.metrics if k.startswith("weak/")} == {f"weak/{k}" for k in last.metrics if "/" not in k}
 
 
-def test_twins_draws_are_its_own(small, make_source):
-    """At the same step the twin sees other real images and other z than the normal GAN, in D's turn and in G's."""
-    gan = GAN(small(METHODS["anogan"]), SHAPE)
-    source = make_source(SHAPE, known=200)
-    for player in ("D", "G"):
-        normal, twin = (
-            draw(gan, ((Real(), 1), (Generated(), 1)), place.at(player, index=0), 20)
-            for place in (source, source.at("weak", index=0))
-        )
-        assert not torch.equal(normal[0].x, twin[0].x)
-        assert not torch.equal(normal[1].z, twin[1].z)
+def test_twins_draws_are_its_own(small, make_source, monkeypatch):
+    """In one step the twin is shown other real images and plays other z than the normal GAN, and comes first."""
+    gan, drawn = GAN(small(METHODS["vtgan"]).but(latent=Normal(12)), SHAPE), []
+
+    def spy(player, *given):
+        groups = draw(player, *given)
+        drawn.append(("twin" if player is not gan else "normal", groups))
+        return groups
+
+    monkeypatch.setattr("lookalike.train.draw", spy)
+    step(gan, make_source(SHAPE, known=200), 0, 20)
+    assert [who for who, _ in drawn] == ["twin", "twin", "normal", "normal"]
+    (twin_d, twin_g), (normal_d, normal_g) = ([groups for _, groups in drawn[i : i + 2]] for i in (0, 2))
+    assert not torch.equal(twin_d[0].x, normal_d[0].x)
+    zs = [twin_d[1].z, twin_g[0].z, normal_d[1].z, normal_g[0].z]
+    assert len({z.numpy().tobytes() for z in zs}) == 4
+    assert {z.shape for z in zs} == {(20, 12)}
+    # D's turn costs no gradient of G
+    assert [any(group.x.requires_grad for group in groups) for _, groups in drawn] == [False, True, False, True]
 
 
 @pytest.mark.parametrize(("batch", "share", "stream"), [(1, 1, "Real"), (4, 0.25, "Real"), (2, 0.7, "Real")])

@@ -211,6 +211,6 @@ def sentence(error: BaseException) -> str:
     first = problems[0]
     message: str = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
-        return message
+        return f"{show(first['input'])}: {message}" if isinstance(first["input"], str) else message
     name = "--" + str(first["loc"][0]).replace("_", "-")
     return f"{name} {show(first['input'])}: {message[0].lower() if message[1:2].islower() else message[0]}{message[1:]}"

@@ -42,7 +42,7 @@ def test_promised_sizes(name):
     """Squares and rectangles up to 64 px whose sides are multiples of `multiple` can be made, as promised."""
     net = NETS[name]
     sides = range(net.multiple, 65, net.multiple)
-    shapes = {(1, h, w) for h in sides for w in sides if h in (sides[0], w) or w in (40, 64)}
+    shapes = {(1, h, w) for h in sides for w in sides if h == sides[0] or w == 64}
     with torch.device("meta"):
         assert all(net.generator(s, 6)(torch.zeros(2, 6)).shape[1:] == s for s in shapes)
         assert all(features(net, s).ndim == 2 for s in shapes)

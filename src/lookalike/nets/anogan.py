@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from lookalike.nets import Shape, Stages, divisible, initialise
+from lookalike.nets.grey import convolution
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Anogan:
                 parts.append(nn.MaxPool2d(self.g_pool))
             if i < self.layers - 1:
                 parts += [nn.Conv2d(self.width, self.width, 3, padding=1), nn.BatchNorm2d(self.width), nn.ReLU()]
-        parts += [nn.Conv2d(self.width, c, 5, padding=2), nn.Tanh()]
+        parts += [convolution(self.width, c, 5), nn.Tanh()]
         return initialise(nn.Sequential(*parts), None)
 
     def trunk(self, shape: Shape) -> Stages:
@@ -70,7 +71,7 @@ class Anogan:
             out = self.width * 2**i
             # pooling first gives the same values, cheaper
             pool = nn.Sequential(nn.MaxPool2d(self.pool), nn.LeakyReLU(0.2))
-            stages += [(f"conv{i + 1}", initialise(nn.Conv2d(c, out, 5, padding=2), None)), (f"pool{i + 1}", pool)]
+            stages += [(f"conv{i + 1}", initialise(convolution(c, out, 5), None)), (f"pool{i + 1}", pool)]
             c = out
         return [*stages, ("features", nn.Flatten())]
 

@@ -91,7 +91,9 @@ def _append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first:
         handle.write("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode("ascii"))
         return
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    # all text is quoted: a lone carriage return in a name would not be
+    fields = list(rows[0]) if rows else []
+    writer = csv.DictWriter(text, fields, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     if first:
         writer.writeheader()
     writer.writerows([_cells(row) for row in rows])
