@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from machine import save
 
 from lookalike import fit
+from machine import save
 
 GOAL = 300
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 
 import torch
-from machine import save
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from lookalike.gan import GAN
@@ -21,6 +20,7 @@ from lookalike.methods import METHODS
 from lookalike.nets.anogan import Anogan
 from lookalike.streams import Batch, Source
 from lookalike.train import step
+from machine import save
 
 BATCH, STEPS, ROUNDS = 64, 8, 15
 GOAL = 1.05
@@ -67,7 +67,7 @@ def main() -> None:
     """Measures and saves."""
     torch.set_num_threads(2)
     images = torch.randint(0, 256, (6000, 1, 32, 32), dtype=torch.uint8)
-    method = METHODS["anogan"].but(net=Anogan(width=16))
+    method = METHODS["anogan"].but(net=Anogan(width=8))
     players = {"ours": GAN(method, (1, 32, 32)), "by hand": GAN(method, (1, 32, 32))}
     source = Source(images, torch.zeros(len(images), dtype=torch.int64), None, 0)
     runs = {"ours": ours(players["ours"], source), "by hand": by_hand(players["by hand"], images)}

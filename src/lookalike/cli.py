@@ -92,6 +92,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        return 0  # Rich leaves so when that happens
     except (Exception, KeyboardInterrupt, Stopped) as error:
         if "--debug" in tokens:
             traceback.print_exc()

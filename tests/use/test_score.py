@@ -30,7 +30,7 @@ def test_threshold_by_hand():
     assert Threshold(np.array([5.0]), 0.5).value == 5
 
 
-@pytest.mark.parametrize("allowed", ["0.01", "0.05", "0.07", "0.1", "0.29", "0.3", "0.5", "0.9"])
+@pytest.mark.parametrize("allowed", ["0.01", "0.05", "0.07", "0.1", "0.15", "0.29", "0.3", "0.5", "0.7", "0.9"])
 def test_rank_is_exact(allowed):
     """The rank is ceil((n + 1)(1 - allowed)) in exact arithmetic for every n up to 400, without rounding slips."""
     share = Fraction(allowed)

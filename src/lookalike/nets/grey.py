@@ -1,8 +1,8 @@
-"""Convolutions from or to a single channel, for grey images: the same function as `Conv2d`, faster when searching.
+"""Convolutions from or to a single channel, for grey images: `Conv2d`'s function, faster when searching.
 
-CPU libraries are slow where one side of a convolution has one channel, forwards or backwards. As a depthwise convolution
-of many channels, whose input is one image repeated or whose outputs are summed, it computes the same sums. In training
-mode the plain form is kept: the gradient of depthwise weights is slow.
+CPU libraries are slow where one side of a convolution has one channel, forwards or backwards. As a depthwise
+convolution of many channels, whose input is one image repeated or whose outputs are summed, it computes the same sums.
+In training mode the plain form is kept: the gradient of depthwise weights is slow.
 """
 
 from __future__ import annotations
