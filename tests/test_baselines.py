@@ -124,7 +124,7 @@ def test_restored_scores_are_bit_equal(name, case):
     known, asked = case
     detector = BASELINES[name].fit(known)
     restored = BASELINES[name].restore(
-        {key: value.clone() for key, value in detector.tensors().items()}, detector.facts()
+        {key: value.clone() for key, value in detector.tensors().items()}, detector.facts(), known.shape[1:]
     )
     first, again = detector.score(asked), restored.score(asked)
     assert first.score.dtype == np.float64
@@ -135,11 +135,21 @@ def test_restored_scores_are_bit_equal(name, case):
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_restoring_something_else(name, digits):
-    """Tensors that are not this detector's are refused."""
+    """Settings and tensors that are not this detector's are refused."""
     other = {"pca": "knn", "knn": "pca"}[name]
-    detector = BASELINES[other].fit(digits[0])
-    with pytest.raises(ModelError, match="the model's tensors are not a"):
-        BASELINES[name].restore(detector.tensors(), detector.facts())
+    mine, detector = BASELINES[name].fit(digits[0]), BASELINES[other].fit(digits[0])
+    with pytest.raises(ModelError, match=f"^{name} has the settings .*{next(iter(detector.facts()))}"):
+        BASELINES[name].restore(mine.tensors(), detector.facts(), (1, 8, 8))
+    with pytest.raises(ModelError, match=f"tensor '{next(iter(mine.tensors()))}' is missing"):
+        BASELINES[name].restore(detector.tensors(), mine.facts(), (1, 8, 8))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_restoring_at_another_shape(name, digits):
+    """A detector of 8x8 images is none of 8x9 images; the tensor's two shapes are named."""
+    detector = BASELINES[name].fit(digits[0])
+    with pytest.raises(ModelError, match=r"has shape \(.*\), expected \("):
+        BASELINES[name].restore(detector.tensors(), detector.facts(), (1, 8, 9))
 
 
 @pytest.mark.parametrize("name", BASELINES)

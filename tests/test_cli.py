@@ -33,7 +33,7 @@ def test_each_command_has_help(name, capsys):
     assert f"lookalike {name}" in said
     assert cli.COMMANDS[name].split(" ")[0] in said
     assert ("--false-alarms" in said) == (name == "train")
-    assert ("--json" in said) == (name != "cite")
+    assert "--json" in said
 
 
 def test_help_lists_all_commands(capsys):
@@ -152,7 +152,8 @@ def test_text_for_people(run, capsys):
     card = files.read_json(run / "model.json")
     first, second, third = call(capsys, *train(run))[1].splitlines()
     assert first.startswith(f"{run}: anogan knows 3 (117 images, ")
-    assert second == (f"threshold {card['threshold']:.6g}: at most 0.05 false alarms, set on 29 held-out images")
+    assert second.startswith(f"threshold {card['threshold']:.6g}: ")
+    assert "0.05 false alarms" in second and second.endswith("set on 29 held-out images")
     assert third == f"next: lookalike score {run} IMAGES -o scores.csv"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lookalike import files
-from lookalike.errors import LockedError, ModelError, OutputError
+from lookalike.errors import LockedError, ModelError, OutputError, UsageError
 
 
 def tree(folder):
@@ -339,6 +339,121 @@ with files.atomic(Path(sys.argv[1])) as handle:
     assert tree(tmp_path).keys() == {Path("a"), Path(f"a.part.{writer.pid}")}
     with files.lock(tmp_path):
         assert tree(tmp_path) == {Path("a"): b"old", Path(".lock"): b""}
+
+
+def dead():
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait(timeout=30)
+    return process.pid
+
+
+def test_F13_left_overs_go_with_the_next_write(tmp_path):
+    """Writing a file removes what killed processes left of it, not what a live one writes, nor other files."""
+    gone, mine = dead(), os.getpid()
+    stay = [f"b.part.{gone}", f"a.part.{os.getppid()}", "a.part.x", f"a.part.{gone}.png", f"xa.part.{gone}", "A.part.1"]
+    for name in (*stay, f"a.part.{gone}", f"a.part.{mine}"):
+        (tmp_path / name).write_bytes(b"x")
+    files.write_bytes(tmp_path / "a", b"new")
+    assert tree(tmp_path) == {Path("a"): b"new", **{Path(name): b"x" for name in stay}}
+
+
+def test_F13_a_killed_writers_part_goes_with_the_next_write(tmp_path):
+    """After a SIGKILL inside a write the same write again leaves one file."""
+    code = "with files.atomic(Path(sys.argv[1])) as handle:\n    os.kill(os.getpid(), 9)"
+    writer = python(code, tmp_path / "a")
+    writer.communicate(timeout=30)
+    assert tree(tmp_path) == {Path(f"a.part.{writer.pid}"): b""}
+    files.write_bytes(tmp_path / "a", b"new")
+    assert tree(tmp_path) == {Path("a"): b"new"}
+
+
+@pytest.mark.parametrize("there", ["nothing", "empty", "link"])
+def test_a_folder_appears_whole(tmp_path, there):
+    """A new, an empty and a linked empty folder are filled when the block ends, and not before."""
+    path = tmp_path / "near"
+    if there != "nothing":
+        (tmp_path / ("target" if there == "link" else "near")).mkdir()
+    if there == "link":
+        path.symlink_to(tmp_path / "target")
+    with files.atomic_folder(path) as folder:
+        files.write_new(folder / "0.png", b"picture")
+        assert folder.parent == tmp_path
+        assert not path.exists() or not any(path.iterdir())
+    assert {name.name: name.read_bytes() for name in path.iterdir()} == {"0.png": b"picture"}
+    assert not [name for name in os.listdir(tmp_path) if ".part." in name]
+    assert path.is_symlink() == (there == "link")
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()], ids=["error", "ctrl-c"])
+def test_a_folder_that_fails_leaves_nothing(tmp_path, error):
+    """Whatever ends the block, the half-filled folder goes."""
+
+    def fail():
+        with files.atomic_folder(tmp_path / "near") as folder:
+            files.write_new(folder / "0.png", b"picture")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "kind", "words"),
+    [
+        ("near/x", UsageError, "near is not empty; give a new or empty folder"),
+        ("near", OutputError, "near cannot be made: a file is in the way"),
+        ("", OutputError, "its folder does not exist; make that first"),
+    ],
+)
+def test_a_folder_that_cannot_be_made(tmp_path, there, kind, words):
+    """One that holds something, a file of its name and a missing parent are refused before the block."""
+    path = tmp_path / "near" if there else tmp_path / "no" / "near"
+    if there:
+        (tmp_path / there).parent.mkdir(exist_ok=True)
+        (tmp_path / there).write_bytes(b"old")
+    before = tree(tmp_path)
+    with pytest.raises(kind) as caught, files.atomic_folder(path):
+        pytest.fail("the block was entered")
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+    assert tree(tmp_path) == before
+
+
+def test_F13_a_killed_writers_folder_goes_with_the_next(tmp_path):
+    """A half-filled folder that a killed process left is removed with all that is in it."""
+    left = tmp_path / f"near.part.{dead()}"
+    left.mkdir()
+    (left / "0.png").write_bytes(b"old")
+    with files.atomic_folder(tmp_path / "near"):
+        assert not left.exists()
+    assert os.listdir(tmp_path) == ["near"]
+
+
+def test_write_new_never_overwrites(tmp_path):
+    """A file that is there, or a link, stays."""
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for name in ("a", "b"):
+        with pytest.raises(OutputError, match=f"{name} cannot be made: a file is in the way"):
+            files.write_new(tmp_path / name, b"new")
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_F1_write_new_on_a_full_disk(tmp_path, monkeypatch):
+    """A full disk says what the file needs."""
+    real = os.fdopen
+    monkeypatch.setattr(os, "fdopen", lambda *a: Full(real(*a), 0))
+    with pytest.raises(OutputError, match=r"no space for .*: need 7 bytes"):
+        files.write_new(tmp_path / "0.png", b"picture")
+
+
+def test_json_lines_keep_undecodable_names(tmp_path):
+    """One row per line, in ASCII, as they come back."""
+    rows = [{"name": "bad\udcff\n.png", "reason": "é"}, {"name": "b", "reason": ""}]
+    files.write_json_lines(tmp_path / "a", rows)
+    lines = (tmp_path / "a").read_bytes().decode("ascii").splitlines()
+    assert [json.loads(line) for line in lines] == rows
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

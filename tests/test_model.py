@@ -8,7 +8,7 @@ import torch
 
 from lookalike import checkpoint
 from lookalike.baselines import BASELINES
-from lookalike.errors import DataError, ModelError
+from lookalike.errors import DataError, ModelError, UsageError
 from lookalike.gan import GAN
 from lookalike.methods import METHODS, stored
 from lookalike.model import Model
@@ -22,6 +22,8 @@ KINDS = [
     ("vtgan", "dcgan", "colour"),
     *((name, "", shape) for name in BASELINES for shape in SHAPES),
 ]
+
+TRAINING = {"images": 18, "counts": {"train": 40, "calibration": 12}, "value_range": [0, 1], "threads": 1}
 
 
 def images(shape, n=9, seed=1):
@@ -46,7 +48,7 @@ def make(small, make_source):
             method = stored.to_json(gan.method)
         limit = Threshold(detector.score(images(shape, 12, 7)).score, 0.25)
         classes = {"known": ("a", "b"), "against": ("c",)}
-        return Model(detector, limit, shape, classes, method, {"images": 18, "value_range": [0, 1]})
+        return Model(detector, limit, shape, classes, method, TRAINING)
 
     return model
 
@@ -64,7 +66,7 @@ def test_loaded_scores_are_bit_equal(name, net, shape, make, tmp_path):
     assert {k: v.tolist() for k, v in first.parts.items()} == {k: v.tolist() for k, v in again.parts.items()}
     assert loaded.shape == SHAPES[shape]
     assert loaded.classes == {"known": ("a", "b"), "against": ("c",)}
-    assert loaded.training == {"images": 18, "value_range": [0, 1]}
+    assert loaded.training == TRAINING
     assert loaded.threshold.value == model.threshold.value
     assert loaded.threshold.allowed == 0.25
     assert loaded.method == model.method
@@ -104,7 +106,78 @@ def test_wrong_shape(name, shape, make):
     with pytest.raises(DataError) as error:
         make(name).score(images(shape))
     text = f"this model takes images of shape (1, 8, 8), not {shape}; read them with size=(8, 8)"
+    if len(shape) == 1:
+        text = "this model takes arrays of uint8, shape (N, *(1, 8, 8)), not float32; read them with size=(8, 8)"
     assert str(error.value) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (np.zeros((2, 1, 8, 8)), "float64"),
+        (np.zeros((2, 1, 8, 8), np.float32), "float32"),
+        (np.zeros((2, 1, 8, 8), bool), "bool"),
+        (np.zeros((2, 1, 8, 8), np.int64), "int64"),
+        (torch.zeros(2, 1, 8, 8, dtype=torch.uint8), "Tensor"),
+        ([[0] * 64], "list"),
+        (None, "NoneType"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_wrong_type(given, named, make):
+    """Anything but uint8 images is refused with what was given and what is taken; floats are never guessed at."""
+    with pytest.raises(DataError) as error:
+        make("knn").score(given)
+    text = f"this model takes arrays of uint8, shape (N, *(1, 8, 8)), not {named}; read them with size=(8, 8)"
+    assert str(error.value) == text
+
+
+def test_wrong_type_of_vectors(make):
+    """A vectors' model takes float32 only."""
+    with pytest.raises(DataError, match=r"arrays of float32, shape \(N, \*\(9,\)\), not float64; give such vectors"):
+        make("knn", shape=(9,)).score(np.zeros((2, 9)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("name", "net"), [("pca", ""), ("knn", ""), ("anogan", "mlp")])
+def test_vectors_that_are_not_finite(name, net, value, make):
+    """NaN and infinity are counted and refused before anything is computed."""
+    asked = images((9,), 5)
+    asked[3, 2] = asked[1] = value
+    with pytest.raises(DataError, match=r"^2 of 5 vectors hold NaN or infinity"):
+        make(name, net, (9,)).score(asked)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (9,)], ids=str)
+def test_no_images(shape, make):
+    """An empty array is refused, not answered with empty verdicts."""
+    with pytest.raises(DataError, match="there are no images to score"):
+        make("knn", shape=shape).score(images(shape, 0))
+
+
+def test_scores_that_are_not_finite(make):
+    """Finite vectors whose score overflows are an error of the model, not a verdict."""
+    model = make("anogan", "mlp", (9,))
+    with pytest.raises(ModelError, match="scores are not finite"):
+        model.score(np.full((2, 9), 3e38, np.float32))
+
+
+def test_device(make, tmp_path, monkeypatch):
+    """The networks are made on the device that is asked for; one that is not there is a UsageError."""
+    make("anogan").save(tmp_path)
+    made = []
+
+    def recording(*arguments, **options):
+        made.append(options["device"])
+        return GAN(*arguments, **options)
+
+    monkeypatch.setattr("lookalike.model.GAN", recording)
+    assert Model.load(tmp_path).detector.gan.device == torch.device("cpu")
+    assert Model.load(tmp_path, torch.device("cpu", 0)).detector.gan.device == torch.device("cpu", 0)
+    assert made == ["cpu", torch.device("cpu", 0)]
+    for name in ("tpu", "cuda:99"):
+        with pytest.raises(UsageError, match=f"^--device {name} cannot be used here: .*; use cpu$"):
+            Model.load(tmp_path, name)
 
 
 def test_size_and_channels(make):
@@ -139,7 +212,7 @@ def test_tampered_threshold(name, make, tmp_path):
     rewritten(tmp_path, tensors={"calibration": torch.from_numpy(np.sort(model.threshold.calibration) + 1)})
     assert "is not its calibration scores' quantile" in refused(tmp_path)
     model.save(tmp_path)
-    rewritten(tmp_path, training={"false_alarms": 0.5})
+    rewritten(tmp_path, training={**TRAINING, "false_alarms": 0.5})
     assert "is not its calibration scores' quantile" in refused(tmp_path)
 
 
@@ -147,8 +220,116 @@ def test_tampered_threshold(name, make, tmp_path):
 def test_tampered_share(share, make, tmp_path):
     """A share of false alarms that is none is refused as a bad model, not with a crash."""
     make("knn").save(tmp_path)
-    rewritten(tmp_path, training={"false_alarms": share})
+    rewritten(tmp_path, training={**TRAINING, "false_alarms": share})
     refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("value_range", value) for value in ([1, 1], [2, 1], [0], [0, 1, 2], "0,1", [0, "1"], [False, True], 5, {})),
+        *(("value_range", value) for value in ([0, 10**400], [None, None])),
+        *(("threads", value) for value in (0, -1, 1.0, "2", True, None, 1025)),
+        *(("counts", value) for value in (None, {}, {"train": 1}, {"train": 1, "calibration": "<b>"}, [1, 2])),
+        ("counts", {"train": -1, "calibration": 1}),
+    ],
+    ids=str,
+)
+def test_D28_tampered_training(name, value, make, tmp_path):
+    """Facts of the training that a later command reads are refused by name where they are of a wrong kind."""
+    make("knn").save(tmp_path)
+    rewritten(tmp_path, training={**TRAINING, "false_alarms": 0.25, name: value})
+    assert f"the model's training.{name} is missing or cannot be what it says" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["value_range", "threads", "counts"])
+def test_D28_missing_training(name, make, tmp_path):
+    """Each of these facts is needed."""
+    make("knn").save(tmp_path)
+    rewritten(tmp_path, training={k: v for k, v in {**TRAINING, "false_alarms": 0.25}.items() if k != name})
+    assert f"the model's training.{name} is missing" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, [0, 4095], [-1.5, 2.5]], ids=str)
+def test_value_ranges_that_are_good(value, make, tmp_path):
+    """None and two numbers in order come back as they were."""
+    make("knn").save(tmp_path)
+    rewritten(tmp_path, training={**TRAINING, "false_alarms": 0.25, "value_range": value})
+    assert Model.load(tmp_path).training["value_range"] == value
+
+
+@pytest.mark.parametrize("kind", ["pca", "knn"])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"shape": [8, 8]},
+        {"shape": [2, 8, 8]},
+        {"shape": [1, 8, 9]},
+        {"shape": [65]},
+        {"shape": [1, 2**39, 2**39]},
+        {"method": {}},
+        {"method": {"name": "<b>"}},
+        {"method": {"name": "vtgan"}},
+        {"settings": {}},
+        {"settings": {"neighbours": "5", "components": "11"}},
+        {"settings": {"neighbours": 10**9}},
+        {"settings": {"components": 10**9}},
+        {"settings": {"components": True}},
+        {"settings": {"components": 0}},
+        {"settings": {"components": 3}},
+        {"classes": {"known": [], "against": []}},
+        {"classes": {"known": ["a"], "against": ["a"]}},
+        {"classes": {"known": ["a"], "against": [], "more": []}},
+    ],
+    ids=str,
+)
+def test_D28_forged_facts_of_a_baseline(facts, kind, make, tmp_path):
+    """Facts that do not fit a baseline's tensors, or are none of its own, are refused in one line."""
+    make(kind).save(tmp_path)
+    rewritten(tmp_path, **facts)
+    refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "tensor", "words"),
+    [
+        ("pca", "mean", torch.full((64,), torch.nan, dtype=torch.float64), "holds NaN or infinity"),
+        ("pca", "mean", torch.zeros(64), "has dtype torch.float32, expected torch.float64"),
+        ("pca", "components", torch.zeros(11, 63, dtype=torch.float64), "has shape (11, 63), expected (32, 64)"),
+        ("knn", "known", torch.zeros(5, 1, 8, 8), "has dtype torch.float32, expected torch.uint8"),
+        ("knn", "known", torch.zeros(5, 1, 8, 9, dtype=torch.uint8), "expected (5, 1, 8, 8)"),
+        ("knn", "known", torch.zeros(0, 1, 8, 8, dtype=torch.uint8), "expected (1, 1, 8, 8)"),
+        ("knn", "known", torch.zeros((), dtype=torch.uint8), "has shape (), expected (1, 1, 8, 8)"),
+        ("knn", "more", torch.zeros(1, dtype=torch.uint8), "is not part of the network"),
+        ("knn", "calibration", torch.zeros(12), "has dtype torch.float32, expected torch.float64"),
+        ("anogan", "calibration", torch.zeros(3, 4, dtype=torch.float64), "has shape (3, 4), expected (12,)"),
+        ("anogan", "calibration", torch.full((12,), torch.inf, dtype=torch.float64), "holds NaN or infinity"),
+        ("anogan", "D.trunk.conv1.bias", torch.full((4,), torch.nan), "holds NaN or infinity"),
+    ],
+)
+def test_D20_to_D23_forged_tensors(kind, name, tensor, words, make, tmp_path):
+    """NaN, another dtype, another shape, none or one too many: the first offending tensor is named."""
+    make(kind).save(tmp_path)
+    rewritten(tmp_path, tensors={name: tensor})
+    line = refused(tmp_path)
+    assert f"tensor '{name}' " in line and words in line
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"steps": 0}, {"steps": "9"}, {"steps": 2.5}, {"batch": 10**9}, {"batch": 0}, {"restarts": -1}, {"seed": None},
+        {"lam": 2}, {"lam": "0.2"}, {"lr": 0}, {"lr": 10**400}, {"tolerance": -1}, {"patience": 0}, {"patience": True},
+        {"reduce": "max"}, {"reduce": ["sum"]}, {"layer": 1}, {"layer": ["pool1"]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_D28_forged_search(search, make, tmp_path):
+    """A search setting of another type or out of range is refused when loading, by its name, not when scoring."""
+    model = make("anogan")
+    model.save(tmp_path)
+    rewritten(tmp_path, settings={**model.detector.facts(), **search})
+    assert f"search: {next(iter(search))} is " in refused(tmp_path)
 
 
 @pytest.mark.parametrize(

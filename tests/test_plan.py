@@ -168,6 +168,9 @@ def test_open_choices_name_what_the_papers_leave_open():
         ({"size": "9,9"}, UsageError, "9"),
         ({"known": ("nine",)}, DataError, "no class 'nine'"),
         ({"known": ("3,8",), "method": "mcgan"}, UsageError, "class 8 is both known and against"),
+        ({"method": "mcgan", "against": ()}, UsageError, r"mcgan learns from another class's images; name one \(--ag"),
+        ({"method": "vtgan", "against": ("8",)}, UsageError, "vtgan does not use --against"),
+        ({"method": "pca", "against": ("8",)}, UsageError, "pca does not use --against"),
     ],
 )
 def test_what_cannot_end_well_is_refused_before_training(changes, kind, words):

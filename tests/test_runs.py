@@ -107,7 +107,7 @@ def test_config_records_everything_that_made_the_run(done):
         name: importlib.metadata.version(name) for name in packages
     }
     assert config["machine"]["threads"] == 1 and config["machine"]["device"] == "cpu"
-    assert "at most 0.05 false alarms" in config["open_choices"]["threshold"]
+    assert "0.05 false alarms" in config["open_choices"]["threshold"]
     if method not in BASELINES:
         assert config["open_choices"]["V(x)"].startswith("lambda 0.2, sum over pixels and features")
         assert config["open_choices"]["network"].startswith("Anogan(width=4, ")
@@ -134,7 +134,7 @@ def test_metrics_are_finite_numbers_and_count_images(done):
 
 
 def test_split_lists_the_content_of_each_part(done):
-    """split.json holds the keys of the images of `split` in the training, calibration and against parts."""
+    """split.json holds the keys of the images that `split` puts in each part; the test part is of all classes."""
     method, out = done
     images = read("digits", size=(8, 8))
     parts = split(images, test=0.2, calibration=0.2, seed=0)
@@ -146,6 +146,7 @@ def test_split_lists_the_content_of_each_part(done):
         "train": keys(parts.train, "3"),
         "calibration": keys(parts.calibration, "3"),
         "against": keys(parts.train, "8") if method == "mcgan" else [],
+        "test": [images.keys[i] for i in parts.test],
     }
 
 
@@ -172,8 +173,8 @@ def test_the_model_holds_the_last_weights_and_no_clock(done):
     tensors, facts = checkpoint.load_model(out)
     assert facts["classes"]["known"] == ["3"] and facts["shape"] == [1, 8, 8]
     assert "seconds" not in (out / "model.json").read_text() and facts["training"]["data"] == "digits"
-    counts = files.read_json(out / "config.json")["data"]
-    assert facts["training"]["counts"] == {name: counts[name] for name in ("train", "calibration", "against")}
+    counts, names = files.read_json(out / "config.json")["data"], ("train", "calibration", "against")
+    assert {name: facts["training"]["counts"][name] for name in names} == {name: counts[name] for name in names}
     if method in BASELINES:
         assert facts["kind"] == method
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lookalike.cli import main
@@ -10,6 +11,7 @@ SETTINGS: dict[str, Any] = {
     "known": ("3",), "size": "8,8", "width": 4, "z": 8, "images": 256, "search_steps": 5, "threads": 1,
 }  # fmt: skip
 AGAINST = {"mcgan": ("8",)}
+PROGRESS = re.compile(r"(reading|training|calibrating|scoring|scoring known|scoring unknown)(: \d+ images)?\n")
 
 
 def settings(method: str = "anogan", **changes: Any) -> dict[str, Any]:
@@ -26,11 +28,16 @@ def train(out, *more: str, method: str = "anogan", data: str = "digits") -> list
 
 
 def call(capsys, *argv: object) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command that runs in this process."""
+    """Exit code, standard output and standard error of a command that runs in this process, without its progress."""
     capsys.readouterr()
     code = main([str(token) for token in argv])
     out, err = capsys.readouterr()
-    return code, out, err
+    return code, out, without_progress(err)
+
+
+def without_progress(err: str) -> str:
+    """Standard error without the line that each stage begins with."""
+    return "".join(line for line in err.splitlines(keepends=True) if not PROGRESS.fullmatch(line))
 
 
 def _flag(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import sys
 import traceback
@@ -12,7 +13,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 from cyclopts.config import Dict
 
-from lookalike.errors import LookalikeError, UsageError, show
+from lookalike.errors import LookalikeError, OutputError, UsageError, memory_guard, show
 from lookalike.interrupts import Stopped, stop_on_sigterm
 
 CONFIG_LIMIT = 1 << 20  # bytes
@@ -87,7 +88,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     tokens = sys.argv[1:] if argv is None else argv
     try:
-        app.meta(tokens, exit_on_error=False, print_error=False)
+        with memory_guard():
+            app.meta(tokens, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except BrokenPipeError:
         # the reader of our output left, as `head` does
@@ -111,6 +113,8 @@ def _verdict(error: BaseException) -> tuple[str, int]:
         return str(error), error.exit_code
     if isinstance(error, CycloptsError):
         return _sentence(error), UsageError.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "standard output cannot be written: no space is left", OutputError.exit_code
     return f"{show(repr(error), 500)}: this is a bug in lookalike; please report it with the output of --debug", 1
 
 
@@ -127,7 +131,7 @@ def _sentence(error: CycloptsError) -> str:
         near = difflib.get_close_matches(key.replace("_", "-"), flags, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         return f"{error.token.source}: no setting is called {show(key, 60)}; {hint}see --help"
-    return " ".join(str(error).split()).rstrip(".") + "; see --help"
+    return " ".join(str(error).split()).removesuffix(", ...").rstrip(".") + "; see --help"
 
 
 def entry() -> None:

@@ -28,6 +28,8 @@ Run = Annotated[Path, Parameter(help="A run folder that train wrote.")]
 Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]
 OnBad = Annotated[Literal["fail", "skip"], Parameter(help="What to do with an image that cannot be read.")]
 Json = Annotated[bool, Parameter(name="--json", help="Print results as JSON.", negative=())]
+Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1 or mps.")]
+Threads = Annotated[int | None, Parameter(help="CPU threads; default: as many as trained, for the same bits.")]
 Flat = Parameter(name="*")
 
 
@@ -85,7 +87,7 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
     counts = model.training["counts"]
     known = show(", ".join(facts["known"]))
     _say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds'] or 0:.0f} s)")
-    allowed = f"at most {facts['false_alarms']:g} false alarms, set on {counts['calibration']} held-out images"
+    allowed = f"{facts['false_alarms']:g} false alarms expected at most, set on {counts['calibration']} held-out images"
     _say(f"threshold {facts['threshold']:.6g}: {allowed}")
     _say(f"next: lookalike score {show(out)} IMAGES -o scores.csv")
 
@@ -98,13 +100,16 @@ def score(
     out: Out,
     nearest: Annotated[Path | None, Parameter(help="Folder for each image's nearest generated image (PNG).")] = None,
     on_bad: OnBad = "fail",
+    device: Device = "cpu",
+    threads: Threads = None,
     json_: Json = False,
 ) -> None:
     """Scores IMAGES into a .csv or .jsonl file: score, p-value, flagged or not, and the parts of the score."""
     from lookalike.model import Model
     from lookalike.use.scorefile import write
 
-    model = Model.load(run)
+    model = Model.load(run, device=device)
+    _use(threads or model.training["threads"])
     with _progress() as report:
         counts = write(model, images, out, nearest=nearest, on_bad=on_bad, report=report)
     if json_:
@@ -121,13 +126,17 @@ def evaluate(
     *,
     unknown: Annotated[tuple[str, ...], Parameter(help="Unknown classes; default: all others.", negative=())] = (),
     on_bad: OnBad = "fail",
+    device: Device = "cpu",
+    threads: Threads = None,
     json_: Json = False,
 ) -> None:
     """Measures a run on unseen images of DATA: AUC with an interval, false alarms and misses at the run's threshold."""
+    from lookalike.model import Model
     from lookalike.use.evaluate import evaluate as measure
 
+    _use(threads or Model.load(run).training["threads"])
     with _progress() as report:
-        figures = measure(run, data, unknown=unknown, on_bad=on_bad, report=report, warn=_warn)
+        figures = measure(run, data, unknown=unknown, on_bad=on_bad, device=device, report=report, warn=_warn)
     if json_:
         _print_json(figures)
         return
@@ -215,19 +224,28 @@ def describe(
         _say(f"{name:16s} {value}")
 
 
-def cite(method: Annotated[MethodName, Parameter(help="Its name; see `lookalike methods`.")], /) -> None:
+def cite(
+    method: Annotated[MethodName, Parameter(help="Its name; see `lookalike methods`.")], /, *, json_: Json = False
+) -> None:
     """Prints the BibTeX of a method's paper."""
     from lookalike.papers import BIBTEX
 
     (row,) = [row for row in _methods() if row["name"] == method]
-    print(BIBTEX[row["paper"]])
+    bibtex = BIBTEX[row["paper"]]
+    _print_json({"paper": row["paper"], "bibtex": bibtex}) if json_ else print(bibtex)
 
 
 def _methods() -> list[dict[str, Any]]:
     from lookalike.baselines import BASELINES
     from lookalike.methods import METHODS
+    from lookalike.nets.anogan import Anogan
+    from lookalike.settings import PRESETS
 
-    rows = [{"name": m.name, "paper": m.paper, "summary": m.summary, "axes": _axes(m)} for m in METHODS.values()]
+    small = Anogan(width=PRESETS["small"]["width"])
+    rows = [
+        {"name": m.name, "paper": m.paper, "summary": m.summary, "axes": _axes(m.but(net=small))}
+        for m in METHODS.values()
+    ]
     return rows + [
         {"name": n, "paper": "scikit-learn-2011", "summary": b.summary, "axes": {}} for n, b in BASELINES.items()
     ]
@@ -241,7 +259,7 @@ def _axes(method: Any) -> dict[str, str]:
         "loss": ", ".join(repr(loss) for loss in method.losses),
         "head": repr(method.head),
         "latent": repr(method.latent),
-        "net": repr(method.net),
+        "net": f"{method.net!r} in preset small",
         "optimiser": repr(method.optimiser),
         "trains beside": ", ".join(f"{twin.name}: {twin.method(method).net!r}" for twin in method.twins) or "nothing",
     }
@@ -249,6 +267,12 @@ def _axes(method: Any) -> dict[str, str]:
 
 def _interval(value: float | None, of: dict[str, Any]) -> str:
     return f"{value:.3f} [{of['low']:.3f}, {of['high']:.3f}]" if value is not None else f"undefined: {of.get('reason')}"
+
+
+def _use(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 def _say(text: str) -> None:
@@ -274,16 +298,30 @@ def _warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
+def _line_per_stage() -> Callable[[str, int, int], None]:
+    said: set[str] = set()
+
+    def told(stage: str, _done: int, of: int) -> None:
+        if stage not in said:
+            said.add(stage)
+            print(f"{stage}: {of} images" if of > 1 else stage, file=sys.stderr)
+
+    return told
+
+
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error; where that is no terminal, nothing."""
+    """A bar on standard error; where that is no terminal, a line per stage."""
+    if not sys.stderr.isatty():
+        yield _line_per_stage()
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=1)
 
         def told(stage: str, done: int, of: int) -> None:

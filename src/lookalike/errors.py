@@ -5,6 +5,9 @@ A message is one line that says what was given, what is accepted and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class LookalikeError(ValueError):
     """Base of every error that a user can cause or mend; `exit_code` is the command line's exit code."""
@@ -50,6 +53,18 @@ class LockedError(LookalikeError):
     """An output folder that another process is writing (exit code 8)."""
 
     exit_code = 8
+
+
+@contextmanager
+def memory_guard() -> Iterator[None]:
+    """Turns the many ways to run out of memory into a ResourceError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error)
+        if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
+            raise ResourceError("out of memory; try a smaller --batch, --search-batch, --size or --width") from error
+        raise
 
 
 def show(name: object, limit: int = 200) -> str:

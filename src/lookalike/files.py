@@ -14,12 +14,13 @@ import math
 import os
 import re
 import resource
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lookalike.errors import LockedError, ModelError, OutputError, show
+from lookalike.errors import LockedError, ModelError, OutputError, UsageError, show
 
 JSON_LIMIT = 1 << 20  # bytes; parsing it stays below 50 MB
 JSON_DEPTH = 32
@@ -35,6 +36,7 @@ def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
 
     Yields a binary file; when the block ends it is synced and renamed to `path`, with the mode that umask allows. If
     the block raises, `path` is untouched and nothing is left behind. `size` is the number of bytes to come, if known.
+    What killed processes left of the same file goes first.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     try:
         if path.is_symlink():
             raise OutputError(f"{show(path)} is a link and is not written through; name the file it points to")
-        _unlink(part)  # of a killed namesake process
+        _remove_dead(path)
         descriptor = os.open(part, _NEW, 0o666)
         with os.fdopen(descriptor, "wb") as handle:
             yield handle
@@ -59,6 +61,48 @@ def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             _unlink(part)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Make the folder `path`, which must be new or empty, whole or not at all.
+
+    Yields a folder beside it, to be filled by `write_new`; when the block ends it is renamed to `path`. If the block
+    raises, nothing is left behind.
+
+    Raises
+    ------
+    UsageError
+        `path` holds something.
+    OutputError
+        As `atomic`.
+    """
+    path = Path(os.path.realpath(path))
+    part = path.with_name(f"{path.name}.part.{os.getpid()}")
+    try:
+        if path.exists() and any(path.iterdir()):
+            raise UsageError(f"{show(path)} is not empty; give a new or empty folder")
+        _remove_dead(path)
+        part.mkdir()
+        yield part
+        _sync_folder(part)
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _output_error(error, path) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write `data` to a file that is not there yet, of a folder that is made whole or not at all."""
+    try:
+        with os.fdopen(os.open(path, _NEW, 0o666), "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            _sync(handle.fileno(), len(data))
+    except OSError as error:
+        raise _output_error(error, path, len(data)) from error
 
 
 def write_bytes(path: Path, data: bytes | bytearray) -> None:
@@ -75,6 +119,11 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` atomically, as `json_bytes` spells it."""
     write_bytes(path, json_bytes(value))
+
+
+def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write each row as one line of ASCII JSON to `path`, atomically. Raises ValueError for NaN."""
+    write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
 
 def json_bytes(value: Any) -> bytes:
@@ -255,6 +304,33 @@ def _remove_parts(folder: Path) -> None:
         for name in filter(_PART.fullmatch, names):
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(root, name))
+
+
+def _remove_dead(path: Path) -> None:
+    """Remove what killed processes, or a namesake of this one, left of writing `path`."""
+    part = re.compile(re.escape(path.name) + r"\.part\.([0-9]{1,9})")
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            found = part.fullmatch(entry.name)
+            if found is None or _alive(int(found[1])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                _unlink(Path(entry))
+
+
+def _alive(pid: int) -> bool:
+    """Whether another process of this number runs on this machine."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is someone else's
+        return True
+    return True
 
 
 def _output_error(error: OSError, path: Path, need: int = 0) -> OutputError:

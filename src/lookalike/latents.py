@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,9 @@ class Latent(Protocol):
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """(n, z_dim) float32 on the CPU."""
 
+    def within(self, z: Tensor) -> Tensor:
+        """z (n, z_dim) brought back to where the prior has its mass, row by row; the search stays there."""
+
 
 @dataclass(frozen=True)
 class Normal:
@@ -30,6 +34,10 @@ class Normal:
         """(n, z_dim) standard normal float32."""
         return torch.randn(n, self.z_dim, generator=generator)
 
+    def within(self, z: Tensor) -> Tensor:
+        """Rows longer than sqrt(z_dim), the length of nearly all draws, are shortened to it."""
+        return z * (math.sqrt(self.z_dim) / z.norm(dim=1, keepdim=True)).clamp(max=1)
+
 
 @dataclass(frozen=True)
 class Uniform:
@@ -40,3 +48,7 @@ class Uniform:
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """(n, z_dim) float32 in [-1, 1)."""
         return torch.rand(n, self.z_dim, generator=generator) * 2 - 1
+
+    def within(self, z: Tensor) -> Tensor:
+        """Entries clamped to [-1, 1]."""
+        return z.clamp(-1, 1)

@@ -100,6 +100,11 @@ class Method:
             ),
         ]
 
+    @property
+    def needs_others(self) -> bool:
+        """Whether D is shown images of other classes, so that some must be named."""
+        return any(isinstance(stream, NeedsOthers) for stream, _ in self.d_sees)
+
     def but(self, **changes: Any) -> Method:
         """This method with other values on some axes: how a paper's delta is written."""
         return replace(self, **changes)
@@ -109,3 +114,7 @@ class NeedsTwin:
     """Base of streams that show a twin's images; `twin` is the twin's name."""
 
     twin: str
+
+
+class NeedsOthers:
+    """Base of streams that show images of classes that are not to be known."""

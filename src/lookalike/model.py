@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +15,14 @@ from torch import Tensor
 
 from lookalike import checkpoint
 from lookalike.baselines import BASELINES
-from lookalike.errors import DataError, LookalikeError, ModelError, show
+from lookalike.errors import DataError, LookalikeError, ModelError, UsageError, show
 from lookalike.gan import GAN
 from lookalike.methods import stored
 from lookalike.use.invert import Search
 from lookalike.use.score import Detector, Floats, GANDetector, Pixels, Threshold
 
 CALIBRATION = "calibration"
+ROLES = ("known", "against")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Model:
     method : dict
         The method as JSON.
     training : dict
-        Facts of the training, as JSON.
+        Facts of the training, as JSON; "counts", "value_range" and "threads" are needed to use the model.
     """
 
     detector: Detector
@@ -77,17 +79,30 @@ class Model:
         Raises
         ------
         DataError
-            For images of another shape.
+            For none, or images of another type or shape, or vectors that are not finite.
+        ModelError
+            If a score is not finite.
         """
         pixels = getattr(images, "pixels", images)
-        if tuple(pixels.shape[1:]) != self.shape:
-            raise DataError(
-                f"this model takes images of shape {self.shape}, not {tuple(pixels.shape[1:])}; "
-                f"read them with size={self.size}"
-            )
+        self._check(pixels)
         said = self.detector.score(pixels)
+        if not all(np.isfinite(numbers).all() for numbers in (said.score, *said.parts.values())):
+            raise ModelError("the model's scores are not finite on these images; use another model or train again")
         limit = self.threshold
         return Verdicts(said.score, limit.p_values(said.score), limit.flags(said.score), said.parts, said.nearest)
+
+    def _check(self, pixels: Any) -> None:
+        """Raises DataError for what this model cannot score."""
+        dtype, how = ("uint8", f"read them with size={self.size}") if self.size else ("float32", "give such vectors")
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != dtype:
+            given = f"{pixels.dtype}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+            raise DataError(f"this model takes arrays of {dtype}, shape (N, *{self.shape}), not {show(given)}; {how}")
+        if pixels.shape[1:] != self.shape:
+            raise DataError(f"this model takes images of shape {self.shape}, not {pixels.shape[1:]}; {how}")
+        if not len(pixels):
+            raise DataError("there are no images to score; give at least one")
+        if bad := np.count_nonzero(~np.isfinite(pixels).reshape(len(pixels), -1).all(1)):
+            raise DataError(f"{bad} of {len(pixels)} vectors hold NaN or infinity; mend them or leave them out")
 
     def save(self, folder: Path) -> None:
         """Writes model.safetensors and model.json."""
@@ -104,37 +119,99 @@ class Model:
         checkpoint.save_model(folder, self.detector.tensors() | scores, facts)
 
     @classmethod
-    def load(cls, folder: Path | str) -> Model:
-        """The model that `save` wrote; raises ModelError for anything else."""
+    def load(cls, folder: Path | str, device: torch.device | str = "cpu") -> Model:
+        """The model that `save` wrote, to be used on `device`.
+
+        Raises
+        ------
+        ModelError
+            For anything else in `folder`.
+        UsageError
+            For a device that cannot be used here.
+        """
+        check_device(device)
         folder = Path(folder)
         tensors, facts = checkpoint.load_model(folder)
         try:
-            calibration = tensors.pop(CALIBRATION).numpy()
+            _check_facts(facts)
             training = dict(facts["training"])
-            threshold = Threshold(calibration, training.pop("false_alarms"))
-            detector = _detector(tensors, facts)
-            classes = {role: tuple(facts["classes"][role]) for role in ("known", "against")}
-            model = cls(detector, threshold, tuple(facts["shape"]), classes, facts["method"], training)
+            threshold = Threshold(_calibration(tensors), training.pop("false_alarms"))
+            detector = _detector(tensors, facts, device)
         except ModelError:
             raise
-        except (LookalikeError, KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"{show(folder)} is not a model that this version can build: {show(repr(error))}"
-            ) from error
-        if not (np.isfinite(calibration).all() and threshold.value == facts["threshold"]):
+        # what a forged file can make Python or torch say
+        except (LookalikeError, LookupError, TypeError, AttributeError, ArithmeticError, ValueError, RuntimeError) as e:
+            raise ModelError(f"{show(folder)} is not a model that this version can build: {show(repr(e))}") from e
+        if threshold.value != facts["threshold"]:
             raise ModelError(
                 f"{show(folder)}: the threshold {facts['threshold']} is not its calibration scores' quantile"
             )
-        return model
+        classes = {role: tuple(facts["classes"][role]) for role in ROLES}
+        return cls(detector, threshold, tuple(facts["shape"]), classes, facts["method"], training)
 
 
-def _detector(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Detector:
+def check_device(device: torch.device | str) -> None:
+    """Raises UsageError for a device that cannot be used here."""
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        reason = show(str(error).split(". ")[0])
+        raise UsageError(f"--device {show(device)} cannot be used here: {reason}; use cpu") from error
+
+
+def _check_facts(facts: dict[str, Any]) -> None:
+    """Raises ModelError where the facts that `checkpoint` leaves open are not a model's."""
+    training, shape, classes = facts["training"], facts["shape"], facts["classes"]
+    counts = training.get("counts")
+    checks = {
+        "shape": (len(shape) == 3 and shape[0] in (1, 3)) or len(shape) == 1,
+        "classes": set(classes) == set(ROLES)
+        and classes["known"]
+        and not set(classes["known"]) & set(classes["against"]),
+        "method": facts["kind"] not in BASELINES or facts["method"] == {"name": facts["kind"]},
+        "training.value_range": _is_range(training.get("value_range", ())),
+        "training.threads": _is_count(training.get("threads")) and 1 <= training["threads"] <= 1024,
+        "training.counts": isinstance(counts, dict)
+        and {"train", "calibration"} <= set(counts)
+        and all(map(_is_count, counts.values())),
+    }
+    for name, good in checks.items():
+        if not good:
+            raise ModelError(
+                f"the model's {name} is missing or cannot be what it says; use another copy or train again"
+            )
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_range(value: Any) -> bool:
+    """Whether this is None, or two finite numbers in rising order."""
+    if value is None:
+        return True
+    return (
+        isinstance(value, list)
+        and [type(number) in (int, float) for number in value] == [True, True]
+        and -sys.float_info.max <= value[0] < value[1] <= sys.float_info.max
+    )
+
+
+def _calibration(tensors: dict[str, Tensor]) -> Floats:
+    """The held-out scores, taken out of `tensors`."""
+    found = {name: tensors.pop(name) for name in (CALIBRATION,) if name in tensors}
+    size = sum(tensor.numel() for tensor in found.values())
+    checkpoint.match(found, {CALIBRATION: torch.empty(size, dtype=torch.float64, device="meta")}, "the model")
+    return np.asarray(found[CALIBRATION].numpy())
+
+
+def _detector(tensors: dict[str, Tensor], facts: dict[str, Any], device: torch.device | str) -> Detector:
     if facts["kind"] in BASELINES:
-        return BASELINES[facts["kind"]].restore(tensors, facts["settings"])
+        return BASELINES[facts["kind"]].restore(tensors, facts["settings"], tuple(facts["shape"]))
     if facts["kind"] != GANDetector.kind:
         known = ", ".join((GANDetector.kind, *BASELINES))
         raise ModelError(f"the file names a model of kind {show(facts['kind'])}; this version knows: {known}")
     averaged = any(name.startswith("average.") for name in tensors)
-    gan = GAN(stored.from_json(facts["method"]), tuple(facts["shape"]), ema=0.5 if averaged else 0.0)
+    gan = GAN(stored.from_json(facts["method"]), tuple(facts["shape"]), device=device, ema=0.5 if averaged else 0.0)
     gan.load(tensors, training=False)
     return GANDetector(gan, Search(**facts["settings"]))

@@ -23,6 +23,7 @@ from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.nets import Net
 from lookalike.settings import PRESETS, TrainSettings
 from lookalike.streams import Source
+from lookalike.train import check_batch
 from lookalike.use.invert import Inverter, Search
 from lookalike.use.score import Threshold
 
@@ -42,8 +43,8 @@ class Plan:
         Where the images come from.
     images : Images
         All images, at the size that the network sees.
-    train, calibration, against : Index
-        Rows that train as known, that set the threshold, and that are shown as other classes.
+    train, calibration, against, test : Index
+        Rows that train as known, that set the threshold, that are shown as other classes, and that are never used.
     known, others : tuple of str
         Class names.
     method : Method or None
@@ -56,6 +57,7 @@ class Plan:
     train: Index
     calibration: Index
     against: Index
+    test: Index
     known: tuple[str, ...]
     others: tuple[str, ...]
     method: Method | None
@@ -78,7 +80,8 @@ class Plan:
             reduce=s.reduce,
             layer=s.layer,
             steps=s.search_steps or PRESETS[s.preset]["search_steps"],
-            lr=s.search_lr,
+            lr=s.search_lr or PRESETS[s.preset]["search_lr"],
+            prior=s.prior,
             restarts=s.restarts,
             tolerance=s.tolerance,
             patience=s.patience,
@@ -88,12 +91,13 @@ class Plan:
 
     def keys(self) -> dict[str, list[str]]:
         """Content keys of the images of each part, for the run's record."""
-        parts = {"train": self.train, "calibration": self.calibration, "against": self.against}
+        parts = {"train": self.train, "calibration": self.calibration, "against": self.against, "test": self.test}
         return {name: [self.images.keys[i] for i in rows] for name, rows in parts.items()}
 
     def data_digest(self) -> str:
-        """One hash over all parts: a resumed run must see the same."""
-        return hashlib.sha256(repr(self.keys()).encode()).hexdigest()
+        """One hash over all images that are used: a resumed run must see the same."""
+        used = {name: keys for name, keys in self.keys().items() if name != "test"}
+        return hashlib.sha256(repr(used).encode()).hexdigest()
 
 
 def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
@@ -111,7 +115,9 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
     settings = _with_preset(settings, images.shape)
-    known, others = _names(settings.known, images), _names(settings.against, images)
+    method = _method(settings) if settings.method in METHODS else None
+    _check_others(settings, needed=method is not None and method.needs_others)
+    known, others = images.names_of(settings.known), images.names_of(settings.against)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is both known and against; name it once")
     parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
@@ -126,7 +132,8 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         against=parts.train[is_other[parts.train]],
         known=known,
         others=others,
-        method=_method(settings) if settings.method in METHODS else None,
+        test=parts.test,
+        method=method,
     )
     if len(plan.train) < 2 or (others and len(plan.against) < 2):
         role, names = ("known", known) if len(plan.train) < 2 else ("against", others)
@@ -134,6 +141,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     # what cannot end well is refused before it begins
     Threshold(np.zeros(len(plan.calibration)), settings.false_alarms)
     if plan.method is not None:
+        check_batch(plan.method, settings.batch)
         Inverter(GAN(plan.method, images.shape), plan.search())
     return plan
 
@@ -152,31 +160,34 @@ def _with_preset(settings: TrainSettings, shape: tuple[int, ...]) -> TrainSettin
     width = settings.width or (8 * preset["width"] if net == "mlp" else preset["width"])
     every = {"log_every": 100, "sample_every": 8, "save_every": 10}
     steps = {name: getattr(settings, name) or max(settings.batch, images // times) for name, times in every.items()}
-    search = settings.search_steps or preset["search_steps"]
+    search = {name: getattr(settings, name) or preset[name] for name in ("search_steps", "search_lr")}
     size = ",".join(map(str, shape[1:])) if len(shape) == 3 else None
-    filled = {"images": images, "net": net, "width": width, "search_steps": search, "size": size}
-    return settings.model_copy(update=filled | steps)
+    filled = {"images": images, "net": net, "width": width, "size": size}
+    return settings.model_copy(update=filled | steps | search)
 
 
 def _read(data: str | Path, s: TrainSettings) -> Images:
-    source = open_source(data, value_range=s.low_high)
+    source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
     size = s.sides
     if not source.vectors and size is None:
         size = aspect_size(data, PRESETS[s.preset]["side"], NETS[s.net or "anogan"]().multiple)
-    return read(data, size=size, channels=1 if s.grey else None, on_bad=s.on_bad, value_range=s.low_high)
+    return read(data, size=size, channels=1 if s.grey else None, **s.reading())
 
 
-def _names(given: tuple[str, ...], images: Images) -> tuple[str, ...]:
-    """Class names, each given whole or several in one text separated by commas."""
-    names = [name for text in given for name in ([text] if text in images.classes else text.split(","))]
-    images.of(*names)  # refuses an unknown class with a hint
-    return tuple(dict.fromkeys(names))
+def _check_others(settings: TrainSettings, *, needed: bool) -> None:
+    if needed and not settings.against:
+        raise UsageError(
+            f"{settings.method} learns from another class's images; name one (--against), "
+            "or use vtgan, which needs none"
+        )
+    if settings.against and not needed:
+        raise UsageError(f"{settings.method} does not use --against; leave it out or use --method mcgan")
 
 
 def _method(s: TrainSettings) -> Method:
     """The named method with the settings' values on its axes."""
     named = METHODS[s.method]
-    shares = [1.0 if stream.made or stream.real else s.decoys for stream, _ in named.d_sees]
+    shares = [share if stream.made or stream.real else share * s.decoys for stream, share in named.d_sees]
     streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
     net: Net = NETS[s.net or "anogan"](width=s.width)
@@ -198,7 +209,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
     common = {
         "resize filter": "bilinear, antialiased",
         "training images": f"all but the held-out ones: {len(plan.train)}",
-        "threshold": f"{threshold}, at most {s.false_alarms:g} false alarms",
+        "threshold": f"{threshold}, {s.false_alarms:g} false alarms expected at most",
     }
     if method is None:
         return common
@@ -214,7 +225,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "f(x) of V(x)": s.layer or method.net.feature_layer,
         "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
         "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "
-        f"{s.restarts} start(s) from the prior, converged at < {s.tolerance:g} over {s.patience} steps",
+        f"{s.restarts} start(s) from the prior, {'kept within it' if s.prior else 'free to leave it'}, converged at < {s.tolerance:g} over {s.patience} steps",
         "batch norm when scoring": "inference statistics",
         "averaged generator": f"decay {s.ema:g} per step" if s.ema else "none",
     }

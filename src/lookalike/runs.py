@@ -6,35 +6,33 @@ Stopped or killed at any moment, a run goes on from its newest checkpoint and en
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
 from lookalike import checkpoint, files, interrupts
 from lookalike import plan as plans
 from lookalike.baselines import BASELINES
 from lookalike.data import Images
-from lookalike.errors import DivergedError, ResourceError, UsageError, show
+from lookalike.errors import DivergedError, UsageError, memory_guard, show
 from lookalike.gan import GAN
 from lookalike.method import Method
 from lookalike.methods import stored
 from lookalike.model import Model
 from lookalike.plan import Plan
-from lookalike.seeds import generator
+from lookalike.samples import draw_samples
 from lookalike.settings import TrainSettings
 from lookalike.streams import Source
 from lookalike.train import Progress, train
-from lookalike.use.score import Detector, GANDetector, Threshold, as_pixels
+from lookalike.use.score import Detector, GANDetector, Threshold
 
 CONFIG, METRICS, SPLIT, BAD_FILES = "config.json", "metrics.jsonl", "split.json", "bad_files.jsonl"
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
@@ -75,15 +73,15 @@ def run(
         After a signal, with a checkpoint saved.
     """
     torch.set_num_threads(settings.threads)
-    with _memory():
+    with memory_guard():
         report("reading", 0, 1)
         plan = plans.make(data, settings)
     folder = files.make_folder(out)
     _begun(folder)  # a folder of someone else's is not even locked
-    with files.lock(folder), _memory():
+    with files.lock(folder), memory_guard():
         _begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
-            return Model.load(folder)
+            return Model.load(folder, device=settings.device)
         detector = _fitted(folder, plan) if plan.method is None else _trained(folder, plan, plan.method, report, warn)
         model = _calibrated(plan, detector, report)
         model.save(folder)
@@ -126,14 +124,14 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Cal
     done = start
     with interrupts.deferred() as request, _exact():
         if start == 0:
-            _draw_samples(folder, gan, 0, s.seed)
+            draw_samples(folder, gan, 0, s.seed)
         try:
             for progress in train(gan, source, images=total, batch=batch, start=start, precision=precision):
                 done, last = progress.step, progress.step == steps
                 if last or _due(progress.images, batch, s.log_every):
                     _log(folder / METRICS, progress, before + time.monotonic() - began)
                 if last or _due(progress.images, batch, s.sample_every):
-                    _draw_samples(folder, gan, progress.images, s.seed)
+                    draw_samples(folder, gan, progress.images, s.seed)
                 if last or request.number or _due(progress.images, batch, s.save_every):
                     save(progress.step)
                 if request.number:
@@ -164,6 +162,7 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
         "seed": plan.settings.seed,
         "counts": {name: len(keys) for name, keys in plan.keys().items()},
         "value_range": plan.settings.low_high,
+        "threads": plan.settings.threads,
     }
     classes = {"known": plan.known, "against": plan.others}
     return Model(detector, threshold, plan.images.shape, classes, method, training)
@@ -251,12 +250,12 @@ def _drop_metrics_after(path: Path, images: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text("ascii").splitlines():
+    for line in path.read_text("ascii", "replace").splitlines():
         try:
-            row = json.loads(line)
-        except ValueError:
+            beyond = json.loads(line)["images"] > images
+        except (ValueError, TypeError, LookupError):
             break
-        if row["images"] > images:
+        if beyond:
             break
         kept.append(line + "\n")
     files.write_text(path, "".join(kept))
@@ -272,31 +271,6 @@ def _due(images: int, batch: int, every: int | None) -> bool:
     return every is not None and images // every > (images - batch) // every
 
 
-def _draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
-    """Grids of 64 images from z that stay the same all along; a twin's beside them; none for vectors."""
-    if len(gan.shape) != 3:
-        return
-    for prefix, player in {"": gan, **{f"{name}-": twin for name, twin in gan.twins.items()}}.items():
-        z = player.method.latent.draw(64, generator(seed, "samples"))
-        path = files.make_folder(folder / "samples") / f"{prefix}{images:09d}.png"
-        files.write_bytes(path, png(grid(player.generate(z))))
-
-
-def grid(x: Tensor, columns: int = 8) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """(N, C, H, W) in [-1, 1] as one picture (rows * (H + 1), columns * (W + 1), C), uint8, with grey lines between."""
-    framed = np.pad(as_pixels(x.cpu()), ((0, -len(x) % columns), (0, 0), (0, 1), (0, 1)), constant_values=128)
-    n, c, h, w = framed.shape
-    rows = framed.reshape(n // columns, columns, c, h, w).transpose(0, 3, 1, 4, 2)
-    return np.ascontiguousarray(rows.reshape(n // columns * h, columns * w, c))
-
-
-def png(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    """(H, W, 1 or 3) uint8 as the bytes of a PNG file."""
-    out = BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(out, "png")
-    return out.getvalue()
-
-
 def _first_names(plan: Plan, method: Method, source: Source, step: int) -> list[str]:
     """The first real images that each D is shown at a step, twins' first."""
     index, batch = step * method.d_steps, plan.settings.batch
@@ -308,21 +282,10 @@ def _first_names(plan: Plan, method: Method, source: Source, step: int) -> list[
 @contextmanager
 def _exact() -> Iterator[None]:
     """Only operations whose results repeat to the bit."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs for it
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
-
-
-@contextmanager
-def _memory() -> Iterator[None]:
-    """Turns the many ways to run out of memory into one error."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        text = str(error)
-        if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
-            raise ResourceError("out of memory; try a smaller --batch, --search-batch, --size or --width") from error
-        raise

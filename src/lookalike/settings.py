@@ -60,6 +60,18 @@ class DataSettings(BaseModel):
         Range | None, Parameter(help="LOW,HIGH of 16-bit or float images; needed for float ones.")
     ] = None
 
+    max_bad: Annotated[float, Field(ge=0, le=1), Parameter(help="Share of unreadable images that skip accepts.")] = 0.05
+    allow_empty_class: Annotated[bool, Parameter(help="Accept class folders without an image.", negative=())] = False
+
+    def reading(self) -> dict[str, Any]:
+        """Keyword arguments of `lookalike.data.read`."""
+        return {
+            "on_bad": self.on_bad,
+            "max_bad": self.max_bad,
+            "value_range": self.low_high,
+            "allow_empty_class": self.allow_empty_class,
+        }
+
     @property
     def low_high(self) -> tuple[float, float] | None:
         """`value_range` as numbers."""
@@ -79,7 +91,10 @@ class SearchSettings(BaseModel):
     search_steps: Annotated[int | None, Field(ge=1), Parameter(help="Most steps per start; default: the preset's.")] = (
         None
     )
-    search_lr: Annotated[float, Field(gt=0, le=10), Parameter(help="Step size of Adam on z.")] = 0.1
+    search_lr: Annotated[
+        float | None, Field(gt=0, le=10), Parameter(help="Step size of Adam on z; default: the preset's.")
+    ] = None
+    prior: Annotated[bool, Parameter(help="Keep z where its prior has its mass.")] = True
     restarts: Annotated[int, Field(ge=1, le=1000), Parameter(help="Starts per image; the best counts.")] = 1
     tolerance: Annotated[
         float, Field(ge=0, lt=1), Parameter(help="A search has converged when V fell by less than this share ...")
@@ -180,18 +195,12 @@ class TrainSettings(DataSettings, SearchSettings):
             raise ValueError("name a known class (--known)")
         if both := set(self.known) & set(self.against):
             raise ValueError(f"class {show(min(both))} is both known and against; name it once")
-        if self.method == "mcgan" and not self.against:
-            raise ValueError(
-                "mcgan learns from another class's images; name one (--against), or use vtgan, which needs none"
-            )
-        if self.against and self.method != "mcgan":
-            raise ValueError(f"only mcgan uses --against, not {self.method}; leave it out or use --method mcgan")
         return self
 
 
-PRESETS: dict[str, dict[str, int]] = {
-    "small": {"side": 32, "width": 8, "images": 40_000, "search_steps": 100},
-    "paper": {"side": 64, "width": 64, "images": 150_000, "search_steps": 500},
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {"side": 32, "width": 8, "images": 30_000, "search_steps": 50, "search_lr": 0.02},
+    "paper": {"side": 64, "width": 64, "images": 150_000, "search_steps": 500, "search_lr": 0.002},
 }
 
 

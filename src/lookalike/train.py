@@ -15,6 +15,7 @@ from torch import Tensor
 from lookalike.errors import DivergedError, UsageError
 from lookalike.gan import GAN
 from lookalike.heads import Judged
+from lookalike.method import Method
 from lookalike.streams import Batch, Source, Stream
 
 HUGE = 1e8  # a loss beyond this has left the game
@@ -43,9 +44,7 @@ def train(
     DivergedError
         Before the update that a non-finite or huge loss or gradient would spoil.
     """
-    for stream, share in gan.method.d_sees:
-        if round(share * batch) < 2:
-            raise UsageError(f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; use a larger --batch")
+    check_batch(gan.method, batch)
     for index in range(start, math.ceil(images / batch)):
         try:
             metrics = step(gan, source, index, batch, precision)
@@ -56,6 +55,13 @@ def train(
         yield Progress(index + 1, (index + 1) * batch, metrics)
 
 
+def check_batch(method: Method, batch: int) -> None:
+    """Raises UsageError where a stream's share of `batch` is fewer than two images."""
+    for stream, share in method.d_sees:
+        if round(share * batch) < 2:
+            raise UsageError(f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; use a larger --batch")
+
+
 def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtype = torch.float32) -> Metrics:
     """One round of the game: each twin's, then `d_steps` updates of D, then one of G."""
     metrics: Metrics = {}
@@ -64,7 +70,8 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
     method = gan.method
     gan.G.train()
     gan.D.train()
-    with torch.autocast(gan.device.type, precision, enabled=precision != torch.float32):
+    # no cache: it would keep weights from before an update
+    with torch.autocast(gan.device.type, precision, enabled=precision != torch.float32, cache_enabled=False):
         for k in range(method.d_steps):
             with torch.no_grad():
                 shown = draw(gan, method.d_sees, source.at("D", index=index * method.d_steps + k), batch)

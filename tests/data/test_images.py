@@ -52,6 +52,40 @@ def test_of_an_unknown_class_names_those_there_are(make, clean):
     clean(caught.value, "no class 'Coast'", "did you mean 'Coat'?", "there are 'Coat', 'Shi\\x1brt'")
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ((), ()),
+        (("b",), ("b",)),
+        (("c", "a"), ("c", "a")),
+        (("c,a",), ("c", "a")),
+        (("a,b",), ("a,b",)),
+        (("a,b", "c,b", "c"), ("a,b", "c", "b")),
+    ],
+    ids=str,
+)
+def test_names_of_takes_names_whole_or_by_commas(make, given, names):
+    """A class whose own name has a comma counts whole; repeated names count once, in order."""
+    images = make.images(np.zeros((4, 1, 1, 1), np.uint8), [0, 1, 2, 3], ("a", "b", "c", "a,b"))
+    assert images.names_of(given) == names
+
+
+@pytest.mark.parametrize("given", [("Coat", "Coast"), ("Coat,Coast",), ("Coast,,",)])
+def test_names_of_refuses_as_of_does(make, clean, given):
+    """An unknown name is named with the nearest one and those there are."""
+    images = make.images(np.zeros((2, 1, 1, 1), np.uint8), [0, 1], ("Coat", "Shirt"))
+    with pytest.raises(DataError) as caught:
+        images.names_of(given)
+    clean(caught.value, "no class 'Coast'; did you mean 'Coat'? there are 'Coat', 'Shirt'")
+
+
+def test_names_of_copies_no_pixels(make, monkeypatch):
+    """No image is selected to look up a name."""
+    images = make.images(np.zeros((2, 1, 1, 1), np.uint8), [0, 1])
+    monkeypatch.setattr(type(images), "select", None)
+    assert images.names_of(("b", "a")) == ("b", "a")
+
+
 def test_scaled_is_minus_one_to_one():
     """0, 127.5 and 255 would be -1, 0 and 1; floats are already scaled; the input is unchanged."""
     pixels = np.array([0, 51, 255], np.uint8)

@@ -210,7 +210,7 @@ def test_run_without_evaluation_says_how_to_make_one(make_run: MakeRun, text_of:
         file.unlink()
     text = text_of(run)
     assert "3 known: not evaluated yet" in text
-    assert "lookalike evaluate 'my run' digits --unknown CLASS" in text
+    assert "lookalike evaluate PATH-TO/'my run' digits --unknown CLASS" in text
 
 
 def test_run_without_samples_or_metrics_says_what_makes_them(make_run: MakeRun, text_of: Callable[..., str]) -> None:

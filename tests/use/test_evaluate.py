@@ -16,10 +16,17 @@ from tiny import call, settings
 import lookalike
 from lookalike import files, runs
 from lookalike.data import Images, read
-from lookalike.errors import DataError, UsageError
+from lookalike.errors import DataError, LockedError, UsageError
 from lookalike.model import Model
+from lookalike.report import write
 from lookalike.settings import train_settings
 from lookalike.use.evaluate import WORST, evaluate
+
+
+def used_by(run):
+    """Content of the images that the run trained on, set its threshold on, or was shown as other classes."""
+    split = files.read_json(run / "split.json")
+    return {key for part in ("train", "calibration", "against") for key in split[part]}
 
 
 @pytest.fixture(scope="module", params=["mcgan", "pca"])
@@ -39,7 +46,7 @@ def digits():
 @pytest.fixture
 def unseen(run, digits):
     """unseen(class, ...): rows of the images of the classes whose content no part of the run holds."""
-    used = {key for keys in files.read_json(run / "split.json").values() for key in keys}
+    used = used_by(run)
 
     def rows(*names):
         return [i for i, key in enumerate(digits.keys) if digits.classes[digits.labels[i]] in names and key not in used]
@@ -53,7 +60,7 @@ def test_every_figure_by_hand(run, digits, unseen):
     model = Model.load(run)
     known, unknown = (model.score(digits.select(unseen(name))) for name in ("3", "8"))
     truth = np.r_[np.zeros(len(known.score)), np.ones(len(unknown.score))]
-    used = {key for keys in files.read_json(run / "split.json").values() for key in keys}
+    used = used_by(run)
     assert figures["excluded"] == sum(key in used for key in digits.keys)
     assert (figures["n_known"], figures["n_unknown"]) == (len(known.score), len(unknown.score))
     area = roc_auc_score(truth, np.r_[known.score, unknown.score])
@@ -156,38 +163,156 @@ def test_an_official_test_part_is_all_that_counts(run, digits, unseen):
     figures = evaluate(run, dataclasses.replace(digits, test=test), unknown="8")
     assert figures["n_known"] == sum(test[i] for i in unseen("3"))
     assert figures["n_unknown"] == sum(test[i] for i in unseen("8"))
-    used = {key for keys in files.read_json(run / "split.json").values() for key in keys}
+    used = used_by(run)
     assert figures["excluded"] == sum(key in used for key, official in zip(digits.keys, test, strict=True) if official)
 
 
 def test_copies_of_used_images_are_left_out_under_any_name(run, digits):
     """Known images are told by content: the training images under other names, in other order, are all excluded."""
-    used = {key for keys in files.read_json(run / "split.json").values() for key in keys}
+    used = used_by(run)
     mine = [
         i for i in reversed(range(len(digits))) if digits.keys[i] in used and digits.classes[digits.labels[i]] == "3"
     ]
     eights = np.flatnonzero(digits.labels == digits.classes.index("8"))
     chosen = digits.select([*mine, *eights])
     renamed = dataclasses.replace(chosen, names=tuple(f"copy {i}" for i in range(len(chosen))))
-    with pytest.raises(DataError, match="no unseen known images are left to evaluate"):
-        evaluate(run, renamed, unknown="8")
+    figures = evaluate(run, renamed, unknown="8")
+    assert figures["n_known"] == 0 and figures["n_unknown"] == sum(digits.keys[i] not in used for i in eights)
+    assert figures["excluded"] == sum(key in used for key in renamed.keys)
+    with pytest.raises(DataError, match="no unseen images, known or unknown, are left to evaluate"):
+        evaluate(run, digits.select(mine))
 
 
-def test_without_its_record_a_run_says_that_it_cannot_leave_images_out(run, digits, tmp_path):
-    """A model without split.json and metrics is evaluated on all images, with one warning and no training time."""
+def test_the_recorded_test_part_is_what_counts(run, digits):
+    """All methods are measured on the same images: the run's recorded test part, of every class."""
+    recorded = set(files.read_json(run / "split.json")["test"])
+    figures = evaluate(run, "digits")
+    mine = [name for key, name in zip(digits.keys, digits.labels, strict=True) if key in recorded]
+    three = digits.classes.index("3")
+    assert figures["n_known"] == sum(label == three for label in mine) > 0
+    assert figures["n_unknown"] == sum(label != three for label in mine) > 0
+
+
+def test_two_methods_are_measured_on_the_same_images(tmp_path):
+    """anogan never sees class 8, mcgan trains against it: both are evaluated on the same images of both classes."""
+    counts = []
+    for method in ("mcgan", "pca"):
+        runs.run("digits", train_settings(**settings(method)), tmp_path / method)
+        figures = evaluate(tmp_path / method, "digits", unknown="8")
+        counts.append((figures["n_known"], figures["n_unknown"]))
+    assert counts[0] == counts[1]
+
+
+def test_other_data_counts_whole(run, digits):
+    """Where none of the images are of the recorded test part, all that the run has not used count."""
+    recorded, used = set(files.read_json(run / "split.json")["test"]), used_by(run)
+    other = [i for i, key in enumerate(digits.keys) if key not in recorded]
+    figures = evaluate(run, digits.select(other), unknown="5")
+    five = digits.classes.index("5")
+    assert figures["n_known"] == 0
+    assert figures["n_unknown"] == sum(digits.labels[i] == five and digits.keys[i] not in used for i in other) > 0
+
+
+def test_one_recorded_image_leaves_the_others_out(run, digits):
+    """As soon as one image is of the recorded test part, only such images count."""
+    recorded, used = set(files.read_json(run / "split.json")["test"]), used_by(run)
+    tests = [i for i, key in enumerate(digits.keys) if key in recorded]
+    fresh = [i for i, key in enumerate(digits.keys) if key not in recorded | used]
+    assert fresh
+    figures = evaluate(run, digits.select([tests[0], *fresh]))
+    assert figures["n_known"] + figures["n_unknown"] == 1
+
+
+def test_an_image_that_was_used_never_counts(run, digits, tmp_path):
+    """Even where a forged record lists it as a test image too."""
     for name in ("model.json", "model.safetensors"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
-    said = []
-    figures = evaluate(tmp_path, digits, unknown="8", warn=said.append)
-    assert said == [f"{tmp_path} has no split.json: images that it was trained on cannot be left out"]
-    assert figures["n_known"] == int((digits.labels == digits.classes.index("3")).sum())
-    assert (figures["excluded"], figures["seconds"]["train"]) == (0, None)
+    split = files.read_json(run / "split.json")
+    files.write_json(tmp_path / "split.json", {**split, "test": split["test"] + split["train"]})
+    first, forged = (evaluate(folder, digits, unknown="5") for folder in (run, tmp_path))
+    assert (forged["n_known"], forged["n_unknown"]) == (first["n_known"], first["n_unknown"])
+    assert (forged["excluded"], forged["seconds"]["train"]) == (first["excluded"], None)
 
 
-def test_B30_data_without_unknown_images_is_refused(run, digits):
-    """Only known images: no AUC of 0, 0.5 or NaN, but a sentence."""
-    with pytest.raises(DataError, match="no unseen unknown images are left"):
-        evaluate(run, digits.of("3"), unknown=())
+GOOD = '"train": [], "calibration": [], "against": [], "test": []'
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "No such file"),
+        ("", "not JSON"),
+        ("[]", "does not hold the parts against, calibration, test, train"),
+        ('{"train": []}', "does not hold the parts"),
+        (f'{{{GOOD}, "more": []}}', "does not hold the parts"),
+        (f'{{{GOOD}, "test": []}}', "stands twice"),
+        (f"{{{GOOD}}}".replace('"train": []', '"train": "0123456789abcdef"'), "train is not a list of content keys"),
+        (f"{{{GOOD}}}".replace('"against": []', '"against": ["0123456789abcdef", 5]'), "against is not a list"),
+        (f"{{{GOOD}}}".replace('"test": []', '"test": ["\\u001b[31m"]'), "test is not a list of content keys"),
+    ],
+)
+def test_a_run_without_its_record_is_refused(content, words, run, tmp_path, capsys):
+    """A split.json that is missing or damaged exits with 4: images that were trained on could not be left out."""
+    for name in ("model.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    if content is not None:
+        (tmp_path / "split.json").write_text(content)
+    argv = ["evaluate", str(tmp_path), "digits", "--unknown", "8"]
+    needs = "evaluating needs the whole run folder that train wrote"
+    assert_clean_failure(capsys, argv, 4, needs, tmp_path / "split.json", words, kept=tmp_path)
+
+
+def test_B30_data_without_unknown_images(run, digits, capsys):
+    """Only known images: AUC and misses are null with a reason, false alarms are as ever."""
+    full = evaluate(run, digits, unknown="8")
+    figures = evaluate(run, digits.of("3"))
+    assert (figures["n_known"], figures["n_unknown"]) == (full["n_known"], 0)
+    assert figures["auc"]["value"] is None and figures["auc"]["reason"].startswith("no unknown images")
+    assert figures["misses"] == {
+        "rate": None, "low": None, "high": None, "count": 0, "of": 0, "reason": "no unseen unknown images",
+    }  # fmt: skip
+    assert figures["false_alarms"] == full["false_alarms"]
+    assert set(figures["parts_auc"].values()) <= {None} and set(figures["parts_auc"]) == set(full["parts_auc"])
+    report = write((run,), run / "report.html").read_text("utf-8")
+    assert "AUC is undefined: no unknown images" in report
+
+
+def test_B30_data_without_known_images(run, digits, tmp_path, capsys):
+    """A folder with unknown classes only: AUC and false alarms are null with a reason, misses are as ever."""
+    full = evaluate(run, digits, unknown="8")
+    for i in np.flatnonzero(digits.labels == digits.classes.index("8")):
+        (tmp_path / "8").mkdir(exist_ok=True)
+        Image.fromarray(digits.pixels[i, 0]).save(tmp_path / "8" / f"{i}.png")
+    code, said, err = call(capsys, "evaluate", run, tmp_path)
+    assert (code, err) == (0, "warning: the data has no class 3, which this model knows\n")
+    assert said.splitlines()[1].startswith("AUC           undefined: no known images")
+    assert said.splitlines()[2].startswith("false alarms  undefined: no unseen known images")
+    figures = files.read_json(run / "evaluations" / "8.json")
+    assert figures["misses"] == full["misses"] and figures["false_alarms"]["rate"] is None
+    assert figures["known"] == ["3"]
+    with np.load(run / "evaluations" / "8.npz") as arrays:
+        assert arrays["known_scores"].shape == (0,) and arrays["alarms_score"].shape == (0,)
+        assert len(arrays["unknown_scores"]) == full["n_unknown"]
+
+
+def test_B30_only_a_known_class_at_all(run, digits):
+    """Where the data names no other class, the evaluation is called none."""
+    (run / "evaluations" / "none.json").unlink(missing_ok=True)
+    threes = digits.of("3")
+    only = dataclasses.replace(threes, classes=("3",), labels=np.zeros(len(threes), np.int64))
+    assert evaluate(run, only)["unknown"] == []
+    assert files.read_json(run / "evaluations" / "none.json")["n_unknown"] == 0
+    (run / "evaluations" / "none.json").unlink()
+    (run / "evaluations" / "none.npz").unlink()
+
+
+def test_F11_a_folder_that_another_process_writes(run, digits):
+    """While the run is locked the evaluation is refused and nothing of an earlier one changes."""
+    evaluate(run, digits, unknown="8")
+    before = tree(run)
+    with files.lock(run), pytest.raises(LockedError, match="is being written by another run"):
+        evaluate(run, digits.of("3", "8"), unknown="8")
+    assert tree(run) == before
 
 
 def test_J5_J6_an_unknown_class_of_known_images_is_not_told_apart(tmp_path):
@@ -263,7 +388,11 @@ def test_unreadable_images_fail_or_are_skipped_with_a_warning(run, digits, tmp_p
     code, said, err = call(capsys, *argv, "--on-bad", "skip", "--json")
     assert (code, err) == (0, "warning: 1 images cannot be read and are left out, first 8/bad.png\n")
     figures = json.loads(said)
-    assert figures["n_known"] + figures["n_unknown"] + figures["excluded"] == 120
+    assert figures["skipped"] == 1
+    used, recorded = used_by(run), set(files.read_json(run / "split.json")["test"])
+    keys = [key for name in ("3", "8") for key in digits.of(name).keys[:60]]
+    assert figures["excluded"] == sum(key in used for key in keys)
+    assert figures["n_known"] + figures["n_unknown"] == sum(key in recorded for key in keys)
 
 
 @pytest.mark.parametrize("what", ["nothing", "unfinished"])
@@ -299,7 +428,6 @@ def test_the_package_docstring_works(tmp_path):
     [
         ({"knwon": "8"}, "knwon"),
         ({"method": "wgan"}, "--method wgan"),
-        ({"method": "mcgan"}, "--against"),
         ({"lr": -1}, "--lr -1"),
         ({"size": 8}, "--size 8"),
     ],

@@ -362,6 +362,40 @@ def test_averaged_generator(small, make_source):
         assert not torch.allclose(found.nearest, copy.deepcopy(gan.G).eval()(found.z), atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "accepted"),
+    [
+        ("steps", 0, "a whole number from 1 to 1000000000"),
+        ("steps", 5.0, "a whole number"),
+        ("restarts", 1001, "a whole number from 1 to 1000"),
+        ("patience", True, "a whole number from 1"),
+        ("batch", 4097, "a whole number from 1 to 4096"),
+        ("seed", -1, "a whole number from 0"),
+        ("lam", 1.01, "a number from 0 to 1"),
+        ("lam", "0.2", "a number from 0 to 1"),
+        ("lr", 0.0, "a number from 1e-12 to 10"),
+        ("lr", True, "a number from 1e-12 to 10"),
+        ("tolerance", float("nan"), "a number from 0 to 1"),
+        ("prior", 1, "True and False are"),
+        ("reduce", "max", "sum and mean"),
+        ("layer", 3, "the name of a layer of D, or None,"),
+    ],
+)
+def test_settings_out_of_range(field, value, accepted):
+    """A value of another type or out of range is named with what is accepted."""
+    with pytest.raises(UsageError) as caught:
+        Search(**{field: value})
+    text = str(caught.value)
+    assert text.startswith(f"search: {field} is {value}; {accepted}") and text.endswith("accepted")
+
+
+def test_settings_at_the_ends_of_their_ranges():
+    """The least and the most of each are accepted, and whole numbers as shares."""
+    least = Search(lam=0, steps=1, lr=1e-12, restarts=1, tolerance=0, patience=1, batch=1, seed=0)
+    most = Search(1, "mean", "any", 10**9, 10, False, 1000, 1, 10**9, 4096, 2**63 - 1)
+    assert (least.lam, least.layer, most.lam, most.batch) == (0, None, 1, 4096)
+
+
 def test_wrong_shape(gan):
     """Images of another shape are refused with both shapes."""
     with pytest.raises(UsageError, match=r"takes images of shape \(1, 8, 8\), not \(3, 8, 8\)"):

@@ -134,6 +134,42 @@ def test_nearest_writes_what_the_search_found(run, model, folder, tmp_path, caps
         assert np.array_equal(np.asarray(Image.open(near / row["nearest"])), nearest[0])
 
 
+@pytest.mark.parametrize("there", ["stranger.txt", ".hidden"])
+def test_nearest_takes_no_folder_that_holds_something(there, run, folder, tmp_path, capsys):
+    """--nearest on a folder with any file exits with 2 before anything is scored, and the file stays."""
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / there).write_text("precious")
+    argv = ["score", str(run), str(folder), "-o", str(tmp_path / "s.csv"), "--nearest", str(tmp_path / "near")]
+    assert_clean_failure(capsys, argv, 2, "near is not empty; give a new or empty folder", kept=tmp_path)
+
+
+@pytest.mark.parametrize(("out", "near"), [("near/s.csv", "near"), ("near/in/s.csv", "near"), ("s.csv", "s.csv")])
+def test_scores_do_not_lie_among_the_nearest_images(out, near, run, folder, tmp_path, capsys):
+    """-o inside the folder of --nearest, or of its name, exits with 2."""
+    argv = ["score", str(run), str(folder), "-o", str(tmp_path / out), "--nearest", str(tmp_path / near)]
+    assert_clean_failure(capsys, argv, 2, "would lie in the folder of the nearest images", kept=tmp_path)
+
+
+def test_an_empty_folder_of_nearest_images_is_filled(model, folder, tmp_path):
+    """An empty folder is as good as a new one; when the score file is there, so are all its pictures."""
+    (tmp_path / "near").mkdir()
+    scorefile.write(model, folder, tmp_path / "s.jsonl", nearest=tmp_path / "near")
+    assert set(tree(tmp_path / "near")) == {f"{i:06d}.png" for i in range(14)}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "near", "s.jsonl"]
+
+
+@pytest.mark.parametrize("bad", ["an image", "the score file"])
+def test_F18_a_failure_leaves_no_nearest_images(bad, run, folder, tmp_path, capsys, monkeypatch):
+    """Neither pictures nor a temporary folder stay where an image cannot be read, or the score file not be written."""
+    monkeypatch.setattr(scorefile, "BLOCK", 4)
+    out = tmp_path / ("s.csv" if bad == "an image" else "no/s.csv")
+    if bad == "an image":
+        (folder / "zz.png").write_bytes(b"no image")
+    argv = ["score", str(run), str(folder), "-o", str(out), "--nearest", str(tmp_path / "near")]
+    assert_clean_failure(capsys, argv, 3 if bad == "an image" else 5, kept=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_F18_a_bad_file_leaves_no_score_file(suffix, run, folder, tmp_path, capsys):
     """An unreadable image among good ones: exit 3, the file named, and an earlier score file as it was."""
@@ -179,6 +215,29 @@ def test_skipped_images_are_counted(run, folder, tmp_path, capsys):
     assert said == f"{out}: 22 images, {flagged} flagged, 1 unreadable ones left out\n"
     code, said, _ = call(capsys, "score", run, folder, "-o", out, "--on-bad", "skip", "--json")
     assert json.loads(said) == {"out": str(out), "images": 22, "flagged": flagged, "skipped": 1}
+
+
+def test_skipped_images_are_listed(model, folder, tmp_path, monkeypatch):
+    """Names and reasons of what was skipped, in any block, stand beside the scores, in ASCII."""
+    for i in range(26):
+        Image.new("L", (8, 8), i).save(folder / f"more{i:02d}.png")
+    bad = [os.fsdecode(b"0bad\xff.png"), "zz.png"]
+    for name in bad:
+        (folder / name).write_bytes(b"no image")
+    monkeypatch.setattr(scorefile, "BLOCK", 7)
+    counts = scorefile.write(model, folder, tmp_path / "s.csv", on_bad="skip")
+    listed = lines(tmp_path / "s.csv.bad_files.jsonl")
+    assert counts["skipped"] == 2
+    assert [row["name"] for row in listed] == bad
+    assert all(set(row) == {"name", "reason"} and row["reason"] for row in listed)
+
+
+def test_nothing_skipped_no_list(model, folder, tmp_path):
+    """Without unreadable images there is no list, and that of an earlier score file goes."""
+    stale = tmp_path / "s.csv.bad_files.jsonl"
+    stale.write_text('{"name": "x", "reason": "y"}\n')
+    scorefile.write(model, folder, tmp_path / "s.csv", on_bad="skip")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "s.csv"]
 
 
 def test_too_many_bad_images_fail_even_when_skipping(run, folder, tmp_path, capsys):

@@ -10,8 +10,9 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from lookalike.data import scaled
-from lookalike.errors import ModelError
+from lookalike import checkpoint
+from lookalike.baselines.flat import flat
+from lookalike.errors import ModelError, show
 from lookalike.use.score import Pixels, Scores
 
 
@@ -33,7 +34,7 @@ class KNN:
 
     def __init__(self, known: Pixels) -> None:
         self.known = known
-        self.index = NearestNeighbors(n_neighbors=min(self.neighbours, len(known)), algorithm="brute").fit(_flat(known))
+        self.index = NearestNeighbors(n_neighbors=min(self.neighbours, len(known)), algorithm="brute").fit(flat(known))
 
     @classmethod
     def fit(cls, pixels: Pixels) -> KNN:
@@ -42,7 +43,7 @@ class KNN:
 
     def score(self, pixels: Pixels) -> Scores:
         """Distance to the k-th nearest, on [-1, 1]; the nearest image is the first neighbour."""
-        distance, row = self.index.kneighbors(_flat(pixels))
+        distance, row = self.index.kneighbors(flat(pixels))
         nearest = self.known[row[:, 0]] if pixels.ndim == 4 else None
         return Scores(distance[:, -1].astype(np.float64), {}, nearest)
 
@@ -55,12 +56,11 @@ class KNN:
         return {"neighbours": self.neighbours}
 
     @classmethod
-    def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> KNN:
-        """The detector that gave `tensors` and `facts`."""
-        if set(tensors) != {"known"} or facts["neighbours"] != cls.neighbours or len(tensors["known"]) == 0:
-            raise ModelError("the model's tensors are not a k-nearest-neighbours model's (known)")
+    def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> KNN:
+        """The detector of images of `shape` that gave `tensors` and `facts`; raises ModelError for anything else."""
+        if facts != {"neighbours": cls.neighbours}:
+            raise ModelError(f"knn has the settings {show(facts)}, not neighbours {cls.neighbours}; train again")
+        n = max([1, *(len(tensor) for tensor in tensors.values() if tensor.ndim)])
+        dtype = torch.uint8 if len(shape) == 3 else torch.float32
+        checkpoint.match(tensors, {"known": torch.empty(n, *shape, dtype=dtype, device="meta")}, cls.kind)
         return cls(tensors["known"].numpy())
-
-
-def _flat(pixels: Pixels) -> Pixels:
-    return scaled(pixels).reshape(len(pixels), -1).astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,9 @@ import torch
 from sklearn import decomposition
 from torch import Tensor
 
-from lookalike.data import scaled
-from lookalike.errors import ModelError
+from lookalike import checkpoint
+from lookalike.baselines.flat import flat
+from lookalike.errors import ModelError, show
 from lookalike.use.score import Pixels, Scores
 
 
@@ -29,6 +31,7 @@ class PCA:
         "Principal components of the known class's pixels; the score is the squared error of an image rebuilt "
         "from the first 32 components. Trains in seconds, and is hard to beat on aligned images."
     )
+    most = 32
 
     def __init__(self, components: decomposition.PCA) -> None:
         self.components = components
@@ -36,21 +39,21 @@ class PCA:
     @classmethod
     def fit(cls, pixels: Pixels) -> PCA:
         """Fits the first 32 components (fewer where there are fewer images or pixels) to known images."""
-        flat = _flat(pixels)
-        most = min(32, len(flat) - 1, flat.shape[1])
-        fitted = decomposition.PCA(n_components=most, svd_solver="randomized", random_state=0).fit(flat)
+        x = flat(pixels)
+        n = min(cls.most, len(x) - 1, x.shape[1])
+        fitted = decomposition.PCA(n_components=n, svd_solver="randomized", random_state=0).fit(x)
         # as it is read back, so that scores are bit-equal
         fitted.components_ = np.ascontiguousarray(fitted.components_)
         return cls(fitted)
 
     def score(self, pixels: Pixels) -> Scores:
         """Sum of squared differences between image and reconstruction, on [-1, 1]; the nearest image is the latter."""
-        flat = _flat(pixels)
-        rebuilt = self.components.inverse_transform(self.components.transform(flat))
+        x = flat(pixels)
+        rebuilt = self.components.inverse_transform(self.components.transform(x))
         images = None
         if pixels.ndim == 4:
             images = ((rebuilt + 1) * 127.5).round().clip(0, 255).astype(np.uint8).reshape(pixels.shape)
-        return Scores(np.square(flat - rebuilt).sum(1), {}, images)
+        return Scores(np.square(x - rebuilt).sum(1), {}, images)
 
     def tensors(self) -> dict[str, Tensor]:
         """Mean (F,) and components (K, F), float64."""
@@ -64,16 +67,16 @@ class PCA:
         return {"components": len(self.components.components_)}
 
     @classmethod
-    def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> PCA:
-        """The detector that gave `tensors` and `facts`."""
-        if set(tensors) != {"mean", "components"} or tensors["components"].shape[1:] != tensors["mean"].shape:
-            raise ModelError("the model's tensors are not a PCA's (mean, components)")
-        components = decomposition.PCA(n_components=facts["components"])
+    def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> PCA:
+        """The detector of images of `shape` that gave `tensors` and `facts`; raises ModelError for anything else."""
+        n, entries = facts.get("components"), math.prod(shape)
+        if set(facts) != {"components"} or type(n) is not int or not 1 <= n <= min(cls.most, entries):
+            raise ModelError(f"pca has the settings {show(facts)}, not 1 to {cls.most} components; train again")
+        sides = {"mean": (entries,), "components": (n, entries)}
+        expected = {k: torch.empty(side, dtype=torch.float64, device="meta") for k, side in sides.items()}
+        checkpoint.match(tensors, expected, cls.kind)
+        components = decomposition.PCA(n_components=n)
         components.mean_, components.components_ = tensors["mean"].numpy(), tensors["components"].numpy()
         # what transform reads besides; no whitening
         components.explained_variance_ = np.ones(len(components.components_))
         return cls(components)
-
-
-def _flat(pixels: Pixels) -> Pixels:
-    return scaled(pixels).reshape(len(pixels), -1).astype(np.float64)

@@ -70,6 +70,17 @@ class Images:
         """
         return self.select(np.flatnonzero(np.isin(self.labels, [self._number(name) for name in class_names])))
 
+    def names_of(self, given: tuple[str, ...]) -> tuple[str, ...]:
+        """Class names that are given whole, or several in one text separated by commas: in order, each once.
+
+        Raises
+        ------
+        DataError
+            as `of` does.
+        """
+        names = [name for text in given for name in ([text] if text in self.classes else text.split(","))]
+        return tuple(self.classes[self._number(name)] for name in dict.fromkeys(names))
+
     def _number(self, name: str) -> int:
         if name in self.classes:
             return self.classes.index(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lookalike.method import Method
+from lookalike.method import Method, NeedsOthers
 from lookalike.streams import Batch, Source
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OtherClasses:
+class OtherClasses(NeedsOthers):
     """Real images of other classes, taught to be fake. They carry no label: it would not be one of the known."""
 
     real = False

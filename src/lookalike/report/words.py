@@ -118,7 +118,7 @@ def settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def command(run: Run) -> str:
     """The recorded command, ready to paste; the program by its name only."""
-    return re.sub(r"^\S*/", "", run.config.command) or "lookalike train"
+    return re.sub(r"^\S*/", "", run.config.command) or "(run from Python, by lookalike.fit)"
 
 
 def source(run: Run) -> str:
@@ -127,8 +127,8 @@ def source(run: Run) -> str:
 
 
 def evaluate(run: Run) -> str:
-    """The command that adds an evaluation to `run`."""
-    return f"lookalike evaluate {shlex.quote(run.name)} {shlex.quote(source(run))} --unknown CLASS"
+    """The command that adds an evaluation to `run`, whose whole path and data the page does not tell."""
+    return f"lookalike evaluate PATH-TO/{shlex.quote(run.name)} {shlex.quote(source(run))} --unknown CLASS"
 
 
 def _too_many(evaluation: Evaluation) -> bool:

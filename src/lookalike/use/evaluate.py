@@ -16,13 +16,16 @@ import numpy.typing as npt
 
 from lookalike import files
 from lookalike.data import Images, read
-from lookalike.errors import DataError, UsageError, show
+from lookalike.errors import DataError, ModelError, UsageError, show
 from lookalike.metrics.auc import auc, rate
 from lookalike.model import Model, Verdicts
 from lookalike.runs import SPLIT, seconds
 
 BLOCK = 512  # images scored at once
 WORST = 8  # images kept of each kind of mistake
+TEST = "test"
+PARTS = {"train", "calibration", "against", TEST}
+KEY = re.compile("[0-9a-f]{16}")
 
 Rows = npt.NDArray[np.int64]
 Report = Callable[[str, int, int], None]
@@ -34,55 +37,75 @@ def evaluate(
     *,
     unknown: tuple[str, ...] | str = (),
     on_bad: Literal["fail", "skip"] = "fail",
+    device: str = "cpu",
     report: Report = lambda stage, done, of: None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Any]:
     """Scores unseen images of the known classes and of `unknown`, and stores the figures in the run folder.
 
-    Unseen are the official test images where the data has them, and otherwise all that the run's record does not list
-    as used in training or calibration (by content). Nothing here sets a threshold.
+    Unseen are the official test images where the data has them; otherwise, where the data holds images that the run's
+    record lists as its test part, exactly those, so that every method is measured on the same images; otherwise all.
+    An image that was used in training or calibration, or against which was trained, is never among them: images are
+    told by content. Nothing here sets a threshold. Where one of the two groups has no unseen images, a figure that
+    needs it is None, with the reason.
 
     Parameters
     ----------
     folder : str or Path
-        A finished run.
+        A finished run, as `train` wrote it.
     data : str, Path or Images
         Must hold the known classes and the unknown ones.
     unknown : tuple of str
         Classes to tell apart from the known ones; empty: all others.
     on_bad : {"fail", "skip"}
         What to do with an image that cannot be read; `warn` is told how many were skipped.
+    device : str
+        Where the search computes.
 
     Returns
     -------
     dict
         The contents of evaluations/NAME.json: AUC with a bootstrap interval, false-alarm and miss rates at the model's
         threshold with Wilson intervals, counts, seconds.
+
+    Raises
+    ------
+    ModelError
+        If `folder` is not a whole run.
+    DataError
+        If neither known nor unknown images are left.
+    LockedError
+        If another process is writing in `folder`.
     """
     folder = Path(folder)
-    model = Model.load(folder)
+    model, parts = Model.load(folder, device=device), _split(folder)
     images = data if isinstance(data, Images) else _read(data, model, on_bad)
     if images.skipped:
         warn(f"{len(images.skipped)} images cannot be read and are left out, first {show(images.skipped[0].name)}")
-    known = _class_names(model.classes["known"], images)
-    others = _class_names((unknown,) if isinstance(unknown, str) else unknown, images)
+    known = model.classes["known"]
+    if gone := [name for name in known if name not in images.classes]:
+        warn(f"the data has no class {show(gone[0])}, which this model knows")
+    others = images.names_of((unknown,) if isinstance(unknown, str) else unknown)
     others = others or tuple(name for name in images.classes if name not in known)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is known to this model; name another as --unknown")
-    unseen, excluded = _unseen(folder, images, warn)
+    unseen, excluded = _unseen(parts, images)
     rows = {role: _rows(images, names, unseen) for role, names in (("known", known), ("unknown", others))}
     began = time.monotonic()
-    said = {role: _scored(model, images.select(index), role, report) for role, index in rows.items()}
+    said = _verdicts(model, images, rows, report)
     took = {"train": seconds(folder), "score": round(time.monotonic() - began, 3)}
     figures = _figures(model, said) | {
         "known": list(known),
         "unknown": list(others),
         "excluded": excluded,
+        "skipped": len(images.skipped),
         "seconds": took,
     }
-    stem = files.make_folder(folder / "evaluations") / _file_name(",".join(others))
-    files.write_bytes(stem.with_name(stem.name + ".npz"), _arrays(model, images, rows, said))
-    files.write_json(stem.with_name(stem.name + ".json"), figures)
+    arrays = _arrays(model, images, rows, said)
+    with files.lock(folder):
+        stem = files.make_folder(folder / "evaluations") / _file_name(",".join(others) or "none")
+        files.write_bytes(stem.with_name(stem.name + ".npz"), arrays)
+        files.write_json(stem.with_name(stem.name + ".json"), figures)
     return figures
 
 
@@ -91,42 +114,59 @@ def _read(data: str | Path, model: Model, on_bad: Literal["fail", "skip"]) -> Im
     return read(data, size=model.size, channels=model.channels, on_bad=on_bad, value_range=value_range)
 
 
-def _class_names(given: tuple[str, ...], images: Images) -> tuple[str, ...]:
-    names = [name for text in given for name in ([text] if text in images.classes else text.split(","))]
-    images.of(*names)  # refuses an unknown class with a hint
-    return tuple(dict.fromkeys(names))
+def _split(folder: Path) -> dict[str, frozenset[str]]:
+    """The content keys of each part of the run; raises ModelError where its record is missing or damaged."""
+    path = folder / SPLIT
+    try:
+        parts = files.read_json(path, limit=1 << 30)
+        if not isinstance(parts, dict) or set(parts) != PARTS:
+            raise ModelError(f"{show(path)} does not hold the parts {', '.join(sorted(PARTS))}")
+        for name, keys in parts.items():
+            if not isinstance(keys, list) or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
+                raise ModelError(f"{show(path)}: {name} is not a list of content keys")
+    except ModelError as error:
+        raise ModelError(f"evaluating needs the whole run folder that train wrote: {error}") from error
+    return {name: frozenset(keys) for name, keys in parts.items()}
 
 
-def _unseen(folder: Path, images: Images, warn: Callable[[str], None]) -> tuple[npt.NDArray[np.bool_], int]:
-    """Which images the run has not used, and how many it has."""
-    if not (folder / SPLIT).exists():
-        warn(f"{show(folder)} has no {SPLIT}: images that it was trained on cannot be left out")
-        used: set[str] = set()
-    else:
-        used = {key for keys in files.read_json(folder / SPLIT, limit=1 << 30).values() for key in keys}
-    seen = np.array([key in used for key in images.keys], dtype=bool)
-    official = np.ones(len(images), dtype=bool) if images.test is None else images.test
-    return official & ~seen, int((official & seen).sum())
+def _unseen(parts: dict[str, frozenset[str]], images: Images) -> tuple[npt.NDArray[np.bool_], int]:
+    """Which images count, and how many were left out because the run has used them."""
+    used = frozenset().union(*(keys for name, keys in parts.items() if name != TEST))
+    seen, tests = (np.array([key in part for key in images.keys], dtype=bool) for part in (used, parts[TEST]))
+    everything = np.ones(len(images), dtype=bool)
+    official = everything if images.test is None else images.test
+    mine = tests if images.test is None and tests.any() else everything
+    return official & mine & ~seen, int((official & seen).sum())
 
 
 def _rows(images: Images, names: tuple[str, ...], unseen: npt.NDArray[np.bool_]) -> Rows:
-    mine = np.isin(images.labels, [images.classes.index(name) for name in names])
+    mine = np.isin(images.labels, [images.classes.index(name) for name in names if name in images.classes])
     return np.flatnonzero(mine & unseen)
+
+
+def _verdicts(model: Model, images: Images, rows: dict[str, Rows], report: Report) -> dict[str, Verdicts]:
+    """Verdicts on both groups; those on a group without images are empty."""
+    found = {role: _scored(model, images.select(i), role, report) for role, i in rows.items() if len(i)}
+    if not found:
+        raise DataError(
+            "no unseen images, known or unknown, are left to evaluate; give data that was not used in training"
+        )
+    some = next(iter(found.values()))
+    nearest = None if some.nearest is None else some.nearest[:0]
+    parts = {name: values[:0] for name, values in some.parts.items()}
+    none = Verdicts(some.score[:0], some.p_value[:0], some.flagged[:0], parts, nearest)
+    return {role: found.get(role, none) for role in rows}
 
 
 def _scored(model: Model, images: Images, role: str, report: Report) -> Verdicts:
     """Verdicts on all images, block by block; of the nearest images only the worst mistakes' will be used."""
     blocks = list(_blocks(model, images, role, report))
-    if not blocks:
-        raise DataError(f"no unseen {role} images are left to evaluate; give data that was not used in training")
-    nearest = (
-        None if blocks[0].nearest is None else np.concatenate([b.nearest for b in blocks if b.nearest is not None])
-    )
+    nearest = [b.nearest for b in blocks if b.nearest is not None]
     parts = {name: np.concatenate([b.parts[name] for b in blocks]) for name in blocks[0].parts}
     score, p_value, flagged = (
         np.concatenate([getattr(b, name) for b in blocks]) for name in ("score", "p_value", "flagged")
     )
-    return Verdicts(score, p_value, flagged, parts, nearest)
+    return Verdicts(score, p_value, flagged, parts, np.concatenate(nearest) if nearest else None)
 
 
 def _blocks(model: Model, images: Images, role: str, report: Report) -> Iterator[Verdicts]:
@@ -148,9 +188,14 @@ def _figures(model: Model, said: dict[str, Verdicts]) -> dict[str, Any]:
         },
         "threshold": model.threshold.value,
         "allowed": model.threshold.allowed,
-        "false_alarms": asdict(rate(alarms, len(known.score))),
-        "misses": asdict(rate(misses, len(unknown.score))),
+        "false_alarms": _rate(alarms, len(known.score), "known"),
+        "misses": _rate(misses, len(unknown.score), "unknown"),
     }
+
+
+def _rate(count: int, of: int, role: str) -> dict[str, Any]:
+    """A rate with its interval; where it is undefined, with the reason."""
+    return asdict(rate(count, of)) | ({} if of else {"reason": f"no unseen {role} images"})
 
 
 def _signs(said: Verdicts) -> list[tuple[str, int]]:

@@ -15,10 +15,19 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lookalike.errors import UsageError
+from lookalike.errors import UsageError, show
 from lookalike.gan import GAN
 from lookalike.seeds import generator
 from lookalike.streams import Batch
+
+_WHOLE = {
+    "steps": (1, 10**9),
+    "restarts": (1, 1000),
+    "patience": (1, 10**9),
+    "batch": (1, 4096),
+    "seed": (0, 2**63 - 1),
+}
+_REAL = {"lam": (0.0, 1.0), "lr": (1e-12, 10.0), "tolerance": (0.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,8 @@ class Search:
         Most Adam steps per start.
     lr : float
         Adam's step size on z.
+    prior : bool
+        Keep z where its prior has its mass: free to leave it, G imitates images that it would never make.
     restarts : int
         Starts per image; the best one counts.
     tolerance, patience : float, int
@@ -45,18 +56,40 @@ class Search:
         Slots searched side by side, rounded up to a multiple of 32 unless it is 1.
     seed : int
         Together with the image's pixels, the seed of its starts.
+
+    Raises
+    ------
+    UsageError
+        For a value of another type or out of range.
     """
 
     lam: float = 0.2
     reduce: Literal["sum", "mean"] = "sum"
     layer: str | None = None
-    steps: int = 100
-    lr: float = 0.1
+    steps: int = 50
+    lr: float = 0.02
+    prior: bool = True
     restarts: int = 1
     tolerance: float = 0.001
     patience: int = 20
     batch: int = 64
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _WHOLE.items():
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise UsageError(f"search: {name} is {show(value)}; a whole number from {low} to {high} is accepted")
+        for name, (least, most) in _REAL.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+                raise UsageError(f"search: {name} is {show(value)}; a number from {least:g} to {most:g} is accepted")
+        if self.reduce not in ("sum", "mean"):
+            raise UsageError(f"search: reduce is {show(self.reduce)}; sum and mean are accepted")
+        if not isinstance(self.prior, bool):
+            raise UsageError(f"search: prior is {show(self.prior)}; True and False are accepted")
+        if not isinstance(self.layer, str | None):
+            raise UsageError(f"search: layer is {show(self.layer)}; the name of a layer of D, or None, is accepted")
 
 
 @dataclass(frozen=True)
@@ -174,7 +207,8 @@ class _Slots:
             self.m = torch.lerp(gradient, self.m, 0.9)
             self.v = torch.lerp(gradient.square(), self.v, 0.999)
             m_hat, v_hat = self.m / (1 - 0.9**self.t)[:, None], self.v / (1 - 0.999**self.t)[:, None]
-            self.z = self.z - self.settings.lr * m_hat / (v_hat.sqrt() + 1e-8)
+            z = self.z - self.settings.lr * m_hat / (v_hat.sqrt() + 1e-8)
+            self.z = self.inverter.latent.within(z) if self.settings.prior else z
 
     def keep(self, slots: list[int]) -> None:
         """Hands over finished searches; of several starts the lowest V stays."""

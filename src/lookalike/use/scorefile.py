@@ -6,16 +6,18 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from lookalike import files
-from lookalike.data import Images, stream
+from lookalike.data import Images, Skipped, stream
 from lookalike.errors import UsageError, show
 from lookalike.model import Model
-from lookalike.runs import png
+from lookalike.runs import BAD_FILES
+from lookalike.samples import png
 
 BLOCK = 512  # images in memory at once
 
@@ -38,28 +40,52 @@ def write(
     data : str or Path
         Class folders, a flat folder, one image, .npz, IDX or a data set's name.
     out : Path
-        Written whole or not at all.
+        Written whole or not at all. Images that were skipped are listed beside it, in NAME.bad_files.jsonl.
     nearest : Path or None
-        Folder for each image's nearest generated image, as PNG; its name stands in the line.
+        Folder for each image's nearest generated image, as PNG; its name stands in the line. New or empty, and made
+        whole or not at all, with `out`.
 
     Returns
     -------
     dict
         Counts: images, flagged, skipped.
+
+    Raises
+    ------
+    UsageError
+        For another suffix, or a folder for PNGs that holds something.
+    DataError
+        For images that cannot be scored.
+    OutputError
+        If `out` or the folder cannot be written.
     """
     if out.suffix not in (".csv", ".jsonl"):
         raise UsageError(f"scores can be written as .csv or .jsonl, not {show(out.name)}; change -o")
-    counts = {"images": 0, "flagged": 0, "skipped": 0}
-    folder = files.make_folder(nearest) if nearest else None
-    with files.atomic(out) as handle:
+    bad_files = out.with_name(f"{out.name}.{BAD_FILES}")
+    skipped: list[Skipped] = []
+    counts = {"images": 0, "flagged": 0}
+    with _pictures(nearest, out) as folder, files.atomic(out) as handle:
         for block in _read(model, data, on_bad):
             rows = list(_rows(model, block, counts["images"], folder))
             _append(handle, out.suffix, rows, first=counts["images"] == 0)
             counts["images"] += len(rows)
             counts["flagged"] += sum(row["flagged"] for row in rows)
-            counts["skipped"] += len(block.skipped)
+            skipped += block.skipped
             report("scoring", counts["images"], 0)
-    return counts
+        if skipped:
+            files.write_json_lines(bad_files, map(vars, skipped))
+    if not skipped:
+        bad_files.unlink(missing_ok=True)  # an earlier score file's
+    return counts | {"skipped": len(skipped)}
+
+
+def _pictures(nearest: Path | None, out: Path) -> AbstractContextManager[Path | None]:
+    """The folder to fill with PNGs, None where none are wanted."""
+    if nearest is None:
+        return nullcontext()
+    if nearest.resolve() in (out.resolve(), *out.resolve().parents):
+        raise UsageError(f"{show(out)} would lie in the folder of the nearest images, {show(nearest)}; name another")
+    return files.atomic_folder(nearest)
 
 
 def _read(model: Model, data: str | Path, on_bad: Any) -> Iterator[Images]:
@@ -81,7 +107,7 @@ def _rows(model: Model, block: Images, start: int, folder: Path | None) -> Itera
         if folder is not None and said.nearest is not None and said.nearest.ndim == 4:
             picture = f"{start + i:06d}.png"
             row["nearest"] = picture
-            files.write_bytes(folder / picture, png(np.ascontiguousarray(said.nearest[i].transpose(1, 2, 0))))
+            files.write_new(folder / picture, png(np.ascontiguousarray(said.nearest[i].transpose(1, 2, 0))))
         yield row
 
 
