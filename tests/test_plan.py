@@ -133,10 +133,13 @@ def test_the_weak_twin_takes_its_latent_length():
 def test_the_search_takes_its_settings():
     """Each search setting reaches `Search`."""
     plan = make(
-        lam=0.3, reduce="mean", layer="conv2", search_steps=7, search_lr=0.2, restarts=2, tolerance=0.1, patience=3,
-        search_batch=5, seed=11,
+        lam=0.3, reduce="mean", layer="conv2", search_steps=7, search_lr=0.2, prior=False, restarts=2, tolerance=0.1,
+        patience=3, search_batch=5, seed=11,
     )  # fmt: skip
-    assert plan.search() == Search(0.3, "mean", "conv2", 7, 0.2, 2, 0.1, 3, 5, 11)
+    assert plan.search() == Search(
+        lam=0.3, reduce="mean", layer="conv2", steps=7, lr=0.2, prior=False, restarts=2, tolerance=0.1, patience=3,
+        batch=5, seed=11,
+    )  # fmt: skip
 
 
 def test_vectors_train_on_an_mlp_of_the_width_that_was_given():

@@ -50,7 +50,7 @@ class GAN:
             stages = method.net.trunk(shape)
             with torch.no_grad():
                 features = nn.Sequential(*(stage for _, stage in stages)).eval()(torch.zeros(1, *shape)).shape[1]
-            self.D = self._placed(Discriminator(stages, method.head, features))
+            self.D = self._placed(Discriminator(stages, method.head, features)).train()
         self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None
         adam = method.optimiser
         self.opt_g, self.opt_d = (

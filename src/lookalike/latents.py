@@ -36,7 +36,8 @@ class Normal:
 
     def within(self, z: Tensor) -> Tensor:
         """Rows longer than sqrt(z_dim), the length of nearly all draws, are shortened to it."""
-        return z * (math.sqrt(self.z_dim) / z.norm(dim=1, keepdim=True)).clamp(max=1)
+        length: Tensor = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+        return z * (math.sqrt(self.z_dim) / length).clamp(max=1)
 
 
 @dataclass(frozen=True)

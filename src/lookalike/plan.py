@@ -20,6 +20,7 @@ from lookalike.losses import Hinge, Minimax
 from lookalike.method import Adam, Method, Twin
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised, Weakened
+from lookalike.model import check_device
 from lookalike.nets import Net
 from lookalike.settings import PRESETS, TrainSettings
 from lookalike.streams import Source
@@ -110,7 +111,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     UsageError
         For settings that do not fit the data or each other.
     """
-    _check_device(settings.device)
+    check_device(settings.device)
     images = data if isinstance(data, Images) else _read(data, settings)
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
@@ -144,13 +145,6 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         check_batch(plan.method, settings.batch)
         Inverter(GAN(plan.method, images.shape), plan.search())
     return plan
-
-
-def _check_device(name: str) -> None:
-    try:
-        torch.zeros(1, device=name)
-    except (AssertionError, RuntimeError) as error:
-        raise UsageError(f"--device {name} cannot be used here: {show(str(error).split('. ')[0])}; use cpu") from error
 
 
 def _with_preset(settings: TrainSettings, shape: tuple[int, ...]) -> TrainSettings:
@@ -225,7 +219,8 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "f(x) of V(x)": s.layer or method.net.feature_layer,
         "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
         "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "
-        f"{s.restarts} start(s) from the prior, {'kept within it' if s.prior else 'free to leave it'}, converged at < {s.tolerance:g} over {s.patience} steps",
+        f"{s.restarts} start(s) from the prior, {'kept within it' if s.prior else 'free to leave it'}, "
+        f"converged at < {s.tolerance:g} over {s.patience} steps",
         "batch norm when scoring": "inference statistics",
         "averaged generator": f"decay {s.ema:g} per step" if s.ema else "none",
     }

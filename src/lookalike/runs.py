@@ -185,9 +185,9 @@ def _begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Callable[[s
         return
     files.write_json(folder / SPLIT, plan.keys())
     if plan.images.skipped:
-        lines = [json.dumps({"name": bad.name, "reason": bad.reason}) for bad in plan.images.skipped]
-        files.write_text(folder / BAD_FILES, "\n".join(lines) + "\n")
-        warn(f"{len(lines)} images cannot be read and are left out; {show(folder / BAD_FILES)} lists them")
+        files.write_json_lines(folder / BAD_FILES, [vars(bad) for bad in plan.images.skipped])
+        n = len(plan.images.skipped)
+        warn(f"{n} images cannot be read and are left out; {show(folder / BAD_FILES)} lists them")
     files.write_json(folder / CONFIG, _config(plan, wanted, command))
 
 

@@ -66,7 +66,11 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
     """One round of the game: each twin's, then `d_steps` updates of D, then one of G."""
     metrics: Metrics = {}
     for name, twin in gan.twins.items():
-        metrics |= {f"{name}/{k}": v for k, v in step(twin, source.at(name, index=0), index, batch, precision).items()}
+        try:
+            beside = step(twin, source.at(name, index=0), index, batch, precision)
+        except DivergedError as error:
+            raise DivergedError(f"twin {name}: {error}") from error
+        metrics |= {f"{name}/{key}": value for key, value in beside.items()}
     method = gan.method
     gan.G.train()
     gan.D.train()

@@ -29,6 +29,11 @@ def used_by(run):
     return {key for part in ("train", "calibration", "against") for key in split[part]}
 
 
+def held_out_by(run):
+    """Content of the images of the run's recorded test part."""
+    return set(files.read_json(run / "split.json")["test"])
+
+
 @pytest.fixture(scope="module", params=["mcgan", "pca"])
 def run(request, tmp_path_factory):
     """A finished run on digits: 3 known (and 8 against)."""
@@ -45,17 +50,17 @@ def digits():
 
 @pytest.fixture
 def unseen(run, digits):
-    """unseen(class, ...): rows of the images of the classes whose content no part of the run holds."""
-    used = used_by(run)
+    """unseen(class, ...): rows of the images of the classes whose content is in the run's recorded test part."""
+    tests = held_out_by(run)
 
     def rows(*names):
-        return [i for i, key in enumerate(digits.keys) if digits.classes[digits.labels[i]] in names and key not in used]
+        return [i for i, key in enumerate(digits.keys) if digits.classes[digits.labels[i]] in names and key in tests]
 
     return rows
 
 
 def test_every_figure_by_hand(run, digits, unseen):
-    """Counts, AUC, rates and parts are those of `Model.score` on the images that the run has not used."""
+    """Counts, AUC, rates and parts are those of `Model.score` on the images of the run's test part."""
     figures = evaluate(run, "digits", unknown="8")
     model = Model.load(run)
     known, unknown = (model.score(digits.select(unseen(name))) for name in ("3", "8"))
@@ -84,12 +89,13 @@ def test_every_figure_by_hand(run, digits, unseen):
 
 
 def test_the_against_class_counts_only_where_it_was_not_shown(tmp_path, digits):
-    """Of mcgan's against class the training images are left out; those that were never drawn are evaluated."""
+    """Of mcgan's against class the training images are left out, also where all are called official test images."""
     runs.run("digits", train_settings(**settings("mcgan")), tmp_path / "run")
     split = files.read_json(tmp_path / "run" / "split.json")
-    eights = [key for key, label in zip(digits.keys, digits.labels, strict=True) if digits.classes[label] == "8"]
-    figures = evaluate(tmp_path / "run", "digits", unknown="8")
-    assert 0 < figures["n_unknown"] == len(eights) - sum(key in split["against"] for key in eights)
+    eights = digits.of("8").keys
+    official = dataclasses.replace(digits, test=np.ones(len(digits), dtype=bool))
+    figures = evaluate(tmp_path / "run", official, unknown="8")
+    assert 0 < figures["n_unknown"] == len(eights) - sum(key in split["against"] for key in eights) < len(eights)
 
 
 def test_the_files_hold_what_is_returned(run, digits, unseen):
@@ -157,13 +163,14 @@ def test_J4_labels_of_unknown_images_change_no_threshold(run, digits):
     assert ((run / "model.json").read_bytes(), (run / "model.safetensors").read_bytes()) == model
 
 
-def test_an_official_test_part_is_all_that_counts(run, digits, unseen):
+def test_an_official_test_part_is_all_that_counts(run, digits):
     """Where the data has official test images, only those are evaluated, and used ones among them are left out."""
     test = np.arange(len(digits)) % 3 == 0
     figures = evaluate(run, dataclasses.replace(digits, test=test), unknown="8")
-    assert figures["n_known"] == sum(test[i] for i in unseen("3"))
-    assert figures["n_unknown"] == sum(test[i] for i in unseen("8"))
     used = used_by(run)
+    for name, n in (("3", figures["n_known"]), ("8", figures["n_unknown"])):
+        mine = digits.labels == digits.classes.index(name)
+        assert n == sum(key not in used for key in digits.select(mine & test).keys)
     assert figures["excluded"] == sum(key in used for key, official in zip(digits.keys, test, strict=True) if official)
 
 
@@ -177,7 +184,7 @@ def test_copies_of_used_images_are_left_out_under_any_name(run, digits):
     chosen = digits.select([*mine, *eights])
     renamed = dataclasses.replace(chosen, names=tuple(f"copy {i}" for i in range(len(chosen))))
     figures = evaluate(run, renamed, unknown="8")
-    assert figures["n_known"] == 0 and figures["n_unknown"] == sum(digits.keys[i] not in used for i in eights)
+    assert figures["n_known"] == 0 and figures["n_unknown"] == sum(digits.keys[i] in held_out_by(run) for i in eights)
     assert figures["excluded"] == sum(key in used for key in renamed.keys)
     with pytest.raises(DataError, match="no unseen images, known or unknown, are left to evaluate"):
         evaluate(run, digits.select(mine))
@@ -185,9 +192,9 @@ def test_copies_of_used_images_are_left_out_under_any_name(run, digits):
 
 def test_the_recorded_test_part_is_what_counts(run, digits):
     """All methods are measured on the same images: the run's recorded test part, of every class."""
-    recorded = set(files.read_json(run / "split.json")["test"])
+    recorded = held_out_by(run)
     figures = evaluate(run, "digits")
-    mine = [name for key, name in zip(digits.keys, digits.labels, strict=True) if key in recorded]
+    mine = [label for key, label in zip(digits.keys, digits.labels, strict=True) if key in recorded]
     three = digits.classes.index("3")
     assert figures["n_known"] == sum(label == three for label in mine) > 0
     assert figures["n_unknown"] == sum(label != three for label in mine) > 0
@@ -205,7 +212,7 @@ def test_two_methods_are_measured_on_the_same_images(tmp_path):
 
 def test_other_data_counts_whole(run, digits):
     """Where none of the images are of the recorded test part, all that the run has not used count."""
-    recorded, used = set(files.read_json(run / "split.json")["test"]), used_by(run)
+    recorded, used = held_out_by(run), used_by(run)
     other = [i for i, key in enumerate(digits.keys) if key not in recorded]
     figures = evaluate(run, digits.select(other), unknown="5")
     five = digits.classes.index("5")
@@ -215,7 +222,7 @@ def test_other_data_counts_whole(run, digits):
 
 def test_one_recorded_image_leaves_the_others_out(run, digits):
     """As soon as one image is of the recorded test part, only such images count."""
-    recorded, used = set(files.read_json(run / "split.json")["test"]), used_by(run)
+    recorded, used = held_out_by(run), used_by(run)
     tests = [i for i, key in enumerate(digits.keys) if key in recorded]
     fresh = [i for i, key in enumerate(digits.keys) if key not in recorded | used]
     assert fresh
@@ -329,6 +336,14 @@ def test_J5_J6_an_unknown_class_of_known_images_is_not_told_apart(tmp_path):
     assert area["low"] < 0.5 < area["high"]
 
 
+def test_device(run, digits):
+    """cpu is the default, to the last bit; a device that is not there is refused before anything is read."""
+    figures, again = evaluate(run, digits, unknown="8"), evaluate(run, digits, unknown="8", device="cpu")
+    assert {**figures, "seconds": None} == {**again, "seconds": None}
+    with pytest.raises(UsageError, match="--device tpu cannot be used here"):
+        evaluate(run, "no such data", device="tpu")
+
+
 def test_images_of_another_shape_are_refused(run, digits):
     """Images in memory at another size are named with both shapes."""
     small = dataclasses.replace(digits, pixels=digits.pixels[:, :, :4, :4])
@@ -389,7 +404,7 @@ def test_unreadable_images_fail_or_are_skipped_with_a_warning(run, digits, tmp_p
     assert (code, err) == (0, "warning: 1 images cannot be read and are left out, first 8/bad.png\n")
     figures = json.loads(said)
     assert figures["skipped"] == 1
-    used, recorded = used_by(run), set(files.read_json(run / "split.json")["test"])
+    used, recorded = used_by(run), held_out_by(run)
     keys = [key for name in ("3", "8") for key in digits.of(name).keys[:60]]
     assert figures["excluded"] == sum(key in used for key in keys)
     assert figures["n_known"] + figures["n_unknown"] == sum(key in recorded for key in keys)

@@ -227,11 +227,12 @@ def test_never_worse_than_the_start(gans):
         assert found.V.mean() < 0.99 * before.mean()
 
 
-@pytest.mark.parametrize("lr", [0.1, 30.0])
-def test_adam_is_torchs(lr, gan):
+@pytest.mark.parametrize("prior", [True, False])
+@pytest.mark.parametrize("lr", [0.1, 10.0])
+def test_adam_is_torchs(lr, prior, gan):
     """20 steps on one image follow torch.optim.Adam, and the step with the least V is the one that is kept."""
     x = images(1)
-    settings = replace(ENDLESS, steps=20, lr=lr)
+    settings = replace(ENDLESS, steps=20, lr=lr, prior=prior)
     path = adam_path(gan, x, settings)
     best = min(range(20), key=lambda t: path[t][0])
     found = Inverter(gan, settings).search(x)
@@ -241,7 +242,7 @@ def test_adam_is_torchs(lr, gan):
 
 
 def adam_path(gan, x, settings):
-    """(V, z) before each step of torch.optim.Adam on one image, from the image's own start."""
+    """(V, z) before each step of torch.optim.Adam on one image, from its own start, within the prior where asked."""
     G, D = (copy.deepcopy(net).eval() for net in (gan.G, gan.D))
     f = D.stages_to("pool1")
     z = start(x[0]).requires_grad_()
@@ -253,6 +254,8 @@ def adam_path(gan, x, settings):
         adam.zero_grad()
         V.backward()
         adam.step()
+        if settings.prior and (length := z.detach().square().sum().item() ** 0.5) > 8**0.5:
+            z.data *= 8**0.5 / length
     return path
 
 
