@@ -19,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from lookalike.errors import ModelError, show
-from lookalike.files import JSON_LIMIT, json_bytes, open_regular, parse_json, read_bytes, write_bytes, write_json
+from lookalike.files import JSON_LIMIT, json_bytes, open_regular, read_bytes, write_bytes, write_json
+from lookalike.strict import parse_json
 
 SCHEMA = 1
 FIELDS = ("schema", "sha256", "kind", "method", "shape", "classes", "threshold", "training", "settings")

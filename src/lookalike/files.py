@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import json
-import math
 import os
 import re
 import resource
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lookalike.errors import LockedError, ModelError, OutputError, UsageError, show
+from lookalike.strict import parse_json
 
 JSON_LIMIT = 1 << 20  # bytes; parsing it stays below 50 MB
 JSON_DEPTH = 32
@@ -231,46 +231,6 @@ def read_json(path: Path, limit: int = JSON_LIMIT) -> Any:
         raise ModelError(
             f"{show(path)} cannot be read: {show(error)}; restore it or run the command that wrote it again"
         ) from error
-
-
-def parse_json(data: bytes) -> Any:
-    """The value in untrusted JSON. Raises ValueError on repeated keys, NaN, infinity and nesting beyond 32 levels."""
-    try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
-    except RecursionError:
-        raise ValueError(f"it is nested deeper than {JSON_DEPTH} levels") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"it is not JSON (byte {error.pos}: {error.msg})") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"it is not JSON (byte {error.start} is not UTF-8)") from None
-    level = [value]
-    for _ in range(JSON_DEPTH):
-        level = [child for parent in level for child in _children(parent)]
-    if level:
-        raise ValueError(f"it is nested deeper than {JSON_DEPTH} levels")
-    return value
-
-
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"the key '{show(key, 60)}' stands twice")
-        result[key] = value
-    return result
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is not a finite number")
-    return value
 
 
 def _unlink(path: Path) -> None:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lookalike.errors import ModelError, UsageError, show
-from lookalike.files import open_regular, parse_json, read_json
+from lookalike.files import open_regular, read_json
 from lookalike.metrics import Interval, Rate
+from lookalike.strict import parse_json
 
 Array = npt.NDArray[Any]
 ARRAYS_LIMIT = 1 << 30  # bytes of one evaluation, unpacked
