@@ -23,7 +23,6 @@ from lookalike.errors import LockedError, ModelError, OutputError, UsageError, s
 from lookalike.strict import parse_json
 
 JSON_LIMIT = 1 << 20  # bytes; parsing it stays below 50 MB
-JSON_DEPTH = 32
 _PART = re.compile(r".+\.part\.[0-9]+", re.DOTALL)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)

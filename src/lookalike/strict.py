@@ -6,6 +6,10 @@ import json
 import math
 from typing import Any
 
+from lookalike.errors import show
+
+JSON_DEPTH = 32
+
 
 def parse_json(data: bytes) -> Any:
     """The value in untrusted JSON. Raises ValueError on repeated keys, NaN, infinity and nesting beyond 32 levels."""
