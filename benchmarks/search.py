@@ -23,7 +23,7 @@ from lookalike.nets.anogan import Anogan
 from lookalike.use.invert import Inverter, Search
 from machine import save
 
-STEPS, IMAGES, ROUNDS = 20, 256, 5
+STEPS, IMAGES, ROUNDS = 50, 256, 5
 
 
 def bare(G: nn.Module, D: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from lookalike.errors import ModelError, UsageError
 from lookalike.gan import GAN
 from lookalike.method import Twin
 from lookalike.methods import METHODS
+from lookalike.seeds import generator
 from lookalike.streams import Batch
 from lookalike.train import step, train
 
@@ -117,6 +120,19 @@ def test_frozen_players(trained, same):
         for p in (*G.parameters(), *D.parameters()):
             p.zero_()
     assert same(before, trained.state(training=True))
+
+
+@pytest.mark.parametrize("net", ["anogan", "dcgan", "mlp"])
+def test_frozen_generator_is_the_same_function(net, small, make_source):
+    """Folding batch norm into the layers before it leaves the inference images as they are, and no norm behind one."""
+    gan = GAN(small(METHODS["anogan"], net), (1, 16, 16))
+    list(train(gan, make_source((1, 16, 16)), images=32, batch=8))
+    z = torch.randn(6, 8, generator=generator("z"))
+    G, _ = gan.frozen()
+    assert torch.allclose(G(z), gan.generate(z), atol=1e-5)
+    foldable = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d)
+    norms = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+    assert not any(isinstance(a, foldable) and isinstance(b, norms) for a, b in itertools.pairwise(G))
 
 
 def test_state_names(trained):

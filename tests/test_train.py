@@ -319,6 +319,15 @@ def test_batch_too_small(batch, share, stream, small, make_source):
         next(train(gan, make_source(SHAPE), images=10, batch=batch))
 
 
+def test_reduced_precision_judges_with_the_updated_discriminator(small, make_source):
+    """In bfloat16 G plays against D as D's update left it, not against a copy from before: as in float32."""
+    told = {}
+    for precision in (torch.float32, torch.bfloat16):
+        gan = GAN(small(METHODS["anogan"]).but(optimiser=Adam(lr=0.05)), (1, 8, 8))
+        told[precision] = step(gan, make_source((1, 8, 8)), 0, 16, precision)["G.minimax"]
+    assert told[torch.bfloat16] == pytest.approx(told[torch.float32], rel=0.05)
+
+
 def test_reduced_precision(small, make_source):
     """Under bfloat16 a step is finite, close to float32's, and keeps float32 weights."""
     gans = [GAN(small(METHODS["mcgan"]), SHAPE) for _ in range(2)]

@@ -100,7 +100,7 @@ class SearchSettings(BaseModel):
         float, Field(ge=0, lt=1), Parameter(help="A search has converged when V fell by less than this share ...")
     ] = 0.001
     patience: Annotated[int, Field(ge=1), Parameter(help="... over so many steps.")] = 20
-    search_batch: Annotated[int, Field(ge=1, le=4096), Parameter(help="Images searched side by side.")] = 64
+    search_batch: Annotated[int, Field(ge=1, le=4096), Parameter(help="Images searched side by side.")] = 128
 
 
 class TrainSettings(DataSettings, SearchSettings):

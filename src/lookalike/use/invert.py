@@ -72,7 +72,7 @@ class Search:
     restarts: int = 1
     tolerance: float = 0.001
     patience: int = 20
-    batch: int = 64
+    batch: int = 128
     seed: int = 0
 
     def __post_init__(self) -> None:
