@@ -14,6 +14,9 @@ from lookalike.nets import Shape, Stages, divisible, initialise
 from lookalike.nets.grey import convolution
 
 
+STD = 0.02  # of initial weights, DCGAN's; Glorot's larger ones leave D's first features, and so V(x), much blinder
+
+
 @dataclass(frozen=True)
 class Anogan:
     """Shallow GAN for small images.
@@ -61,7 +64,7 @@ class Anogan:
             if i < self.layers - 1:
                 parts += [nn.Conv2d(self.width, self.width, 3, padding=1), nn.BatchNorm2d(self.width), nn.ReLU()]
         parts += [convolution(self.width, c, 5), nn.Tanh()]
-        return initialise(nn.Sequential(*parts), None)
+        return initialise(nn.Sequential(*parts), STD)
 
     def trunk(self, shape: Shape) -> Stages:
         """conv1, pool1, ... and features; pool1 is f(x) in the public AnoGAN code."""
@@ -71,7 +74,7 @@ class Anogan:
             out = self.width * 2**i
             # pooling first gives the same values, cheaper
             pool = nn.Sequential(nn.MaxPool2d(self.pool), nn.LeakyReLU(0.2))
-            stages += [(f"conv{i + 1}", initialise(convolution(c, out, 5), None)), (f"pool{i + 1}", pool)]
+            stages += [(f"conv{i + 1}", initialise(convolution(c, out, 5), STD)), (f"pool{i + 1}", pool)]
             c = out
         return [*stages, ("features", nn.Flatten())]
 
