@@ -46,7 +46,8 @@ def row(known: str, unknown: str, method: str, cells: list[dict[str, Any]]) -> d
     """Mean and standard deviation over seeds of one method on one pair."""
 
     def over(values: list[float]) -> str:
-        return f"{statistics.mean(values):.3f} ± {statistics.stdev(values) if len(values) > 1 else 0:.3f}"
+        spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+        return f"{statistics.mean(values):.3f}{spread}"
 
     parts = {
         part: over([c["parts_auc"][part] for c in cells]) if part in cells[0]["parts_auc"] else ""

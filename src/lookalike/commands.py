@@ -196,6 +196,7 @@ def demo(*, out: Out = Path("runs/demo"), json_: Json = False) -> None:
             for row in rows
         ],
     )
+    _say("mcgan has learned from training images of the unknown class; the others have never seen it.")
     _say(f"report: {page}")
 
 

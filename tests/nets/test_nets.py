@@ -153,11 +153,19 @@ def test_first_weights_of_dcgan():
         assert abs(layer.weight.mean().item()) < 1e-3
 
 
-@pytest.mark.parametrize("name", ["anogan", "mlp"])
-def test_first_weights_are_glorot(name):
-    """The other networks start Glorot-uniform, the bound sqrt(6 / (in + out)) is reached, with biases 0."""
+def test_anogan_starts_as_dcgan_does():
+    """The papers' network starts at N(0, 0.02) in G and in D, with biases 0."""
     torch.manual_seed(1)
-    for layer in linear_layers(NETS[name].generator((1, 8, 8), 50)):
+    trunk = torch.nn.Sequential(*(stage for _, stage in Anogan().trunk((1, 64, 64))))
+    for layer in (*linear_layers(Anogan().generator((1, 64, 64), 100)), *linear_layers(trunk)):
+        assert layer.weight.std().item() == pytest.approx(0.02, rel=0.08)
+        assert layer.bias.abs().max() == 0
+
+
+def test_first_weights_are_glorot():
+    """The fully connected network starts Glorot-uniform, its bound sqrt(6 / (in + out)) is reached, with biases 0."""
+    torch.manual_seed(1)
+    for layer in linear_layers(NETS["mlp"].generator((1, 8, 8), 50)):
         receptive = math.prod(layer.weight.shape[2:])
         bound = math.sqrt(6 / (sum(layer.weight.shape[:2]) * receptive))
         assert 0.8 * bound < layer.weight.abs().max() <= bound

@@ -13,7 +13,6 @@ from torch import nn
 from lookalike.nets import Shape, Stages, divisible, initialise
 from lookalike.nets.grey import convolution
 
-
 STD = 0.02  # of initial weights, DCGAN's; Glorot's larger ones leave D's first features, and so V(x), much blinder
 
 
