@@ -92,6 +92,7 @@ def test_describe_and_cite(name, capsys):
     code, said, err = call(capsys, "describe", name)
     assert (code, err) == (0, "")
     assert said.startswith(f"{name}  ({row['paper']})") and row["summary"] in said and len(said.splitlines()) <= 24
+    assert "=" not in said.split("\n\n")[-1]  # no Python values
     assert json.loads(call(capsys, "describe", name, "--json")[1]) == row
     assert call(capsys, "cite", name) == (0, BIBTEX[row["paper"]] + "\n", "")
 

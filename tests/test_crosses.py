@@ -156,7 +156,7 @@ def test_batch_norm_needs_two(make_source):
         (
             Anogan(),
             (1, 30, 29),
-            "net anogan makes heights and widths that are multiples of 4, not 30,29; try --size 32,28",
+            "net anogan makes heights and widths that are multiples of 4, not 30,29; try --size 28,28",
         ),
         (
             Dcgan(),

@@ -110,7 +110,7 @@ def test_config_records_everything_that_made_the_run(done):
     assert "0.05 false alarms" in config["open_choices"]["threshold"]
     if method not in BASELINES:
         assert config["open_choices"]["V(x)"].startswith("lambda 0.2, sum over pixels and features")
-        assert config["open_choices"]["network"].startswith("Anogan(width=4, ")
+        assert config["open_choices"]["network"].startswith("anogan, width 4: ")
         assert config["method"]["latent"] == {"is": "Normal", "z_dim": 8}
     assert ("weak twin 1" in config["open_choices"]) == (method == "vtgan")
 
@@ -253,6 +253,20 @@ def test_E10_another_thread_count_goes_on_and_says_so(begun, capsys):
     code, _, err = call(capsys, *train(begun, "--threads", "2"))
     assert code == 0
     assert err == "warning: not bit-exact with the run's beginning: threads 1 -> 2\n"
+
+
+def test_E10_what_a_resume_changed_is_recorded_once(tmp_path, capsys):
+    """machine.resumed names the change, however often such a resume happens; a finished run keeps its record."""
+    finished(tmp_path / "run")
+    (tmp_path / "run" / "model.json").unlink()
+    for threads in (2, 2, 1):
+        assert call(capsys, *train(tmp_path / "run", "--threads", str(threads)))[0] == 0
+        if threads == 2:
+            (tmp_path / "run" / "model.json").unlink()
+    assert files.read_json(tmp_path / "run" / "config.json")["machine"]["resumed"] == ["threads 1 -> 2"]
+    recorded = (tmp_path / "run" / "config.json").read_bytes()
+    assert call(capsys, *train(tmp_path / "run", "--threads", "3"))[0] == 0
+    assert (tmp_path / "run" / "config.json").read_bytes() == recorded
 
 
 @pytest.fixture(scope="module")
@@ -464,8 +478,75 @@ def test_skipped_images_are_counted_and_listed(folder, tmp_path, capsys):
     code, _, err = call(capsys, *argv)
     assert code == 0, err
     listed = tmp_path / "run" / "bad_files.jsonl"
-    assert err == f"warning: 1 images cannot be read and are left out; {listed} lists them\n"
+    assert err == f"warning: images left out since they cannot be read: 1; {listed} lists them\n"
     (line,) = listed.read_text("ascii").splitlines()
     assert json.loads(line)["name"] == "a/broken\n.png"
     assert "format not allowed" in json.loads(line)["reason"]
     assert files.read_json(tmp_path / "run" / "config.json")["data"]["skipped"] == 1
+
+
+# --- few and odd images
+
+
+@pytest.mark.parametrize(("row", "each"), [("B5", 1), ("B8", 2), ("B8", 3)], ids=["B5-1", "B8-2", "B8-3"])
+def test_B5_B8_classes_of_a_few_images_are_refused_with_the_number_needed(row, each, tmp_path, capsys):
+    """With one, two or three images no threshold can be set; the line says how many held-out images it takes."""
+    argv = few(tmp_path, each)
+    assert_clean_failure(capsys, argv, 3, "images", kept=tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_B6_fewer_images_than_a_batch_train(tmp_path, capsys):
+    """Batches of 64 are filled from 26 training images by passing through them again; all losses are finite."""
+    code, _, err = call(capsys, *few(tmp_path, 40))
+    assert code == 0, err
+    assert files.read_json(tmp_path / "run" / "config.json")["data"]["train"] < 64
+    assert all(math.isfinite(value) for row in rows(tmp_path / "run") for value in row.values())
+
+
+def few(tmp_path, each):
+    """The command line of a training on so many images of each of two classes."""
+    (tmp_path / "data").mkdir()
+    random_ = np.random.default_rng(0)
+    pixels = random_.integers(0, 256, (2 * each, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "data" / "few.npz", images=pixels, labels=np.repeat(["a", "b"], each))
+    argv = train(tmp_path / "run", "--false-alarms", "0.2", data=tmp_path / "data" / "few.npz")
+    argv[argv.index("--known") + 1] = "a"
+    return argv
+
+
+def test_A25_images_that_grow_much_are_said_when_training_and_scoring(folder, tmp_path, capsys):
+    """8x8 images made 40x40 grow 5 times: one warning with their count, from train and from score; none at 8x8."""
+    (folder / "a" / "broken\n.png").unlink()
+    argv = train(tmp_path / "run", "--false-alarms", "0.2", "--size", "40,40", data=folder)
+    argv[argv.index("--known") + 1] = "a"
+    assert call(capsys, *argv)[2] == "warning: of the images, 80 grow more than 4 times at this size\n"
+    said = call(capsys, "score", tmp_path / "run", folder / "b", "-o", tmp_path / "scores.csv")
+    assert said[2] == "warning: of the images, 40 grow more than 4 times at this size\n"
+
+
+# --- places and settings that are refused or idle
+
+
+@pytest.mark.parametrize("where", ["", "run", "a/run"])
+def test_F9_a_run_among_its_own_images_is_refused(where, folder, capsys):
+    """-o equal to DATA or inside it exits with 2 before anything is written."""
+    argv = train(folder / where, data=folder)
+    argv[argv.index("--known") + 1] = "a"
+    assert_clean_failure(capsys, argv, 2, "among the images", "write elsewhere", kept=folder)
+
+
+@pytest.mark.parametrize(
+    ("method", "flags", "idle"),
+    [
+        ("vtgan", ["--noise", "0.2"], ["--noise"]),
+        ("anogan", ["--weak-z", "9", "--decoys", "0.5"], ["--decoys", "--weak-z"]),
+        ("noisegan", ["--noise", "0.2", "--salt-pepper", "0.1", "--decoys", "0.5"], []),
+        ("knn", [], ["--images", "--search-steps", "--width", "--z"]),
+    ],
+)
+def test_settings_that_a_method_does_not_use_are_said(method, flags, idle, tmp_path, capsys):
+    """A flag that changes nothing gets one warning; one that the method uses gets none."""
+    code, _, err = call(capsys, *train(tmp_path / "run", *flags, method=method))
+    assert code == 0
+    assert err == "".join(f"warning: {method} does not use {flag}\n" for flag in idle)

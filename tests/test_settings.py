@@ -117,3 +117,14 @@ def test_settings_import_neither_torch_nor_numpy():
     use = "import sys, lookalike.settings as s; s.train_settings(known=('3',))"
     code = f"{use}; print({{'torch', 'numpy'}} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_every_method_can_be_named():
+    """--method accepts exactly the adversarial methods and the baselines, in their order."""
+    from typing import get_args
+
+    from lookalike.baselines import BASELINES
+    from lookalike.methods import METHODS
+    from lookalike.settings import MethodName
+
+    assert get_args(MethodName) == (*METHODS, *BASELINES)

@@ -105,6 +105,7 @@ def score(
     json_: Json = False,
 ) -> None:
     """Scores IMAGES into a .csv or .jsonl file: score, p-value, flagged or not, and the parts of the score."""
+    from lookalike.data.oddities import losses
     from lookalike.model import Model
     from lookalike.use.scorefile import write
 
@@ -112,11 +113,14 @@ def score(
     _use(threads or model.training["threads"])
     with _progress() as report:
         counts = write(model, images, out, nearest=nearest, on_bad=on_bad, report=report)
+    for line in losses(counts["odd"]):
+        _warn(line)
     if json_:
         _print_json({"out": str(out), **counts})
     else:
         skipped = f", {counts['skipped']} unreadable ones left out" if counts["skipped"] else ""
-        _say(f"{show(out)}: {counts['images']} images, {counts['flagged']} flagged{skipped}")
+        scored = "1 image" if counts["images"] == 1 else f"{counts['images']} images"
+        _say(f"{show(out)}: {scored}, {counts['flagged']} flagged{skipped}")
 
 
 def evaluate(
@@ -222,7 +226,7 @@ def describe(
         return
     _say(f"{row['name']}  ({row['paper']})\n\n{row['summary']}\n")
     for name, value in row["axes"].items():
-        _say(f"{name:16s} {value}")
+        _say(f"{name:17s} " + (f"\n{'':18s}".join(value) if isinstance(value, list) else value))
 
 
 def cite(
@@ -252,17 +256,20 @@ def _methods() -> list[dict[str, Any]]:
     ]
 
 
-def _axes(method: Any) -> dict[str, str]:
+def _axes(method: Any) -> dict[str, Any]:
+    from lookalike.plan import flag, own_settings
+
     return {
-        "D sees": ", ".join(
-            f"{stream!r} as {'real' if stream.real else 'fake'} ({share:g})" for stream, share in method.d_sees
-        ),
-        "loss": ", ".join(repr(loss) for loss in method.losses),
-        "head": repr(method.head),
-        "latent": repr(method.latent),
-        "net": f"{method.net!r} in preset small",
-        "optimiser": repr(method.optimiser),
-        "trains beside": ", ".join(f"{twin.name}: {twin.method(method).net!r}" for twin in method.twins) or "nothing",
+        "D sees": [
+            f"{stream}, as {'real' if stream.real else 'fake'}, share {share:g}" for stream, share in method.d_sees
+        ],
+        "loss": ", ".join(map(str, method.losses)),
+        "head": str(method.head),
+        "latent": str(method.latent),
+        "network": f"{method.net} (preset small)",
+        "optimiser": str(method.optimiser),
+        "trains beside": "; ".join(f"{t.name} twin: {t.method(method).net}" for t in method.twins) or "nothing",
+        "its own settings": ", ".join(map(flag, own_settings(method))) or "none",
     }
 
 

@@ -40,6 +40,9 @@ class Head(Protocol):
 class Binary:
     """Real or fake: one logit (mcgan-2021 eq. 1)."""
 
+    def __str__(self) -> str:
+        return "one logit, real or fake"
+
     def build(self, features: int) -> nn.Module:
         """A linear layer to one logit."""
         return nn.Linear(features, 1)

@@ -30,6 +30,9 @@ class Normal:
 
     z_dim: int = 100
 
+    def __str__(self) -> str:
+        return f"{self.z_dim} entries, standard normal"
+
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """(n, z_dim) standard normal float32."""
         return torch.randn(n, self.z_dim, generator=generator)
@@ -45,6 +48,9 @@ class Uniform:
     """z ~ U(-1, 1), the prior of the original DCGAN paper."""
 
     z_dim: int = 100
+
+    def __str__(self) -> str:
+        return f"{self.z_dim} entries, uniform in [-1, 1]"
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """(n, z_dim) float32 in [-1, 1)."""

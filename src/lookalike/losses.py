@@ -50,6 +50,9 @@ class Minimax:
     saturating: bool = False
     name = "minimax"
 
+    def __str__(self) -> str:
+        return "minimax, G's loss " + ("log(1 - D(G(z)))" if self.saturating else "-log D(G(z))")
+
     def d(self, judged: Sequence[Judged]) -> Tensor:
         """Cross-entropy of every group, weighted by its share."""
         # -log sigmoid(r) = softplus(-r)
@@ -67,6 +70,9 @@ class Hinge:
     """The hinge game: D minimises max(0, 1 - r) for real and max(0, 1 + r) for fake; G minimises -r."""
 
     name = "hinge"
+
+    def __str__(self) -> str:
+        return "hinge"
 
     def d(self, judged: Sequence[Judged]) -> Tensor:
         """Hinge of every group, weighted by its share."""

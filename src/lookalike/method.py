@@ -23,6 +23,9 @@ class Adam:
     beta1: float = 0.5
     beta2: float = 0.999
 
+    def __str__(self) -> str:
+        return f"Adam, step size {self.lr:g}, beta_1 {self.beta1:g}, beta_2 {self.beta2:g}"
+
 
 @dataclass(frozen=True)
 class Twin:

@@ -22,13 +22,18 @@ from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.model import check_device
 from lookalike.nets import Net
-from lookalike.settings import PRESETS, TrainSettings
+from lookalike.settings import PRESETS, DataSettings, TrainSettings
 from lookalike.streams import Source
 from lookalike.train import check_batch
 from lookalike.use.invert import Inverter, Search
 from lookalike.use.score import Threshold
 
 Index = npt.NDArray[np.int64]
+OF_BASELINES = {  # settings that a baseline looks at
+    *("known", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms", "device", "threads"),
+    *DataSettings.model_fields,
+}
+OF_SOME_METHODS = ("against", "noise", "salt_pepper", "weak_z", "decoys")
 LOSSES = {"minimax": Minimax(), "saturating": Minimax(saturating=True), "hinge": Hinge()}
 
 
@@ -196,6 +201,28 @@ def _method(s: TrainSettings) -> Method:
     )
 
 
+def own_settings(method: Method) -> tuple[str, ...]:
+    """Those of `OF_SOME_METHODS` that `method` looks at."""
+    streams = [stream for stream, _ in method.d_sees]
+    noised = any(isinstance(stream, Noised) for stream in streams)
+    weak = any(isinstance(twin.method, Weakened) for twin in method.twins)
+    decoys = any(not stream.made and not stream.real for stream in streams)
+    looks = zip(OF_SOME_METHODS, (method.needs_others, noised, noised, weak, decoys), strict=True)
+    return tuple(name for name, look in looks if look)
+
+
+def unused(settings: TrainSettings, method: Method | None) -> tuple[str, ...]:
+    """A line for each setting that was given and that `method` (None: a baseline) does not look at."""
+    given = settings.model_fields_set - {"against"}  # which is refused
+    idle = given - OF_BASELINES if method is None else given & set(OF_SOME_METHODS) - set(own_settings(method))
+    return tuple(f"{settings.method} does not use {flag(name)}" for name in sorted(idle))
+
+
+def flag(name: str) -> str:
+    """A setting's name as the command line has it."""
+    return "--" + name.replace("_", "-")
+
+
 def open_choices(plan: Plan) -> dict[str, Any]:
     """Every choice that the papers leave open, with the value that this run uses (printed in each report)."""
     s, method = plan.settings, plan.method
@@ -209,13 +236,13 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         return common
     weak = [twin.method(method) for twin in method.twins]
     return common | {
-        "network": repr(method.net),
-        "latent vector": repr(method.latent),
-        "game": repr(method.losses[0]) + (" (G's loss does not saturate)" if s.loss == "minimax" else ""),
-        "optimiser": f"{method.optimiser!r}, batch {s.batch}, {s.images} images shown",
+        "network": str(method.net),
+        "latent vector": str(method.latent),
+        "game": str(method.losses[0]),
+        "optimiser": f"{method.optimiser}, batch {s.batch}, {s.images} images shown",
         "D updates per G update": s.d_steps,
-        "what D sees, and its share": ", ".join(f"{stream!r}: {share:g}" for stream, share in method.d_sees),
-        **{f"weak twin {i + 1}": f"{w.net!r}, {w.latent!r}, trains throughout" for i, w in enumerate(weak)},
+        "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
+        **{f"weak twin {i + 1}": f"{w.net}; z {w.latent}; trains throughout" for i, w in enumerate(weak)},
         "f(x) of V(x)": s.layer or method.net.feature_layer,
         "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
         "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "

@@ -21,7 +21,8 @@ import torch
 from lookalike import checkpoint, files, interrupts
 from lookalike import plan as plans
 from lookalike.baselines import BASELINES
-from lookalike.data import Images
+from lookalike.data import Images, oddities
+from lookalike.data.sources import refuse_inside
 from lookalike.errors import DivergedError, UsageError, memory_guard, show
 from lookalike.gan import GAN
 from lookalike.method import Method
@@ -36,6 +37,7 @@ from lookalike.use.score import Detector, GANDetector, Threshold
 
 CONFIG, METRICS, SPLIT, BAD_FILES = "config.json", "metrics.jsonl", "split.json", "bad_files.jsonl"
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
+BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
 Report = Callable[[str, int, int], None]  # (stage, done, of)
 
 
@@ -66,7 +68,7 @@ def run(
     Raises
     ------
     UsageError
-        If `out` holds another run, or something else.
+        If `out` holds another run, or something else, or lies inside the data.
     DivergedError
         If training leaves the finite numbers; the last good checkpoint stays.
     Stopped
@@ -75,7 +77,10 @@ def run(
     torch.set_num_threads(settings.threads)
     with memory_guard():
         report("reading", 0, 1)
+        refuse_inside(out, data)
         plan = plans.make(data, settings)
+    for line in (*oddities.losses(plan.images.odd), *plans.unused(settings, plan.method)):
+        warn(line)
     folder = files.make_folder(out)
     _begun(folder)  # a folder of someone else's is not even locked
     with files.lock(folder), memory_guard():
@@ -171,32 +176,48 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
 def _begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Callable[[str], None]) -> None:
     """Writes the configuration and the split, or compares them with those of the run that is there."""
     wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.settings.model_dump(mode="json")}
-    given = _begun(folder)
-    if given is not None:
-        differ = [k for k in wanted if k not in REPEATABLE and k != "data" and given.get(k) != wanted[k]]
+    there = _begun(folder)
+    if there is not None:
+        given = there["settings"]
+        differ = [k for k in wanted if k not in (*REPEATABLE, "data") and given.get(k) != wanted[k]]
         if differ:
             pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
             raise UsageError(
                 f"{show(folder)} was begun with other settings or data ({pairs}); give another folder (-o)"
             )
-        if changed := [k for k in REPEATABLE if given.get(k) != wanted[k]]:
-            pairs = ", ".join(f"{k} {given.get(k)} -> {wanted[k]}" for k in changed)
-            warn(f"not bit-exact with the run's beginning: {pairs}")
+        _note_changes(folder, there, _config(plan, wanted, command), warn)
         return
     files.write_json(folder / SPLIT, plan.keys())
     if plan.images.skipped:
         files.write_json_lines(folder / BAD_FILES, [vars(bad) for bad in plan.images.skipped])
         n = len(plan.images.skipped)
-        warn(f"{n} images cannot be read and are left out; {show(folder / BAD_FILES)} lists them")
+        warn(f"images left out since they cannot be read: {n}; {show(folder / BAD_FILES)} lists them")
     files.write_json(folder / CONFIG, _config(plan, wanted, command))
 
 
+def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn: Callable[[str], None]) -> None:
+    """Says, and records under machine.resumed, what costs the run its bits (row E10); a finished run stays as it is."""
+    changed = [
+        f"{name} {show(there[part].get(name))} -> {show(now[part][name])}"
+        for part, name in BITS
+        if there[part].get(name) != now[part][name]
+    ]
+    if not changed:
+        return
+    text = ", ".join(changed)
+    warn(f"not bit-exact with the run's beginning: {text}")
+    machine = there["machine"]
+    before = machine.get("resumed", [])
+    if isinstance(before, list) and text not in before and not (folder / checkpoint.CARD).exists():
+        files.write_json(folder / CONFIG, there | {"machine": machine | {"resumed": [*before, text]}})
+
+
 def _begun(folder: Path) -> dict[str, Any] | None:
-    """The settings of the run in `folder`, None if it is new; refuses a folder that holds anything else."""
+    """The record of the run in `folder`, None if it is new; refuses a folder that holds anything else."""
     if (folder / CONFIG).exists():
         there = files.read_json(folder / CONFIG)
-        if isinstance(there, dict) and isinstance(there.get("settings"), dict):
-            return dict(there["settings"])
+        if isinstance(there, dict) and all(isinstance(there.get(part), dict) for part in dict(BITS)):
+            return there
         strangers = [CONFIG]
     else:
         ours = (".lock", ".probe", CONFIG, SPLIT, BAD_FILES)  # each also as a part that a kill left

@@ -125,6 +125,9 @@ class Real:
     labelled = True
     made = False
 
+    def __str__(self) -> str:
+        return "images of the known class"
+
     def draw(self, gan: GAN, source: Source, n: int) -> Batch:
         """n real images."""
         x, y = source.take_known(n)
@@ -138,6 +141,9 @@ class Generated:
     real = False
     labelled = False
     made = True
+
+    def __str__(self) -> str:
+        return "G's images"
 
     def draw(self, gan: GAN, source: Source, n: int) -> Batch:
         """n generated images; gradients reach G unless the caller turned them off."""

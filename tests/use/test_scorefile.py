@@ -66,7 +66,7 @@ def test_each_line_is_the_models_verdict(suffix, run, model, tmp_path):
     np.savez(tmp_path / "some.npz", images=images.pixels[:, 0], labels=np.array(images.classes)[images.labels])
     counts = scorefile.write(model, tmp_path / "some.npz", tmp_path / f"scores{suffix}")
     said, rows = model.score(images), lines(tmp_path / f"scores{suffix}")
-    assert counts == {"images": 520, "flagged": int(said.flagged.sum()), "skipped": 0}
+    assert counts == {"images": 520, "flagged": int(said.flagged.sum()), "skipped": 0, "odd": {}}
     assert list(rows[0]) == ["name", "class", "score", "p_value", "flagged", "R", "L_D", "realness"]
     assert [row["name"] for row in rows] == [f"{i:05d}" for i in range(520)]
     assert [row["class"] for row in rows] == [images.classes[label] for label in images.labels]
@@ -284,3 +284,11 @@ def test_writing_twice_gives_equal_bytes(model, folder, tmp_path):
         scorefile.write(model, folder, tmp_path / name)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     assert not [path for path in tmp_path.iterdir() if ".part." in path.name]
+
+
+@pytest.mark.parametrize("more", [[], ["--nearest"]])
+def test_F9_scores_among_the_images_are_refused(more, run, folder, tmp_path, capsys):
+    """What would be read as data next time is not written there: exit 2, nothing made."""
+    out = tmp_path if more else folder
+    argv = ["score", run, folder, "-o", out / "scores.csv", *more, *([folder / "nearest"] if more else [])]
+    assert_clean_failure(capsys, argv, 2, "among the images", kept=tmp_path)

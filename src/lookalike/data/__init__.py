@@ -7,6 +7,7 @@ named: digits, mnist-5k, fashion-mnist.
 sources: picks the reader; `aspect_size` is the preset size.
 load: `read` takes all, `stream` one block at a time.
 images: `Images`, pixels, labels, names and content keys; `scaled` to [-1, 1].
+oddities: what the user should know of images that can be used.
 split: training, calibration and test parts by seed and content.
 check: decodes everything once and says what is there, before any training.
 """

@@ -12,11 +12,10 @@ import numpy as np
 
 from lookalike.data import gate
 from lookalike.data.images import content_key
+from lookalike.data.oddities import lines, oddities
 from lookalike.data.source import Picture, Skipped, Source
 from lookalike.data.sources import Size, open_source
 
-UPSCALED = 4
-FACTS = ("transparent", "frames", "icc", "turned", "renamed")
 Groups = tuple[tuple[str, ...], ...]
 
 
@@ -29,8 +28,9 @@ class Check:
     classes : class name -> images; `images` is their sum, `official_test` how many the source calls test images
     channels : 1 when every image is grey, else 3; None for vectors
     sizes, modes, formats : "H x W", the file's own mode, and its format -> images
-    transparent, frames, icc, turned, renamed : images with transparency (laid on white), more frames (first used),
-        a colour profile (ignored), an EXIF orientation (applied), and another suffix than content (content decides)
+    transparent, frames, icc, turned, renamed, deep : images with transparency (laid on white), more frames (first
+        used), a colour profile (ignored), an EXIF orientation (applied), another suffix than content (content
+        decides), and 16 bits (8 kept)
     upscaled : images that would grow more than 4 times in a side at the size asked for
     duplicates : names of exactly equal images, one group each, within one class
     two_labels : the same over several classes
@@ -51,6 +51,7 @@ class Check:
     icc: int = 0
     turned: int = 0
     renamed: int = 0
+    deep: int = 0
     upscaled: int = 0
     duplicates: Groups = ()
     two_labels: Groups = ()
@@ -74,15 +75,8 @@ class Check:
             (sum(len(group) - 1 for group in self.duplicates), "repeat another image of their class exactly"),
             (len(self.repeated_in_test), "appear in both the official training and test part"),
             (len(self.ignored), "entries are ignored (" + ", ".join(self.ignored_reasons()) + ")"),
-            (self.renamed, "have a suffix of another format; the content decides"),
-            (self.frames, "hold more frames or pages; the first is used"),
-            (self.turned, "are turned by their EXIF orientation"),
-            (self.transparent, "have transparency; it is laid on white"),
-            (self.icc, "carry a colour profile; it is ignored"),
-            (sum(n for mode, n in self.modes.items() if mode.startswith("I;16")), "have 16 bits; 8 are kept"),
-            (self.upscaled, f"grow more than {UPSCALED} times at this size"),
         )
-        return tuple(f"{count:,} {text}" for count, text in counted if count)
+        return tuple(f"{count:,} {text}" for count, text in counted if count) + lines(vars(self))
 
 
 def check(
@@ -122,14 +116,12 @@ def _count(found: Check, picture: Picture, size: Size | None) -> None:
     found.images += 1
     for counter, value in ((found.modes, picture.mode), (found.formats, picture.format)):
         counter[value] = counter.get(value, 0) + 1
-    for fact in FACTS:
-        setattr(found, fact, getattr(found, fact) + getattr(picture, fact))
+    for oddity in oddities(picture, size):
+        setattr(found, oddity, getattr(found, oddity) + 1)
     if picture.pixels.ndim == 3:
         height, width, channels = picture.pixels.shape
         found.sizes[f"{height} x {width}"] = found.sizes.get(f"{height} x {width}", 0) + 1
         found.channels = max(found.channels or 1, channels)
-        if size is not None:
-            found.upscaled += size[0] > UPSCALED * height or size[1] > UPSCALED * width
 
 
 def _compare(found: Check, opened: Source, same: list[list[int]]) -> None:

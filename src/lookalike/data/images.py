@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -26,6 +27,7 @@ class Images:
     names : relative path of each image, or its number ("00042") for arrays; may hold surrogates, never print it raw
     test : bool (N,), True where the source itself calls the image a test image; None when it has no official split
     skipped : files that could not be read and were left out (`on_bad="skip"`)
+    odd : how many of the images that were read have each oddity of `lookalike.data.oddities`
     """
 
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -34,6 +36,7 @@ class Images:
     names: tuple[str, ...]
     test: npt.NDArray[np.bool_] | None = None
     skipped: tuple[Skipped, ...] = ()
+    odd: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -49,7 +52,7 @@ class Images:
         return tuple(content_key(image) for image in self.pixels)
 
     def select(self, index: npt.ArrayLike) -> Images:
-        """The images at `index` (integers, or a boolean mask), in the order of `index`; `skipped` stays."""
+        """The images at `index` (integers, or a boolean mask), in the order of `index`; `skipped` and `odd` stay."""
         index = np.asarray(index)
         chosen = np.arange(len(self))[index if index.size else index.astype(np.int64)]  # [] is float
         return replace(

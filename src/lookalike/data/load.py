@@ -13,6 +13,7 @@ from PIL import Image
 
 from lookalike.data import gate
 from lookalike.data.images import Images
+from lookalike.data.oddities import oddities
 from lookalike.data.source import Picture, Skipped, Source
 from lookalike.data.sources import Size, open_source
 from lookalike.errors import DataError, UsageError, show
@@ -67,7 +68,7 @@ def stream(
 
     Also takes a folder of loose images or one image file; labels are -1 where there are none. `size` (H, W) and
     `channels` are needed for images, and None for vectors. `Images.skipped` holds the files left out since the block
-    before; a block is never empty.
+    before, `Images.odd` counts its own; a block is never empty.
     Raises DataError like `read`; the share of unreadable images is known only after the last block.
     """
     opened = open_source(source, labelled=False, value_range=value_range, allow_empty_class=True)
@@ -98,10 +99,11 @@ class _Loader:
         self.clear()
 
     def clear(self) -> None:
-        """Forget the pictures and the skipped files; the place in the source stays."""
+        """Forget the pictures, their oddities and the skipped files; the place in the source stays."""
         self.pixels: list[npt.NDArray[Any]] = []
         self.taken: list[int] = []
         self.skipped: list[Skipped] = []
+        self.odd: Counter[str] = Counter()
 
     def add(self, item: Picture | Skipped) -> None:
         """Take the next item of the source, or note that it is skipped."""
@@ -117,6 +119,7 @@ class _Loader:
             name = show(self.opened.names[number])
             given = f"'{show(self.source)}' has images of different sizes ({first}, and {here} in '{name}')"
             raise DataError(f"{given}; choose one with --size H,W")
+        self.odd.update(oddities(item, self.size))
         self.pixels.append(pixels)
         self.taken.append(number)
 
@@ -131,6 +134,7 @@ class _Loader:
             names=tuple(opened.names[i] for i in self.taken),
             test=None if opened.test is None else opened.test[index],
             skipped=tuple(self.skipped),
+            odd=dict(self.odd),
         )
 
     def _stacked(self) -> npt.NDArray[np.uint8]:

@@ -52,6 +52,15 @@ def open_source(
     return _open_file(path, labelled, value_range, allow_empty_class)
 
 
+def refuse_inside(out: Path | None, source: object) -> None:
+    """Raises UsageError where `out` is the folder `source` or lies in it: what is written would be read as data."""
+    if out is None or not isinstance(source, str | Path) or (isinstance(source, str) and source in named.NAMED):
+        return
+    folder = Path(source).resolve()
+    if folder.is_dir() and folder in (out.resolve(), *out.resolve().parents):
+        raise UsageError(f"'{show(out)}' would lie among the images of '{show(source)}'; write elsewhere (-o)")
+
+
 def _open_file(path: Path, labelled: bool, value_range: gate.ValueRange | None, allow_empty_class: bool) -> Source:
     if idx.is_images(path):
         return idx.pair(path)

@@ -20,6 +20,9 @@ class OtherClasses(NeedsOthers):
     labelled = False
     made = False
 
+    def __str__(self) -> str:
+        return "images of the other class (--against)"
+
     def draw(self, gan: GAN, source: Source, n: int) -> Batch:
         """n images of other classes."""
         return Batch(source.take_others(n), None, None, self.real)

@@ -34,6 +34,12 @@ class Noised:
     labelled = False
     made = False
 
+    def __str__(self) -> str:
+        kinds = (f"Gaussian noise of sigma {self.sigma:g}", f"{self.salt_pepper:.0%} salt and pepper")
+        levels = (self.sigma, self.salt_pepper)
+        noises = [kind for kind, level in zip(kinds, levels, strict=True) if level > 0]
+        return "images of the known class under " + (" and ".join(noises) or "no noise")
+
     def draw(self, gan: GAN, source: Source, n: int) -> Batch:
         """n noised real images."""
         x, _ = source.take_known(n)
@@ -55,6 +61,9 @@ class FromTwin(NeedsTwin):
     real = False
     labelled = False
     made = False
+
+    def __str__(self) -> str:
+        return f"images of the {self.twin} twin"
 
     def draw(self, gan: GAN, source: Source, n: int) -> Batch:
         """n images of the twin's generator."""

@@ -69,10 +69,10 @@ def image_shape(shape: Shape, net: str) -> tuple[int, int, int]:
 
 
 def divisible(shape: Shape, grain: int, net: str) -> tuple[int, int, int]:
-    """(C, H, W) whose sides are multiples of `grain`; UsageError names the nearest sizes there are."""
+    """(C, H, W) whose sides are multiples of `grain`; UsageError names the next smaller sizes there are."""
     c, h, w = image_shape(shape, net)
     if h % grain or w % grain:
-        near = [max(grain, round(side / grain) * grain) for side in (h, w)]
+        near = [max(grain, side // grain * grain) for side in (h, w)]  # rounding up could add a level
         raise UsageError(
             f"net {net} makes heights and widths that are multiples of {grain}, not {h},{w}; "
             f"try --size {near[0]},{near[1]}"

@@ -42,6 +42,11 @@ class Anogan:
     feature_layer = "pool1"
     multiple = 4
 
+    def __str__(self) -> str:
+        made = f"{self.layers} transposed convolution(s) of stride {self.stride}"
+        pooled = f" with max-pooling {self.g_pool}" if self.g_pool > 1 else ""
+        return f"anogan, width {self.width}: G {made}{pooled}; D {self.layers} with max-pooling {self.pool}"
+
     def generator(self, shape: Shape, z_dim: int) -> nn.Module:
         """(N, z_dim) -> (N, C, H, W) in [-1, 1]."""
         grain = (self.stride // self.g_pool) ** self.layers

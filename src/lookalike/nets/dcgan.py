@@ -26,6 +26,10 @@ class Dcgan:
     feature_layer = "level1"
     multiple = 8
 
+    def __str__(self) -> str:
+        levels = f"{self.levels} level(s)" if self.levels else "levels down to a seed map of 4"
+        return f"dcgan, width {self.width}: {levels} of strided convolutions"
+
     def _plan(self, shape: Shape) -> tuple[int, int, int, int]:
         _, h, w = image_shape(shape, "dcgan")
         levels = self.levels if self.levels is not None else max(1, (min(h, w) // 4).bit_length() - 1)

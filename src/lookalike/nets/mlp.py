@@ -27,6 +27,9 @@ class Mlp:
     feature_layer = "layer1"
     multiple = 1
 
+    def __str__(self) -> str:
+        return f"mlp: {self.layers} hidden layer(s) of {self.width}"
+
     def generator(self, shape: Shape, z_dim: int) -> nn.Module:
         """(N, z_dim) -> (N, *shape)."""
         parts: list[nn.Module] = []

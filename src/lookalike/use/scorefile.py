@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from lookalike import files
 from lookalike.data import Images, Skipped, stream
+from lookalike.data.sources import refuse_inside
 from lookalike.errors import UsageError, show
 from lookalike.model import Model
 from lookalike.runs import BAD_FILES
@@ -48,12 +50,12 @@ def write(
     Returns
     -------
     dict
-        Counts: images, flagged, skipped.
+        Counts: images, flagged, skipped, and odd (images with each oddity of `lookalike.data.oddities`).
 
     Raises
     ------
     UsageError
-        For another suffix, or a folder for PNGs that holds something.
+        For another suffix, a folder for PNGs that holds something, or a place inside the images' own folder.
     DataError
         For images that cannot be scored.
     OutputError
@@ -61,8 +63,11 @@ def write(
     """
     if out.suffix not in (".csv", ".jsonl"):
         raise UsageError(f"scores can be written as .csv or .jsonl, not {show(out.name)}; change -o")
+    for written in (out, nearest):
+        refuse_inside(written, data)
     bad_files = out.with_name(f"{out.name}.{BAD_FILES}")
     skipped: list[Skipped] = []
+    odd: Counter[str] = Counter()
     counts = {"images": 0, "flagged": 0}
     with _pictures(nearest, out) as folder, files.atomic(out) as handle:
         for block in _read(model, data, on_bad):
@@ -71,12 +76,13 @@ def write(
             counts["images"] += len(rows)
             counts["flagged"] += sum(row["flagged"] for row in rows)
             skipped += block.skipped
+            odd.update(block.odd)
             report("scoring", counts["images"], 0)
         if skipped:
             files.write_json_lines(bad_files, map(vars, skipped))
     if not skipped:
         bad_files.unlink(missing_ok=True)  # an earlier score file's
-    return counts | {"skipped": len(skipped)}
+    return counts | {"skipped": len(skipped), "odd": dict(odd)}
 
 
 def _pictures(nearest: Path | None, out: Path) -> AbstractContextManager[Path | None]:
