@@ -2,7 +2,7 @@
 
     python benchmarks/train_step.py
 
-Both train the same networks (preset small, 32 px grey, batch 64) on the same machine in turn, A B A B; the ratio is the
+Both train the same networks (preset small, 32 px grey) on the same machine in turn, A B A B; the ratio is the
 median over rounds of one round's time against the other's.
 """
 
@@ -18,11 +18,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from lookalike.gan import GAN
 from lookalike.methods import METHODS
 from lookalike.nets.anogan import Anogan
+from lookalike.settings import PRESETS
 from lookalike.streams import Batch, Source
 from lookalike.train import step
 from machine import save
 
-BATCH, STEPS, ROUNDS = 64, 8, 15
+BATCH, STEPS, ROUNDS = PRESETS["small"]["batch"], 24, 15
 GOAL = 1.05
 
 

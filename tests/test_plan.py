@@ -40,10 +40,11 @@ def images(shape=(1, 8, 8), names=("a", "b"), each=120):
 
 @pytest.mark.parametrize("preset", ["small", "paper"])
 def test_the_preset_fills_what_is_left_open(preset):
-    """Width, images, search steps and the intervals come from the preset; digits of 8x8 are made its size."""
+    """Width, images, batch, search steps and the intervals come from the preset; digits of 8x8 are made its size."""
     s = plans.make("digits", train_settings(known=("3",), method="anogan", preset=preset)).settings
     expected = PRESETS[preset]
     assert (s.width, s.images, s.search_steps) == (expected["width"], expected["images"], expected["search_steps"])
+    assert s.batch == expected["batch"]
     assert (s.size, s.net) == (f"{expected['side']},{expected['side']}", "anogan")
     assert (s.log_every, s.sample_every, s.save_every) == tuple(expected["images"] // n for n in (100, 8, 10))
 

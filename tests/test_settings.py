@@ -18,8 +18,8 @@ def test_defaults_are_the_papers_where_they_speak():
     """lambda 0.2 and sums as in both papers; DCGAN's Adam; 5 % false alarms; the small preset."""
     s = train_settings(known=("3",))
     assert (s.method, s.preset, s.lam, s.reduce, s.lr, s.beta1) == ("vtgan", "small", 0.2, "sum", 2e-4, 0.5)
-    assert (s.weak_z, s.false_alarms, s.batch, s.d_steps, s.seed, s.ema) == (400, 0.05, 64, 1, 0, 0.0)
-    assert (s.size, s.width, s.images, s.search_steps, s.net) == (None, None, None, None, None)
+    assert (s.weak_z, s.false_alarms, s.d_steps, s.seed, s.ema) == (400, 0.05, 1, 0, 0.0)
+    assert (s.size, s.width, s.images, s.batch, s.search_steps, s.net) == (None,) * 6
     assert set(PRESETS) == {"small", "paper"}
     assert (PRESETS["small"]["side"], PRESETS["paper"]["side"]) == (32, 64)
 

@@ -8,7 +8,7 @@ from typing import Any
 from lookalike.cli import main
 
 SETTINGS: dict[str, Any] = {
-    "known": ("3",), "size": "8,8", "width": 4, "z": 8, "images": 256, "search_steps": 5, "threads": 1,
+    "known": ("3",), "size": "8,8", "width": 4, "z": 8, "images": 256, "batch": 64, "search_steps": 5, "threads": 1,
 }  # fmt: skip
 AGAINST = {"mcgan": ("8",)}
 PROGRESS = re.compile(r"(reading|training|calibrating|scoring|scoring known|scoring unknown)(: \d+ images)?\n")

@@ -68,6 +68,11 @@ class Plan:
     others: tuple[str, ...]
     method: Method | None
 
+    @property
+    def batch(self) -> int:
+        """Real images per step, as given or the preset's."""
+        return self.settings.batch or PRESETS[self.settings.preset]["batch"]
+
     def source(self) -> Source:
         """The training images as the game draws them."""
         pixels = self.images.pixels
@@ -147,21 +152,21 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     # what cannot end well is refused before it begins
     Threshold(np.zeros(len(plan.calibration)), settings.false_alarms)
     if plan.method is not None:
-        check_batch(plan.method, settings.batch)
+        check_batch(plan.method, plan.batch)
         Inverter(GAN(plan.method, images.shape), plan.search())
     return plan
 
 
 def _with_preset(settings: TrainSettings, shape: tuple[int, ...]) -> TrainSettings:
     preset = PRESETS[settings.preset]
-    images = settings.images or preset["images"]
+    images, batch = settings.images or preset["images"], settings.batch or preset["batch"]
     net = settings.net or ("anogan" if len(shape) == 3 else "mlp")
     width = settings.width or (8 * preset["width"] if net == "mlp" else preset["width"])
     every = {"log_every": 100, "sample_every": 8, "save_every": 10}
-    steps = {name: getattr(settings, name) or max(settings.batch, images // times) for name, times in every.items()}
+    steps = {name: getattr(settings, name) or max(batch, images // times) for name, times in every.items()}
     search = {name: getattr(settings, name) or preset[name] for name in ("search_steps", "search_lr")}
     size = ",".join(map(str, shape[1:])) if len(shape) == 3 else None
-    filled = {"images": images, "net": net, "width": width, "size": size}
+    filled = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     return settings.model_copy(update=filled | steps | search)
 
 

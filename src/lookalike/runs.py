@@ -113,7 +113,7 @@ def _fitted(folder: Path, plan: Plan) -> Detector:
 def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Callable[[str], None]) -> GANDetector:
     """The trained GAN, ready to score; resumed where a checkpoint is found."""
     s, source = plan.settings, plan.source()
-    total, batch = s.images or 0, s.batch
+    total, batch = s.images or 0, plan.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, ema=s.ema)
     start, before = _resumed(folder, gan, warn)
     _drop_metrics_after(folder / METRICS, start * batch)
@@ -294,7 +294,7 @@ def _due(images: int, batch: int, every: int | None) -> bool:
 
 def _first_names(plan: Plan, method: Method, source: Source, step: int) -> list[str]:
     """The first real images that each D is shown at a step, twins' first."""
-    index, batch = step * method.d_steps, plan.settings.batch
+    index, batch = step * method.d_steps, plan.batch
     shown = [source.at(twin.name, index=0) for twin in method.twins] + [source]
     rows = [player.at("D", index=index).at(0, index=index).rows(len(plan.train), batch)[:3] for player in shown]
     return [show(plan.images.names[plan.train[row]], 60) for row in torch.cat(rows).tolist()]

@@ -147,7 +147,9 @@ class TrainSettings(DataSettings, SearchSettings):
     images: Annotated[int | None, Field(ge=1), Parameter(help="Images shown in training; default: the preset's.")] = (
         None
     )
-    batch: Annotated[int, Field(ge=2, le=65536), Parameter(help="Real images per step.")] = 64
+    batch: Annotated[
+        int | None, Field(ge=2, le=65536), Parameter(help="Real images per step; default: the preset's.")
+    ] = None
     lr: Annotated[float, Field(gt=0), Parameter(help="Step size of both Adam optimisers.")] = 2e-4
     beta1: Annotated[float, Field(ge=0, lt=1), Parameter(help="Adam's first decay.")] = 0.5
     d_steps: Annotated[int, Field(ge=1, le=100), Parameter(help="Updates of D per update of G.")] = 1
@@ -199,8 +201,9 @@ class TrainSettings(DataSettings, SearchSettings):
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "small": {"side": 32, "width": 8, "images": 30_000, "search_steps": 50, "search_lr": 0.02},
-    "paper": {"side": 64, "width": 64, "images": 150_000, "search_steps": 500, "search_lr": 0.002},
+    # small batches: with 64, G has not learnt its class after so few steps
+    "small": {"side": 32, "width": 8, "images": 30_000, "batch": 16, "search_steps": 50, "search_lr": 0.02},
+    "paper": {"side": 64, "width": 64, "images": 150_000, "batch": 64, "search_steps": 500, "search_lr": 0.002},
 }
 
 
