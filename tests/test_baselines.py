@@ -134,6 +134,20 @@ def test_restored_scores_are_bit_equal(name, case):
 
 
 @pytest.mark.parametrize("name", BASELINES)
+def test_a_score_does_not_depend_on_the_company(name):
+    """At 32 px, alone, in pairs, reversed or among 600: the same bits."""
+    random = np.random.default_rng(0)
+    known, asked = (random.integers(0, 256, (n, 1, 32, 32), dtype=np.uint8) for n in (300, 600))
+    detector = BASELINES[name].fit(known)
+    together = detector.score(asked)
+    assert np.array_equal(detector.score(asked[::-1]).score[::-1], together.score)
+    for rows in ([0], [599], [300, 1], [*range(17, 90)]):
+        alone = detector.score(asked[rows])
+        assert np.array_equal(alone.score, together.score[rows])
+        assert np.array_equal(alone.nearest, together.nearest[rows])
+
+
+@pytest.mark.parametrize("name", BASELINES)
 def test_restoring_something_else(name, digits):
     """Settings and tensors that are not this detector's are refused."""
     other = {"pca": "knn", "knn": "pca"}[name]

@@ -135,6 +135,7 @@ def test_check_report_and_score_json(run, tmp_path, capsys):
     rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
     assert scored == {
         "out": str(tmp_path / "s.jsonl"), "images": 1797, "flagged": sum(row["flagged"] for row in rows), "skipped": 0,
+        "odd": {},
     }  # fmt: skip
 
 

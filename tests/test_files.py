@@ -309,19 +309,28 @@ while True:
 
 
 def test_F13_left_overs_go_with_the_lock(tmp_path):
-    """What killed runs left is removed, at any depth, once the lock is held; nothing else is."""
+    """What killed runs left is removed, at any depth, once the lock is held; what lives stays."""
     inner = tmp_path / "checkpoints"
     inner.mkdir()
-    mine = ["model.json.part.12", "checkpoints/000000100.safetensors.part.9", "new\nline.part.3"]
-    theirs = ["a.part", "a.part.x", "part.12", ".part.12", "a.part.12.png", "checkpoints/000000100.safetensors"]
+    gone = dead()
+    mine = [f"{name}.part.{gone}" for name in ("model.json", "checkpoints/000000100.safetensors", "new\nline")]
+    theirs = [
+        f"scores.csv.part.{os.getppid()}",
+        "a.part",
+        "a.part.x",
+        "part.12",
+        ".part.12",
+        "a.part.12.png",
+        "checkpoints/000000100.safetensors",
+    ]
     for name in (*mine, *theirs):
         (tmp_path / name).write_bytes(b"x")
     with files.lock(tmp_path):
         assert set(map(str, tree(tmp_path))) == {*theirs, ".lock"}
-        (tmp_path / "b.part.5").write_bytes(b"x")
+        (tmp_path / f"b.part.{gone}").write_bytes(b"x")
         with pytest.raises(LockedError), files.lock(tmp_path):
             pass
-        assert (tmp_path / "b.part.5").exists()
+        assert (tmp_path / f"b.part.{gone}").exists()
 
 
 def test_F13_a_killed_writer_leaves_the_old_file(tmp_path):

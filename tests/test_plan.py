@@ -158,8 +158,9 @@ def test_open_choices_name_what_the_papers_leave_open():
     assert said["averaged generator"] == "decay 0.9 per step"
     assert said["D updates per G update"] == 2
     assert said["f(x) of V(x)"] == "pool1"
-    assert "Normal(z_dim=400)" in said["weak twin 1"]
-    assert "does not saturate" not in said["game"]
+    assert "z 400 entries, standard normal" in said["weak twin 1"]
+    assert said["game"] == "minimax, G's loss log(1 - D(G(z)))"
+    assert said["initial weights"] == "N(0, 0.02), biases 0"
     assert set(plans.open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}
 
 

@@ -542,7 +542,7 @@ def test_F9_a_run_among_its_own_images_is_refused(where, folder, capsys):
         ("vtgan", ["--noise", "0.2"], ["--noise"]),
         ("anogan", ["--weak-z", "9", "--decoys", "0.5"], ["--decoys", "--weak-z"]),
         ("noisegan", ["--noise", "0.2", "--salt-pepper", "0.1", "--decoys", "0.5"], []),
-        ("knn", [], ["--images", "--search-steps", "--width", "--z"]),
+        ("knn", [], ["--batch", "--images", "--search-steps", "--width", "--z"]),
     ],
 )
 def test_settings_that_a_method_does_not_use_are_said(method, flags, idle, tmp_path, capsys):

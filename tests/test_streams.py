@@ -180,3 +180,9 @@ def test_streams_draw_apart(small, make_source):
     assert [len(b.x) for b in (real, first, second)] == [8, 8, 4]
     assert [b.share for b in (real, first, second)] == [1, 1, 0.5]
     assert not torch.equal(first.z[:4], second.z)
+
+
+def test_noise_of_nothing_is_refused():
+    """Without any noise D would be taught that real images are fake."""
+    with pytest.raises(UsageError, match="--noise or --salt-pepper"):
+        Noised(sigma=0, salt_pepper=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, .
     Model
         Calibrated; `model.score(images)` gives scores, p-values and flags.
 
+    Warns
+    -----
+    UserWarning
+        What the command line prints as a warning: images left out or changed much, settings without effect.
+
     Raises
     ------
     LookalikeError
@@ -40,4 +46,8 @@ def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, .
         for key, value in {"known": known, **settings}.items()
         if key in ("known", "against")
     }
-    return run(data, train_settings(**{**settings, **as_tuple}), Path(out))
+    return run(data, train_settings(**{**settings, **as_tuple}), Path(out), warn=_warn)
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=4)

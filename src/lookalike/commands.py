@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from lookalike.errors import UsageError, show
-from lookalike.settings import DataSettings, MethodName, Size, TrainSettings, pair
+from lookalike.settings import BadImageSettings, BadSettings, DataSettings, MethodName, Size, TrainSettings, pair
 
 Data = Annotated[
     str,
@@ -26,7 +26,6 @@ Data = Annotated[
 ]
 Run = Annotated[Path, Parameter(help="A run folder that train wrote.")]
 Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]
-OnBad = Annotated[Literal["fail", "skip"], Parameter(help="What to do with an image that cannot be read.")]
 Json = Annotated[bool, Parameter(name="--json", help="Print results as JSON.", negative=())]
 Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1 or mps.")]
 Threads = Annotated[int | None, Parameter(help="CPU threads; default: as many as trained, for the same bits.")]
@@ -49,7 +48,12 @@ def check(
     from lookalike.errors import DataError
 
     settings, sides = settings or DataSettings(), pair(size)
-    found = look(data, size=(int(sides[0]), int(sides[1])) if sides else None, value_range=settings.low_high)
+    found = look(
+        data,
+        size=(int(sides[0]), int(sides[1])) if sides else None,
+        value_range=settings.low_high,
+        allow_empty_class=settings.allow_empty_class,
+    )
     if json_:
         _print_json(found.json())
     else:
@@ -58,11 +62,12 @@ def check(
             _say(f"{name}: " + ", ".join(f"{show(key)} ({n})" for key, n in getattr(found, name).items()))
         for note in found.notes():
             _say(note)
-    if found.unreadable and settings.on_bad == "fail":
+    too_many = len(found.unreadable) > settings.max_bad * (found.images + len(found.unreadable))
+    if found.unreadable and (settings.on_bad == "fail" or too_many):
         first = found.unreadable[0]
         raise DataError(
             f"{len(found.unreadable)} images cannot be read, first {show(first.name)}: {show(first.reason)}; "
-            "mend or remove them, or leave them out (--on-bad skip)"
+            f"mend or remove them, or leave them out (--on-bad skip, of at most {settings.max_bad:.1%}: --max-bad)"
         )
 
 
@@ -99,20 +104,22 @@ def score(
     *,
     out: Out,
     nearest: Annotated[Path | None, Parameter(help="Folder for each image's nearest generated image (PNG).")] = None,
-    on_bad: OnBad = "fail",
+    bad: Annotated[BadImageSettings | None, Flat] = None,
     device: Device = "cpu",
     threads: Threads = None,
     json_: Json = False,
 ) -> None:
     """Scores IMAGES into a .csv or .jsonl file: score, p-value, flagged or not, and the parts of the score."""
+    import torch
+
     from lookalike.data.oddities import losses
     from lookalike.model import Model
     from lookalike.use.scorefile import write
 
-    model = Model.load(run, device=device)
-    _use(threads or model.training["threads"])
+    model, bad = Model.load(run, device=device), bad or BadImageSettings()
+    torch.set_num_threads(threads or model.training["threads"])
     with _progress() as report:
-        counts = write(model, images, out, nearest=nearest, on_bad=on_bad, report=report)
+        counts = write(model, images, out, nearest=nearest, report=report, **bad.model_dump())
     for line in losses(counts["odd"]):
         _warn(line)
     if json_:
@@ -129,18 +136,17 @@ def evaluate(
     /,
     *,
     unknown: Annotated[tuple[str, ...], Parameter(help="Unknown classes; default: all others.", negative=())] = (),
-    on_bad: OnBad = "fail",
+    bad: Annotated[BadSettings | None, Flat] = None,
     device: Device = "cpu",
     threads: Threads = None,
     json_: Json = False,
 ) -> None:
     """Measures a run on unseen images of DATA: AUC with an interval, false alarms and misses at the run's threshold."""
-    from lookalike.model import Model
     from lookalike.use.evaluate import evaluate as measure
 
-    _use(threads or Model.load(run).training["threads"])
+    how = (bad or BadSettings()).model_dump() | {"device": device, "threads": threads}
     with _progress() as report:
-        figures = measure(run, data, unknown=unknown, on_bad=on_bad, device=device, report=report, warn=_warn)
+        figures = measure(run, data, unknown=unknown, report=report, warn=_warn, **how)
     if json_:
         _print_json(figures)
         return
@@ -275,12 +281,6 @@ def _axes(method: Any) -> dict[str, Any]:
 
 def _interval(value: float | None, of: dict[str, Any]) -> str:
     return f"{value:.3f} [{of['low']:.3f}, {of['high']:.3f}]" if value is not None else f"undefined: {of.get('reason')}"
-
-
-def _use(threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
 
 
 def _say(text: str) -> None:

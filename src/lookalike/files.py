@@ -260,7 +260,10 @@ def _sync_folder(folder: Path) -> None:
 
 def _remove_parts(folder: Path) -> None:
     for root, _, names in os.walk(folder):
-        for name in filter(_PART.fullmatch, names):
+        for name in names:
+            found = _PART.fullmatch(name)
+            if found is None or _alive(int(found[1])):  # another command writes its own file here
+                continue
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(root, name))
 

@@ -93,23 +93,32 @@ class GAN:
             generator.train(was_training)
 
     def state(self, *, training: bool) -> dict[str, Tensor]:
-        """Named tensors on the CPU: weights, and for `training` both Adam states and the twins too."""
+        """Copies of `tensors` on the CPU, contiguous."""
+        return {key: value.cpu().contiguous() for key, value in self.tensors(training=training).items()}
+
+    def tensors(self, *, training: bool) -> dict[str, Tensor]:
+        """Its own tensors by name: weights, and for `training` both Adam states and the twins too."""
         nets = {"G": self.G, "D": self.D} | ({"average": self.average} if self.average else {})
         named = {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
         if training:
             for name, net, optimiser in (("G", self.G, self.opt_g), ("D", self.D, self.opt_d)):
                 named |= {f"adam.{name}.{key}": value for key, value in _moments(net, optimiser).items()}
             for name, twin in self.twins.items():
-                named |= {f"{name}/{key}": value for key, value in twin.state(training=True).items()}
-        return {key: value.detach().cpu().contiguous() for key, value in named.items()}
+                named |= {f"{name}/{key}": value for key, value in twin.tensors(training=True).items()}
+        return {key: value.detach() for key, value in named.items()}
 
     def load(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
         """Takes what `state` gave; raises ModelError, naming the tensor, where anything does not fit."""
-        checkpoint.match(tensors, self.state(training=training), f"{self.method.name} {'x'.join(map(str, self.shape))}")
+        self.expect(tensors, training=training)
         self.take(tensors, training=training)
 
+    def expect(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
+        """Raises ModelError, naming the tensor, where `tensors` are not this GAN's."""
+        what = f"{self.method.name} {'x'.join(map(str, self.shape))}"
+        checkpoint.match(tensors, self.tensors(training=training), what)
+
     def take(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
-        """`load` without its checks."""
+        """`load` without its check."""
         nets = {"G": self.G, "D": self.D} | ({"average": self.average} if self.average else {})
         for name, net in nets.items():
             net.load_state_dict({key: tensors[f"{name}.{key}"] for key in net.state_dict()})

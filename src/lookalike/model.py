@@ -212,6 +212,9 @@ def _detector(tensors: dict[str, Tensor], facts: dict[str, Any], device: torch.d
         known = ", ".join((GANDetector.kind, *BASELINES))
         raise ModelError(f"the file names a model of kind {show(facts['kind'])}; this version knows: {known}")
     averaged = any(name.startswith("average.") for name in tensors)
-    gan = GAN(stored.from_json(facts["method"]), tuple(facts["shape"]), device=device, ema=0.5 if averaged else 0.0)
-    gan.load(tensors, training=False)
+    method, shape, ema = stored.from_json(facts["method"]), tuple(facts["shape"]), 0.5 if averaged else 0.0
+    with torch.device("meta"):  # sizes are compared before any memory is taken
+        GAN(method, shape, device="meta", ema=ema).expect(tensors, training=False)
+    gan = GAN(method, shape, device=device, ema=ema)
+    gan.take(tensors, training=False)
     return GANDetector(gan, Search(**facts["settings"]))

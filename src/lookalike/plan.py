@@ -46,7 +46,7 @@ class Plan:
     settings : TrainSettings
         As given, with the preset's values filled in.
     data : str
-        Where the images come from.
+        Where the images come from: the last part of the path, or a data set's name.
     images : Images
         All images, at the size that the network sees.
     train, calibration, against, test : Index
@@ -136,7 +136,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     is_other = np.isin(images.labels, [images.classes.index(name) for name in others])
     plan = Plan(
         settings=settings,
-        data="arrays" if isinstance(data, Images) else str(data),
+        data="arrays" if isinstance(data, Images) else Path(data).resolve().name,
         images=images,
         train=parts.train[is_known[parts.train]],
         calibration=parts.calibration[is_known[parts.calibration]],
@@ -242,6 +242,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
     weak = [twin.method(method) for twin in method.twins]
     return common | {
         "network": str(method.net),
+        "initial weights": method.net.initial_weights,
         "latent vector": str(method.latent),
         "game": str(method.losses[0]),
         "optimiser": f"{method.optimiser}, batch {s.batch}, {s.images} images shown",

@@ -22,6 +22,8 @@ from lookalike import checkpoint, files, interrupts
 from lookalike import plan as plans
 from lookalike.baselines import BASELINES
 from lookalike.data import Images, oddities
+from lookalike.data.folder import HIDDEN
+from lookalike.data.source import reasons
 from lookalike.data.sources import refuse_inside
 from lookalike.errors import DivergedError, UsageError, memory_guard, show
 from lookalike.gan import GAN
@@ -79,18 +81,26 @@ def run(
         report("reading", 0, 1)
         refuse_inside(out, data)
         plan = plans.make(data, settings)
-    for line in (*oddities.losses(plan.images.odd), *plans.unused(settings, plan.method)):
-        warn(line)
     folder = files.make_folder(out)
     _begun(folder)  # a folder of someone else's is not even locked
     with files.lock(folder), memory_guard():
         _begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
+        for line in (*_remarks(plan.images), *plans.unused(settings, plan.method)):
+            warn(line)
         detector = _fitted(folder, plan) if plan.method is None else _trained(folder, plan, plan.method, report, warn)
         model = _calibrated(plan, detector, report)
         model.save(folder)
         return model
+
+
+def _remarks(images: Images) -> Iterator[str]:
+    """What reading left out or changed."""
+    for reason, count in reasons(images.ignored).items():
+        if reason != HIDDEN:
+            yield f"entries of the data left out ({reason}): {count}"
+    yield from oddities.losses(images.odd)
 
 
 def seconds(folder: Path) -> float | None:

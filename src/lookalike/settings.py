@@ -50,27 +50,31 @@ Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
 Range = Annotated[str, BeforeValidator(_joined), AfterValidator(_ordered)]
 
 
-class DataSettings(BaseModel):
-    """How DATA is read."""
+class BadImageSettings(BaseModel):
+    """What is done about images that cannot be read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     on_bad: Annotated[Literal["fail", "skip"], Parameter(help="What to do with an image that cannot be read.")] = "fail"
+    max_bad: Annotated[float, Field(ge=0, le=1), Parameter(help="Share of unreadable images that skip accepts.")] = 0.05
+
+
+class BadSettings(BadImageSettings):
+    """What is done about images and classes that cannot be used."""
+
+    allow_empty_class: Annotated[bool, Parameter(help="Accept class folders without an image.", negative=())] = False
+
+
+class DataSettings(BadSettings):
+    """How DATA is read."""
+
     value_range: Annotated[
         Range | None, Parameter(help="LOW,HIGH of 16-bit or float images; needed for float ones.")
     ] = None
 
-    max_bad: Annotated[float, Field(ge=0, le=1), Parameter(help="Share of unreadable images that skip accepts.")] = 0.05
-    allow_empty_class: Annotated[bool, Parameter(help="Accept class folders without an image.", negative=())] = False
-
     def reading(self) -> dict[str, Any]:
         """Keyword arguments of `lookalike.data.read`."""
-        return {
-            "on_bad": self.on_bad,
-            "max_bad": self.max_bad,
-            "value_range": self.low_high,
-            "allow_empty_class": self.allow_empty_class,
-        }
+        return {name: getattr(self, name) for name in BadSettings.model_fields} | {"value_range": self.low_high}
 
     @property
     def low_high(self) -> tuple[float, float] | None:

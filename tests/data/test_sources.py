@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lookalike.data import aspect_size, sources
+from lookalike.data import aspect_size, read, sources
 from lookalike.errors import DataError
 
 
@@ -32,6 +32,14 @@ def test_preset_size_follows_the_most_common_image(folder, make):
     assert aspect_size(root, 32, 4) == (32, 32)
     (root / "b/x.png").unlink()
     assert aspect_size(root, 32, 4) == (16, 32)
+
+
+def test_A1_a_folder_without_one_sound_image_names_the_first(folder, clean):
+    """The preset size does not stop before reading says which file is damaged."""
+    root = folder({"a/x.png": b"broken"})
+    with pytest.raises(DataError) as caught:
+        read(root, size=aspect_size(root, 32, 4))
+    clean(caught.value, "a/x.png")
 
 
 def test_vectors_have_no_size(make):

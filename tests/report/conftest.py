@@ -95,7 +95,8 @@ def make_run(tmp_path_factory: pytest.TempPathFactory, digits: dict[str, np.ndar
 def _config(known: str, unknown: str, method: str, seed: int) -> dict[str, Any]:
     return {
         "schema": 1,
-        "command": f"/home/somebody/.venv/bin/lookalike train digits --known {shlex.quote(known)} --method {method}",
+        "command": f"/home/somebody/.venv/bin/lookalike train digits --known {shlex.quote(known)} --method {method}"
+        " -o /home/somebody/runs/coat --config=/home/somebody/coat.toml",
         "settings": {"method": method, "seed": seed, "search": {"steps": 200, "lr": 0.05}, "width": 32, "ema": None},
         "method": {"name": method, "losses": ["minimax"], "z_dim": 100},
         "open_choices": {"residual": "sum", "lam": 0.2, "features": "output of the first max-pool", "twin_latent": 400},

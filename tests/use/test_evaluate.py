@@ -220,14 +220,33 @@ def test_other_data_counts_whole(run, digits):
     assert figures["n_unknown"] == sum(digits.labels[i] == five and digits.keys[i] not in used for i in other) > 0
 
 
-def test_one_recorded_image_leaves_the_others_out(run, digits):
-    """As soon as one image is of the recorded test part, only such images count."""
+def test_newcomers_of_a_split_class_are_left_out_and_counted(run, digits):
+    """Of a class with one recorded test image only such images count; a warning tells how many others joined it."""
     recorded, used = held_out_by(run), used_by(run)
-    tests = [i for i, key in enumerate(digits.keys) if key in recorded]
-    fresh = [i for i, key in enumerate(digits.keys) if key not in recorded | used]
-    assert fresh
-    figures = evaluate(run, digits.select([tests[0], *fresh]))
-    assert figures["n_known"] + figures["n_unknown"] == 1
+    first = next(i for i, key in enumerate(digits.keys) if key in recorded)
+    mine = [i for i, key in enumerate(digits.keys) if digits.labels[i] == digits.labels[first] and key not in used]
+    fresh = [i for i in mine if digits.keys[i] not in recorded]
+    changed = digits.select([first, *mine])
+    pixels = changed.pixels.copy()
+    pixels[1:] = 255 - pixels[1:]  # images that the run has never met
+    said = []
+    name = digits.classes[digits.labels[first]]
+    figures = evaluate(
+        run, Images(pixels, changed.labels, digits.classes, changed.names), unknown=name, warn=said.append
+    )
+    assert (figures["n_unknown"], len(fresh) < len(mine)) == (1, True)
+    assert said == [f"{len(mine)} images joined classes after training split them; they are left out"]
+
+
+def test_a_class_that_was_added_after_training_counts_whole(run, digits):
+    """A run on a folder with other classes is evaluated on all images of a class that came later."""
+    eights = np.flatnonzero(digits.labels == digits.classes.index("5"))
+    pixels = np.concatenate([digits.pixels, 255 - digits.pixels[eights]])
+    labels = np.concatenate([digits.labels, np.full(len(eights), 10)])
+    names = (*digits.names, *(f"late {i}" for i in range(len(eights))))
+    figures = evaluate(run, Images(pixels, labels, (*digits.classes, "late"), names), unknown="late")
+    assert figures["n_unknown"] == len(eights)
+    assert figures["n_known"] == evaluate(run, digits, unknown="5")["n_known"]
 
 
 def test_an_image_that_was_used_never_counts(run, digits, tmp_path):
@@ -453,3 +472,27 @@ def test_fit_refuses_wrong_keywords_in_one_line(given, words, tmp_path):
         lookalike.fit("no such data", known="3", out=tmp_path / "run", **given)
     assert words in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_be_written_is_not_scored_first(run, monkeypatch):
+    """A run that another process holds is refused before any image is scored."""
+    monkeypatch.setattr(Model, "score", lambda *_: pytest.fail("scored"))
+    with files.lock(run), pytest.raises(LockedError):
+        evaluate(run, "digits", unknown="8")
+
+
+def test_flags_that_errors_name_are_accepted(run, tmp_path, capsys):
+    """evaluate takes --max-bad and --allow-empty-class, score takes --max-bad; then they do what they say."""
+    pixels = read("digits", size=(8, 8)).pixels[:, 0]
+    for i, name in enumerate(["3/a", "3/b", "5/c", "5/d"]):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(255 - pixels[i]).save(tmp_path / "data" / f"{name}.png")
+    (tmp_path / "data" / "empty").mkdir()
+    (tmp_path / "data" / "5" / "bad.png").write_bytes(b"no image")
+    argv = ["evaluate", run, tmp_path / "data", "--unknown", "5", "--on-bad", "skip"]
+    assert_clean_failure(capsys, argv, 3, "--allow-empty-class", kept=tmp_path)
+    assert_clean_failure(capsys, [*argv, "--allow-empty-class"], 3, "--max-bad", kept=tmp_path)
+    assert call(capsys, *argv, "--allow-empty-class", "--max-bad", "0.5")[0] == 0
+    score = ["score", run, tmp_path / "data", "-o", tmp_path / "scores.csv", "--on-bad", "skip"]
+    assert_clean_failure(capsys, score, 3, "--max-bad", kept=tmp_path)
+    assert call(capsys, *score, "--max-bad", "0.5")[0] == 0

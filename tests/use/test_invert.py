@@ -15,6 +15,7 @@ from lookalike.method import Adam
 from lookalike.methods import METHODS
 from lookalike.nets import initialise
 from lookalike.seeds import generator
+from lookalike.settings import PRESETS
 from lookalike.streams import Batch
 from lookalike.train import train
 from lookalike.use import invert
@@ -152,7 +153,7 @@ def test_seed(gan):
 
 
 def test_no_images(gan):
-    """A search of no images finds nothing, and says so with empty rows."""
+    """The slots of a search of no images stay idle; `Model.score` refuses to score none."""
     inverter = Inverter(gan, SEARCH)
     z, steps = invert._Slots(inverter, images(0), []).run()
     assert z.shape == (0, 8)
@@ -160,13 +161,27 @@ def test_no_images(gan):
 
 
 def test_company_does_not_matter_in_wider_networks(same):
-    """With 64 slots and a wider network, too, an image alone gets the bits that it gets among 70."""
+    """With the default slots and a wider network, too, an image alone gets the bits that it gets among 70."""
     method = METHODS["anogan"]
     inverter = Inverter(GAN(method.but(net=replace(method.net, width=16)), (1, 16, 16)), Search(steps=3))
     x = images(70, (1, 16, 16))
     together = inverter.search(x)
     for index in ([0], [63, 64], [69, 1, 35]):
         assert same(rows(together, index), fields(inverter.search(x[index])))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_company_does_not_matter_at_the_preset(same, threads):
+    """The network of preset small at 32 px, on one thread and on two: alone, in pairs and among 130 the same bits."""
+    preset = PRESETS["small"]
+    method = METHODS["anogan"]
+    torch.set_num_threads(threads)
+    inverter = Inverter(GAN(method.but(net=replace(method.net, width=preset["width"])), (1, 32, 32)), Search(steps=2))
+    x = images(130, (1, 32, 32))
+    together = inverter.search(x)
+    for index in ([0], [129, 127], [64, 1, 128]):
+        assert same(rows(together, index), fields(inverter.search(x[index])))
+    torch.set_num_threads(1)
 
 
 # --- the values -----------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_flagged_means_p_at_most_allowed(calibration, scores, permille):
 
 
 @pytest.mark.parametrize(
-    ("n", "allowed", "needed", "enough"), [(18, 0.05, 19, "0.053"), (0, 0.05, 19, "1"), (98, 0.01, 99, "0.01")]
+    ("n", "allowed", "needed", "enough"), [(18, 0.05, 19, "0.053"), (98, 0.01, 99, "0.011"), (28, 0.01, 99, "0.035")]
 )
 def test_too_few_calibration_images(n, allowed, needed, enough):
     """Too few held-out images for the promise are refused with the number needed and the share that they allow."""
@@ -79,7 +79,14 @@ def test_too_few_calibration_images(n, allowed, needed, enough):
         Threshold(np.zeros(n), allowed)
     text = f"{n} calibration images cannot promise {allowed} false alarms: {needed} are needed; "
     assert str(error.value).startswith(text)
-    assert str(error.value).endswith(f"(--false-alarms {enough})")
+    assert str(error.value).endswith(f"hold out more of them (--calibration), or allow more (--false-alarms {enough})")
+    assert Threshold(np.zeros(n), float(enough)).value == 0  # the advice holds
+
+
+def test_no_calibration_images():
+    """Without a single held-out image no share of false alarms can be promised, and none is advised."""
+    with pytest.raises(DataError, match=r"0 calibration images .*\(--calibration\)$"):
+        Threshold(np.zeros(0), 0.05)
 
 
 @pytest.mark.parametrize("allowed", [1 / n for n in range(2, 200)])

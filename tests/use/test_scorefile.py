@@ -214,7 +214,7 @@ def test_skipped_images_are_counted(run, folder, tmp_path, capsys):
     flagged = sum(row["flagged"] == "1" for row in lines(out))
     assert said == f"{out}: 22 images, {flagged} flagged, 1 unreadable ones left out\n"
     code, said, _ = call(capsys, "score", run, folder, "-o", out, "--on-bad", "skip", "--json")
-    assert json.loads(said) == {"out": str(out), "images": 22, "flagged": flagged, "skipped": 1}
+    assert json.loads(said) == {"out": str(out), "images": 22, "flagged": flagged, "skipped": 1, "odd": {}}
 
 
 def test_skipped_images_are_listed(model, folder, tmp_path, monkeypatch):

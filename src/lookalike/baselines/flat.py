@@ -1,6 +1,8 @@
-"""Images as rows of numbers, as scikit-learn takes them."""
+"""Images as rows of numbers, as scikit-learn takes them, in blocks of one size."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,3 +13,17 @@ from lookalike.use.score import Floats, Pixels
 def flat(pixels: Pixels) -> Floats:
     """(N, C, H, W) uint8, scaled to [-1, 1], or (N, F) float32, as (N, entries) float64."""
     return scaled(pixels).reshape(len(pixels), -1).astype(np.float64)
+
+
+BLOCK = 256  # rows: matrix products of other sizes end in other bits
+
+
+def blocks(pixels: Pixels) -> Iterator[tuple[Floats, int]]:
+    """`flat` rows by the `BLOCK`, the last one padded with zeros, each with how many of its rows count.
+
+    An image's score then depends neither on what else is scored nor on the order.
+    """
+    x = flat(pixels)
+    for i in range(0, len(x), BLOCK):
+        rows = x[i : i + BLOCK]
+        yield np.concatenate([rows, np.zeros((BLOCK - len(rows), x.shape[1]))]), len(rows)

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from lookalike import checkpoint
-from lookalike.baselines.flat import flat
+from lookalike.baselines.flat import blocks, flat
 from lookalike.errors import ModelError, show
 from lookalike.use.score import Pixels, Scores
 
@@ -43,7 +43,8 @@ class KNN:
 
     def score(self, pixels: Pixels) -> Scores:
         """Distance to the k-th nearest, on [-1, 1]; the nearest image is the first neighbour."""
-        distance, row = self.index.kneighbors(flat(pixels))
+        found = [[part[:n] for part in self.index.kneighbors(x)] for x, n in blocks(pixels)]
+        distance, row = (np.concatenate(parts) for parts in zip(*found, strict=True))
         nearest = self.known[row[:, 0]] if pixels.ndim == 4 else None
         return Scores(distance[:, -1].astype(np.float64), {}, nearest)
 

@@ -12,7 +12,7 @@ from sklearn import decomposition
 from torch import Tensor
 
 from lookalike import checkpoint
-from lookalike.baselines.flat import flat
+from lookalike.baselines.flat import blocks, flat
 from lookalike.errors import ModelError, show
 from lookalike.use.score import Pixels, Scores
 
@@ -48,8 +48,8 @@ class PCA:
 
     def score(self, pixels: Pixels) -> Scores:
         """Sum of squared differences between image and reconstruction, on [-1, 1]; the nearest image is the latter."""
-        x = flat(pixels)
-        rebuilt = self.components.inverse_transform(self.components.transform(x))
+        x, pca = flat(pixels), self.components
+        rebuilt = np.concatenate([pca.inverse_transform(pca.transform(block))[:n] for block, n in blocks(pixels)])
         images = None
         if pixels.ndim == 4:
             images = ((rebuilt + 1) * 127.5).round().clip(0, 255).astype(np.uint8).reshape(pixels.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from lookalike.data import gate
 from lookalike.data.images import content_key
 from lookalike.data.oddities import lines, oddities
-from lookalike.data.source import Picture, Skipped, Source
+from lookalike.data.source import Picture, Skipped, Source, reasons
 from lookalike.data.sources import Size, open_source
 
 Groups = tuple[tuple[str, ...], ...]
@@ -61,7 +61,7 @@ class Check:
 
     def ignored_reasons(self) -> dict[str, int]:
         """Reason -> entries left out, most frequent first."""
-        return _counts(entry.reason for entry in self.ignored)
+        return reasons(self.ignored)
 
     def json(self) -> dict[str, Any]:
         """All fields as values for JSON; names may hold surrogates, so write ASCII."""
@@ -140,7 +140,3 @@ def _compare(found: Check, opened: Source, same: list[list[int]]) -> None:
     found.two_labels = named(group for group in groups if len(set(opened.labels[group].tolist())) > 1)
     if opened.test is not None:
         found.repeated_in_test = named(group for group in groups if len(set(opened.test[group].tolist())) > 1)
-
-
-def _counts(values: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(values).most_common())

@@ -17,6 +17,7 @@ from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source,
 from lookalike.errors import DataError, show
 
 SYSTEM = frozenset({"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "lost+found", "$RECYCLE.BIN"})
+HIDDEN = "hidden or system entry"
 
 
 def class_folders(root: Path, value_range: gate.ValueRange | None = None, allow_empty: bool = False) -> Source:
@@ -102,7 +103,7 @@ class Listing:
     def _unwanted(self, entry: os.DirEntry[str]) -> str:
         """Why `entry` is left out; "" when it is a folder or may be an image."""
         if entry.name.startswith(".") or entry.name in SYSTEM:
-            return "hidden or system entry"
+            return HIDDEN
         if entry.is_dir(follow_symlinks=False):
             return ""
         if entry.is_symlink() and (reason := self._unwanted_link(entry)):

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.data import arrays, gate
-from lookalike.data.source import Picture, Source, check_classes, check_counts
+from lookalike.data.source import Picture, Source, check_classes
 from lookalike.errors import DataError, show
 
 UBYTE = 0x08
@@ -34,7 +34,7 @@ def is_folder(path: Path) -> bool:
 
 
 def pair(path: Path, classes: tuple[str, ...] | None = None) -> Source:
-    """The images of one IDX file with the labels beside it; classes "0", "1", ... unless named.
+    """The images of one IDX file with the labels beside it; classes are the label numbers that occur unless named.
 
     Raises
     ------
@@ -54,7 +54,9 @@ def _joined(parts: list[tuple[Path, str]], test: str | None, classes: tuple[str,
     heads = [_images_header(path) for path, _ in parts]
     labels = np.concatenate([_labels(path, head.shape[0]) for (path, _), head in zip(parts, heads, strict=True)])
     where = f"'{show(parts[0][0])}'"
-    classes = classes or tuple(str(number) for number in range(int(labels.max()) + 1))
+    if classes is None:  # the numbers that occur: EMNIST's letters begin with 1
+        numbers, labels = np.unique(labels, return_inverse=True)
+        classes = tuple(map(str, numbers))
     if labels.max() >= len(classes):
         raise DataError(f"{where}: labels go up to {labels.max()}, where there are {len(classes)} classes")
     names = tuple(
@@ -63,7 +65,7 @@ def _joined(parts: list[tuple[Path, str]], test: str | None, classes: tuple[str,
         for number in arrays.numbered(head.shape[0])
     )
     check_classes(classes, where)
-    source = Source(
+    return Source(
         classes=classes,
         names=names,
         labels=labels,
@@ -73,8 +75,6 @@ def _joined(parts: list[tuple[Path, str]], test: str | None, classes: tuple[str,
         sizes=lambda: iter([(head.shape[1], head.shape[2]) for head in heads]),
         test=None if test is None else np.array([name.startswith(test) for name in names]),
     )
-    check_counts(source, where)
-    return source
 
 
 def _pictures(path: Path, head: arrays.Header) -> Iterator[Picture]:

@@ -27,6 +27,7 @@ class Images:
     names : relative path of each image, or its number ("00042") for arrays; may hold surrogates, never print it raw
     test : bool (N,), True where the source itself calls the image a test image; None when it has no official split
     skipped : files that could not be read and were left out (`on_bad="skip"`)
+    ignored : entries of the source that are no images, or are left out for another reason
     odd : how many of the images that were read have each oddity of `lookalike.data.oddities`
     """
 
@@ -36,6 +37,7 @@ class Images:
     names: tuple[str, ...]
     test: npt.NDArray[np.bool_] | None = None
     skipped: tuple[Skipped, ...] = ()
+    ignored: tuple[Skipped, ...] = ()
     odd: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -52,7 +54,7 @@ class Images:
         return tuple(content_key(image) for image in self.pixels)
 
     def select(self, index: npt.ArrayLike) -> Images:
-        """The images at `index` (integers, or a boolean mask), in the order of `index`; `skipped` and `odd` stay."""
+        """The images at `index` (integers, or a boolean mask), in the order of `index`; what was left out stays."""
         index = np.asarray(index)
         chosen = np.arange(len(self))[index if index.size else index.astype(np.int64)]  # [] is float
         return replace(

@@ -134,6 +134,7 @@ class _Loader:
             names=tuple(opened.names[i] for i in self.taken),
             test=None if opened.test is None else opened.test[index],
             skipped=tuple(self.skipped),
+            ignored=opened.ignored,
             odd=dict(self.odd),
         )
 

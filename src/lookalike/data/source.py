@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,11 @@ class Source:
         return len(self.names)
 
 
+def reasons(ignored: Iterable[Skipped]) -> dict[str, int]:
+    """Reason -> entries left out, most frequent first."""
+    return dict(Counter(entry.reason for entry in ignored).most_common())
+
+
 def check_classes(classes: tuple[str, ...], where: str) -> None:
     """Raise DataError for class names that are empty, reserved, or equal but for case or Unicode form."""
     seen: dict[str, str] = {}
@@ -83,4 +89,8 @@ def check_counts(source: Source, where: str) -> None:
     counts = np.bincount(source.labels[source.labels >= 0], minlength=len(source.classes))
     for name, count in zip(source.classes, counts, strict=True):
         if count == 0:
-            raise DataError(f"{where}: class '{show(name)}' has no image; add some or pass --allow-empty-class")
+            left = ", ".join(f"{n} entries left out: {reason}" for reason, n in reasons(source.ignored).items())
+            raise DataError(
+                f"{where}: class '{show(name)}' has no image{f' ({left})' if left else ''}; add some or pass "
+                "--allow-empty-class"
+            )

@@ -88,12 +88,13 @@ def aspect_size(images: Images | str | Path, side: int, multiple: int) -> tuple[
     """
     sizes: Iterable[Size]
     if isinstance(images, Images):
-        sizes = [(images.shape[1], images.shape[2])] if len(images.shape) == 3 else []
+        vectors, sizes = len(images.shape) == 1, [(images.shape[1], images.shape[2])] if len(images.shape) == 3 else []
     else:
-        sizes = open_source(images, labelled=False, allow_empty_class=True).sizes()
-    common = Counter(sizes).most_common()
-    if not common:
+        source = open_source(images, labelled=False, allow_empty_class=True)
+        vectors, sizes = source.vectors, source.sizes()
+    if vectors:
         raise DataError("there is no image whose size could be taken; vectors have none")
+    common = Counter(sizes).most_common() or [((side, side), 0)]  # none can be read: `read` will say which
     height, width = min(size for size, count in common if count == common[0][1])
     scale = side / max(height, width)
     return _nearest(height * scale, multiple), _nearest(width * scale, multiple)

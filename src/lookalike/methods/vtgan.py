@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from lookalike.errors import UsageError
 from lookalike.latents import Normal
 from lookalike.method import Method, NeedsTwin, Twin
 from lookalike.methods.mcgan import anogan
@@ -34,11 +35,15 @@ class Noised:
     labelled = False
     made = False
 
+    def __post_init__(self) -> None:
+        if not (self.sigma > 0 or self.salt_pepper > 0):
+            raise UsageError("noise of sigma 0 and 0 salt and pepper leaves real images; give --noise or --salt-pepper")
+
     def __str__(self) -> str:
         kinds = (f"Gaussian noise of sigma {self.sigma:g}", f"{self.salt_pepper:.0%} salt and pepper")
         levels = (self.sigma, self.salt_pepper)
         noises = [kind for kind, level in zip(kinds, levels, strict=True) if level > 0]
-        return "images of the known class under " + (" and ".join(noises) or "no noise")
+        return "images of the known class under " + " and ".join(noises)
 
     def draw(self, gan: GAN, source: Source, n: int) -> Batch:
         """n noised real images."""

@@ -27,6 +27,10 @@ class Net(Protocol):
         """The trunk stage that f(x) of the variation score reads unless told otherwise."""
 
     @property
+    def initial_weights(self) -> str:
+        """How weights begin, in words: V(x) depends on it."""
+
+    @property
     def multiple(self) -> int:
         """Heights and widths that are multiples of this, up to 64 px, can be made."""
 

@@ -40,6 +40,7 @@ class Anogan:
     g_pool: int = 1
     pool: int = 2
     feature_layer = "pool1"
+    initial_weights = f"N(0, {STD:g}), biases 0"
     multiple = 4
 
     def __str__(self) -> str:
@@ -84,4 +85,4 @@ class Anogan:
 
     def weak(self) -> Anogan:
         """One layer each, larger stride and pool (vtgan-2021, 3.1.1 ii and iii; the values are ours)."""
-        return replace(self, layers=1, stride=8, g_pool=2, pool=4)
+        return replace(self, layers=1, stride=4, g_pool=1, pool=4)

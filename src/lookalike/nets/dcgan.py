@@ -24,6 +24,7 @@ class Dcgan:
     width: int = 64
     levels: int | None = None
     feature_layer = "level1"
+    initial_weights = "N(0, 0.02)"
     multiple = 8
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ class Mlp:
     width: int = 512
     layers: int = 3
     feature_layer = "layer1"
+    initial_weights = "Glorot-uniform, biases 0"
     multiple = 1
 
     def __str__(self) -> str:

@@ -117,8 +117,13 @@ def settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def command(run: Run) -> str:
-    """The recorded command, ready to paste; the program by its name only."""
-    return re.sub(r"^\S*/", "", run.config.command) or "(run from Python, by lookalike.fit)"
+    """The recorded command; the program by its name, and no folder that tells whose machine it was."""
+    try:
+        program, *rest = shlex.split(run.config.command)
+    except ValueError:  # none was recorded, or not by us
+        return "(run from Python, by lookalike.fit)"
+    shared = [re.sub(r"(^|=)(?:[A-Za-z]:[\\/]|[/~]).*[\\/]", r"\1PATH-TO/", token) for token in rest]
+    return shlex.join([re.split(r"[\\/]", program)[-1], *shared])
 
 
 def source(run: Run) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from lookalike import files
 from lookalike.data import Images, read
@@ -37,14 +38,18 @@ def evaluate(
     *,
     unknown: tuple[str, ...] | str = (),
     on_bad: Literal["fail", "skip"] = "fail",
+    max_bad: float = 0.05,
+    allow_empty_class: bool = False,
     device: str = "cpu",
+    threads: int | None = None,
     report: Report = lambda stage, done, of: None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Any]:
     """Scores unseen images of the known classes and of `unknown`, and stores the figures in the run folder.
 
-    Unseen are the official test images where the data has them; otherwise, where the data holds images that the run's
-    record lists as its test part, exactly those, so that every method is measured on the same images; otherwise all.
+    Unseen are the official test images where the data has them. Otherwise, of a class with images that the run's record
+    lists as its test part, exactly those, so that every method is measured on the same images; of a class that was not
+    there when the run was trained, all.
     An image that was used in training or calibration, or against which was trained, is never among them: images are
     told by content. Nothing here sets a threshold. Where one of the two groups has no unseen images, a figure that
     needs it is None, with the reason.
@@ -57,10 +62,12 @@ def evaluate(
         Must hold the known classes and the unknown ones.
     unknown : tuple of str
         Classes to tell apart from the known ones; empty: all others.
-    on_bad : {"fail", "skip"}
-        What to do with an image that cannot be read; `warn` is told how many were skipped.
+    on_bad, max_bad, allow_empty_class
+        As `lookalike.read` takes them; `warn` is told how many images were skipped.
     device : str
         Where the search computes.
+    threads : int or None
+        CPU threads; None: as many as trained, for the same bits.
 
     Returns
     -------
@@ -79,7 +86,12 @@ def evaluate(
     """
     folder = Path(folder)
     model, parts = Model.load(folder, device=device), _split(folder)
-    images = data if isinstance(data, Images) else _read(data, model, on_bad)
+    with files.lock(folder):  # what could not be written is not scored first
+        files.make_folder(folder / "evaluations")
+    torch.set_num_threads(threads or model.training["threads"])
+    images = data
+    if not isinstance(images, Images):
+        images = _read(images, model, on_bad=on_bad, max_bad=max_bad, allow_empty_class=allow_empty_class)
     if images.skipped:
         warn(f"{len(images.skipped)} images cannot be read and are left out, first {show(images.skipped[0].name)}")
     known = model.classes["known"]
@@ -89,7 +101,9 @@ def evaluate(
     others = others or tuple(name for name in images.classes if name not in known)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is known to this model; name another as --unknown")
-    unseen, excluded = _unseen(parts, images)
+    unseen, excluded, newcomers = _unseen(parts, images)
+    if newcomers:
+        warn(f"{newcomers} images joined classes after training split them; they are left out")
     rows = {role: _rows(images, names, unseen) for role, names in (("known", known), ("unknown", others))}
     began = time.monotonic()
     said = _verdicts(model, images, rows, report)
@@ -109,9 +123,8 @@ def evaluate(
     return figures
 
 
-def _read(data: str | Path, model: Model, on_bad: Literal["fail", "skip"]) -> Images:
-    value_range = model.training["value_range"]
-    return read(data, size=model.size, channels=model.channels, on_bad=on_bad, value_range=value_range)
+def _read(data: str | Path, model: Model, **bad: Any) -> Images:
+    return read(data, size=model.size, channels=model.channels, value_range=model.training["value_range"], **bad)
 
 
 def _split(folder: Path) -> dict[str, frozenset[str]]:
@@ -129,14 +142,14 @@ def _split(folder: Path) -> dict[str, frozenset[str]]:
     return {name: frozenset(keys) for name, keys in parts.items()}
 
 
-def _unseen(parts: dict[str, frozenset[str]], images: Images) -> tuple[npt.NDArray[np.bool_], int]:
-    """Which images count, and how many were left out because the run has used them."""
+def _unseen(parts: dict[str, frozenset[str]], images: Images) -> tuple[npt.NDArray[np.bool_], int, int]:
+    """Which images count; how many were left out because the run has used them, and as newcomers to a split class."""
     used = frozenset().union(*(keys for name, keys in parts.items() if name != TEST))
     seen, tests = (np.array([key in part for key in images.keys], dtype=bool) for part in (used, parts[TEST]))
-    everything = np.ones(len(images), dtype=bool)
-    official = everything if images.test is None else images.test
-    mine = tests if images.test is None and tests.any() else everything
-    return official & mine & ~seen, int((official & seen).sum())
+    if images.test is not None:
+        return images.test & ~seen, int((images.test & seen).sum()), 0
+    split = np.isin(images.labels, images.labels[tests])
+    return (tests | ~split) & ~seen, int(seen.sum()), int((split & ~tests & ~seen).sum())
 
 
 def _rows(images: Images, names: tuple[str, ...], unseen: npt.NDArray[np.bool_]) -> Rows:

@@ -62,9 +62,11 @@ class Threshold:
         # 1e-9: 1 / allowed may be a rounded whole number
         needed = math.ceil(1 / self.allowed - 1e-9) - 1
         if (n := len(self.calibration)) < needed:
+            enough = math.ceil(1000 / (n + 1)) / 1000  # rounded up, or it would be refused again
+            more = f", or allow more (--false-alarms {enough:g})" if enough < 1 else ""
             raise DataError(
                 f"{n} calibration images cannot promise {self.allowed:g} false alarms: {needed} are needed; "
-                f"add known images, or allow more (--false-alarms {1 / (n + 1):.2g})"
+                f"add known images, hold out more of them (--calibration){more}"
             )
 
     @property

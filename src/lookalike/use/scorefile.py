@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -30,7 +30,8 @@ def write(
     out: Path,
     *,
     nearest: Path | None = None,
-    on_bad: Any = "fail",
+    on_bad: Literal["fail", "skip"] = "fail",
+    max_bad: float = 0.05,
     report: Callable[[str, int, int], None] = lambda stage, done, of: None,
 ) -> dict[str, Any]:
     """Scores `data` into `out` (.csv or .jsonl), a line per image: name, score, p-value, flagged or not, the parts.
@@ -46,6 +47,8 @@ def write(
     nearest : Path or None
         Folder for each image's nearest generated image, as PNG; its name stands in the line. New or empty, and made
         whole or not at all, with `out`.
+    on_bad, max_bad
+        As `lookalike.stream` takes them.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def write(
     odd: Counter[str] = Counter()
     counts = {"images": 0, "flagged": 0}
     with _pictures(nearest, out) as folder, files.atomic(out) as handle:
-        for block in _read(model, data, on_bad):
+        for block in _read(model, data, on_bad=on_bad, max_bad=max_bad):
             rows = list(_rows(model, block, counts["images"], folder))
             _append(handle, out.suffix, rows, first=counts["images"] == 0)
             counts["images"] += len(rows)
@@ -94,9 +97,9 @@ def _pictures(nearest: Path | None, out: Path) -> AbstractContextManager[Path | 
     return files.atomic_folder(nearest)
 
 
-def _read(model: Model, data: str | Path, on_bad: Any) -> Iterator[Images]:
+def _read(model: Model, data: str | Path, **bad: Any) -> Iterator[Images]:
     value_range = model.training["value_range"]
-    return stream(data, size=model.size, channels=model.channels, block=BLOCK, on_bad=on_bad, value_range=value_range)
+    return stream(data, size=model.size, channels=model.channels, block=BLOCK, value_range=value_range, **bad)
 
 
 def _rows(model: Model, block: Images, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:
