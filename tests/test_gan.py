@@ -195,5 +195,5 @@ def test_d_judges_by_its_features(trained):
 
 def test_shape_that_the_net_cannot_make(small):
     """A GAN whose network cannot make the shape is refused when it is built."""
-    with pytest.raises(UsageError, match="try --size 8,8"):
+    with pytest.raises(UsageError, match="try --size 4,8"):
         GAN(small(METHODS["anogan"]), (1, 7, 9))

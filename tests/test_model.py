@@ -178,7 +178,7 @@ def test_device(make, tmp_path, monkeypatch):
     monkeypatch.setattr("lookalike.model.GAN", recording)
     assert Model.load(tmp_path).detector.gan.device == torch.device("cpu")
     assert Model.load(tmp_path, torch.device("cpu", 0)).detector.gan.device == torch.device("cpu", 0)
-    assert made == ["cpu", torch.device("cpu", 0)]
+    assert made == ["meta", "cpu", "meta", torch.device("cpu", 0)]  # sizes are compared first
     for name in ("tpu", "cuda:99"):
         with pytest.raises(UsageError, match=f"^--device {name} cannot be used here: .*; use cpu$"):
             Model.load(tmp_path, name)

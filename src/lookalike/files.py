@@ -23,7 +23,7 @@ from lookalike.errors import LockedError, ModelError, OutputError, UsageError, s
 from lookalike.strict import parse_json
 
 JSON_LIMIT = 1 << 20  # bytes; parsing it stays below 50 MB
-_PART = re.compile(r".+\.part\.[0-9]+", re.DOTALL)
+_PART = re.compile(r".+\.part\.([0-9]{1,9})", re.DOTALL)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -86,7 +86,7 @@ def test_vectors_have_no_bounds():
 
 
 def test_papers_network():
-    """G has two transposed convolutions and D two convolutions; the weak twin one of each, stride 8 and pools."""
+    """G has two transposed convolutions and D two convolutions; the weak twin one of each, with stride 4 and pool 4."""
 
     def count(net, kind):
         return sum(isinstance(m, kind) for m in net.modules())
@@ -95,8 +95,10 @@ def test_papers_network():
     for net, layers in ((normal, 2), (weak, 1)):
         assert count(net.generator((1, 64, 64), 100), nn.ConvTranspose2d) == layers
         assert count(nn.Sequential(*(s for _, s in net.trunk((1, 64, 64)))), nn.Conv2d) == layers
-    assert (weak.stride, weak.g_pool, weak.pool) == (8, 2, 4)
-    assert count(weak.generator((1, 64, 64), 400), nn.MaxPool2d) == 1
+    assert (weak.stride, weak.g_pool, weak.pool) == (4, 1, 4)
+    pooled = Anogan(layers=1, stride=8, g_pool=2)
+    assert count(pooled.generator((1, 64, 64), 400), nn.MaxPool2d) == 1
+    assert pooled.generator((1, 64, 64), 400)(torch.zeros(2, 400)).shape == (2, 1, 64, 64)
 
 
 def test_papers_features():

@@ -101,9 +101,10 @@ def evaluate(
     others = others or tuple(name for name in images.classes if name not in known)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is known to this model; name another as --unknown")
-    unseen, excluded, newcomers = _unseen(parts, images)
-    if newcomers:
-        warn(f"{newcomers} images joined classes after training split them; they are left out")
+    unseen, used = _unseen(parts, images)
+    # of other classes the record does not hold all
+    if images.test is None and (newcomers := len(_rows(images, known, ~unseen & ~used))):
+        warn(f"{newcomers} known images joined the data after training split it; they are left out")
     rows = {role: _rows(images, names, unseen) for role, names in (("known", known), ("unknown", others))}
     began = time.monotonic()
     said = _verdicts(model, images, rows, report)
@@ -111,7 +112,7 @@ def evaluate(
     figures = _figures(model, said) | {
         "known": list(known),
         "unknown": list(others),
-        "excluded": excluded,
+        "excluded": int(used.sum()),
         "skipped": len(images.skipped),
         "seconds": took,
     }
@@ -142,14 +143,14 @@ def _split(folder: Path) -> dict[str, frozenset[str]]:
     return {name: frozenset(keys) for name, keys in parts.items()}
 
 
-def _unseen(parts: dict[str, frozenset[str]], images: Images) -> tuple[npt.NDArray[np.bool_], int, int]:
-    """Which images count; how many were left out because the run has used them, and as newcomers to a split class."""
+def _unseen(parts: dict[str, frozenset[str]], images: Images) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which images count, and which could have but were used by the run."""
     used = frozenset().union(*(keys for name, keys in parts.items() if name != TEST))
     seen, tests = (np.array([key in part for key in images.keys], dtype=bool) for part in (used, parts[TEST]))
     if images.test is not None:
-        return images.test & ~seen, int((images.test & seen).sum()), 0
+        return images.test & ~seen, images.test & seen
     split = np.isin(images.labels, images.labels[tests])
-    return (tests | ~split) & ~seen, int(seen.sum()), int((split & ~tests & ~seen).sum())
+    return (tests | ~split) & ~seen, seen
 
 
 def _rows(images: Images, names: tuple[str, ...], unseen: npt.NDArray[np.bool_]) -> Rows:
