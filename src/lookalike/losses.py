@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Protocol
 
-import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
@@ -37,7 +38,7 @@ def _asked(judged: Sequence[Judged]) -> list[tuple[Tensor, bool, float]]:
 
 
 def _total(terms: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(terms)).sum()
+    return reduce(add, terms)
 
 
 @dataclass(frozen=True)

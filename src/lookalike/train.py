@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
@@ -113,8 +115,9 @@ def update(player: str, optimiser: torch.optim.Optimizer, losses: Mapping[str, T
             raise DivergedError(f"loss {name} is {value:g}")
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     optimiser.zero_grad()
-    torch.stack(list(losses.values())).sum().backward(inputs=weights)
-    norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None]).item()
+    reduce(add, losses.values()).backward(inputs=weights)
+    norms = [torch.linalg.vector_norm(weight.grad) for weight in weights if weight.grad is not None]
+    norm = torch.linalg.vector_norm(torch.stack(norms)).item()
     if not math.isfinite(norm):
         raise DivergedError(f"the gradient of {' + '.join(metrics)} has norm {norm:g}")
     optimiser.step()
