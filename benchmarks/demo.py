@@ -1,6 +1,6 @@
 """`lookalike demo` from its start to its table and report: goal at most 180 seconds on two cores.
 
-    python benchmarks/demo.py
+python benchmarks/demo.py
 """
 
 from __future__ import annotations
