@@ -257,9 +257,7 @@ def _methods() -> list[dict[str, Any]]:
         {"name": m.name, "paper": m.paper, "summary": m.summary, "axes": _axes(m.but(net=small))}
         for m in METHODS.values()
     ]
-    return rows + [
-        {"name": n, "paper": "scikit-learn-2011", "summary": b.summary, "axes": {}} for n, b in BASELINES.items()
-    ]
+    return rows + [{"name": n, "paper": b.paper, "summary": b.summary, "axes": {}} for n, b in BASELINES.items()]
 
 
 def _axes(method: Any) -> dict[str, Any]:

@@ -32,4 +32,27 @@ BIBTEX: dict[str, str] = {
   pages   = {2825--2830},
   year    = {2011}
 }""",
+    "autoencoder-2006": """@article{hinton2006reducing,
+  title   = {Reducing the Dimensionality of Data with Neural Networks},
+  author  = {Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.},
+  journal = {Science},
+  volume  = {313},
+  pages   = {504--507},
+  year    = {2006}
+}""",
+    "deepsvdd-2018": """@inproceedings{ruff2018deep,
+  title     = {Deep One-Class Classification},
+  author    = {Ruff, Lukas and Vandermeulen, Robert and Goernitz, Nico and Deecke, Lucas and Siddiqui, Shoaib Ahmed and Binder, Alexander and
+               M{\\"u}ller, Emmanuel and Kloft, Marius},
+  booktitle = {International Conference on Machine Learning},
+  pages     = {4393--4402},
+  year      = {2018}
+}""",
+    "rotation-2018": """@inproceedings{golan2018deep,
+  title     = {Deep Anomaly Detection Using Geometric Transformations},
+  author    = {Golan, Izhak and El-Yaniv, Ran},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {31},
+  year      = {2018}
+}""",
 }

@@ -114,7 +114,7 @@ def seconds(folder: Path) -> float | None:
 def _fitted(folder: Path, plan: Plan) -> Detector:
     """The baseline that the settings name."""
     began = time.monotonic()
-    detector: Detector = BASELINES[plan.settings.method].fit(plan.images.pixels[plan.train])
+    detector: Detector = BASELINES[plan.settings.method].fit(plan.images.pixels[plan.train], plan.settings.seed)
     _drop_metrics_after(folder / METRICS, -1)
     _log(folder / METRICS, Progress(0, len(plan.train), {}), time.monotonic() - began)
     return detector

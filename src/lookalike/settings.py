@@ -14,7 +14,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lookalike.errors import UsageError, show
 
-MethodName = Literal["anogan", "noisegan", "mcgan", "vtgan", "pca", "knn"]
+MethodName = Literal[
+    "anogan", "noisegan", "mcgan", "vtgan",
+    "pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis",
+    "autoencoder", "deepsvdd", "rotation",
+]  # fmt: skip
 
 
 def _joined(value: Any) -> Any:

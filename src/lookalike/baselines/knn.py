@@ -26,6 +26,7 @@ class KNN:
     """
 
     kind = "knn"
+    paper = "scikit-learn-2011"
     summary = (
         "The distance to the fifth nearest training image of the known class, on raw pixels. Nothing is trained "
         "and there is no randomness; the model file holds the training images themselves."
@@ -37,8 +38,8 @@ class KNN:
         self.index = NearestNeighbors(n_neighbors=min(self.neighbours, len(known)), algorithm="brute").fit(flat(known))
 
     @classmethod
-    def fit(cls, pixels: Pixels) -> KNN:
-        """Keeps the known images."""
+    def fit(cls, pixels: Pixels, _seed: int) -> KNN:
+        """Keeps the known images; nothing is random."""
         return cls(pixels)
 
     def score(self, pixels: Pixels) -> Scores:

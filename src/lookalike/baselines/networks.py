@@ -1,0 +1,68 @@
+"""What the neural baselines share: seeded batches, scores in fixed padded blocks, and weights in and out of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lookalike import checkpoint
+from lookalike.data import scaled
+from lookalike.errors import UsageError
+from lookalike.seeds import generator, seed_of
+from lookalike.use.score import Pixels
+
+M = TypeVar("M", bound=nn.Module)
+
+BLOCK = 256  # images: convolutions of other batch sizes end in other bits
+
+
+def need_images(shape: tuple[int, ...], kind: str) -> tuple[int, int, int]:
+    """`shape` as (C, H, W); UsageError for vectors."""
+    if len(shape) != 3:
+        raise UsageError(f"{kind} takes images, not vectors of {shape[0]} entries; use pca, knn or ocsvm")
+    return shape[0], shape[1], shape[2]
+
+
+def seeded(build: Callable[[], M], seed: int, kind: str) -> M:
+    """A network whose first weights come from (seed, kind), whatever was drawn before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, kind))
+        return build()
+
+
+def batches(pixels: Pixels, size: int, steps: int, seed: int, kind: str) -> Iterator[Tensor]:
+    """`steps` batches (size, C, H, W) float32 in [-1, 1], shuffled anew for each pass."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels))
+    size, order, turn = min(size, len(x)), torch.empty(0, dtype=torch.int64), 0
+    for _ in range(steps):
+        while len(order) < size:
+            order = torch.cat([order, torch.randperm(len(x), generator=generator(seed, kind, "order", turn))])
+            turn += 1
+        yield torch.from_numpy(scaled(x[order[:size]].numpy()))
+        order = order[size:]
+
+
+def in_blocks(of: Callable[[Tensor], Tensor], pixels: Pixels) -> Tensor:
+    """(N, ...) what `of` says of each image, without gradients; an image's values do not depend on the others."""
+    found = []
+    with torch.no_grad():
+        for i in range(0, len(pixels), BLOCK):
+            x = torch.from_numpy(np.ascontiguousarray(scaled(pixels[i : i + BLOCK])))
+            n = len(x)
+            found.append(of(torch.cat([x, x.new_zeros(BLOCK - n, *x.shape[1:])]))[:n])
+    return torch.cat(found)
+
+
+def state(net: nn.Module) -> dict[str, Tensor]:
+    """The network's tensors, contiguous copies."""
+    return {name: tensor.detach().clone().contiguous() for name, tensor in net.state_dict().items()}
+
+
+def take(net: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> None:
+    """Loads what `state` gave; raises ModelError, naming the tensor, for anything else."""
+    checkpoint.match(tensors, net.state_dict(), kind)
+    net.load_state_dict(dict(tensors))
