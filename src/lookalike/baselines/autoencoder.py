@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from lookalike.baselines import networks
-from lookalike.errors import ModelError, show
 from lookalike.use.score import Pixels, Scores, as_pixels
 
 KIND = "autoencoder"
@@ -88,8 +87,7 @@ class Autoencoder:
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Autoencoder:
         """The detector of images of `shape` that gave `tensors`; raises ModelError for anything else."""
-        if facts:
-            raise ModelError(f"{KIND} has the settings {show(facts)}, not none; train again")
+        networks.no_settings(facts, KIND)
         net = Network(networks.need_images(shape, KIND))
         networks.take(net, tensors, KIND)
         return cls(net)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, max_pool2d
 
 from lookalike.baselines import networks
-from lookalike.errors import ModelError, show
 from lookalike.use.score import Pixels, Scores
 
 KIND = "deepsvdd"
@@ -150,8 +149,7 @@ class DeepSVDD:
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> DeepSVDD:
         """The detector of images of `shape` that gave `tensors`; raises ModelError for anything else."""
-        if facts:
-            raise ModelError(f"{KIND} has the settings {show(facts)}, not none; train again")
+        networks.no_settings(facts, KIND)
         parts = nn.ModuleDict({"net": Network(networks.need_images(shape, KIND)), "contrast": Contrast()})
         parts.register_buffer("centre", torch.zeros(CODE))
         networks.take(parts, tensors, KIND)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lookalike import checkpoint
 from lookalike.data import scaled
-from lookalike.errors import UsageError
+from lookalike.errors import ModelError, UsageError, show
 from lookalike.seeds import generator, seed_of
 from lookalike.use.score import Pixels
 
@@ -55,6 +55,12 @@ def in_blocks(of: Callable[[Tensor], Tensor], pixels: Pixels) -> Tensor:
             n = len(x)
             found.append(of(torch.cat([x, x.new_zeros(BLOCK - n, *x.shape[1:])]))[:n])
     return torch.cat(found)
+
+
+def no_settings(facts: Mapping[str, Any], kind: str) -> None:
+    """Raises ModelError where a file gives settings to a baseline that has none."""
+    if facts:
+        raise ModelError(f"{kind} has the settings {show(facts)}, not none; train again")
 
 
 def state(net: nn.Module) -> dict[str, Tensor]:

@@ -16,7 +16,6 @@ from torch.nn.functional import cross_entropy, interpolate
 
 from lookalike import checkpoint
 from lookalike.baselines import networks
-from lookalike.errors import ModelError, show
 from lookalike.use.score import Pixels, Scores
 
 KIND = "rotation"
@@ -100,8 +99,7 @@ class Rotation:
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Rotation:
         """The detector of images of `shape` that gave `tensors`; raises ModelError for anything else."""
-        if facts:
-            raise ModelError(f"{KIND} has the settings {show(facts)}, not none; train again")
+        networks.no_settings(facts, KIND)
         net = Network(networks.need_images(shape, KIND)[0])
         rest = {"mean": torch.zeros(FEATURES).double(), "precision": torch.zeros(FEATURES, FEATURES).double()}
         checkpoint.match(tensors, net.state_dict() | rest, KIND)
