@@ -9,7 +9,7 @@ import torch
 
 from lookalike.errors import ModelError, UsageError
 from lookalike.gan import GAN
-from lookalike.method import Twin
+from lookalike.method import Adam, Twin
 from lookalike.methods import METHODS
 from lookalike.seeds import generator
 from lookalike.streams import Batch
@@ -60,10 +60,14 @@ def test_twins_start_apart(small):
 
 
 def test_adam_settings(small):
-    """Both players have Adam with the method's step size and decays."""
+    """Both players have Adam with the method's step size and decays, D its own where the method has one; twins too."""
     gan = GAN(small(METHODS["anogan"]), SHAPE)
     for optimiser in (gan.opt_g, gan.opt_d):
         assert (optimiser.param_groups[0]["lr"], optimiser.param_groups[0]["betas"]) == (2e-4, (0.5, 0.999))
+    own = GAN(small(METHODS["vtgan"]).but(d_optimiser=Adam(1e-3, 0.1, 0.9)), SHAPE)
+    for gan in (own, own.twins["weak"]):
+        rates = [(group["lr"], group["betas"]) for o in (gan.opt_g, gan.opt_d) for group in o.param_groups]
+        assert rates == [(2e-4, (0.5, 0.999)), (1e-3, (0.1, 0.9))]
 
 
 def test_average(small):

@@ -45,6 +45,7 @@ def test_the_preset_fills_what_is_left_open(preset):
     expected = PRESETS[preset]
     assert (s.width, s.images, s.search_steps) == (expected["width"], expected["images"], expected["search_steps"])
     assert s.batch == expected["batch"]
+    assert (s.lr, s.d_lr, s.ema) == (expected["lr"], expected["lr"] * expected["d_lr_share"], expected["ema"])
     assert (s.size, s.net) == (f"{expected['side']},{expected['side']}", "anogan")
     assert (s.log_every, s.sample_every, s.save_every) == tuple(expected["images"] // n for n in (100, 8, 10))
 
@@ -54,6 +55,16 @@ def test_what_is_given_wins_over_the_preset():
     given = {"width": 3, "images": 500, "search_steps": 7, "size": "8,16", "net": "dcgan", "log_every": 70}
     s = make(**given).settings
     assert {name: getattr(s, name) for name in given} == given
+
+
+@pytest.mark.parametrize(("preset", "share"), [("small", 0.25), ("paper", 1)])
+def test_the_step_size_of_d_follows_that_of_g_unless_given(preset, share):
+    """--lr alone moves both players, by the preset's share; --d-lr wins; --ema 0 keeps no average in any preset."""
+    method = make(preset=preset, lr=0.01, beta1=0.25, ema=0).method
+    assert (method.optimiser, method.d_optimiser) == (Adam(0.01, 0.25), Adam(0.01 * share, 0.25))
+    given = make(preset=preset, d_lr=0.02, ema=0)
+    assert (given.method.optimiser.lr, given.method.d_optimiser.lr) == (PRESETS[preset]["lr"], 0.02)
+    assert given.settings.ema == 0
 
 
 def test_intervals_are_at_least_one_step():

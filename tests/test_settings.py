@@ -15,11 +15,12 @@ from lookalike.settings import PRESETS, DataSettings, TrainSettings, train_setti
 
 
 def test_defaults_are_the_papers_where_they_speak():
-    """lambda 0.2 and sums as in both papers; DCGAN's Adam; 5 % false alarms; the small preset."""
+    """lambda 0.2 and sums as in both papers; 5 % false alarms; the paper preset has DCGAN's Adam and no averaging."""
     s = train_settings(known=("3",))
-    assert (s.method, s.preset, s.lam, s.reduce, s.lr, s.beta1) == ("vtgan", "small", 0.2, "sum", 2e-4, 0.5)
-    assert (s.weak_z, s.false_alarms, s.d_steps, s.seed, s.ema) == (400, 0.05, 1, 0, 0.0)
-    assert (s.size, s.width, s.images, s.batch, s.search_steps, s.net) == (None,) * 6
+    assert (s.method, s.preset, s.lam, s.reduce, s.beta1) == ("vtgan", "small", 0.2, "sum", 0.5)
+    assert (s.weak_z, s.false_alarms, s.d_steps, s.seed) == (400, 0.05, 1, 0)
+    assert (s.size, s.width, s.images, s.batch, s.search_steps, s.net, s.lr, s.d_lr, s.ema) == (None,) * 9
+    assert [PRESETS["paper"][name] for name in ("lr", "d_lr_share", "ema")] == [2e-4, 1, 0]
     assert set(PRESETS) == {"small", "paper"}
     assert (PRESETS["small"]["side"], PRESETS["paper"]["side"]) == (32, 64)
 
@@ -50,7 +51,8 @@ BAD = [
     ("seed", "-1"), ("seed", str(2**63)), ("seed", "1.5"),
     ("width", "0"), ("width", "4097"), ("z", "0"), ("z", "65537"), ("weak_z", "0"), ("batch", "1"), ("batch", "65537"),
     ("images", "0"), ("d_steps", "0"), ("d_steps", "101"), ("threads", "0"), ("threads", "1025"),
-    ("lr", "0"), ("lr", "-1"), ("lr", "nan"), ("lr", "inf"), ("lr", "fast"), ("beta1", "1"), ("beta1", "-0.1"),
+    ("lr", "0"), ("lr", "-1"), ("lr", "nan"), ("lr", "inf"), ("lr", "fast"),
+    ("d_lr", "0"), ("d_lr", "inf"), ("beta1", "1"), ("beta1", "-0.1"),
     ("ema", "1"), ("ema", "-0.1"), ("noise", "-0.1"), ("noise", "inf"), ("salt_pepper", "1.1"), ("decoys", "0"),
     ("decoys", "65"), ("test", "1"), ("test", "-0.1"), ("calibration", "0"), ("calibration", "1"),
     ("false_alarms", "0"), ("false_alarms", "1"),

@@ -30,6 +30,7 @@ CHANGES = {
     "latent": {"latent": Uniform(7)},
     "losses": {"losses": (Hinge(), Minimax(saturating=True))},
     "optimiser": {"optimiser": Adam(1e-3, 0.0, 0.9)},
+    "D's optimiser": {"d_optimiser": Adam(1e-4, 0.0)},
     "d_steps": {"d_steps": 5},
     "streams": {"d_sees": ((Real(), 1), (Generated(), 0.25), (OtherClasses(), 0.5), (Noised(0.1, 0.2), 2))},
     "twins": {

@@ -9,9 +9,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lookalike import checkpoint
-from lookalike.method import Method
+from lookalike.method import Adam, Method
 from lookalike.nets import Discriminator, Shape
 from lookalike.seeds import seed_of
 
@@ -53,10 +54,8 @@ class GAN:
                 features = nn.Sequential(*(stage for _, stage in stages)).eval()(torch.zeros(1, *shape)).shape[1]
             self.D = self._placed(Discriminator(stages, method.head, features)).train()
         self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None
-        adam = method.optimiser
-        self.opt_g, self.opt_d = (
-            torch.optim.Adam(net.parameters(), lr=adam.lr, betas=(adam.beta1, adam.beta2)) for net in (self.G, self.D)
-        )
+        self.opt_g = _adam(self.G, method.optimiser)
+        self.opt_d = _adam(self.D, method.d_optimiser or method.optimiser)
         self.twins = {
             twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device)
             for twin in method.twins
@@ -70,9 +69,12 @@ class GAN:
         """Moves the averaged generator one step towards G; does nothing without one."""
         if self.average is None:
             return
-        with torch.no_grad():
-            for kept, new in zip(self.average.state_dict().values(), self.G.state_dict().values(), strict=True):
-                kept.copy_(new if not kept.is_floating_point() else torch.lerp(new, kept, self.ema_decay))
+        pairs = list(zip(self.average.state_dict().values(), self.G.state_dict().values(), strict=True))
+        numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+        get_ema_multi_avg_fn(self.ema_decay)([kept for kept, _ in numbers], [new for _, new in numbers], None)
+        for kept, new in pairs:
+            if not kept.is_floating_point():
+                kept.copy_(new)  # a count of batches
 
     def frozen(self) -> tuple[nn.Module, Discriminator]:
         """Copies of (averaged) G and D with inference statistics and no gradients for weights."""
@@ -131,6 +133,10 @@ class GAN:
                     {k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")},
                     training=True,
                 )
+
+
+def _adam(net: nn.Module, settings: Adam) -> torch.optim.Adam:
+    return torch.optim.Adam(net.parameters(), lr=settings.lr, betas=(settings.beta1, settings.beta2))
 
 
 def _fused(net: nn.Module) -> nn.Module:

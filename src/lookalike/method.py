@@ -17,7 +17,7 @@ from lookalike.streams import Generated, Real, Stream
 
 @dataclass(frozen=True)
 class Adam:
-    """Settings of both Adam optimisers (2e-4 and beta_1 0.5: DCGAN's, since the papers are silent)."""
+    """Settings of an Adam optimiser (2e-4 and beta_1 0.5: DCGAN's, since the papers are silent)."""
 
     lr: float = 2e-4
     beta1: float = 0.5
@@ -51,8 +51,12 @@ class Method:
         What D is shown; the number is the group's share of the batch size.
     g_plays : tuple of Stream
         What the players make in G's step.
-    head, latent, net, losses, optimiser
-        How D answers; where z comes from; the networks; what is lost; both Adam settings.
+    head, latent, net, losses
+        How D answers; where z comes from; the networks; what is lost.
+    optimiser : Adam
+        G's, and D's too unless `d_optimiser` is given.
+    d_optimiser : Adam or None
+        D's own: two step sizes keep the game in balance (Heusel et al. 2017).
     d_steps : int
         D's updates per update of G.
     twins : tuple of Twin
@@ -74,6 +78,7 @@ class Method:
     net: Net = Anogan()
     losses: tuple[Loss, ...] = (Minimax(),)
     optimiser: Adam = Adam()
+    d_optimiser: Adam | None = None
     d_steps: int = 1
     twins: tuple[Twin, ...] = ()
 

@@ -166,8 +166,18 @@ def _with_preset(settings: TrainSettings, shape: tuple[int, ...]) -> TrainSettin
     steps = {name: getattr(settings, name) or max(batch, images // times) for name, times in every.items()}
     search = {name: getattr(settings, name) or preset[name] for name in ("search_steps", "search_lr")}
     size = ",".join(map(str, shape[1:])) if len(shape) == 3 else None
+    lr, d_lr = _rates(settings)
+    ema = preset["ema"] if settings.ema is None else settings.ema
     filled = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
+    filled |= {"lr": lr, "d_lr": d_lr, "ema": ema}
     return settings.model_copy(update=filled | steps | search)
+
+
+def _rates(s: TrainSettings) -> tuple[float, float]:
+    """Step sizes of G and of D."""
+    preset = PRESETS[s.preset]
+    lr: float = s.lr or preset["lr"]
+    return lr, s.d_lr or preset["d_lr_share"] * lr
 
 
 def _read(data: str | Path, s: TrainSettings) -> Images:
@@ -195,13 +205,15 @@ def _method(s: TrainSettings) -> Method:
     streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
     net: Net = NETS[s.net or "anogan"](width=s.width)
+    lr, d_lr = _rates(s)
     return named.but(
         d_sees=tuple(zip(streams, shares, strict=True)),
         twins=tuple(Twin(t.name, t.method) for t in twins),
         net=net,
         latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z),
         losses=(LOSSES[s.loss],),
-        optimiser=Adam(s.lr, s.beta1),
+        optimiser=Adam(lr, s.beta1),
+        d_optimiser=Adam(d_lr, s.beta1),
         d_steps=s.d_steps,
     )
 
@@ -245,7 +257,8 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "initial weights": method.net.initial_weights,
         "latent vector": str(method.latent),
         "game": str(method.losses[0]),
-        "optimiser": f"{method.optimiser}, batch {s.batch}, {s.images} images shown",
+        "G's optimiser": f"{method.optimiser}, batch {s.batch}, {s.images} images shown",
+        "D's optimiser": str(method.d_optimiser or method.optimiser),
         "D updates per G update": s.d_steps,
         "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
         **{f"weak twin {i + 1}": f"{w.net}; z {w.latent}; trains throughout" for i, w in enumerate(weak)},

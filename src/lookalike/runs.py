@@ -124,7 +124,7 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Cal
     """The trained GAN, ready to score; resumed where a checkpoint is found."""
     s, source = plan.settings, plan.source()
     total, batch = s.images or 0, plan.batch
-    gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, ema=s.ema)
+    gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, ema=s.ema or 0.0)
     start, before = _resumed(folder, gan, warn)
     _drop_metrics_after(folder / METRICS, start * batch)
     began = time.monotonic()
