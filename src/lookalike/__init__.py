@@ -12,6 +12,7 @@ The data flow, in reading order:
     use         latent search, scores and thresholds, evaluation (+ baselines, model)
     metrics     ROC AUC and rates, with intervals
     report      run folders -> one HTML page
+    estimators  the scikit-learn face
 
 Python's way in:
 
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lookalike.api import fit as fit
     from lookalike.data import read as read
+    from lookalike.estimators import LookalikeDetector as LookalikeDetector
     from lookalike.gan import GAN as GAN
     from lookalike.method import Method as Method
     from lookalike.methods import METHODS as METHODS
@@ -44,6 +46,7 @@ _PUBLIC = {
     "fit": "lookalike.api",
     "Model": "lookalike.model",
     "evaluate": "lookalike.use.evaluate",
+    "LookalikeDetector": "lookalike.estimators",
     "auc": "lookalike.metrics.auc",
 }
 

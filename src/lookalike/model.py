@@ -106,6 +106,10 @@ class Model:
 
     def save(self, folder: Path) -> None:
         """Writes model.safetensors and model.json."""
+        checkpoint.save_model(folder, *self.state())
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts: all that is needed to build it again."""
         scores = {CALIBRATION: torch.from_numpy(np.sort(self.threshold.calibration))}
         facts = {
             "kind": self.detector.kind,
@@ -116,7 +120,11 @@ class Model:
             "training": {**self.training, "false_alarms": self.threshold.allowed},
             "settings": self.detector.facts(),
         }
-        checkpoint.save_model(folder, self.detector.tensors() | scores, facts)
+        return self.detector.tensors() | scores, facts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled by its state, as it is stored: estimators of libraries stay out."""
+        return _built, self.state()
 
     @classmethod
     def load(cls, folder: Path | str, device: torch.device | str = "cpu") -> Model:
@@ -134,20 +142,26 @@ class Model:
         tensors, facts = checkpoint.load_model(folder)
         try:
             _check_facts(facts)
-            training = dict(facts["training"])
-            threshold = Threshold(_calibration(tensors), training.pop("false_alarms"))
-            detector = _detector(tensors, facts, device)
+            model = _built(tensors, facts, device)
         except ModelError:
             raise
         # what a forged file can make Python or torch say
         except (LookalikeError, LookupError, TypeError, AttributeError, ArithmeticError, ValueError, RuntimeError) as e:
             raise ModelError(f"{show(folder)} is not a model that this version can build: {show(repr(e))}") from e
-        if threshold.value != facts["threshold"]:
+        if model.threshold.value != facts["threshold"]:
             raise ModelError(
                 f"{show(folder)}: the threshold {facts['threshold']} is not its calibration scores' quantile"
             )
-        classes = {role: tuple(facts["classes"][role]) for role in ROLES}
-        return cls(detector, threshold, tuple(facts["shape"]), classes, facts["method"], training)
+        return model
+
+
+def _built(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], device: torch.device | str = "cpu") -> Model:
+    """The model of a `state`."""
+    training, tensors = dict(facts["training"]), dict(tensors)
+    threshold = Threshold(_calibration(tensors), training.pop("false_alarms"))
+    detector = _detector(tensors, facts, device)
+    classes = {role: tuple(facts["classes"][role]) for role in ROLES}
+    return Model(detector, threshold, tuple(facts["shape"]), classes, facts["method"], training)
 
 
 def check_device(device: torch.device | str) -> None:
@@ -205,7 +219,7 @@ def _calibration(tensors: dict[str, Tensor]) -> Floats:
     return np.asarray(found[CALIBRATION].numpy())
 
 
-def _detector(tensors: dict[str, Tensor], facts: dict[str, Any], device: torch.device | str) -> Detector:
+def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> Detector:
     if facts["kind"] in BASELINES:
         return BASELINES[facts["kind"]].restore(tensors, facts["settings"], tuple(facts["shape"]))
     if facts["kind"] != GANDetector.kind:

@@ -1,0 +1,199 @@
+"""The scikit-learn face: `LookalikeDetector` flags what is not like the images that it was fitted on."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from lookalike.data import Images, split
+from lookalike.errors import DataError, UsageError, show
+from lookalike.model import Model, Verdicts
+from lookalike.runs import run
+from lookalike.settings import train_settings
+from lookalike.use.score import Pixels
+
+KNOWN = "known"
+
+
+class LookalikeDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """Any method or baseline of this package as a scikit-learn outlier detector.
+
+    Parameters
+    ----------
+    method : str
+        A name that `lookalike methods` lists and that needs no other class.
+    image_shape : tuple of int, optional
+        (H, W) or (H, W, C) of flat rows that are images; C is 1 or 3. Without it rows of two dimensions are vectors,
+        and arrays (N, H, W) or (N, H, W, C) are images.
+    false_alarms : float
+        Share of known samples that may be flagged: the threshold is a conformal quantile of what `fit` holds out.
+    calibration : float
+        Share of the samples of `fit` that is held out for the threshold.
+    settings : dict, optional
+        Anything else that `lookalike train --help` lists, with underscores: {"images": 5000}.
+    run_folder : str or Path, optional
+        Keep the run (metrics, checkpoints, model) there, and resume it; without it nothing stays on disk.
+    random_state : int, RandomState or None
+        Seed of the split, the training and the scores.
+
+    Attributes
+    ----------
+    model_ : Model
+        The trained detector with its threshold.
+    offset_ : float
+        Minus the threshold: `decision_function` is `score_samples` minus this.
+    n_features_in_ : int
+        Entries of each sample.
+    low_, high_ : ndarray or float
+        What becomes -1 and 1: the range of each feature of vectors, of all pixels of images; uint8 images are 0 to 255.
+
+    Notes
+    -----
+    Scores have scikit-learn's sign: larger is more like the samples of `fit`. Too few held-out samples for the
+    promised false alarms end in a warning and the largest of their scores as the threshold.
+
+    Raises
+    ------
+    ValueError
+        From `fit` and every prediction, in one line, for what cannot be used.
+    """
+
+    def __init__(
+        self,
+        method: str = "knn",
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        false_alarms: float = 0.05,
+        calibration: float = 0.2,
+        settings: dict[str, Any] | None = None,
+        run_folder: str | Path | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.method = method
+        self.image_shape = image_shape
+        self.false_alarms = false_alarms
+        self.calibration = calibration
+        self.settings = settings
+        self.run_folder = run_folder
+        self.random_state = random_state
+
+    def fit(self, X: npt.ArrayLike, y: object = None) -> Self:
+        """Trains on known samples X: (N, F), or images (N, H, W) or (N, H, W, C), uint8 or float; y is ignored."""
+        rows = self._rows(X, reset=True)
+        self._set_range(rows)
+        images = self._images(rows)
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        settings = train_settings(
+            **{"test": 0.0, "threads": 1}
+            | dict(self.settings or {})
+            | {"known": (KNOWN,), "method": self.method, "seed": seed, "calibration": self.calibration}
+            | {"false_alarms": self._promised(images, seed)}
+        )
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(self.run_folder) if self.run_folder is not None else Path(scratch) / "run"
+            self.model_: Model = run(images, settings, folder, warn=_warn)
+        self.offset_ = -self.model_.threshold.value
+        return self
+
+    def score_samples(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """(N,) minus each sample's score: larger is more like the known samples."""
+        return -self.verdicts(X).score
+
+    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """(N,) `score_samples` minus `offset_`: negative is flagged."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """(N,) 1 where a sample looks known, -1 where it is flagged."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def verdicts(self, X: npt.ArrayLike) -> Verdicts:
+        """Scores with their parts, p-values and flags, as `Model.score` gives them."""
+        check_is_fitted(self)
+        return self.model_.score(self._images(self._rows(X, reset=False)).pixels)
+
+    def _rows(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[Any]:
+        """X checked as scikit-learn does, images with their shape (N, H, W, C)."""
+        if _dimensions(X) <= 2:
+            rows: npt.NDArray[Any] = validate_data(
+                self, X, reset=reset, ensure_min_samples=2 if reset else 1, dtype="numeric"
+            )
+            return rows if self.image_shape is None else rows.reshape(len(rows), *self._sides(rows.shape[1]))
+        if self.image_shape is not None:
+            raise UsageError(f"image_shape is for flat rows; X has the shape {np.shape(X)} already; leave it out")
+        images = check_array(X, allow_nd=True, ensure_min_samples=2 if reset else 1, dtype="numeric")
+        images = images[..., None] if images.ndim == 3 else images
+        if images.ndim != 4 or images.shape[3] not in (1, 3):
+            raise DataError(f"X has the shape {np.shape(X)}; (N, F), (N, H, W) and (N, H, W, 1 or 3) are accepted")
+        if reset:
+            self.n_features_in_ = int(np.prod(images.shape[1:]))
+            self.shape_ = images.shape[1:]
+        elif images.shape[1:] != getattr(self, "shape_", None):
+            raise DataError(f"X holds images of {images.shape[1:]}; the detector was fitted on {self._seen()}")
+        return np.asarray(images)
+
+    def _seen(self) -> str:
+        return str(getattr(self, "shape_", f"rows of {self.n_features_in_} features"))
+
+    def _sides(self, features: int) -> tuple[int, int, int]:
+        """`image_shape` as (H, W, C)."""
+        given = tuple(self.image_shape or ())
+        sides = (*given, 1) if len(given) == 2 else given
+        if len(sides) != 3 or sides[2] not in (1, 3) or np.prod(sides) != features:
+            raise UsageError(
+                f"image_shape {show(self.image_shape)} does not fit rows of {features} entries; (H, W) or (H, W, C) "
+                "with C 1 or 3 and so many entries is accepted"
+            )
+        return sides[0], sides[1], sides[2]
+
+    def _set_range(self, rows: npt.NDArray[Any]) -> None:
+        """Learns what becomes -1 and 1."""
+        self.low_: Any
+        self.high_: Any
+        if rows.ndim == 4 and rows.dtype == np.uint8:
+            self.low_, self.high_ = 0.0, 255.0
+        elif rows.ndim == 4:
+            self.low_, self.high_ = float(rows.min()), float(rows.max())
+        else:
+            self.low_, self.high_ = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
+
+    def _images(self, rows: npt.NDArray[Any]) -> Images:
+        """Rows as `Images`: vectors scaled by feature to [-1, 1], pixels to 0..255; what never varied is 0."""
+        span = np.where(np.asarray(self.high_) > self.low_, np.asarray(self.high_) - self.low_, 1.0)
+        share = (rows.astype(np.float64) - self.low_) / span
+        pixels: Pixels
+        if rows.ndim == 4:
+            pixels = np.ascontiguousarray(np.rint(share * 255).clip(0, 255).astype(np.uint8).transpose(0, 3, 1, 2))
+        else:
+            pixels = (2 * share - 1).astype(np.float32)
+        labels = np.zeros(len(rows), np.int64)
+        return Images(pixels, labels, (KNOWN,), tuple(f"{i:05d}" for i in range(len(rows))))
+
+    def _promised(self, images: Images, seed: int) -> float:
+        """`false_alarms`, or the least that so few held-out samples can promise, with a warning."""
+        held = len(split(images, test=0.0, calibration=self.calibration, seed=seed).calibration)
+        least = 1 / (held + 1)
+        if held == 0 or self.false_alarms >= least:
+            return self.false_alarms
+        _warn(
+            f"{held} held-out samples cannot promise {self.false_alarms:g} false alarms; the threshold is the largest "
+            f"of their scores, which promises {least:.3g}; fit on more samples or raise calibration"
+        )
+        return least
+
+
+def _dimensions(X: Any) -> int:
+    """Of anything array-like; sparse matrices and data frames know theirs."""
+    return int(X.ndim if isinstance(getattr(X, "ndim", None), int) else np.asarray(X).ndim)
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=3)
