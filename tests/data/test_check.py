@@ -31,7 +31,7 @@ def test_a_mixed_folder_is_described(folder, make):
     assert [skipped.name for skipped in found.unreadable] == ["a/bad.png"]
     assert found.ignored_reasons() == {"hidden or system entry": 1}
     assert found.official_test is None
-    assert found.notes() == ("1 cannot be read", "1 entries are ignored (hidden or system entry)")
+    assert found.notes() == ("1 unreadable", "1 ignored (hidden or system entry)")
 
 
 def test_J1_exact_duplicates_are_found_by_content(folder, make):
@@ -41,7 +41,7 @@ def test_J1_exact_duplicates_are_found_by_content(folder, make):
     found = check(folder(files | {"a/other.png": make.photo(6, 6, seed=1)}))
     assert found.duplicates == (("a/x.png", "a/y.bmp", "a/z.tif"),)
     assert found.two_labels == ()
-    assert found.notes() == ("2 repeat another image of their class exactly",)
+    assert found.notes() == ("2 exactly like another image of the same class",)
 
 
 def test_J3_the_same_image_under_two_labels_is_found(folder, make):
@@ -49,7 +49,7 @@ def test_J3_the_same_image_under_two_labels_is_found(folder, make):
     found = check(folder({"a/x.png": make.photo(), "b/y.png": make.photo(), "b/z.png": make.photo(seed=1)}))
     assert found.two_labels == (("a/x.png", "b/y.png"),)
     assert found.duplicates == ()
-    assert found.notes() == ("1 appear under two labels or more",)
+    assert found.notes() == ("1 under two labels or more",)
 
 
 def test_J1_repeats_over_the_official_parts_are_found(tmp_path):

@@ -260,7 +260,7 @@ def test_files_of_other_suffixes_are_counted(two):
         (two / name).write_text("x")
     (two / "loose.png").write_bytes(b"x")
     assert Counter(reasons(two).values()) == {"no image suffix": 3, "beside the class folders": 1}
-    assert "4 entries are ignored (no image suffix, beside the class folders)" in check(two).notes()
+    assert "4 ignored (no image suffix, beside the class folders)" in check(two).notes()
 
 
 def test_numbers_do_not_depend_on_the_disk(two, monkeypatch):

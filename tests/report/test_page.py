@@ -76,7 +76,8 @@ def test_settings_versions_and_command_are_shown(page: str, seen: Read) -> None:
     ):
         assert words in text
     assert "lookalike train digits --known 3 --method vtgan -o PATH-TO/coat --config=PATH-TO/coat.toml" in text
-    assert "120 images of 3 from digits, each 1 × 8 × 8; 30 more set the threshold. 2 files could not be read" in text
+    assert "120 images of 3 from digits, each 1 × 8 × 8; 30 more set the threshold. Left out since" in text
+    assert "could not be read: 2." in text
 
 
 def test_gallery_shows_query_nearest_and_their_difference(run: Path, page: str, seen: Read) -> None:

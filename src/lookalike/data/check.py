@@ -70,11 +70,11 @@ class Check:
     def notes(self) -> tuple[str, ...]:
         """What the user should know, one printable line each."""
         counted = (
-            (len(self.unreadable), "cannot be read"),
-            (len(self.two_labels), "appear under two labels or more"),
-            (sum(len(group) - 1 for group in self.duplicates), "repeat another image of their class exactly"),
-            (len(self.repeated_in_test), "appear in both the official training and test part"),
-            (len(self.ignored), "entries are ignored (" + ", ".join(self.ignored_reasons()) + ")"),
+            (len(self.unreadable), "unreadable"),
+            (len(self.two_labels), "under two labels or more"),
+            (sum(len(group) - 1 for group in self.duplicates), "exactly like another image of the same class"),
+            (len(self.repeated_in_test), "in both the official training and test part"),
+            (len(self.ignored), "ignored (" + ", ".join(self.ignored_reasons()) + ")"),
         )
         return tuple(f"{count:,} {text}" for count, text in counted if count) + lines(vars(self))
 

@@ -89,7 +89,7 @@ def check_counts(source: Source, where: str) -> None:
     counts = np.bincount(source.labels[source.labels >= 0], minlength=len(source.classes))
     for name, count in zip(source.classes, counts, strict=True):
         if count == 0:
-            left = ", ".join(f"{n} entries left out: {reason}" for reason, n in reasons(source.ignored).items())
+            left = ", ".join(f"left out ({reason}): {n}" for reason, n in reasons(source.ignored).items())
             raise DataError(
                 f"{where}: class '{show(name)}' has no image{f' ({left})' if left else ''}; add some or pass "
                 "--allow-empty-class"
