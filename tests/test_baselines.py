@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -16,9 +17,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import OneClassSVM
 
 from lookalike.baselines import BASELINES, autoencoder, deepsvdd, rotation
+from lookalike.baselines.auto import Auto
 from lookalike.baselines.knn import KNN
 from lookalike.baselines.pca import PCA
-from lookalike.errors import ModelError, UsageError
+from lookalike.errors import DataError, ModelError, UsageError
+from lookalike.seeds import generator
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +180,8 @@ def test_restoring_something_else(name, digits, short):
         BASELINES[name].restore(mine.tensors(), {"strange": 1}, (1, 8, 8))
     for key in mine.tensors():
         others = {k: v for k, v in mine.tensors().items() if k != key}
-        with pytest.raises(ModelError, match=f"tensor '{re.escape(key)}' is missing"):
+        own = key.partition(".")[2] if name == "auto" else key  # behind the member's name
+        with pytest.raises(ModelError, match=f"tensor '{re.escape(own)}' is missing"):
             BASELINES[name].restore(others, mine.facts(), (1, 8, 8))
 
 
@@ -317,3 +321,47 @@ def test_names():
     """The baselines are known by their kinds, and each says what it does."""
     assert {name: baseline.kind for name, baseline in BASELINES.items()} == {name: name for name in BASELINES}
     assert all(baseline.summary.endswith(".") for baseline in BASELINES.values())
+
+
+def test_auto_is_the_mean_of_its_members_standardised_by_held_out_images(digits, short):
+    """Each member is fitted to four fifths; mean and deviation of the other fifth's scores give its scale."""
+    known, asked = digits
+    order = torch.randperm(100, generator=generator(7, "auto", "held")).numpy()
+    held, rest = known[np.sort(order[:20])], known[np.sort(order[20:])]
+    said = Auto.fit(known, 7).score(asked)
+    assert list(said.parts) == ["knn", "lof", "pca", "mahalanobis", "iforest-pca", "rotation"]
+    for name, part in said.parts.items():
+        member = BASELINES[name].fit(rest, 7)
+        scale = member.score(held).score
+        assert np.allclose(part, (member.score(asked).score - scale.mean()) / scale.std(), rtol=1e-9)
+    assert np.array_equal(said.score, np.mean(list(said.parts.values()), axis=0))
+    assert np.array_equal(said.nearest, KNN.fit(rest, 7).score(asked).nearest)
+
+
+def test_auto_on_vectors_leaves_out_what_takes_images():
+    """Rotation is no member on vectors; the others are."""
+    assert list(Auto.fit(vectors(40), 0).score(vectors(3)).parts) == ["knn", "lof", "pca", "mahalanobis", "iforest-pca"]
+
+
+def test_auto_needs_five_images(digits):
+    """Four known images leave none for the scales: one line says how many are needed."""
+    with pytest.raises(DataError, match=r"^auto needs 5 known images to train on, not 4; add images or take knn$"):
+        Auto.fit(digits[0][:4], 0)
+
+
+@pytest.mark.parametrize("scale", [[0.0], [0.0, 0.0], [0.0, -1.0], [0.0, math.inf], [0, 1], "ab", None, [True, 1.0]])
+def test_auto_refuses_a_forged_scale(scale):
+    """A scale that is not a mean and a positive deviation is refused by the member's name."""
+    detector = Auto.fit(vectors(20), 0)
+    forged = detector.facts() | {"lof": {"settings": detector.facts()["lof"]["settings"], "scale": scale}}
+    with pytest.raises(ModelError, match=r"^auto scales lof by "):
+        Auto.restore(detector.tensors(), forged, (7,))
+
+
+def test_auto_refuses_strays():
+    """A tensor of no member, or a part without its scale, is refused."""
+    detector = Auto.fit(vectors(20), 0)
+    with pytest.raises(ModelError, match=r"tensor 'spare\.x' belongs to no member"):
+        Auto.restore(detector.tensors() | {"spare.x": torch.zeros(1)}, detector.facts(), (7,))
+    with pytest.raises(ModelError, match=r"^auto has the settings "):
+        Auto.restore(detector.tensors(), detector.facts() | {"lof": {"settings": {}}}, (7,))

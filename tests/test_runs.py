@@ -224,7 +224,7 @@ def test_the_same_command_elsewhere_ends_in_the_same_bits(done, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "shown"),
     [
-        (["--lr", "0.001"], "lr 0.0002 -> 0.001"),
+        (["--lr", "0.001"], "lr 0.0004 -> 0.001, d_lr 0.0001 -> 0.00025"),
         (["--images", "320"], "images 256 -> 320"),
         (["--seed", "1"], "seed 0 -> 1"),
         (["--known", "5"], "known ['3'] -> ['5']"),
@@ -434,7 +434,7 @@ def test_E13_E16_nothing_is_updated_and_the_last_checkpoint_is_good(what, tmp_pa
     assert (facts["step"], facts["images"]) == (2, 128)
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
     method = plans.make("digits", train_settings(**settings())).method
-    GAN(method, (1, 8, 8)).load(tensors, training=True)
+    GAN(method, (1, 8, 8), ema=0.5).load(tensors, training=True)
     finished(tmp_path / "run")
     assert bits(tmp_path / "run") == bits(tmp_path / "whole")
 

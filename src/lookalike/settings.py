@@ -17,7 +17,7 @@ from lookalike.errors import UsageError, show
 MethodName = Literal[
     "anogan", "noisegan", "mcgan", "vtgan",
     "pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis",
-    "autoencoder", "deepsvdd", "rotation",
+    "autoencoder", "deepsvdd", "rotation", "auto",
 ]  # fmt: skip
 
 

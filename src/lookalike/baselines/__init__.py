@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from lookalike.baselines.auto import Auto
 from lookalike.baselines.autoencoder import Autoencoder
 from lookalike.baselines.classical import IFOREST, IFOREST_PCA, LOF, MAHALANOBIS, OCSVM, OCSVM_PCA
 from lookalike.baselines.deepsvdd import DeepSVDD
@@ -40,6 +41,6 @@ class Baseline(Protocol):
 
 _ALL: tuple[Baseline, ...] = (
     *(PCA, KNN, OCSVM, OCSVM_PCA, IFOREST, IFOREST_PCA, LOF, MAHALANOBIS),
-    *(Autoencoder, DeepSVDD, Rotation),
+    *(Autoencoder, DeepSVDD, Rotation, Auto),
 )
 BASELINES: dict[str, Baseline] = {baseline.kind: baseline for baseline in _ALL}

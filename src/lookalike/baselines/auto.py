@@ -1,0 +1,134 @@
+"""`auto`: detectors that fail on different images, on one scale, averaged: what to take when nothing else is known.
+
+Nothing about the unknown is used: the members are fixed, and each member's scores are scaled by known images that it
+was not fitted to. Members that take only images are left out on vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lookalike.baselines.classical import IFOREST_PCA, LOF, MAHALANOBIS
+from lookalike.baselines.knn import KNN
+from lookalike.baselines.pca import PCA
+from lookalike.baselines.rotation import Rotation
+from lookalike.errors import DataError, ModelError, show
+from lookalike.seeds import generator
+from lookalike.use.score import Detector, Floats, Pixels, Scores
+
+HELD = 5  # one known image in so many gives the scales
+
+
+class Member(Protocol):
+    """A baseline, as `lookalike.baselines.Baseline` has it."""
+
+    @property
+    def kind(self) -> str:
+        """Its name."""
+
+    def fit(self, pixels: Pixels, seed: int) -> Detector:
+        """The detector of known images."""
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Detector:
+        """The detector that gave `tensors` and `facts`."""
+
+
+VECTORS: tuple[Member, ...] = (KNN, LOF, PCA, MAHALANOBIS, IFOREST_PCA)
+IMAGES: tuple[Member, ...] = (*VECTORS, Rotation)
+
+
+class Auto:
+    """The mean of its members' standardised scores.
+
+    Parameters
+    ----------
+    members : mapping
+        Name -> fitted detector.
+    scales : mapping
+        Name -> (mean, standard deviation) of the member's scores of held-out known images.
+    """
+
+    kind = "auto"
+    paper = "scikit-learn-2011"
+    summary = (
+        "Several detectors that fail on different images (nearest neighbours, local outlier factor, principal "
+        "components, Mahalanobis distance, Isolation Forest and, on images, self-supervision by rotation), each scaled "
+        "by held-out known images, averaged. Needs no unknown image; the parts tell which member objects."
+    )
+
+    def __init__(self, members: Mapping[str, Detector], scales: Mapping[str, tuple[float, float]]) -> None:
+        self.members, self.scales = members, scales
+
+    @classmethod
+    def fit(cls, pixels: Pixels, seed: int) -> Auto:
+        """Fits each member to four fifths of the known images; the last fifth gives its scale.
+
+        Raises
+        ------
+        DataError
+            For fewer than 5 images.
+        """
+        if len(pixels) < HELD:
+            raise DataError(f"auto needs {HELD} known images to train on, not {len(pixels)}; add images or take knn")
+        order = torch.randperm(len(pixels), generator=generator(seed, cls.kind, "held")).numpy()
+        n = len(order) // HELD
+        held, rest = np.sort(order[:n]), np.sort(order[n:])
+        members = {name: member.fit(pixels[rest], seed) for name, member in _members(pixels.shape[1:]).items()}
+        scores = {name: member.score(pixels[held]).score for name, member in members.items()}
+        return cls(members, {name: (float(s.mean()), float(s.std()) or 1.0) for name, s in scores.items()})
+
+    def score(self, pixels: Pixels) -> Scores:
+        """The mean; the parts are the members' standardised scores, the nearest image is the nearest known one."""
+        said = {name: member.score(pixels) for name, member in self.members.items()}
+        parts = {name: (s.score - self.scales[name][0]) / self.scales[name][1] for name, s in said.items()}
+        mean: Floats = np.mean(list(parts.values()), axis=0)
+        return Scores(mean, parts, said[KNN.kind].nearest)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The members', under their names."""
+        return {f"{name}.{key}": t for name, member in self.members.items() for key, t in member.tensors().items()}
+
+    def facts(self) -> dict[str, Any]:
+        """The members' settings and scales."""
+        return {name: {"settings": m.facts(), "scale": list(self.scales[name])} for name, m in self.members.items()}
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Auto:
+        """The detector of images of `shape` that gave `tensors` and `facts`; raises ModelError for anything else."""
+        known = _members(shape)
+        if set(facts) != set(known) or any(set(part) != {"settings", "scale"} for part in facts.values()):
+            raise ModelError(f"auto has the settings {show(facts)}, not those of {', '.join(known)}; train again")
+        strays = [key for key in tensors if key.partition(".")[0] not in known]
+        if strays:
+            raise ModelError(f"auto: tensor '{show(strays[0])}' belongs to no member; train again")
+        members = {name: _restored(m, tensors, facts[name]["settings"], shape) for name, m in known.items()}
+        return cls(members, {name: _scale(facts[name]["scale"], name) for name in known})
+
+
+def _restored(
+    member: Member, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]
+) -> Detector:
+    prefix = f"{member.kind}."
+    own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+    try:
+        return member.restore(own, facts, shape)
+    except ModelError as error:
+        raise ModelError(f"auto's {member.kind}: {error}") from error
+
+
+def _members(shape: tuple[int, ...]) -> dict[str, Member]:
+    """Those that take images (C, H, W), or vectors (F,), by name."""
+    return {member.kind: member for member in (IMAGES if len(shape) == 3 else VECTORS)}
+
+
+def _scale(value: Any, name: str) -> tuple[float, float]:
+    """(mean, standard deviation); raises ModelError for anything else."""
+    if not isinstance(value, list) or [type(v) for v in value] != [float, float] or not 0 < value[1] < math.inf:
+        raise ModelError(f"auto scales {name} by {show(value)}, not by a mean and a standard deviation; train again")
+    return value[0], value[1]
