@@ -15,6 +15,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import OneClassSVM
+from torch.nn.functional import cross_entropy
 
 from lookalike.baselines import BASELINES, autoencoder, deepsvdd, rotation
 from lookalike.baselines.auto import Auto
@@ -323,24 +324,25 @@ def test_names():
     assert all(baseline.summary.endswith(".") for baseline in BASELINES.values())
 
 
-def test_auto_is_the_mean_of_its_members_standardised_by_held_out_images(digits, short):
-    """Each member is fitted to four fifths; mean and deviation of the other fifth's scores give its scale."""
+def test_auto_is_the_mean_of_its_votes_standardised_by_held_out_images(digits, short):
+    """Each member is fitted to four fifths; mean and deviation of each vote over the other fifth give its scale."""
     known, asked = digits
     order = torch.randperm(100, generator=generator(7, "auto", "held")).numpy()
     held, rest = known[np.sort(order[:20])], known[np.sort(order[20:])]
     said = Auto.fit(known, 7).score(asked)
-    assert list(said.parts) == ["knn", "lof", "pca", "mahalanobis", "iforest-pca", "rotation"]
+    assert list(said.parts) == ["knn", "lof", "rotation.features", "rotation.turns"]
     for name, part in said.parts.items():
-        member = BASELINES[name].fit(rest, 7)
-        scale = member.score(held).score
-        assert np.allclose(part, (member.score(asked).score - scale.mean()) / scale.std(), rtol=1e-9)
+        kind, _, of = name.partition(".")
+        member = BASELINES[kind].fit(rest, 7)
+        scale, raw = (s.parts[of] if of else s.score for s in (member.score(held), member.score(asked)))
+        assert np.allclose(part, (raw - scale.mean()) / scale.std(), rtol=1e-9)
     assert np.array_equal(said.score, np.mean(list(said.parts.values()), axis=0))
     assert np.array_equal(said.nearest, KNN.fit(rest, 7).score(asked).nearest)
 
 
 def test_auto_on_vectors_leaves_out_what_takes_images():
     """Rotation is no member on vectors; the others are."""
-    assert list(Auto.fit(vectors(40), 0).score(vectors(3)).parts) == ["knn", "lof", "pca", "mahalanobis", "iforest-pca"]
+    assert list(Auto.fit(vectors(40), 0).score(vectors(3)).parts) == ["knn", "lof"]
 
 
 def test_auto_needs_five_images(digits):
@@ -351,17 +353,34 @@ def test_auto_needs_five_images(digits):
 
 @pytest.mark.parametrize("scale", [[0.0], [0.0, 0.0], [0.0, -1.0], [0.0, math.inf], [0, 1], "ab", None, [True, 1.0]])
 def test_auto_refuses_a_forged_scale(scale):
-    """A scale that is not a mean and a positive deviation is refused by the member's name."""
+    """A scale that is not a mean and a positive deviation is refused by the vote's name."""
     detector = Auto.fit(vectors(20), 0)
-    forged = detector.facts() | {"lof": {"settings": detector.facts()["lof"]["settings"], "scale": scale}}
+    forged = detector.facts() | {"scales": detector.facts()["scales"] | {"lof": scale}}
     with pytest.raises(ModelError, match=r"^auto scales lof by "):
         Auto.restore(detector.tensors(), forged, (7,))
 
 
 def test_auto_refuses_strays():
-    """A tensor of no member, or a part without its scale, is refused."""
+    """A tensor of no member, a vote without its scale, and a member too few are refused."""
     detector = Auto.fit(vectors(20), 0)
     with pytest.raises(ModelError, match=r"tensor 'spare\.x' belongs to no member"):
         Auto.restore(detector.tensors() | {"spare.x": torch.zeros(1)}, detector.facts(), (7,))
+    with pytest.raises(ModelError, match=r"^auto has the scales "):
+        Auto.restore(detector.tensors(), detector.facts() | {"scales": {"knn": [0.0, 1.0]}}, (7,))
     with pytest.raises(ModelError, match=r"^auto has the settings "):
-        Auto.restore(detector.tensors(), detector.facts() | {"lof": {"settings": {}}}, (7,))
+        Auto.restore(detector.tensors(), detector.facts() | {"members": {"knn": {}}}, (7,))
+
+
+def test_rotation_counts_how_badly_turns_are_told(digits, short):
+    """The part "turns" is the cross-entropy of the four turned images, each against its own turn."""
+    known, asked = digits
+    detector = BASELINES["rotation"].fit(known, 0)
+    said = detector.score(asked)
+    assert np.array_equal(said.score, said.parts["features"])
+    x = torch.from_numpy(flat(asked).reshape(asked.shape)).float()
+    with torch.no_grad():
+        wanted = sum(
+            cross_entropy(detector.net(torch.rot90(x, k, (2, 3))), torch.full((len(x),), k), reduction="none")
+            for k in range(4)
+        )
+    assert np.allclose(said.parts["turns"], wanted.numpy(), rtol=1e-4)

@@ -89,7 +89,9 @@ def run(
             return Model.load(folder, device=settings.device)
         for line in (*_remarks(plan.images), *plans.unused(settings, plan.method)):
             warn(line)
-        detector = _fitted(folder, plan) if plan.method is None else _trained(folder, plan, plan.method, report, warn)
+        detector = (
+            _fitted(folder, plan, report) if plan.method is None else _trained(folder, plan, plan.method, report, warn)
+        )
         model = _calibrated(plan, detector, report)
         model.save(folder)
         return model
@@ -111,8 +113,9 @@ def seconds(folder: Path) -> float | None:
         return None
 
 
-def _fitted(folder: Path, plan: Plan) -> Detector:
+def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
     """The baseline that the settings name."""
+    report("training", 0, len(plan.train))
     began = time.monotonic()
     detector: Detector = BASELINES[plan.settings.method].fit(plan.images.pixels[plan.train], plan.settings.seed)
     _drop_metrics_after(folder / METRICS, -1)

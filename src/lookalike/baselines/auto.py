@@ -1,7 +1,7 @@
 """`auto`: detectors that fail on different images, on one scale, averaged: what to take when nothing else is known.
 
-Nothing about the unknown is used: the members are fixed, and each member's scores are scaled by known images that it
-was not fitted to. Members that take only images are left out on vectors.
+Nothing about the unknown is used: the members are fixed, and each vote is scaled by known images that its member was
+not fitted to. Members that take only images are left out on vectors.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lookalike.baselines.classical import IFOREST_PCA, LOF, MAHALANOBIS
+from lookalike.baselines.classical import LOF
 from lookalike.baselines.knn import KNN
-from lookalike.baselines.pca import PCA
 from lookalike.baselines.rotation import Rotation
 from lookalike.errors import DataError, ModelError, show
 from lookalike.seeds import generator
@@ -39,27 +38,29 @@ class Member(Protocol):
         """The detector that gave `tensors` and `facts`."""
 
 
-VECTORS: tuple[Member, ...] = (KNN, LOF, PCA, MAHALANOBIS, IFOREST_PCA)
+VECTORS: tuple[Member, ...] = (KNN, LOF)
 IMAGES: tuple[Member, ...] = (*VECTORS, Rotation)
+VOTES_ON_VECTORS = ("knn", "lof")
+VOTES_ON_IMAGES = (*VOTES_ON_VECTORS, "rotation.features", "rotation.turns")
 
 
 class Auto:
-    """The mean of its members' standardised scores.
+    """The mean of standardised scores.
 
     Parameters
     ----------
     members : mapping
         Name -> fitted detector.
     scales : mapping
-        Name -> (mean, standard deviation) of the member's scores of held-out known images.
+        Name of a vote -> (mean, standard deviation) over held-out known images.
     """
 
     kind = "auto"
-    paper = "scikit-learn-2011"
+    paper = "rotation-2018"
     summary = (
-        "Several detectors that fail on different images (nearest neighbours, local outlier factor, principal "
-        "components, Mahalanobis distance, Isolation Forest and, on images, self-supervision by rotation), each scaled "
-        "by held-out known images, averaged. Needs no unknown image; the parts tell which member objects."
+        "Detectors that fail on different images: nearest neighbours, local outlier factor and, on images, both scores "
+        "of self-supervision by rotation; each is scaled by held-out known images, then they are averaged. Needs no "
+        "unknown image; the parts tell which of them objects."
     )
 
     def __init__(self, members: Mapping[str, Detector], scales: Mapping[str, tuple[float, float]]) -> None:
@@ -80,13 +81,13 @@ class Auto:
         n = len(order) // HELD
         held, rest = np.sort(order[:n]), np.sort(order[n:])
         members = {name: member.fit(pixels[rest], seed) for name, member in _members(pixels.shape[1:]).items()}
-        scores = {name: member.score(pixels[held]).score for name, member in members.items()}
-        return cls(members, {name: (float(s.mean()), float(s.std()) or 1.0) for name, s in scores.items()})
+        votes = _votes({name: member.score(pixels[held]) for name, member in members.items()})
+        return cls(members, {name: (float(s.mean()), float(s.std()) or 1.0) for name, s in votes.items()})
 
     def score(self, pixels: Pixels) -> Scores:
-        """The mean; the parts are the members' standardised scores, the nearest image is the nearest known one."""
+        """The mean; the parts are the standardised votes, the nearest image is the nearest known one."""
         said = {name: member.score(pixels) for name, member in self.members.items()}
-        parts = {name: (s.score - self.scales[name][0]) / self.scales[name][1] for name, s in said.items()}
+        parts = {name: (vote - self.scales[name][0]) / self.scales[name][1] for name, vote in _votes(said).items()}
         mean: Floats = np.mean(list(parts.values()), axis=0)
         return Scores(mean, parts, said[KNN.kind].nearest)
 
@@ -95,20 +96,34 @@ class Auto:
         return {f"{name}.{key}": t for name, member in self.members.items() for key, t in member.tensors().items()}
 
     def facts(self) -> dict[str, Any]:
-        """The members' settings and scales."""
-        return {name: {"settings": m.facts(), "scale": list(self.scales[name])} for name, m in self.members.items()}
+        """The members' settings, and the scales."""
+        members = {name: member.facts() for name, member in self.members.items()}
+        return {"members": members, "scales": {name: list(scale) for name, scale in self.scales.items()}}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Auto:
         """The detector of images of `shape` that gave `tensors` and `facts`; raises ModelError for anything else."""
         known = _members(shape)
-        if set(facts) != set(known) or any(set(part) != {"settings", "scale"} for part in facts.values()):
+        settings, scales = facts.get("members"), facts.get("scales")
+        if set(facts) != {"members", "scales"} or not isinstance(settings, dict) or set(settings) != set(known):
             raise ModelError(f"auto has the settings {show(facts)}, not those of {', '.join(known)}; train again")
         strays = [key for key in tensors if key.partition(".")[0] not in known]
         if strays:
             raise ModelError(f"auto: tensor '{show(strays[0])}' belongs to no member; train again")
-        members = {name: _restored(m, tensors, facts[name]["settings"], shape) for name, m in known.items()}
-        return cls(members, {name: _scale(facts[name]["scale"], name) for name in known})
+        votes = VOTES_ON_IMAGES if len(shape) == 3 else VOTES_ON_VECTORS
+        if not isinstance(scales, dict) or set(scales) != set(votes):
+            raise ModelError(f"auto has the scales {show(scales)}, not those of {', '.join(votes)}; train again")
+        members = {name: _restored(member, tensors, settings[name], shape) for name, member in known.items()}
+        return cls(members, {name: _scale(scales[name], name) for name in votes})
+
+
+def _votes(said: Mapping[str, Scores]) -> dict[str, Floats]:
+    """What is averaged: each member's parts, or its score where it has none."""
+    return {
+        f"{name}.{part}" if part else name: vote
+        for name, scores in said.items()
+        for part, vote in (scores.parts or {"": scores.score}).items()
+    }
 
 
 def _restored(

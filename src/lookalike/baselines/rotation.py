@@ -1,6 +1,7 @@
 """Self-supervision by rotation (Golan and El-Yaniv 2018): a network learns by how much known images were turned.
 
-The score is the Mahalanobis distance of an image's features to those of the known images.
+The score is the Mahalanobis distance of an image's features to those of the known images; its other part is how badly
+the network tells the image's own turns.
 """
 
 from __future__ import annotations
@@ -79,14 +80,21 @@ class Rotation:
         return cls(net, mean, precision)
 
     def score(self, pixels: Pixels) -> Scores:
-        """Squared Mahalanobis distance."""
+        """Squared Mahalanobis distance ("features"), and the cross-entropy of the four turns ("turns")."""
 
         def far(x: Tensor) -> Tensor:
             away = self.net.features(_square(x)).double() - self.mean
             squared: Tensor = ((away @ self.precision) * away).sum(1)
             return squared
 
-        return Scores(networks.in_blocks(far, pixels).numpy())
+        parts = {"features": networks.in_blocks(far, pixels), "turns": networks.in_blocks(self._surprise, pixels)}
+        return Scores(parts["features"].numpy(), {name: part.numpy() for name, part in parts.items()})
+
+    def _surprise(self, x: Tensor) -> Tensor:
+        """(N,) float64: minus the log-probability of the right turn, summed over the four."""
+        upright = _square(x)
+        turns = [self.net(torch.rot90(upright, k, (2, 3))).double().log_softmax(1)[:, k] for k in range(4)]
+        return -torch.stack(turns).sum(0)
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights, mean and precision."""
