@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,27 +15,31 @@ from lookalike import settings
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_example_runs(
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_python_examples_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The README's Python lines run as they stand, and their figures are those of the stored evaluation."""
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    """The README's Python lines run as they stand, in order; the figures are those of the stored evaluation."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(settings.PRESETS["small"], "images", 1280)
     monkeypatch.setitem(settings.PRESETS["small"], "search_steps", 10)
     monkeypatch.setattr(torch, "set_num_threads", lambda _n: None)  # what the tests run beside need cores too
     names: dict[str, object] = {}
-    exec(compile(example, "README.md", "exec"), names)
+    for example in EXAMPLES:
+        exec(compile(example, "README.md", "exec"), names)
     stored = lookalike.evaluate("runs/three", "digits", unknown="8")
     assert names["figures"]["auc"] == stored["auc"]
     assert str(stored["auc"]) in capsys.readouterr().out
     assert len(names["verdicts"].score) == 174
+    assert np.mean(names["flags"] == -1) > 0.5
 
 
-def test_the_example_is_about_five_lines() -> None:
-    """The Python way to the main job is at most five statements."""
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len([line for line in example.splitlines() if line.strip()]) <= 5
+def test_the_examples_are_about_five_lines() -> None:
+    """The Python way to the main job, and the scikit-learn one, are at most five statements each."""
+    assert len(EXAMPLES) == 2
+    assert all(len([line for line in example.splitlines() if line.strip()]) <= 5 for example in EXAMPLES)
 
 
 def test_every_command_is_shown() -> None:
