@@ -45,14 +45,14 @@ VOTES_ON_IMAGES = (*VOTES_ON_VECTORS, "rotation.features", "rotation.turns")
 
 
 class Auto:
-    """The mean of standardised scores.
+    """The mean of scaled scores.
 
     Parameters
     ----------
     members : mapping
         Name -> fitted detector.
     scales : mapping
-        Name of a vote -> (mean, standard deviation) over held-out known images.
+        Name of a vote -> (median, 84 % quantile minus median) over held-out known images.
     """
 
     kind = "auto"
@@ -82,12 +82,13 @@ class Auto:
         held, rest = np.sort(order[:n]), np.sort(order[n:])
         members = {name: member.fit(pixels[rest], seed) for name, member in _members(pixels.shape[1:]).items()}
         votes = _votes({name: member.score(pixels[held]) for name, member in members.items()})
-        return cls(members, {name: (float(s.mean()), float(s.std()) or 1.0) for name, s in votes.items()})
+        quantiles = {name: np.quantile(vote, (0.5, 0.84)).tolist() for name, vote in votes.items()}
+        return cls(members, {name: (middle, high - middle or 1.0) for name, (middle, high) in quantiles.items()})
 
     def score(self, pixels: Pixels) -> Scores:
-        """The mean; the parts are the standardised votes, the nearest image is the nearest known one."""
+        """The mean; the parts are the scaled votes, the nearest image is the nearest known one."""
         said = {name: member.score(pixels) for name, member in self.members.items()}
-        parts = {name: (vote - self.scales[name][0]) / self.scales[name][1] for name, vote in _votes(said).items()}
+        parts = {name: _scaled(vote, *self.scales[name]) for name, vote in _votes(said).items()}
         mean: Floats = np.mean(list(parts.values()), axis=0)
         return Scores(mean, parts, said[KNN.kind].nearest)
 
@@ -126,6 +127,12 @@ def _votes(said: Mapping[str, Scores]) -> dict[str, Floats]:
     }
 
 
+def _scaled(vote: Floats, middle: float, spread: float) -> Floats:
+    """Deviations from the middle in spreads, large ones as logarithms, so that no vote drowns the others."""
+    away = (vote - middle) / spread
+    return np.asarray(np.sign(away) * np.log1p(np.abs(away)), dtype=np.float64)
+
+
 def _restored(
     member: Member, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]
 ) -> Detector:
@@ -143,7 +150,7 @@ def _members(shape: tuple[int, ...]) -> dict[str, Member]:
 
 
 def _scale(value: Any, name: str) -> tuple[float, float]:
-    """(mean, standard deviation); raises ModelError for anything else."""
+    """(middle, spread); raises ModelError for anything else."""
     if not isinstance(value, list) or [type(v) for v in value] != [float, float] or not 0 < value[1] < math.inf:
-        raise ModelError(f"auto scales {name} by {show(value)}, not by a mean and a standard deviation; train again")
+        raise ModelError(f"auto scales {name} by {show(value)}, not by a middle and a spread; train again")
     return value[0], value[1]
