@@ -176,8 +176,12 @@ def test_other_shapes_are_refused(digits):
     """Images of another shape than fit's, of two channels, or given beside image_shape, are one line."""
     images = digits[0].reshape(-1, 8, 8)
     detector = LookalikeDetector("knn", random_state=0).fit(images)
-    with pytest.raises(DataError, match=r"images of \(4, 16, 1\); the detector was fitted on \(8, 8, 1\)"):
+    with pytest.raises(DataError, match=r"images of \(4, 16, 1\); the detector was fitted on images of \(8, 8, 1\)"):
         detector.predict(images.reshape(-1, 4, 16))
+    with pytest.raises(DataError, match=r"flat rows; the detector was fitted on images of \(8, 8, 1\)"):
+        detector.predict(digits[0])
+    with pytest.raises(DataError, match=r"images of \(8, 8, 1\); the detector was fitted on vectors"):
+        detector.fit(digits[0]).predict(images)
     with pytest.raises(DataError, match="1 or 3"):
         LookalikeDetector("knn").fit(images.reshape(-1, 8, 4, 2))
     with pytest.raises(UsageError, match="leave it out"):

@@ -52,8 +52,11 @@ class LookalikeDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Minus the threshold: `decision_function` is `score_samples` minus this.
     n_features_in_ : int
         Entries of each sample.
+    shape_ : tuple of int
+        (H, W, C) of images, () of vectors.
     low_, high_ : ndarray or float
         What becomes -1 and 1: the range of each feature of vectors, of all pixels of images; uint8 images are 0 to 255.
+        Pixels of other images beyond that range are cut to it.
 
     Notes
     -----
@@ -126,7 +129,11 @@ class LookalikeDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             rows: npt.NDArray[Any] = validate_data(
                 self, X, reset=reset, ensure_min_samples=2 if reset else 1, dtype="numeric"
             )
-            return rows if self.image_shape is None else rows.reshape(len(rows), *self._sides(rows.shape[1]))
+            if reset:
+                self.shape_ = () if self.image_shape is None else self._sides(rows.shape[1])
+            elif self.shape_ and self.image_shape is None:
+                raise DataError(f"X holds flat rows; the detector was fitted on images of {self.shape_}; give such")
+            return rows.reshape(len(rows), *self.shape_) if self.shape_ else rows
         if self.image_shape is not None:
             raise UsageError(f"image_shape is for flat rows; X has the shape {np.shape(X)} already; leave it out")
         images = check_array(X, allow_nd=True, ensure_min_samples=2 if reset else 1, dtype="numeric")
@@ -136,12 +143,10 @@ class LookalikeDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         if reset:
             self.n_features_in_ = int(np.prod(images.shape[1:]))
             self.shape_ = images.shape[1:]
-        elif images.shape[1:] != getattr(self, "shape_", None):
-            raise DataError(f"X holds images of {images.shape[1:]}; the detector was fitted on {self._seen()}")
+        elif images.shape[1:] != self.shape_:
+            seen = f"images of {self.shape_}" if self.shape_ else "vectors"
+            raise DataError(f"X holds images of {images.shape[1:]}; the detector was fitted on {seen}")
         return np.asarray(images)
-
-    def _seen(self) -> str:
-        return str(getattr(self, "shape_", f"rows of {self.n_features_in_} features"))
 
     def _sides(self, features: int) -> tuple[int, int, int]:
         """`image_shape` as (H, W, C)."""
@@ -166,7 +171,7 @@ class LookalikeDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             self.low_, self.high_ = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
 
     def _images(self, rows: npt.NDArray[Any]) -> Images:
-        """Rows as `Images`: vectors scaled by feature to [-1, 1], pixels to 0..255; what never varied is 0."""
+        """Rows as `Images`: vectors scaled by feature to [-1, 1], pixels to 0..255; what never varied is the least."""
         span = np.where(np.asarray(self.high_) > self.low_, np.asarray(self.high_) - self.low_, 1.0)
         share = (rows.astype(np.float64) - self.low_) / span
         pixels: Pixels

@@ -123,7 +123,7 @@ class Model:
         return self.detector.tensors() | scores, facts
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copied and pickled by its state, as it is stored: estimators of libraries stay out."""
+        """Copied and pickled by its state, as it is stored, without objects of libraries; comes back on the CPU."""
         return _built, self.state()
 
     @classmethod

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lookalike.baselines.baseline import Baseline
 from lookalike.baselines.classical import LOF
 from lookalike.baselines.knn import KNN
 from lookalike.baselines.rotation import Rotation
@@ -24,22 +25,8 @@ from lookalike.use.score import Detector, Floats, Pixels, Scores
 HELD = 5  # one known image in so many gives the scales
 
 
-class Member(Protocol):
-    """A baseline, as `lookalike.baselines.Baseline` has it."""
-
-    @property
-    def kind(self) -> str:
-        """Its name."""
-
-    def fit(self, pixels: Pixels, seed: int) -> Detector:
-        """The detector of known images."""
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Detector:
-        """The detector that gave `tensors` and `facts`."""
-
-
-VECTORS: tuple[Member, ...] = (KNN, LOF)
-IMAGES: tuple[Member, ...] = (*VECTORS, Rotation)
+VECTORS: tuple[Baseline, ...] = (KNN, LOF)
+IMAGES: tuple[Baseline, ...] = (*VECTORS, Rotation)
 VOTES_ON_VECTORS = ("knn", "lof")
 VOTES_ON_IMAGES = (*VOTES_ON_VECTORS, "rotation.features", "rotation.turns")
 
@@ -134,7 +121,7 @@ def _scaled(vote: Floats, middle: float, spread: float) -> Floats:
 
 
 def _restored(
-    member: Member, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]
+    member: Baseline, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]
 ) -> Detector:
     prefix = f"{member.kind}."
     own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
@@ -144,7 +131,7 @@ def _restored(
         raise ModelError(f"auto's {member.kind}: {error}") from error
 
 
-def _members(shape: tuple[int, ...]) -> dict[str, Member]:
+def _members(shape: tuple[int, ...]) -> dict[str, Baseline]:
     """Those that take images (C, H, W), or vectors (F,), by name."""
     return {member.kind: member for member in (IMAGES if len(shape) == 3 else VECTORS)}
 

@@ -81,20 +81,16 @@ class Rotation:
 
     def score(self, pixels: Pixels) -> Scores:
         """Squared Mahalanobis distance ("features"), and the cross-entropy of the four turns ("turns")."""
+        found = networks.in_blocks(self._judged, pixels).numpy()
+        return Scores(found[:, 0], {"features": found[:, 0], "turns": found[:, 1]})
 
-        def far(x: Tensor) -> Tensor:
-            away = self.net.features(_square(x)).double() - self.mean
-            squared: Tensor = ((away @ self.precision) * away).sum(1)
-            return squared
-
-        parts = {"features": networks.in_blocks(far, pixels), "turns": networks.in_blocks(self._surprise, pixels)}
-        return Scores(parts["features"].numpy(), {name: part.numpy() for name, part in parts.items()})
-
-    def _surprise(self, x: Tensor) -> Tensor:
-        """(N,) float64: minus the log-probability of the right turn, summed over the four."""
+    def _judged(self, x: Tensor) -> Tensor:
+        """(N, 2) float64: the squared distance, and minus the log-probability of the right turn, over the four."""
         upright = _square(x)
-        turns = [self.net(torch.rot90(upright, k, (2, 3))).double().log_softmax(1)[:, k] for k in range(4)]
-        return -torch.stack(turns).sum(0)
+        features = [self.net.features(torch.rot90(upright, k, (2, 3))) for k in range(4)]
+        away = features[0].double() - self.mean
+        right = [self.net.turn(f).double().log_softmax(1)[:, k] for k, f in enumerate(features)]
+        return torch.stack([((away @ self.precision) * away).sum(1), -torch.stack(right).sum(0)], 1)
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights, mean and precision."""
