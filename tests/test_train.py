@@ -240,13 +240,14 @@ def test_d_steps(small, make_source):
 
 
 def test_average_moves_once_per_step(small, make_source):
-    """After one step the averaged generator is 0.9 of the first and 0.1 of the new weights."""
-    gan = GAN(small(METHODS["anogan"]), SHAPE, ema=0.9)
-    before = weights(gan.G)
-    step(gan, make_source(SHAPE), 0, 6)
-    now = weights(gan.G)
-    for name, value in weights(gan.average).items():
-        assert torch.allclose(value, 0.9 * before[name] + 0.1 * now[name], atol=1e-7)
+    """After step t the average keeps min(0.9, (1 + t) / (10 + t)) of itself, so that it soon forgets the first weights."""
+    for index, kept in ((0, 0.1), (8, 0.5), (500, 0.9)):
+        gan = GAN(small(METHODS["anogan"]), SHAPE, ema=0.9)
+        before = weights(gan.G)
+        step(gan, make_source(SHAPE), index, 6)
+        now = weights(gan.G)
+        for name, value in weights(gan.average).items():
+            assert torch.allclose(value, kept * before[name] + (1 - kept) * now[name], atol=1e-7)
 
 
 def test_progress_counts_images(small, make_source):

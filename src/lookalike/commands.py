@@ -66,7 +66,7 @@ def check(
     if found.unreadable and (settings.on_bad == "fail" or too_many):
         first = found.unreadable[0]
         raise DataError(
-            f"{len(found.unreadable)} images cannot be read, first {show(first.name)}: {show(first.reason)}; "
+            f"images that cannot be read: {len(found.unreadable)}, first {show(first.name)}: {show(first.reason)}; "
             f"mend or remove them, or leave them out (--on-bad skip, of at most {settings.max_bad:.1%}: --max-bad)"
         )
 

@@ -33,7 +33,7 @@ class GAN:
     device : torch.device or str
         Where the networks live.
     ema : float
-        Decay per step of the averaged generator that makes images after training; 0 keeps none.
+        Largest decay per step of the averaged generator that makes images after training; 0 keeps none.
 
     Raises
     ------
@@ -65,13 +65,16 @@ class GAN:
         # channels last: a third faster on CPU
         return net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    def update_average(self) -> None:
-        """Moves the averaged generator one step towards G; does nothing without one."""
+    def update_average(self, index: int) -> None:
+        """Moves the averaged generator towards G after step `index`; does nothing without one.
+
+        Early decays are smaller, (1 + index) / (10 + index), so that a short run's average forgets its first weights.
+        """
         if self.average is None:
             return
         pairs = list(zip(self.average.state_dict().values(), self.G.state_dict().values(), strict=True))
         numbers = [pair for pair in pairs if pair[0].is_floating_point()]
-        get_ema_multi_avg_fn(self.ema_decay)([kept for kept, _ in numbers], [new for _, new in numbers], None)
+        get_ema_multi_avg_fn(min(self.ema_decay, (1 + index) / (10 + index)))([kept for kept, _ in numbers], [new for _, new in numbers], None)
         for kept, new in pairs:
             if not kept.is_floating_point():
                 kept.copy_(new)  # a count of batches

@@ -268,5 +268,5 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         f"{s.restarts} start(s) from the prior, {'kept within it' if s.prior else 'free to leave it'}, "
         f"converged at < {s.tolerance:g} over {s.patience} steps",
         "batch norm when scoring": "inference statistics",
-        "averaged generator": f"decay {s.ema:g} per step" if s.ema else "none",
+        "averaged generator": f"decay min({s.ema:g}, (1 + t) / (10 + t)) at step t" if s.ema else "none",
     }

@@ -167,7 +167,7 @@ class TrainSettings(DataSettings, SearchSettings):
     ema: Annotated[
         float | None,
         Field(ge=0, lt=1),
-        Parameter(help="Decay per step of an averaged generator, 0: none; default: the preset's."),
+        Parameter(help="Most decay per step of an averaged generator, 0: none; default: the preset's."),
     ] = None
 
     test: Annotated[

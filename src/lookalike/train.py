@@ -87,7 +87,7 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
         played = draw(gan, [(stream, 1.0) for stream in method.g_plays], source.at("G", index=index), batch)
         judged = judge(gan, played)
         metrics |= update("G", gan.opt_g, {loss.name: loss.g(judged) for loss in method.losses})
-    gan.update_average()
+    gan.update_average(index)
     return metrics
 
 

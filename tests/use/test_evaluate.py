@@ -415,7 +415,7 @@ def test_unreadable_images_fail_or_are_skipped_with_a_warning(run, digits, tmp_p
     argv = ["evaluate", str(run), str(tmp_path), "--unknown", "8"]
     assert_clean_failure(capsys, argv, 3, "bad.png", "--on-bad skip", kept=run)
     code, said, err = call(capsys, *argv, "--on-bad", "skip", "--json")
-    assert (code, err) == (0, "warning: 1 images cannot be read and are left out, first 8/bad.png\n")
+    assert (code, err) == (0, "warning: images left out since they cannot be read: 1, first 8/bad.png\n")
     figures = json.loads(said)
     assert figures["skipped"] == 1
     used, recorded = used_by(run), held_out_by(run)

@@ -93,7 +93,7 @@ def evaluate(
     if not isinstance(images, Images):
         images = _read(images, model, on_bad=on_bad, max_bad=max_bad, allow_empty_class=allow_empty_class)
     if images.skipped:
-        warn(f"{len(images.skipped)} images cannot be read and are left out, first {show(images.skipped[0].name)}")
+        warn(f"images left out since they cannot be read: {len(images.skipped)}, first {show(images.skipped[0].name)}")
     known = model.classes["known"]
     if gone := [name for name in known if name not in images.classes]:
         warn(f"the data has no class {show(gone[0])}, which this model knows")
