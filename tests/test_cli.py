@@ -13,7 +13,7 @@ from tiny import call, settings, train
 
 import lookalike
 from lookalike import cli, commands, files
-from lookalike.baselines import BASELINES
+from lookalike.baselines import BASELINES, CLASSIFIERS
 from lookalike.methods import METHODS
 from lookalike.papers import BIBTEX
 
@@ -81,12 +81,12 @@ def test_methods_are_listed_with_their_papers(capsys):
     code, said, err = call(capsys, "methods")
     assert (code, err) == (0, "")
     rows = json.loads(call(capsys, "methods", "--json")[1])
-    names = [*METHODS, *BASELINES]
+    names = [*METHODS, *BASELINES, *CLASSIFIERS]
     assert [row["name"] for row in rows] == names and all(name in said for name in names)
     assert {row["name"]: row["paper"] for row in rows if row["axes"]} == {m.name: m.paper for m in METHODS.values()}
 
 
-@pytest.mark.parametrize("name", [*METHODS, *BASELINES])
+@pytest.mark.parametrize("name", [*METHODS, *BASELINES, *CLASSIFIERS])
 def test_describe_and_cite(name, capsys):
     """A method in sentences on one screen, and its paper's BibTeX; JSON is the row of `methods`."""
     (row,) = [row for row in json.loads(call(capsys, "methods", "--json")[1]) if row["name"] == name]

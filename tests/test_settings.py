@@ -125,8 +125,8 @@ def test_every_method_can_be_named():
     """--method accepts exactly the adversarial methods and the baselines, in their order."""
     from typing import get_args
 
-    from lookalike.baselines import BASELINES
+    from lookalike.baselines import BASELINES, CLASSIFIERS
     from lookalike.methods import METHODS
     from lookalike.settings import MethodName
 
-    assert get_args(MethodName) == (*METHODS, *BASELINES)
+    assert get_args(MethodName) == (*METHODS, *BASELINES, *CLASSIFIERS)

@@ -240,7 +240,7 @@ def test_d_steps(small, make_source):
 
 
 def test_average_moves_once_per_step(small, make_source):
-    """After step t the average keeps min(0.9, (1 + t) / (10 + t)) of itself, so that it soon forgets the first weights."""
+    """After step t the average keeps min(0.9, (1 + t) / (10 + t)): it soon forgets the first weights."""
     for index, kept in ((0, 0.1), (8, 0.5), (500, 0.9)):
         gan = GAN(small(METHODS["anogan"]), SHAPE, ema=0.9)
         before = weights(gan.G)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lookalike.api import fit as fit
     from lookalike.data import read as read
     from lookalike.estimators import LookalikeDetector as LookalikeDetector
+    from lookalike.estimators import OpenSetClassifier as OpenSetClassifier
     from lookalike.gan import GAN as GAN
     from lookalike.method import Method as Method
     from lookalike.methods import METHODS as METHODS
@@ -47,6 +48,7 @@ _PUBLIC = {
     "Model": "lookalike.model",
     "evaluate": "lookalike.use.evaluate",
     "LookalikeDetector": "lookalike.estimators",
+    "OpenSetClassifier": "lookalike.estimators",
     "auc": "lookalike.metrics.auc",
 }
 

@@ -24,6 +24,9 @@ COMMANDS = {
     "score": "Score images with a trained run: like the known class, or not?",
     "evaluate": "Measure a run on unseen images of its known classes and an unknown one.",
     "report": "Write one HTML page about one or several runs.",
+    "pairs": "Find which classes of DATA look alike.",
+    "table": "Run a paper's table, and put our figures beside the printed ones.",
+    "bench": "Measure on your own images what is worth it.",
     "demo": "Train, score and compare everything on real digits, in minutes.",
     "methods": "List the methods.",
     "describe": "Say what a method does, on one screen.",
@@ -37,8 +40,14 @@ app = App(
     result_action="return_value",
 )
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # main ends with our one line
+BENCHES = {"detect": "Which detector for my images? Each class in turn plays the unknown."}
+STUDIES = ("pairs", "table")
 for _name, _help in COMMANDS.items():
-    app.command(f"lookalike.commands:{_name}", name=_name, help=_help)
+    if _name != "bench":
+        app.command(f"lookalike.{'studies' if _name in STUDIES else 'commands'}:{_name}", name=_name, help=_help)
+app.command(bench := App(name="bench", help=COMMANDS["bench"], version_flags=[]))
+for _name, _help in BENCHES.items():
+    bench.command(f"lookalike.studies:bench_{_name}", name=_name, help=_help)
 
 
 @app.meta.default

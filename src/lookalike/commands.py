@@ -5,18 +5,13 @@ Results go to standard output, progress and notes to standard error. torch is im
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from lookalike.console import interval, print_json, progress, say, show_table, warn
 from lookalike.errors import UsageError, show
 from lookalike.settings import BadImageSettings, BadSettings, DataSettings, MethodName, Size, TrainSettings, pair
 
@@ -55,13 +50,13 @@ def check(
         allow_empty_class=settings.allow_empty_class,
     )
     if json_:
-        _print_json(found.json())
+        print_json(found.json())
     else:
-        _table(["class", "images"], [[show(name, 60), str(n)] for name, n in found.classes.items()])
+        show_table(["class", "images"], [[show(name, 60), str(n)] for name, n in found.classes.items()])
         for name in ("sizes", "modes", "formats"):
-            _say(f"{name}: " + ", ".join(f"{show(key)} ({n})" for key, n in getattr(found, name).items()))
+            say(f"{name}: " + ", ".join(f"{show(key)} ({n})" for key, n in getattr(found, name).items()))
         for note in found.notes():
-            _say(note)
+            say(note)
     too_many = len(found.unreadable) > settings.max_bad * (found.images + len(found.unreadable))
     if found.unreadable and (settings.on_bad == "fail" or too_many):
         first = found.unreadable[0]
@@ -75,8 +70,8 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
     """Trains a detector of what is not a known class. The same command again resumes, or finds the run finished."""
     from lookalike.runs import run, seconds
 
-    with _progress() as report:
-        model = run(data, settings, out, command=("lookalike", *sys.argv[1:]), report=report, warn=_warn)
+    with progress() as report:
+        model = run(data, settings, out, command=("lookalike", *sys.argv[1:]), report=report, warn=warn)
     facts = {
         "run": str(out),
         "method": model.method["name"],
@@ -87,14 +82,14 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
         "counts": model.training["counts"],
     }
     if json_:
-        _print_json(facts)
+        print_json(facts)
         return
     counts = model.training["counts"]
     known = show(", ".join(facts["known"]))
-    _say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds'] or 0:.0f} s)")
+    say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds'] or 0:.0f} s)")
     allowed = f"{facts['false_alarms']:g} false alarms expected at most, set on {counts['calibration']} held-out images"
-    _say(f"threshold {facts['threshold']:.6g}: {allowed}")
-    _say(f"next: lookalike score {show(out)} IMAGES -o scores.csv")
+    say(f"threshold {facts['threshold']:.6g}: {allowed}")
+    say(f"next: lookalike score {show(out)} IMAGES -o scores.csv")
 
 
 def score(
@@ -118,16 +113,16 @@ def score(
 
     model, bad = Model.load(run, device=device), bad or BadImageSettings()
     torch.set_num_threads(threads or model.training["threads"])
-    with _progress() as report:
+    with progress() as report:
         counts = write(model, images, out, nearest=nearest, report=report, **bad.model_dump())
     for line in losses(counts["odd"]):
-        _warn(line)
+        warn(line)
     if json_:
-        _print_json({"out": str(out), **counts})
+        print_json({"out": str(out), **counts})
     else:
         skipped = f", {counts['skipped']} unreadable ones left out" if counts["skipped"] else ""
         scored = "1 image" if counts["images"] == 1 else f"{counts['images']} images"
-        _say(f"{show(out)}: {scored}, {counts['flagged']} flagged{skipped}")
+        say(f"{show(out)}: {scored}, {counts['flagged']} flagged{skipped}")
 
 
 def evaluate(
@@ -145,24 +140,24 @@ def evaluate(
     from lookalike.use.evaluate import evaluate as measure
 
     how = (bad or BadSettings()).model_dump() | {"device": device, "threads": threads}
-    with _progress() as report:
-        figures = measure(run, data, unknown=unknown, report=report, warn=_warn, **how)
+    with progress() as report:
+        figures = measure(run, data, unknown=unknown, report=report, warn=warn, **how)
     if json_:
-        _print_json(figures)
+        print_json(figures)
         return
     area = figures["auc"]
     known, others = (show(", ".join(figures[role])) for role in ("known", "unknown"))
-    _say(f"{known} known, {others} unknown, by {figures['method']}")
-    _say(
-        f"AUC           {_interval(area['value'], area)}  ({figures['n_known']} known, {figures['n_unknown']} unknown)"
-    )
+    say(f"{known} known, {others} unknown, by {figures['method']}")
+    say(f"AUC           {interval(area['value'], area)}  ({figures['n_known']} known, {figures['n_unknown']} unknown)")
     for name in ("false_alarms", "misses"):
         rate = figures[name]
         allowed = f", {figures['allowed']:g} allowed" if name == "false_alarms" else ""
-        _say(
-            f"{name.replace('_', ' '):13s} {_interval(rate['rate'], rate)}  ({rate['count']} of {rate['of']}{allowed})"
-        )
-    _say(f"next: lookalike report {show(run)}")
+        say(f"{name.replace('_', ' '):13s} {interval(rate['rate'], rate)}  ({rate['count']} of {rate['of']}{allowed})")
+    if "classes" in figures:
+        for name, of in (("accuracy", "of all known images"), ("accuracy_passed", "of those that were not flagged")):
+            rate = figures["classes"][name]
+            say(f"which class   {interval(rate['rate'], rate)}  {of}: {rate['count']} of {rate['of']} right")
+    say(f"next: lookalike report {show(run)}")
 
 
 def report(
@@ -178,26 +173,26 @@ def report(
     if not runs:
         raise UsageError("name a run folder, such as: lookalike report runs/coat")
     page = write(runs, out or runs[0] / "report.html")
-    _print_json({"report": str(page)}) if json_ else _say(show(page))
+    print_json({"report": str(page)}) if json_ else say(show(page))
 
 
 def demo(*, out: Out = Path("runs/demo"), json_: Json = False) -> None:
     """Trains all methods on scikit-learn's digits, 3 against 8 and 9 against 7, and compares them; about 3 minutes."""
     from lookalike.demo import run
 
-    with _progress() as told:
+    with progress() as told:
         rows, page = run(out, told)
     if json_:
-        _print_json({"rows": rows, "report": str(page)})
+        print_json({"rows": rows, "report": str(page)})
         return
-    _table(
+    show_table(
         ["known", "unknown", "method", "AUC", "false alarms", "misses", "train s", "score s"],
         [
             [
                 row["known"],
                 row["unknown"],
                 row["method"],
-                _interval(row["auc"]["value"], row["auc"]),
+                interval(row["auc"]["value"], row["auc"]),
                 f"{row['false_alarms']['rate']:.3f}",
                 f"{row['misses']['rate']:.3f}",
                 f"{row['seconds']['train']:.1f}",
@@ -206,17 +201,17 @@ def demo(*, out: Out = Path("runs/demo"), json_: Json = False) -> None:
             for row in rows
         ],
     )
-    _say("mcgan has learned from training images of the unknown class; the others have never seen it.")
-    _say(f"report: {page}")
+    say("mcgan has learned from training images of the unknown class; the others have never seen it.")
+    say(f"report: {page}")
 
 
 def methods(*, json_: Json = False) -> None:
     """Lists the methods and the papers that they come from."""
     rows = _methods()
     if json_:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _table(
+        show_table(
             ["method", "paper", "what it does"],
             [[row["name"], row["paper"], row["summary"].split(". ")[0]] for row in rows],
         )
@@ -228,11 +223,11 @@ def describe(
     """Says what a method does, what its discriminator sees, and which settings matter."""
     (row,) = [row for row in _methods() if row["name"] == method]
     if json_:
-        _print_json(row)
+        print_json(row)
         return
-    _say(f"{row['name']}  ({row['paper']})\n\n{row['summary']}\n")
+    say(f"{row['name']}  ({row['paper']})\n\n{row['summary']}\n")
     for name, value in row["axes"].items():
-        _say(f"{name:17s} " + (f"\n{'':18s}".join(value) if isinstance(value, list) else value))
+        say(f"{name:17s} " + (f"\n{'':18s}".join(value) if isinstance(value, list) else value))
 
 
 def cite(
@@ -243,11 +238,11 @@ def cite(
 
     (row,) = [row for row in _methods() if row["name"] == method]
     bibtex = BIBTEX[row["paper"]]
-    _print_json({"paper": row["paper"], "bibtex": bibtex}) if json_ else print(bibtex)
+    print_json({"paper": row["paper"], "bibtex": bibtex}) if json_ else print(bibtex)
 
 
 def _methods() -> list[dict[str, Any]]:
-    from lookalike.baselines import BASELINES
+    from lookalike.baselines import BASELINES, CLASSIFIERS
     from lookalike.methods import METHODS
     from lookalike.nets.anogan import Anogan
     from lookalike.settings import PRESETS
@@ -257,7 +252,8 @@ def _methods() -> list[dict[str, Any]]:
         {"name": m.name, "paper": m.paper, "summary": m.summary, "axes": _axes(m.but(net=small))}
         for m in METHODS.values()
     ]
-    return rows + [{"name": n, "paper": b.paper, "summary": b.summary, "axes": {}} for n, b in BASELINES.items()]
+    others = (BASELINES | CLASSIFIERS).items()
+    return rows + [{"name": n, "paper": b.paper, "summary": b.summary, "axes": {}} for n, b in others]
 
 
 def _axes(method: Any) -> dict[str, Any]:
@@ -275,62 +271,3 @@ def _axes(method: Any) -> dict[str, Any]:
         "trains beside": "; ".join(f"{t.name} twin: {t.method(method).net}" for t in method.twins) or "nothing",
         "its own settings": ", ".join(map(flag, own_settings(method))) or "none",
     }
-
-
-def _interval(value: float | None, of: dict[str, Any]) -> str:
-    return f"{value:.3f} [{of['low']:.3f}, {of['high']:.3f}]" if value is not None else f"undefined: {of.get('reason')}"
-
-
-def _say(text: str) -> None:
-    print(text)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, allow_nan=False, indent=2))
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*head, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*[_plain(cell) for cell in row])
-    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
-
-
-def _warn(message: str) -> None:
-    print(f"warning: {message}", file=sys.stderr)
-
-
-def _line_per_stage() -> Callable[[str, int, int], None]:
-    said: set[str] = set()
-
-    def told(stage: str, _done: int, of: int) -> None:
-        if stage not in said:
-            said.add(stage)
-            print(f"{stage}: {of} images" if of > 1 else stage, file=sys.stderr)
-
-    return told
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error; where that is no terminal, a line per stage."""
-    if not sys.stderr.isatty():
-        yield _line_per_stage()
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=1)
-
-        def told(stage: str, done: int, of: int) -> None:
-            bar.update(task, description=stage, completed=done, total=max(of, done, 1))
-
-        yield told

@@ -1,4 +1,4 @@
-"""The scikit-learn face: `LookalikeDetector` flags what is not like the images that it was fitted on."""
+"""The scikit-learn face: a detector of what is not known, and a classifier that can say "none of these"."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, OutlierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from lookalike.data import Images, split
 from lookalike.errors import DataError, UsageError, show
@@ -23,7 +24,117 @@ from lookalike.use.score import Pixels
 KNOWN = "known"
 
 
-class LookalikeDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+class _Fitted(BaseEstimator):  # type: ignore[misc]
+    """What both estimators share: samples in, a trained model behind, verdicts out."""
+
+    method: str
+    image_shape: tuple[int, ...] | None
+    false_alarms: float
+    calibration: float
+    settings: dict[str, Any] | None
+    run_folder: str | Path | None
+    random_state: Any
+    model_: Model
+    offset_: float
+
+    def score_samples(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """(N,) minus each sample's score: larger is more like the known samples."""
+        return -self.verdicts(X).score
+
+    def verdicts(self, X: npt.ArrayLike) -> Verdicts:
+        """Scores with their parts, p-values and flags, as `Model.score` gives them."""
+        check_is_fitted(self)
+        return self.model_.score(self._images(self._rows(X, reset=False)).pixels)
+
+    def _train(self, images: Images) -> None:
+        """Runs the training on images of which every class is known."""
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        settings = train_settings(
+            **{"test": 0.0, "threads": 1}
+            | dict(self.settings or {})
+            | {"known": images.classes, "method": self.method, "seed": seed, "calibration": self.calibration}
+            | {"false_alarms": self._promised(images, seed)}
+        )
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(self.run_folder) if self.run_folder is not None else Path(scratch) / "run"
+            self.model_ = run(images, settings, folder, warn=_warn)
+        self.offset_ = -self.model_.threshold.value
+
+    def _rows(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[Any]:
+        """X checked as scikit-learn does, images with their shape (N, H, W, C)."""
+        if _dimensions(X) <= 2:
+            rows: npt.NDArray[Any] = validate_data(
+                self, X, reset=reset, ensure_min_samples=2 if reset else 1, dtype="numeric"
+            )
+            if reset:
+                self.shape_ = () if self.image_shape is None else self._sides(rows.shape[1])
+            elif self.shape_ and self.image_shape is None:
+                raise DataError(f"X holds flat rows; the detector was fitted on images of {self.shape_}; give such")
+            return rows.reshape(len(rows), *self.shape_) if self.shape_ else rows
+        if self.image_shape is not None:
+            raise UsageError(f"image_shape is for flat rows; X has the shape {np.shape(X)} already; leave it out")
+        images = check_array(X, allow_nd=True, ensure_min_samples=2 if reset else 1, dtype="numeric")
+        images = images[..., None] if images.ndim == 3 else images
+        if images.ndim != 4 or images.shape[3] not in (1, 3):
+            raise DataError(f"X has the shape {np.shape(X)}; (N, F), (N, H, W) and (N, H, W, 1 or 3) are accepted")
+        if reset:
+            self.n_features_in_ = int(np.prod(images.shape[1:]))
+            self.shape_ = images.shape[1:]
+        elif images.shape[1:] != self.shape_:
+            seen = f"images of {self.shape_}" if self.shape_ else "vectors"
+            raise DataError(f"X holds images of {images.shape[1:]}; the detector was fitted on {seen}")
+        return np.asarray(images)
+
+    def _sides(self, features: int) -> tuple[int, int, int]:
+        """`image_shape` as (H, W, C)."""
+        given = tuple(self.image_shape or ())
+        sides = (*given, 1) if len(given) == 2 else given
+        if len(sides) != 3 or sides[2] not in (1, 3) or np.prod(sides) != features:
+            raise UsageError(
+                f"image_shape {show(self.image_shape)} does not fit rows of {features} entries; (H, W) or (H, W, C) "
+                "with C 1 or 3 and so many entries is accepted"
+            )
+        return sides[0], sides[1], sides[2]
+
+    def _set_range(self, rows: npt.NDArray[Any]) -> None:
+        """Learns what becomes -1 and 1."""
+        self.low_: Any
+        self.high_: Any
+        if rows.ndim == 4 and rows.dtype == np.uint8:
+            self.low_, self.high_ = 0.0, 255.0
+        elif rows.ndim == 4:
+            self.low_, self.high_ = float(rows.min()), float(rows.max())
+        else:
+            self.low_, self.high_ = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
+
+    def _images(
+        self, rows: npt.NDArray[Any], labels: npt.NDArray[np.int64] | None = None, classes: tuple[str, ...] = (KNOWN,)
+    ) -> Images:
+        """Rows as `Images`: vectors scaled by feature to [-1, 1], pixels to 0..255; what never varied is the least."""
+        span = np.where(np.asarray(self.high_) > self.low_, np.asarray(self.high_) - self.low_, 1.0)
+        share = (rows.astype(np.float64) - self.low_) / span
+        pixels: Pixels
+        if rows.ndim == 4:
+            pixels = np.ascontiguousarray(np.rint(share * 255).clip(0, 255).astype(np.uint8).transpose(0, 3, 1, 2))
+        else:
+            pixels = (2 * share - 1).astype(np.float32)
+        labels = np.zeros(len(rows), np.int64) if labels is None else labels
+        return Images(pixels, labels, classes, tuple(f"{i:05d}" for i in range(len(rows))))
+
+    def _promised(self, images: Images, seed: int) -> float:
+        """`false_alarms`, or the least that so few held-out samples can promise, with a warning."""
+        held = len(split(images, test=0.0, calibration=self.calibration, seed=seed).calibration)
+        least = 1 / (held + 1)
+        if held == 0 or self.false_alarms >= least:
+            return self.false_alarms
+        _warn(
+            f"{held} held-out samples cannot promise {self.false_alarms:g} false alarms; the threshold is the largest "
+            f"of their scores, which promises {least:.3g}; fit on more samples or raise calibration"
+        )
+        return least
+
+
+class LookalikeDetector(OutlierMixin, _Fitted):  # type: ignore[misc]
     """Any method or baseline of this package as a scikit-learn outlier detector.
 
     Parameters
@@ -92,23 +203,8 @@ class LookalikeDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Trains on known samples X: (N, F), or images (N, H, W) or (N, H, W, C), uint8 or float; y is ignored."""
         rows = self._rows(X, reset=True)
         self._set_range(rows)
-        images = self._images(rows)
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        settings = train_settings(
-            **{"test": 0.0, "threads": 1}
-            | dict(self.settings or {})
-            | {"known": (KNOWN,), "method": self.method, "seed": seed, "calibration": self.calibration}
-            | {"false_alarms": self._promised(images, seed)}
-        )
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(self.run_folder) if self.run_folder is not None else Path(scratch) / "run"
-            self.model_: Model = run(images, settings, folder, warn=_warn)
-        self.offset_ = -self.model_.threshold.value
+        self._train(self._images(rows))
         return self
-
-    def score_samples(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """(N,) minus each sample's score: larger is more like the known samples."""
-        return -self.verdicts(X).score
 
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """(N,) `score_samples` minus `offset_`: negative is flagged."""
@@ -118,81 +214,114 @@ class LookalikeDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """(N,) 1 where a sample looks known, -1 where it is flagged."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def verdicts(self, X: npt.ArrayLike) -> Verdicts:
-        """Scores with their parts, p-values and flags, as `Model.score` gives them."""
-        check_is_fitted(self)
-        return self.model_.score(self._images(self._rows(X, reset=False)).pixels)
 
-    def _rows(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[Any]:
-        """X checked as scikit-learn does, images with their shape (N, H, W, C)."""
-        if _dimensions(X) <= 2:
-            rows: npt.NDArray[Any] = validate_data(
-                self, X, reset=reset, ensure_min_samples=2 if reset else 1, dtype="numeric"
-            )
-            if reset:
-                self.shape_ = () if self.image_shape is None else self._sides(rows.shape[1])
-            elif self.shape_ and self.image_shape is None:
-                raise DataError(f"X holds flat rows; the detector was fitted on images of {self.shape_}; give such")
-            return rows.reshape(len(rows), *self.shape_) if self.shape_ else rows
-        if self.image_shape is not None:
-            raise UsageError(f"image_shape is for flat rows; X has the shape {np.shape(X)} already; leave it out")
-        images = check_array(X, allow_nd=True, ensure_min_samples=2 if reset else 1, dtype="numeric")
-        images = images[..., None] if images.ndim == 3 else images
-        if images.ndim != 4 or images.shape[3] not in (1, 3):
-            raise DataError(f"X has the shape {np.shape(X)}; (N, F), (N, H, W) and (N, H, W, 1 or 3) are accepted")
-        if reset:
-            self.n_features_in_ = int(np.prod(images.shape[1:]))
-            self.shape_ = images.shape[1:]
-        elif images.shape[1:] != self.shape_:
-            seen = f"images of {self.shape_}" if self.shape_ else "vectors"
-            raise DataError(f"X holds images of {images.shape[1:]}; the detector was fitted on {seen}")
-        return np.asarray(images)
+class OpenSetClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
+    """Any method or baseline as a scikit-learn classifier that can also say "none of these".
 
-    def _sides(self, features: int) -> tuple[int, int, int]:
-        """`image_shape` as (H, W, C)."""
-        given = tuple(self.image_shape or ())
-        sides = (*given, 1) if len(given) == 2 else given
-        if len(sides) != 3 or sides[2] not in (1, 3) or np.prod(sides) != features:
+    Parameters
+    ----------
+    method : str
+        A name that `lookalike methods` lists; each class gets a detector of its own, `cnn` and its kin one network.
+    unknown_label : object, optional
+        What `predict` gives for flagged samples: such as -1 where labels are numbers, "unknown" where they are text.
+        None, the default, never says unknown, as scikit-learn's contract asks of a classifier: `predict` is then the
+        most likely class.
+    image_shape : tuple of int, optional
+        (H, W) or (H, W, C) of flat rows that are images; C is 1 or 3. Without it rows of two dimensions are vectors,
+        and arrays (N, H, W) or (N, H, W, C) are images.
+    false_alarms : float
+        Share of known samples that may be flagged: the threshold is a conformal quantile of what `fit` holds out.
+    calibration : float
+        Share of the samples of `fit` that is held out for the threshold.
+    settings : dict, optional
+        Anything else that `lookalike train --help` lists, with underscores: {"images": 5000}.
+    run_folder : str or Path, optional
+        Keep the run (metrics, checkpoints, model) there, and resume it; without it nothing stays on disk.
+    random_state : int, RandomState or None
+        Seed of the split, the training and the scores.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        (K,) the labels of `fit`, sorted.
+    model_, offset_, n_features_in_, shape_, low_, high_
+        As of `LookalikeDetector`.
+
+    Notes
+    -----
+    Each class needs three samples: two to train on, one held out.
+
+    Raises
+    ------
+    ValueError
+        From `fit` and every prediction, in one line, for what cannot be used.
+    """
+
+    def __init__(
+        self,
+        method: str = "knn",
+        *,
+        unknown_label: Any = None,
+        image_shape: tuple[int, ...] | None = None,
+        false_alarms: float = 0.05,
+        calibration: float = 0.2,
+        settings: dict[str, Any] | None = None,
+        run_folder: str | Path | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.method = method
+        self.unknown_label = unknown_label
+        self.image_shape = image_shape
+        self.false_alarms = false_alarms
+        self.calibration = calibration
+        self.settings = settings
+        self.run_folder = run_folder
+        self.random_state = random_state
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Trains on samples X as `LookalikeDetector.fit` takes them, with labels y (N,) of two or more classes."""
+        if y is None:
+            raise DataError("requires y to be passed, but the target y is None; give a label per sample")
+        rows = self._rows(X, reset=True)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        check_consistent_length(rows, y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError("y holds one class only; give two or more classes, or use LookalikeDetector")
+        self._check_unknown()
+        self._set_range(rows)
+        names = tuple(f"class {k}" for k in range(len(self.classes_)))
+        self._train(self._images(rows, labels.astype(np.int64), names))
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """(N,) the most likely class, or `unknown_label` where one was given and the sample is flagged."""
+        said = self.verdicts(X)
+        if self.unknown_label is None:
+            return np.asarray(self.classes_[_likely(said).argmax(1)])
+        return np.append(self.classes_, self.unknown_label)[said.label]
+
+    def _check_unknown(self) -> None:
+        """Raises UsageError for an `unknown_label` that a class has, or that is no number among numbers."""
+        if self.unknown_label is None:
+            return
+        if self.unknown_label in self.classes_.tolist():
+            raise UsageError(f"unknown_label {show(self.unknown_label)} is a label of y as well; choose another")
+        if isinstance(self.unknown_label, str) == (self.classes_.dtype.kind in "biuf"):
             raise UsageError(
-                f"image_shape {show(self.image_shape)} does not fit rows of {features} entries; (H, W) or (H, W, C) "
-                "with C 1 or 3 and so many entries is accepted"
+                f"unknown_label {show(repr(self.unknown_label))} and the labels of y are not both numbers or both "
+                "text; give one of their kind"
             )
-        return sides[0], sides[1], sides[2]
 
-    def _set_range(self, rows: npt.NDArray[Any]) -> None:
-        """Learns what becomes -1 and 1."""
-        self.low_: Any
-        self.high_: Any
-        if rows.ndim == 4 and rows.dtype == np.uint8:
-            self.low_, self.high_ = 0.0, 255.0
-        elif rows.ndim == 4:
-            self.low_, self.high_ = float(rows.min()), float(rows.max())
-        else:
-            self.low_, self.high_ = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
+    def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """(N, K) probability of each class, were the sample of one of them."""
+        return _likely(self.verdicts(X))
 
-    def _images(self, rows: npt.NDArray[Any]) -> Images:
-        """Rows as `Images`: vectors scaled by feature to [-1, 1], pixels to 0..255; what never varied is the least."""
-        span = np.where(np.asarray(self.high_) > self.low_, np.asarray(self.high_) - self.low_, 1.0)
-        share = (rows.astype(np.float64) - self.low_) / span
-        pixels: Pixels
-        if rows.ndim == 4:
-            pixels = np.ascontiguousarray(np.rint(share * 255).clip(0, 255).astype(np.uint8).transpose(0, 3, 1, 2))
-        else:
-            pixels = (2 * share - 1).astype(np.float32)
-        labels = np.zeros(len(rows), np.int64)
-        return Images(pixels, labels, (KNOWN,), tuple(f"{i:05d}" for i in range(len(rows))))
 
-    def _promised(self, images: Images, seed: int) -> float:
-        """`false_alarms`, or the least that so few held-out samples can promise, with a warning."""
-        held = len(split(images, test=0.0, calibration=self.calibration, seed=seed).calibration)
-        least = 1 / (held + 1)
-        if held == 0 or self.false_alarms >= least:
-            return self.false_alarms
-        _warn(
-            f"{held} held-out samples cannot promise {self.false_alarms:g} false alarms; the threshold is the largest "
-            f"of their scores, which promises {least:.3g}; fit on more samples or raise calibration"
-        )
-        return least
+def _likely(said: Verdicts) -> npt.NDArray[np.float64]:
+    assert said.classes is not None, "several classes were known"
+    return said.classes
 
 
 def _dimensions(X: Any) -> int:

@@ -16,6 +16,7 @@ import resource
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -197,6 +198,12 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise _output_error(error, path, 1) from error
     return path.resolve() if path.is_symlink() else path
+
+
+def safe_name(text: str) -> str:
+    """`text` as a file name, with a hash where letters had to be replaced."""
+    plain = re.sub(r"[^A-Za-z0-9_,=.-]+", "-", text)[:80].strip("-.") or "x"
+    return plain if plain == text else f"{plain}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -74,7 +74,9 @@ class GAN:
             return
         pairs = list(zip(self.average.state_dict().values(), self.G.state_dict().values(), strict=True))
         numbers = [pair for pair in pairs if pair[0].is_floating_point()]
-        get_ema_multi_avg_fn(min(self.ema_decay, (1 + index) / (10 + index)))([kept for kept, _ in numbers], [new for _, new in numbers], None)
+        get_ema_multi_avg_fn(min(self.ema_decay, (1 + index) / (10 + index)))(
+            [kept for kept, _ in numbers], [new for _, new in numbers], None
+        )
         for kept, new in pairs:
             if not kept.is_floating_point():
                 kept.copy_(new)  # a count of batches

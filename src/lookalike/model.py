@@ -14,15 +14,19 @@ import torch
 from torch import Tensor
 
 from lookalike import checkpoint
-from lookalike.baselines import BASELINES
+from lookalike.baselines import BASELINES, CLASSIFIERS
+from lookalike.data.source import UNLABELLED
 from lookalike.errors import DataError, LookalikeError, ModelError, UsageError, show
 from lookalike.gan import GAN
 from lookalike.methods import stored
 from lookalike.use.invert import Search
+from lookalike.use.openset import WEIGHTS, OpenSet
+from lookalike.use.scale import Scale
 from lookalike.use.score import Detector, Floats, GANDetector, Pixels, Threshold
 
 CALIBRATION = "calibration"
 ROLES = ("known", "against")
+UNKNOWN = "unknown"  # the verdict; no class of several known ones may be called so
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,13 @@ class Verdicts:
     flagged: npt.NDArray[np.bool_]  # (N,) score above the threshold
     parts: Mapping[str, Floats] = field(default_factory=dict)  # each (N,)
     nearest: Pixels | None = None  # (N, C, H, W) uint8
+    classes: Floats | None = None  # (N, K) probabilities of several known classes, were the image of one of them
+
+    @property
+    def label(self) -> npt.NDArray[np.int64]:
+        """(N,) number of the most likely known class, -1 where flagged."""
+        best = np.zeros(len(self.score), np.int64) if self.classes is None else self.classes.argmax(1)
+        return np.where(self.flagged, UNLABELLED, best)
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,8 @@ class Model:
         if not all(np.isfinite(numbers).all() for numbers in (said.score, *said.parts.values())):
             raise ModelError("the model's scores are not finite on these images; use another model or train again")
         limit = self.threshold
-        return Verdicts(said.score, limit.p_values(said.score), limit.flags(said.score), said.parts, said.nearest)
+        p_value, flagged = limit.p_values(said.score), limit.flags(said.score)
+        return Verdicts(said.score, p_value, flagged, said.parts, said.nearest, said.classes)
 
     def _check(self, pixels: Any) -> None:
         """Raises DataError for what this model cannot score."""
@@ -159,8 +171,8 @@ def _built(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], device: torc
     """The model of a `state`."""
     training, tensors = dict(facts["training"]), dict(tensors)
     threshold = Threshold(_calibration(tensors), training.pop("false_alarms"))
-    detector = _detector(tensors, facts, device)
     classes = {role: tuple(facts["classes"][role]) for role in ROLES}
+    detector = _detector(tensors, facts, device)
     return Model(detector, threshold, tuple(facts["shape"]), classes, facts["method"], training)
 
 
@@ -176,13 +188,14 @@ def check_device(device: torch.device | str) -> None:
 def _check_facts(facts: dict[str, Any]) -> None:
     """Raises ModelError where the facts that `checkpoint` leaves open are not a model's."""
     training, shape, classes = facts["training"], facts["shape"], facts["classes"]
+    kind = facts["settings"].get("kind") if facts["kind"] == OpenSet.kind else facts["kind"]
     counts = training.get("counts")
     checks = {
         "shape": (len(shape) == 3 and shape[0] in (1, 3)) or len(shape) == 1,
         "classes": set(classes) == set(ROLES)
         and classes["known"]
         and not set(classes["known"]) & set(classes["against"]),
-        "method": facts["kind"] not in BASELINES or facts["method"] == {"name": facts["kind"]},
+        "method": kind not in (*BASELINES, *CLASSIFIERS) or facts["method"] == {"name": kind},
         "training.value_range": _is_range(training.get("value_range", ())),
         "training.threads": _is_count(training.get("threads")) and 1 <= training["threads"] <= 1024,
         "training.counts": isinstance(counts, dict)
@@ -220,10 +233,17 @@ def _calibration(tensors: dict[str, Tensor]) -> Floats:
 
 
 def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> Detector:
+    if facts["kind"] == OpenSet.kind:
+        return _open_set(tensors, facts, device)
     if facts["kind"] in BASELINES:
         return BASELINES[facts["kind"]].restore(tensors, facts["settings"], tuple(facts["shape"]))
+    if facts["kind"] in CLASSIFIERS:
+        classifier = CLASSIFIERS[facts["kind"]].restore(tensors, facts["settings"], tuple(facts["shape"]))
+        if classifier.facts()["classes"] != len(facts["classes"]["known"]):
+            raise ModelError(f"the {facts['kind']} was not trained on this number of known classes; train again")
+        return classifier
     if facts["kind"] != GANDetector.kind:
-        known = ", ".join((GANDetector.kind, *BASELINES))
+        known = ", ".join((GANDetector.kind, OpenSet.kind, *BASELINES, *CLASSIFIERS))
         raise ModelError(f"the file names a model of kind {show(facts['kind'])}; this version knows: {known}")
     averaged = any(name.startswith("average.") for name in tensors)
     method, shape, ema = stored.from_json(facts["method"]), tuple(facts["shape"]), 0.5 if averaged else 0.0
@@ -232,3 +252,25 @@ def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
     gan = GAN(method, shape, device=device, ema=ema)
     gan.take(tensors, training=False)
     return GANDetector(gan, Search(**facts["settings"]))
+
+
+def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> OpenSet:
+    """The detectors of single classes and what joins them."""
+    settings, names = facts["settings"], facts["classes"]["known"]
+    n = len(names)
+    if set(settings) != {"kind", "members", "scales"} or {len(settings["members"]), len(settings["scales"])} != {n}:
+        raise ModelError(f"the model does not hold one detector for each of its {n} known classes; train again")
+    if settings["kind"] not in (GANDetector.kind, *BASELINES):
+        raise ModelError(f"the model's kind {show(settings['kind'])} is no detector of single classes; train again")
+    own = {name: tensors.pop(name) for name in WEIGHTS if name in tensors}
+    sides = zip(WEIGHTS, ((n, n), (n,)), strict=True)
+    expected = {name: torch.empty(side, dtype=torch.float64, device="meta") for name, side in sides}
+    checkpoint.match(own, expected, OpenSet.kind)
+    if strays := [key for key in tensors if key.partition(".")[0] not in map(str, range(n))]:
+        raise ModelError(f"openset: tensor '{show(strays[0])}' belongs to no known class; train again")
+    members = {}
+    for k, name in enumerate(names):
+        mine = {key.removeprefix(f"{k}."): t for key, t in tensors.items() if key.startswith(f"{k}.")}
+        members[name] = _detector(mine, {**facts, "kind": settings["kind"], "settings": settings["members"][k]}, device)
+    scales = [Scale.stored(scale, show(name)) for scale, name in zip(settings["scales"], names, strict=True)]
+    return OpenSet(members, scales, *(own[name].numpy() for name in WEIGHTS))

@@ -55,4 +55,24 @@ BIBTEX: dict[str, str] = {
   volume    = {31},
   year      = {2018}
 }""",
+    "softmax-2017": """@inproceedings{hendrycks2017baseline,
+  title     = {A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural Networks},
+  author    = {Hendrycks, Dan and Gimpel, Kevin},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2017}
+}""",
+    "energy-2020": """@inproceedings{liu2020energy,
+  title     = {Energy-based Out-of-distribution Detection},
+  author    = {Liu, Weitang and Wang, Xiaoyun and Owens, John D. and Li, Yixuan},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {33},
+  year      = {2020}
+}""",
+    "deep-knn-2022": """@inproceedings{sun2022knn,
+  title     = {Out-of-Distribution Detection with Deep Nearest Neighbors},
+  author    = {Sun, Yiyou and Ming, Yifei and Zhu, Xiaojin and Li, Yixuan},
+  booktitle = {International Conference on Machine Learning},
+  pages     = {20827--20840},
+  year      = {2022}
+}""",
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from lookalike.baselines import CLASSIFIERS
+from lookalike.checkpoint import TENSOR_LIMIT
 from lookalike.data import Images, aspect_size, read, split
 from lookalike.data.sources import open_source
 from lookalike.errors import DataError, UsageError, show
@@ -20,13 +21,13 @@ from lookalike.losses import Hinge, Minimax
 from lookalike.method import Adam, Method, Twin
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised, Weakened
-from lookalike.model import check_device
+from lookalike.model import UNKNOWN, check_device
 from lookalike.nets import Net
 from lookalike.settings import PRESETS, DataSettings, TrainSettings
 from lookalike.streams import Source
 from lookalike.train import check_batch
 from lookalike.use.invert import Inverter, Search
-from lookalike.use.score import Threshold
+from lookalike.use.score import Threshold, images_needed
 
 Index = npt.NDArray[np.int64]
 OF_BASELINES = {  # settings that a baseline looks at
@@ -34,6 +35,7 @@ OF_BASELINES = {  # settings that a baseline looks at
     *DataSettings.model_fields,
 }
 OF_SOME_METHODS = ("against", "noise", "salt_pepper", "weak_z", "decoys")
+FULL = 10  # known classes whose detectors each get all of --images
 LOSSES = {"minimax": Minimax(), "saturating": Minimax(saturating=True), "hinge": Hinge()}
 
 
@@ -55,6 +57,9 @@ class Plan:
         Class names.
     method : Method or None
         None: a baseline.
+    deciding : Index
+        Of several known classes, the held-out rows that join their detectors; the threshold sees others, unless there
+        are too few (`shares_held`).
     """
 
     settings: TrainSettings
@@ -67,11 +72,17 @@ class Plan:
     known: tuple[str, ...]
     others: tuple[str, ...]
     method: Method | None
+    deciding: Index
 
     @property
     def batch(self) -> int:
         """Real images per step, as given or the preset's."""
         return self.settings.batch or PRESETS[self.settings.preset]["batch"]
+
+    @property
+    def shown(self) -> int:
+        """Real images that a GAN is shown: more than `FULL` classes share them, so that the cost grows no further."""
+        return max(1, (self.settings.images or 0) * FULL // max(FULL, len(self.known)))
 
     def source(self) -> Source:
         """The training images as the game draws them."""
@@ -102,8 +113,42 @@ class Plan:
 
     def keys(self) -> dict[str, list[str]]:
         """Content keys of the images of each part, for the run's record."""
-        parts = {"train": self.train, "calibration": self.calibration, "against": self.against, "test": self.test}
+        held = np.union1d(self.calibration, self.deciding)
+        parts = {"train": self.train, "calibration": held, "against": self.against, "test": self.test}
         return {name: [self.images.keys[i] for i in rows] for name, rows in parts.items()}
+
+    def only(self, name: str) -> Plan:
+        """The part of one of several known classes: its detector, which may learn against the other known ones."""
+        mine, others = self.labels_of((name,)), tuple(other for other in self.known if other != name)
+        needed = self.method is not None and self.method.needs_others
+        settings = self.settings.model_copy(
+            update={"known": (name,), "against": (*others, *self.others) if needed else (), "images": self.shown}
+        )
+        labels = self.images.labels
+        return replace(
+            self,
+            settings=settings,
+            train=self.train[np.isin(labels[self.train], mine)],
+            against=np.union1d(self.train[~np.isin(labels[self.train], mine)], self.against)
+            if needed
+            else self.against,
+            known=(name,),
+            others=(*others, *self.others) if needed else self.others,
+        )
+
+    @property
+    def shares_held(self) -> bool:
+        """Whether the same held-out images join the classes and set the threshold."""
+        return bool(np.isin(self.deciding, self.calibration).any())
+
+    def labels_of(self, names: tuple[str, ...]) -> list[int]:
+        """The data's numbers of these classes."""
+        return [self.images.classes.index(name) for name in names]
+
+    def numbered(self, rows: Index) -> Index:
+        """(N,) number of each row's class among the known ones."""
+        mine = self.labels_of(self.known)
+        return np.array([mine.index(label) for label in self.images.labels[rows].tolist()], np.int64)
 
     def data_digest(self) -> str:
         """One hash over all images that are used: a resumed run must see the same."""
@@ -127,33 +172,43 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
     settings = _with_preset(settings, images.shape)
     method = _method(settings) if settings.method in METHODS else None
-    _check_others(settings, needed=method is not None and method.needs_others)
     known, others = images.names_of(settings.known), images.names_of(settings.against)
+    _check_others(settings, len(known), uses=method is not None and method.needs_others)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is both known and against; name it once")
     parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
     is_known = np.isin(images.labels, [images.classes.index(name) for name in known])
     is_other = np.isin(images.labels, [images.classes.index(name) for name in others])
+    held = parts.calibration[is_known[parts.calibration]]
+    joins = len(known) > 1 and settings.method not in CLASSIFIERS
+    deciding = _deciding(images, held, settings.false_alarms) if joins else held[:0]
     plan = Plan(
         settings=settings,
         data="arrays" if isinstance(data, Images) else Path(data).resolve().name,
         images=images,
         train=parts.train[is_known[parts.train]],
-        calibration=parts.calibration[is_known[parts.calibration]],
+        calibration=held if len(deciding) == len(held) else np.setdiff1d(held, deciding),
         against=parts.train[is_other[parts.train]],
         known=known,
         others=others,
         test=parts.test,
         method=method,
+        deciding=deciding,
     )
     if len(plan.train) < 2 or (others and len(plan.against) < 2):
         role, names = ("known", known) if len(plan.train) < 2 else ("against", others)
         raise DataError(f"{role} {show(', '.join(names))}: fewer than 2 images are left to train on; add images")
+    if len(known) > 1:
+        _check_each(plan, deciding if joins else held)
+    elif settings.method in CLASSIFIERS:
+        raise UsageError(f"{settings.method} tells known classes apart; name two or more (--known), or use rotation")
     # what cannot end well is refused before it begins
     Threshold(np.zeros(len(plan.calibration)), settings.false_alarms)
     if plan.method is not None:
         check_batch(plan.method, plan.batch)
-        Inverter(GAN(plan.method, images.shape), plan.search())
+        gan = GAN(plan.method, images.shape, ema=settings.ema or 0.0)
+        Inverter(gan, plan.search())
+        _check_number(plan, len(gan.state(training=False)))
     return plan
 
 
@@ -188,13 +243,47 @@ def _read(data: str | Path, s: TrainSettings) -> Images:
     return read(data, size=size, channels=1 if s.grey else None, **s.reading())
 
 
-def _check_others(settings: TrainSettings, *, needed: bool) -> None:
-    if needed and not settings.against:
+def _deciding(images: Images, held: Index, allowed: float) -> Index:
+    """Every second distinct image of each class; all, where the others could not promise so few false alarms."""
+    keys, labels, chosen = np.array(images.keys)[held], images.labels[held], dict[str, bool]()
+    for label in sorted(np.unique(labels).tolist(), key=images.classes.__getitem__):
+        mine = sorted(set(keys[labels == label].tolist()) - set(chosen))  # by content, whatever their order
+        chosen |= {key: i % 2 == 0 for i, key in enumerate(mine)}
+    deciding = held[[chosen[key] for key in keys.tolist()]] if len(held) else held
+    return deciding if len(held) - len(deciding) >= images_needed(allowed) else held
+
+
+def _check_each(plan: Plan, held: Index) -> None:
+    """Raises DataError for a known class that is too small, or whose name is a verdict."""
+    if UNKNOWN in plan.known:
+        raise DataError(f"a known class is called {UNKNOWN}, as what is none of the known ones will be; rename it")
+    for name in plan.known:
+        mine = plan.labels_of((name,))
+        trained, kept = (np.isin(plan.images.labels[rows], mine).sum() for rows in (plan.train, held))
+        if trained < 2 or kept < 1:
+            raise DataError(
+                f"known class {show(name)} has {trained} images to train on and {kept} held out; "
+                "2 and 1 are needed of each of several known classes; add images or leave it out"
+            )
+
+
+def _check_number(plan: Plan, tensors: int) -> None:
+    """Raises UsageError for more known classes than one model file holds GANs of so many tensors."""
+    if len(plan.known) * tensors >= TENSOR_LIMIT:
+        most = (TENSOR_LIMIT - 1) // tensors
         raise UsageError(
-            f"{settings.method} learns from another class's images; name one (--against), "
+            f"{len(plan.known)} known classes are more than a model of {plan.settings.method} holds, {most} at most; "
+            "name fewer, or take a baseline such as knn"
+        )
+
+
+def _check_others(settings: TrainSettings, known: int, *, uses: bool) -> None:
+    if uses and not settings.against and known < 2:
+        raise UsageError(
+            f"{settings.method} learns from another class's images; name one (--against) or several known classes, "
             "or use vtgan, which needs none"
         )
-    if settings.against and not needed:
+    if settings.against and not uses:
         raise UsageError(f"{settings.method} does not use --against; leave it out or use --method mcgan")
 
 
@@ -238,35 +327,3 @@ def unused(settings: TrainSettings, method: Method | None) -> tuple[str, ...]:
 def flag(name: str) -> str:
     """A setting's name as the command line has it."""
     return "--" + name.replace("_", "-")
-
-
-def open_choices(plan: Plan) -> dict[str, Any]:
-    """Every choice that the papers leave open, with the value that this run uses (printed in each report)."""
-    s, method = plan.settings, plan.method
-    threshold = "conformal quantile of held-out known images' scores"
-    common = {
-        "resize filter": "bilinear, antialiased",
-        "training images": f"all but the held-out ones: {len(plan.train)}",
-        "threshold": f"{threshold}, {s.false_alarms:g} false alarms expected at most",
-    }
-    if method is None:
-        return common
-    weak = [twin.method(method) for twin in method.twins]
-    return common | {
-        "network": str(method.net),
-        "initial weights": method.net.initial_weights,
-        "latent vector": str(method.latent),
-        "game": str(method.losses[0]),
-        "G's optimiser": f"{method.optimiser}, batch {s.batch}, {s.images} images shown",
-        "D's optimiser": str(method.d_optimiser or method.optimiser),
-        "D updates per G update": s.d_steps,
-        "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
-        **{f"weak twin {i + 1}": f"{w.net}; z {w.latent}; trains throughout" for i, w in enumerate(weak)},
-        "f(x) of V(x)": s.layer or method.net.feature_layer,
-        "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
-        "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "
-        f"{s.restarts} start(s) from the prior, {'kept within it' if s.prior else 'free to leave it'}, "
-        f"converged at < {s.tolerance:g} over {s.patience} steps",
-        "batch norm when scoring": "inference statistics",
-        "averaged generator": f"decay min({s.ema:g}, (1 + t) / (10 + t)) at step t" if s.ema else "none",
-    }

@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from lookalike import checkpoint, files, interrupts
+from lookalike import checkpoint, files, interrupts, record
 from lookalike import plan as plans
-from lookalike.baselines import BASELINES
+from lookalike.baselines import BASELINES, CLASSIFIERS
 from lookalike.data import Images, oddities
 from lookalike.data.folder import HIDDEN
 from lookalike.data.source import reasons
 from lookalike.data.sources import refuse_inside
-from lookalike.errors import DivergedError, UsageError, memory_guard, show
+from lookalike.errors import DivergedError, memory_guard, show
 from lookalike.gan import GAN
 from lookalike.method import Method
 from lookalike.methods import stored
@@ -35,11 +32,11 @@ from lookalike.samples import draw_samples
 from lookalike.settings import TrainSettings
 from lookalike.streams import Source
 from lookalike.train import Progress, train
+from lookalike.use.openset import OpenSet
 from lookalike.use.score import Detector, GANDetector, Threshold
 
-CONFIG, METRICS, SPLIT, BAD_FILES = "config.json", "metrics.jsonl", "split.json", "bad_files.jsonl"
-REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
-BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
+METRICS = "metrics.jsonl"
+CLASSES = "classes"  # a folder for each of several known classes
 Report = Callable[[str, int, int], None]  # (stage, done, of)
 
 
@@ -82,27 +79,34 @@ def run(
         refuse_inside(out, data)
         plan = plans.make(data, settings)
     folder = files.make_folder(out)
-    _begun(folder)  # a folder of someone else's is not even locked
+    record.begun(folder)  # a folder of someone else's is not even locked
     with files.lock(folder), memory_guard():
-        _begin(folder, plan, command, warn)
+        record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
-        for line in (*_remarks(plan.images), *plans.unused(settings, plan.method)):
+        for line in (*_remarks(plan), *plans.unused(settings, plan.method)):
             warn(line)
-        detector = (
-            _fitted(folder, plan, report) if plan.method is None else _trained(folder, plan, plan.method, report, warn)
-        )
+        if plan.settings.method in CLASSIFIERS or len(plan.known) == 1:
+            detector = _single(folder, plan, report, warn)
+        else:
+            detector = _joined(folder, plan, report, warn)
         model = _calibrated(plan, detector, report)
         model.save(folder)
         return model
 
 
-def _remarks(images: Images) -> Iterator[str]:
-    """What reading left out or changed."""
+def _remarks(plan: Plan) -> Iterator[str]:
+    """What reading left out or changed, and what so few images cost."""
+    images = plan.images
     for reason, count in reasons(images.ignored).items():
         if reason != HIDDEN:
             yield f"entries of the data left out ({reason}): {count}"
     yield from oddities.losses(images.odd)
+    if plan.shares_held:
+        yield (
+            f"{len(plan.calibration)} held-out images both join the known classes and set the threshold: false alarms "
+            "may be somewhat more than promised; add images or hold out more (--calibration)"
+        )
 
 
 def seconds(folder: Path) -> float | None:
@@ -113,11 +117,51 @@ def seconds(folder: Path) -> float | None:
         return None
 
 
+def _single(folder: Path, plan: Plan, report: Report, warn: Callable[[str], None]) -> Detector:
+    """One detector: of one known class, or a classifier of several."""
+    return _fitted(folder, plan, report) if plan.method is None else _trained(folder, plan, plan.method, report, warn)
+
+
+def _joined(folder: Path, plan: Plan, report: Report, warn: Callable[[str], None]) -> Detector:
+    """A detector of each known class, in a folder of its own, and what joins them."""
+    members, spent = {}, 0.0
+    for name in plan.known:
+        own = files.make_folder(files.make_folder(folder / CLASSES) / files.safe_name(name))
+        with _said_of(name):
+            members[name] = _single(own, plan.only(name), _prefixed(report, name), warn)
+        spent += seconds(own) or 0.0
+    report("joining the classes", 0, len(plan.deciding))
+    began = time.monotonic()
+    joined = OpenSet.fit(members, plan.images.pixels[plan.deciding], plan.numbered(plan.deciding))
+    _drop_metrics_after(folder / METRICS, -1)
+    _log(folder / METRICS, Progress(0, len(plan.train), {}), spent + time.monotonic() - began)
+    return joined
+
+
+def _prefixed(report: Report, name: str) -> Report:
+    """`report` that says whose stage it is."""
+    return lambda stage, done, of: report(f"{show(name)}: {stage}", done, of)
+
+
+@contextmanager
+def _said_of(name: str) -> Iterator[None]:
+    """A training that diverges says which class's it was."""
+    try:
+        yield
+    except DivergedError as error:
+        raise DivergedError(f"class {show(name)}: {error}") from error
+
+
 def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
     """The baseline that the settings name."""
     report("training", 0, len(plan.train))
     began = time.monotonic()
-    detector: Detector = BASELINES[plan.settings.method].fit(plan.images.pixels[plan.train], plan.settings.seed)
+    name, pixels = plan.settings.method, plan.images.pixels[plan.train]
+    detector: Detector
+    if name in CLASSIFIERS:
+        detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.train), plan.settings.seed)
+    else:
+        detector = BASELINES[name].fit(pixels, plan.settings.seed)
     _drop_metrics_after(folder / METRICS, -1)
     _log(folder / METRICS, Progress(0, len(plan.train), {}), time.monotonic() - began)
     return detector
@@ -176,7 +220,7 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
     method = stored.to_json(plan.method) if plan.method else {"name": plan.settings.method}
     training = {
         "data": plan.data,
-        "images": plan.settings.images if plan.method else 0,
+        "images": plan.shown if plan.method else 0,
         "seed": plan.settings.seed,
         "counts": {name: len(keys) for name, keys in plan.keys().items()},
         "value_range": plan.settings.low_high,
@@ -184,89 +228,6 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
     }
     classes = {"known": plan.known, "against": plan.others}
     return Model(detector, threshold, plan.images.shape, classes, method, training)
-
-
-def _begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Callable[[str], None]) -> None:
-    """Writes the configuration and the split, or compares them with those of the run that is there."""
-    wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.settings.model_dump(mode="json")}
-    there = _begun(folder)
-    if there is not None:
-        given = there["settings"]
-        differ = [k for k in wanted if k not in (*REPEATABLE, "data") and given.get(k) != wanted[k]]
-        if differ:
-            pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
-            raise UsageError(
-                f"{show(folder)} was begun with other settings or data ({pairs}); give another folder (-o)"
-            )
-        _note_changes(folder, there, _config(plan, wanted, command), warn)
-        return
-    files.write_json(folder / SPLIT, plan.keys())
-    if plan.images.skipped:
-        files.write_json_lines(folder / BAD_FILES, [vars(bad) for bad in plan.images.skipped])
-        n = len(plan.images.skipped)
-        warn(f"images left out since they cannot be read: {n}; {show(folder / BAD_FILES)} lists them")
-    files.write_json(folder / CONFIG, _config(plan, wanted, command))
-
-
-def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn: Callable[[str], None]) -> None:
-    """Says, and records under machine.resumed, what costs the run its bits (row E10); a finished run stays as it is."""
-    changed = [
-        f"{name} {show(there[part].get(name))} -> {show(now[part][name])}"
-        for part, name in BITS
-        if there[part].get(name) != now[part][name]
-    ]
-    if not changed:
-        return
-    text = ", ".join(changed)
-    warn(f"not bit-exact with the run's beginning: {text}")
-    machine = there["machine"]
-    before = machine.get("resumed", [])
-    if isinstance(before, list) and text not in before and not (folder / checkpoint.CARD).exists():
-        files.write_json(folder / CONFIG, there | {"machine": machine | {"resumed": [*before, text]}})
-
-
-def _begun(folder: Path) -> dict[str, Any] | None:
-    """The record of the run in `folder`, None if it is new; refuses a folder that holds anything else."""
-    if (folder / CONFIG).exists():
-        there = files.read_json(folder / CONFIG)
-        if isinstance(there, dict) and all(isinstance(there.get(part), dict) for part in dict(BITS)):
-            return there
-        strangers = [CONFIG]
-    else:
-        ours = (".lock", ".probe", CONFIG, SPLIT, BAD_FILES)  # each also as a part that a kill left
-        strangers = [path.name for path in folder.iterdir() if path.name.split(".part.")[0] not in ours]
-    if strangers:
-        raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
-    return None
-
-
-def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    packages = ("lookalike", "torch", "numpy", "pillow", "scikit-learn", "safetensors")
-    return {
-        "schema": 1,
-        "command": shlex.join(command),
-        "settings": settings,
-        "method": stored.to_json(plan.method) if plan.method else {"name": plan.settings.method},
-        "open_choices": plans.open_choices(plan),
-        "classes": {"known": list(plan.known), "against": list(plan.others)},
-        "data": {
-            "source": plan.data,
-            "shape": list(plan.images.shape),
-            "train": len(plan.train),
-            "calibration": len(plan.calibration),
-            "against": len(plan.against),
-            "skipped": len(plan.images.skipped),
-        },
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-        "machine": {
-            "system": f"{platform.system()} {platform.machine()}",
-            "cpu": torch.backends.cpu.get_cpu_capability(),
-            "threads": torch.get_num_threads(),
-            "device": plan.settings.device,
-        },
-    }
 
 
 def _resumed(folder: Path, gan: GAN, warn: Callable[[str], None]) -> tuple[int, float]:

@@ -17,7 +17,7 @@ from lookalike.errors import UsageError, show
 MethodName = Literal[
     "anogan", "noisegan", "mcgan", "vtgan",
     "pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis",
-    "autoencoder", "deepsvdd", "rotation", "auto",
+    "autoencoder", "deepsvdd", "rotation", "auto", "cnn", "cnn-energy", "cnn-knn",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from lookalike.errors import DataError, UsageError
 from lookalike.metrics import Interval, Rate, auc, rate, roc_curve_band
+from lookalike.metrics.auc import area
 
 scores = st.lists(st.integers(-3, 3), min_size=1, max_size=30)
 
@@ -36,6 +37,19 @@ def test_auc_is_sklearns_on_scores_full_of_ties(known: list[int], unknown: list[
 def test_auc_by_hand() -> None:
     """Of six pairs four are in order and one is tied: 4.5 / 6."""
     assert auc([1.0, 2.0, 4.0], [2.0, 5.0]).value == 0.75
+
+
+@given(scores, scores)
+def test_area_is_sklearns_auc_as_a_number(known: list[int], unknown: list[int]) -> None:
+    """The figure without an interval equals scikit-learn's, ties counting half."""
+    assert area(known, unknown) == pytest.approx(roc_auc_score([0] * len(known) + [1] * len(unknown), known + unknown))
+
+
+def test_area_of_an_empty_group_is_nan_and_bad_scores_are_refused() -> None:
+    """Without known or unknown images it is nan; scores that are not finite are an error here too."""
+    assert np.isnan([area([], [1.0]), area([1.0], []), area([], [])]).all()
+    with pytest.raises(DataError, match="1 of 2 unknown scores are not finite"):
+        area([0.0, 1.0], [1.0, float("nan")])
 
 
 def test_bootstrap_equals_resampling_the_scores_themselves() -> None:

@@ -6,7 +6,6 @@ not fitted to. Members that take only images are left out on vectors.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from lookalike.baselines.knn import KNN
 from lookalike.baselines.rotation import Rotation
 from lookalike.errors import DataError, ModelError, show
 from lookalike.seeds import generator
+from lookalike.use.scale import Scale
 from lookalike.use.score import Detector, Floats, Pixels, Scores
 
 HELD = 5  # one known image in so many gives the scales
@@ -39,7 +39,7 @@ class Auto:
     members : mapping
         Name -> fitted detector.
     scales : mapping
-        Name of a vote -> (median, 84 % quantile minus median) over held-out known images.
+        Name of a vote -> its scale over held-out known images.
     """
 
     kind = "auto"
@@ -50,7 +50,7 @@ class Auto:
         "unknown image; the parts tell which of them objects."
     )
 
-    def __init__(self, members: Mapping[str, Detector], scales: Mapping[str, tuple[float, float]]) -> None:
+    def __init__(self, members: Mapping[str, Detector], scales: Mapping[str, Scale]) -> None:
         self.members, self.scales = members, scales
 
     @classmethod
@@ -69,13 +69,12 @@ class Auto:
         held, rest = np.sort(order[:n]), np.sort(order[n:])
         members = {name: member.fit(pixels[rest], seed) for name, member in _members(pixels.shape[1:]).items()}
         votes = _votes({name: member.score(pixels[held]) for name, member in members.items()})
-        quantiles = {name: np.quantile(vote, (0.5, 0.84)).tolist() for name, vote in votes.items()}
-        return cls(members, {name: (middle, high - middle or 1.0) for name, (middle, high) in quantiles.items()})
+        return cls(members, {name: Scale.of(vote) for name, vote in votes.items()})
 
     def score(self, pixels: Pixels) -> Scores:
         """The mean; the parts are the scaled votes, the nearest image is the nearest known one."""
         said = {name: member.score(pixels) for name, member in self.members.items()}
-        parts = {name: _scaled(vote, *self.scales[name]) for name, vote in _votes(said).items()}
+        parts = {name: self.scales[name](vote) for name, vote in _votes(said).items()}
         mean: Floats = np.mean(list(parts.values()), axis=0)
         return Scores(mean, parts, said[KNN.kind].nearest)
 
@@ -86,7 +85,7 @@ class Auto:
     def facts(self) -> dict[str, Any]:
         """The members' settings, and the scales."""
         members = {name: member.facts() for name, member in self.members.items()}
-        return {"members": members, "scales": {name: list(scale) for name, scale in self.scales.items()}}
+        return {"members": members, "scales": {name: scale.json() for name, scale in self.scales.items()}}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Auto:
@@ -102,7 +101,7 @@ class Auto:
         if not isinstance(scales, dict) or set(scales) != set(votes):
             raise ModelError(f"auto has the scales {show(scales)}, not those of {', '.join(votes)}; train again")
         members = {name: _restored(member, tensors, settings[name], shape) for name, member in known.items()}
-        return cls(members, {name: _scale(scales[name], name) for name in votes})
+        return cls(members, {name: Scale.stored(scales[name], f"auto's {name}") for name in votes})
 
 
 def _votes(said: Mapping[str, Scores]) -> dict[str, Floats]:
@@ -112,12 +111,6 @@ def _votes(said: Mapping[str, Scores]) -> dict[str, Floats]:
         for name, scores in said.items()
         for part, vote in (scores.parts or {"": scores.score}).items()
     }
-
-
-def _scaled(vote: Floats, middle: float, spread: float) -> Floats:
-    """Deviations from the middle in spreads, large ones as logarithms, so that no vote drowns the others."""
-    away = (vote - middle) / spread
-    return np.asarray(np.sign(away) * np.log1p(np.abs(away)), dtype=np.float64)
 
 
 def _restored(
@@ -134,10 +127,3 @@ def _restored(
 def _members(shape: tuple[int, ...]) -> dict[str, Baseline]:
     """Those that take images (C, H, W), or vectors (F,), by name."""
     return {member.kind: member for member in (IMAGES if len(shape) == 3 else VECTORS)}
-
-
-def _scale(value: Any, name: str) -> tuple[float, float]:
-    """(middle, spread); raises ModelError for anything else."""
-    if not isinstance(value, list) or [type(v) for v in value] != [float, float] or not 0 < value[1] < math.inf:
-        raise ModelError(f"auto scales {name} by {show(value)}, not by a middle and a spread; train again")
-    return value[0], value[1]

@@ -36,13 +36,18 @@ def seeded(build: Callable[[], M], seed: int, kind: str) -> M:
 
 def batches(pixels: Pixels, size: int, steps: int, seed: int, kind: str) -> Iterator[Tensor]:
     """`steps` batches (size, C, H, W) float32 in [-1, 1], shuffled anew for each pass."""
+    return (x for _, x in numbered_batches(pixels, size, steps, seed, kind))
+
+
+def numbered_batches(pixels: Pixels, size: int, steps: int, seed: int, kind: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """`batches` with the number of each image (size,)."""
     x = torch.from_numpy(np.ascontiguousarray(pixels))
     size, order, turn = min(size, len(x)), torch.empty(0, dtype=torch.int64), 0
     for _ in range(steps):
         while len(order) < size:
             order = torch.cat([order, torch.randperm(len(x), generator=generator(seed, kind, "order", turn))])
             turn += 1
-        yield torch.from_numpy(scaled(x[order[:size]].numpy()))
+        yield order[:size], torch.from_numpy(scaled(x[order[:size]].numpy()))
         order = order[size:]
 
 

@@ -93,6 +93,12 @@ def auc(
     return Interval(value, float(low), float(high), level, resamples)
 
 
+def area(known_scores: npt.ArrayLike, unknown_scores: npt.ArrayLike) -> float:
+    """`auc` without its interval; nan where a group is empty."""
+    value = auc(known_scores, unknown_scores, resamples=1).value
+    return float("nan") if value is None else value
+
+
 def rate(count: int, of: int, level: float = 0.95) -> Rate:
     """The share `count / of` with Wilson's score interval, which stays in [0, 1] and has width at 0 and 1."""
     if not 0 <= count <= of:

@@ -15,7 +15,7 @@ from lookalike.report import pictures, words
 from lookalike.report.compare import comparisons
 from lookalike.report.read import Metrics, Run, read_run
 
-__all__ = ["write"]
+__all__ = ["environment", "write"]
 
 GRIDS = 6  # sample grids shown of a run
 LONGEST = 8192  # characters of one text from a file
@@ -39,11 +39,12 @@ def write(runs: Sequence[Path], out: Path) -> Path:
     if not runs:
         raise UsageError("a report of no runs: give one run folder or more, such as runs/coat")
     read = [read_run(run) for run in runs]
-    write_text(out, _environment().get_template("page.html.jinja").render(runs=read, comparisons=comparisons(read)))
+    write_text(out, environment().get_template("page.html.jinja").render(runs=read, comparisons=comparisons(read)))
     return out
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates whose every text is escaped and printable."""
     environment = Environment(
         loader=PackageLoader("lookalike.report", "."),
         autoescape=True,

@@ -17,10 +17,12 @@ import torch
 
 from lookalike import files
 from lookalike.data import Images, read
+from lookalike.data.source import UNLABELLED
 from lookalike.errors import DataError, ModelError, UsageError, show
 from lookalike.metrics.auc import auc, rate
 from lookalike.model import Model, Verdicts
-from lookalike.runs import SPLIT, seconds
+from lookalike.record import SPLIT
+from lookalike.runs import seconds
 
 BLOCK = 512  # images scored at once
 WORST = 8  # images kept of each kind of mistake
@@ -73,7 +75,8 @@ def evaluate(
     -------
     dict
         The contents of evaluations/NAME.json: AUC with a bootstrap interval, false-alarm and miss rates at the model's
-        threshold with Wilson intervals, counts, seconds.
+        threshold with Wilson intervals, counts, seconds; of several known classes also the accuracy among them, of all
+        known images and of those that were not flagged, and the confusion of classes and verdicts, unknown last.
 
     Raises
     ------
@@ -109,13 +112,17 @@ def evaluate(
     began = time.monotonic()
     said = _verdicts(model, images, rows, report)
     took = {"train": seconds(folder), "score": round(time.monotonic() - began, 3)}
-    figures = _figures(model, said) | {
-        "known": list(known),
-        "unknown": list(others),
-        "excluded": int(used.sum()),
-        "skipped": len(images.skipped),
-        "seconds": took,
-    }
+    figures = (
+        _figures(model, said)
+        | _by_class(model, images, rows, said)
+        | {
+            "known": list(known),
+            "unknown": list(others),
+            "excluded": int(used.sum()),
+            "skipped": len(images.skipped),
+            "seconds": took,
+        }
+    )
     arrays = _arrays(model, images, rows, said)
     with files.lock(folder):
         stem = files.make_folder(folder / "evaluations") / _file_name(",".join(others) or "none")
@@ -168,7 +175,8 @@ def _verdicts(model: Model, images: Images, rows: dict[str, Rows], report: Repor
     some = next(iter(found.values()))
     nearest = None if some.nearest is None else some.nearest[:0]
     parts = {name: values[:0] for name, values in some.parts.items()}
-    none = Verdicts(some.score[:0], some.p_value[:0], some.flagged[:0], parts, nearest)
+    classes = None if some.classes is None else some.classes[:0]
+    none = Verdicts(some.score[:0], some.p_value[:0], some.flagged[:0], parts, nearest, classes)
     return {role: found.get(role, none) for role in rows}
 
 
@@ -180,7 +188,12 @@ def _scored(model: Model, images: Images, role: str, report: Report) -> Verdicts
     score, p_value, flagged = (
         np.concatenate([getattr(b, name) for b in blocks]) for name in ("score", "p_value", "flagged")
     )
-    return Verdicts(score, p_value, flagged, parts, np.concatenate(nearest) if nearest else None)
+    classes = [b.classes for b in blocks if b.classes is not None]
+    return Verdicts(
+        *(score, p_value, flagged, parts),
+        nearest=np.concatenate(nearest) if nearest else None,
+        classes=np.concatenate(classes) if classes else None,
+    )
 
 
 def _blocks(model: Model, images: Images, role: str, report: Report) -> Iterator[Verdicts]:
@@ -198,12 +211,36 @@ def _figures(model: Model, said: dict[str, Verdicts]) -> dict[str, Any]:
         "n_unknown": len(unknown.score),
         "auc": asdict(auc(known.score, unknown.score)),
         "parts_auc": {
-            name: auc(sign * known.parts[name], sign * unknown.parts[name]).value for name, sign in _signs(known)
+            name: auc(sign * known.parts[name], sign * unknown.parts[name], resamples=1).value
+            for name, sign in _signs(known)
         },
         "threshold": model.threshold.value,
         "allowed": model.threshold.allowed,
         "false_alarms": _rate(alarms, len(known.score), "known"),
         "misses": _rate(misses, len(unknown.score), "unknown"),
+    }
+
+
+def _by_class(model: Model, images: Images, rows: dict[str, Rows], said: dict[str, Verdicts]) -> dict[str, Any]:
+    """Of a model of several classes: how well it tells them apart, and what became of each class's images."""
+    known, names = said["known"], model.classes["known"]
+    if known.classes is None:
+        return {}
+    numbers = [images.classes.index(name) if name in images.classes else None for name in names]
+    true = np.array([numbers.index(label) for label in images.labels[rows["known"]].tolist()], np.int64)
+    right, passed = known.classes.argmax(1) == true, ~known.flagged
+    verdict = np.concatenate([known.label, said["unknown"].label])
+    true = np.concatenate([true, np.full(len(said["unknown"].score), len(names))])
+    return {
+        "classes": {
+            "accuracy": _rate(int(right.sum()), len(right), "known"),
+            "accuracy_passed": _rate(int((right & passed).sum()), int(passed.sum()), "unflagged known"),
+            # rows: true classes, then unknown; columns: verdicts, unknown last
+            "confusion": [
+                [int(((true == t) & (verdict == v)).sum()) for v in (*range(len(names)), UNLABELLED)]
+                for t in range(len(names) + 1)
+            ],
+        }
     }
 
 

@@ -32,6 +32,7 @@ class Scores:
     score: Floats  # (N,) larger = less like the known classes
     parts: Mapping[str, Floats] = field(default_factory=dict)  # each (N,), what the score is made of
     nearest: Pixels | None = None  # (N, C, H, W) uint8, the closest image that the detector can make
+    classes: Floats | None = None  # (N, K) probabilities of K known classes, were the image of one of them
 
 
 class Detector(Protocol):
@@ -59,9 +60,7 @@ class Threshold:
     def __post_init__(self) -> None:
         if not 0 < self.allowed < 1:
             raise UsageError(f"the share of false alarms must lie between 0 and 1, not {self.allowed}; try 0.05")
-        # 1e-9: 1 / allowed may be a rounded whole number
-        needed = math.ceil(1 / self.allowed - 1e-9) - 1
-        if (n := len(self.calibration)) < needed:
+        if (n := len(self.calibration)) < (needed := images_needed(self.allowed)):
             enough = math.ceil(1000 / (n + 1)) / 1000  # rounded up, or it would be refused again
             more = f", or allow more (--false-alarms {enough:g})" if enough < 1 else ""
             raise DataError(
@@ -84,6 +83,11 @@ class Threshold:
     def flags(self, score: Floats) -> npt.NDArray[np.bool_]:
         """(N,) True where the score lies above the threshold."""
         return np.asarray(score > self.value)
+
+
+def images_needed(allowed: float) -> int:
+    """How many held-out images can promise this share of false alarms."""
+    return math.ceil(1 / allowed - 1e-9) - 1  # 1e-9: 1 / allowed may be a rounded whole number
 
 
 class GANDetector:

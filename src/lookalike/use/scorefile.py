@@ -17,8 +17,8 @@ from lookalike import files
 from lookalike.data import Images, Skipped, stream
 from lookalike.data.sources import refuse_inside
 from lookalike.errors import UsageError, show
-from lookalike.model import Model
-from lookalike.runs import BAD_FILES
+from lookalike.model import UNKNOWN, Model, Verdicts
+from lookalike.record import BAD_FILES
 from lookalike.samples import png
 
 BLOCK = 512  # images in memory at once
@@ -112,12 +112,23 @@ def _rows(model: Model, block: Images, start: int, folder: Path | None) -> Itera
             "score": float(said.score[i]),
             "p_value": float(said.p_value[i]),
             "flagged": bool(said.flagged[i]),
-        } | {part: float(values[i]) for part, values in said.parts.items()}
+        }
+        row |= _which(model, said, i)
+        row |= {part: float(values[i]) for part, values in said.parts.items()}
         if folder is not None and said.nearest is not None and said.nearest.ndim == 4:
             picture = f"{start + i:06d}.png"
             row["nearest"] = picture
             files.write_new(folder / picture, png(np.ascontiguousarray(said.nearest[i].transpose(1, 2, 0))))
         yield row
+
+
+def _which(model: Model, said: Verdicts, i: int) -> dict[str, Any]:
+    """Of a model of several classes: the class, or unknown, and how likely the most likely class is among them."""
+    if said.classes is None:
+        return {}
+    label = said.label[i]
+    name = model.classes["known"][label] if label >= 0 else UNKNOWN
+    return {"predicted": name, "confidence": float(said.classes[i].max())}
 
 
 def _append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first: bool) -> None:

@@ -1,0 +1,255 @@
+"""Which detector for my images? Each class in turn plays the unknown; every method is measured on the same images."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lookalike import files, jobs
+from lookalike.baselines import BASELINES, CLASSIFIERS
+from lookalike.data.sources import open_source, refuse_inside
+from lookalike.errors import DataError, UsageError, show
+from lookalike.jobs import Job
+from lookalike.methods import METHODS
+from lookalike.metrics.auc import area
+from lookalike.tables.claims import Claim, Values, Verdict, judge
+from lookalike.use.openset import combined, joined
+from lookalike.use.score import Floats
+
+USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "auto")
+ALL = "all"
+NAME = "bench-detect"
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method with one seed where one class is unknown."""
+
+    method: str
+    unknown: str
+    seed: int
+    jobs: tuple[Job, ...]  # one per known class, or one for all of them
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method over all trials."""
+
+    method: str
+    auc: float  # mean over unknown classes of the mean over seeds
+    low: float | None  # 95 % interval over unknown classes (Student's t), cut to 0..1; None for one class
+    high: float | None
+    seconds: float  # training and scoring, mean over trials
+    trials: int
+    against_best: Verdict | None  # the best method less this one; None for the best
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured."""
+
+    data: str
+    classes: tuple[str, ...]
+    seeds: int
+    lines: tuple[Line, ...]  # best first
+    values: Mapping[tuple[str, str, int], float]  # (unknown class, method, seed) -> AUC
+    advice: str
+    command: str
+
+
+def run(
+    data: str,
+    *,
+    methods: Sequence[str] = (),
+    seeds: int = 3,
+    preset: str = "small",
+    settings: Mapping[str, Any] | None = None,
+    runs: Path,
+    out: Path,
+    workers: int,
+    command: str = "",
+    report: Report = lambda stage, done, of: None,
+    warn: Callable[[str], None] = lambda message: None,
+) -> Bench:
+    """Trains what is missing below `runs`, and writes bench-detect.csv, .json and .html into `out`.
+
+    The unknown class's images are in no training and set nothing; detectors of single classes are trained once and
+    joined anew for each unknown class.
+
+    Parameters
+    ----------
+    data : str
+        A folder, file or data set's name, with two classes or more.
+    methods : sequence of str
+        Names of methods, or "all"; empty: `USUAL`.
+    seeds : int
+        Seeds 0 to `seeds` - 1; each draws its own split.
+    preset, settings
+        As `lookalike train` takes them.
+    runs, out : Path
+        Folders for the trainings and for the result.
+    workers : int
+        Trainings side by side.
+
+    Raises
+    ------
+    DataError
+        For data with a single class.
+    UsageError
+        For a method that is not there, or where no method could be measured.
+    """
+    for folder in (runs, out):
+        refuse_inside(folder, data)
+    classes = open_source(data).classes
+    if len(classes) < 2:
+        raise DataError(f"{show(data)} has {len(classes)} class; two or more are needed, each plays the unknown once")
+    names = _named(methods)
+    changed = tuple(sorted({"false_alarms": 0.5, **(settings or {})}.items()))  # no threshold is used
+    trials = [
+        Trial(
+            name, unknown, seed, _jobs(data, classes, unknown, name, Job(data, (), name, seed, (), preset, (), changed))
+        )
+        for seed in range(seeds)
+        for unknown in classes
+        for name in names
+        if name not in CLASSIFIERS or len(classes) > 2
+    ]
+    failed = jobs.side_by_side(
+        [job for trial in trials for job in trial.jobs], runs, workers=workers, command=command, report=report
+    )
+    for sentence in dict.fromkeys(failed.values()):
+        concerned = [job for job, said in failed.items() if said == sentence]
+        whose = ", ".join(dict.fromkeys(job.method for job in concerned))
+        warn(f"trainings that failed: {len(concerned)} ({whose}): {sentence}")
+    done = [trial for trial in trials if all(jobs.is_done(job, runs) for job in trial.jobs)]
+    if not done:
+        raise UsageError("no method could be measured on this data; the warnings above say why")
+    values = {(trial.unknown, trial.method, trial.seed): _auc(trial, classes, runs) for trial in done}
+    lines = _lines(done, values, runs)
+    bench = Bench(Path(data).name, classes, seeds, lines, values, advice(lines, len(classes), seeds), command)
+    _write(bench, files.make_folder(out))
+    return bench
+
+
+def _named(methods: Sequence[str]) -> tuple[str, ...]:
+    there = (*METHODS, *BASELINES, *CLASSIFIERS)
+    if ALL in methods:
+        return there
+    for name in methods:
+        if name not in there:
+            raise UsageError(f"there is no method {show(name)}; there are {', '.join(there)}, and {ALL}")
+    return tuple(methods) or USUAL
+
+
+def _jobs(data: str, classes: Sequence[str], unknown: str, method: str, base: Job) -> tuple[Job, ...]:
+    """One training per known class; a classifier's is one for all."""
+    known = tuple(name for name in classes if name != unknown)
+    if method in CLASSIFIERS:
+        return (base.but(known=known, unseen=tuple(classes)),)
+    needs_others = method in METHODS and METHODS[method].needs_others and len(known) > 1
+    return tuple(
+        base.but(
+            known=(name,),
+            against=tuple(other for other in known if other != name) if needs_others else (),
+            unseen=tuple(classes),
+            held=len(known) > 1,
+        )
+        for name in known
+    )
+
+
+def _auc(trial: Trial, classes: Sequence[str], runs: Path) -> float:
+    """AUC of all known classes' unseen images against the unknown's."""
+    known = [name for name in classes if name != trial.unknown]
+    found = [{name: jobs.found(job, runs, name).score for name in classes} for job in trial.jobs]
+    raw = {name: np.stack([member[name] for member in found], 1) for name in classes}
+    if len(trial.jobs) == 1:
+        score = {name: raw[name][:, 0] for name in classes}
+    else:
+        held = [np.stack([jobs.found(job, runs, name, jobs.HELD).score for job in trial.jobs], 1) for name in known]
+        labels = np.repeat(np.arange(len(known)), [len(part) for part in held])
+        join = joined(np.concatenate(held), labels)
+        score = {name: _likely(*combined(raw[name], *join)) for name in classes}
+    return area(np.concatenate([score[name] for name in known]), score[trial.unknown])
+
+
+def _likely(scaled: Floats, shares: Floats) -> Floats:
+    """(N,) the scaled score of the most likely class."""
+    return np.asarray(scaled[np.arange(len(scaled)), shares.argmax(1)])
+
+
+def _lines(trials: Sequence[Trial], values: Values, runs: Path) -> tuple[Line, ...]:
+    """Every method, the best mean first."""
+    zero = {(unknown, "", seed): 0.0 for unknown, _, seed in values}
+    means = {}
+    for method in dict.fromkeys(trial.method for trial in trials):
+        means[method] = judge(Claim(method, "", "AUC"), {**values, **zero})
+    ranked = sorted(((m, v) for m, v in means.items() if v), key=lambda one: -one[1].difference)
+    best = ranked[0][0]
+    lines = []
+    for method, mean in ranked:
+        mine = [sum(jobs.cost(job, runs) for job in trial.jobs) for trial in trials if trial.method == method]
+        against = judge(Claim(best, method, "AUC"), values) if method != best else None
+        low, high = (max(mean.low, 0.0), min(mean.high, 1.0)) if mean.rows > 1 else (None, None)
+        lines.append(Line(method, mean.difference, low, high, float(np.mean(mine)), mean.pairs, against))
+    return tuple(lines)
+
+
+def advice(lines: Sequence[Line], classes: int, seeds: int) -> str:
+    """Which to take, in one sentence: the cheapest of those that the best one is not clearly above."""
+    best = lines[0]
+    equals = [line for line in lines[1:] if line.against_best is not None and not line.against_best.low > 0]
+    cheapest = min([best, *equals], key=lambda line: line.seconds)
+    measured = f"over {classes} unknown classes and {seeds} seed{'s' if seeds > 1 else ''}"
+    if cheapest is best:
+        return f"Take {best.method}: mean AUC {best.auc:.3f} {measured}, {_cost(best)} per training and scoring."
+    gap = cheapest.against_best
+    assert gap is not None, "only the best has none"
+    interval = f" [{gap.low:+.3f}, {gap.high:+.3f}]" if gap.rows > 1 else ""
+    return (
+        f"Take {cheapest.method} ({_cost(cheapest)}): {best.method} has the highest mean AUC, {best.auc:.3f} "
+        f"against {cheapest.auc:.3f} {measured}, but costs {_cost(best)}, and the difference of "
+        f"{gap.difference:+.3f}{interval} may be chance."
+    )
+
+
+def _cost(line: Line) -> str:
+    return f"{line.seconds:.0f} s" if line.seconds >= 10 else f"{line.seconds:.1f} s"
+
+
+def _write(bench: Bench, out: Path) -> None:
+    from lookalike.report.bench import page
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("unknown", "method", "seed", "auc"))
+    writer.writerows((show(u), m, s, f"{v:.4f}") for (u, m, s), v in bench.values.items())
+    files.write_text(out / f"{NAME}.csv", text.getvalue())
+    files.write_json(out / f"{NAME}.json", record(bench))
+    files.write_text(out / f"{NAME}.html", page(bench))
+
+
+def record(bench: Bench) -> dict[str, Any]:
+    """The result as JSON."""
+    return {
+        "data": bench.data,
+        "classes": list(bench.classes),
+        "seeds": bench.seeds,
+        "advice": bench.advice,
+        "methods": [_json(asdict(line)) for line in bench.lines],
+        "command": bench.command,
+    }
+
+
+def _json(value: Any) -> Any:
+    """NaN as null."""
+    if isinstance(value, dict):
+        return {key: _json(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value

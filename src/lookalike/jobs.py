@@ -1,0 +1,286 @@
+"""Many trainings side by side: each job trains one detector and scores unseen images of the classes that are asked for.
+
+A job has a folder of its own that its values name, so that tables and benchmarks share trainings, and a killed batch of
+jobs goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shlex
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from lookalike import files
+from lookalike.data import Images, read, split
+from lookalike.data.named import NAMED
+from lookalike.errors import DataError, LookalikeError, ModelError, ResourceError, memory_guard, show
+from lookalike.interrupts import Stopped, stop_on_sigterm
+from lookalike.model import Model
+from lookalike.record import SPLIT
+from lookalike.runs import run, seconds
+from lookalike.settings import TrainSettings, train_settings
+from lookalike.use.score import Floats, Pixels
+
+BLOCK = 512  # images scored at once
+CALIBRATION = 0.1  # of the training images, for the threshold
+UNSEEN, HELD = "unseen", "held"
+_signals: list[int] = []  # that asked this worker to stop
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training, and whose unseen images it scores.
+
+    Parameters
+    ----------
+    data : str
+        Folder, file or data set's name.
+    known, against : tuple of str
+        As `lookalike train` takes them.
+    method, preset, seed
+        As `lookalike train` takes them.
+    unseen : tuple of str
+        Classes whose unseen images are scored: official test images, or else the split's test part.
+    settings : tuple of (str, value)
+        Other settings of the training.
+    held : bool
+        Score the classes' held-out images too: those that set the threshold, were their class known.
+    """
+
+    data: str
+    known: tuple[str, ...]
+    method: str
+    seed: int
+    against: tuple[str, ...] = ()
+    preset: str = "small"
+    unseen: tuple[str, ...] = ()
+    settings: tuple[tuple[str, Any], ...] = ()
+    held: bool = False
+
+    def but(self, **changes: Any) -> Job:
+        """This job with other values."""
+        return replace(self, **changes)
+
+    def parts(self) -> list[tuple[str, str]]:
+        """What is scored: (part, class)."""
+        return [(part, name) for part in (UNSEEN, HELD)[: 1 + self.held] for name in self.unseen]
+
+    def folder(self, runs: Path) -> Path:
+        """Where it trains, below `runs`: jobs that differ in `unseen` alone share it."""
+        method = "-".join((self.method, *(["against", *self.against] if self.against else [])))
+        changed = ",".join(f"{name}={value}" for name, value in self.settings)
+        parts = (self.preset, _name_of(self.data), ",".join(self.known), "-".join(filter(None, (method, changed))))
+        return runs.joinpath(*map(files.safe_name, parts), f"seed-{self.seed}")
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What a job found of one class's unseen images, in the order of the data."""
+
+    score: Floats  # (N,)
+    p_value: Floats  # (N,)
+    seconds: float  # for all of them
+
+
+def side_by_side(
+    jobs: Sequence[Job], runs: Path, *, workers: int, command: str, report: Callable[[str, int, int], None]
+) -> dict[Job, str]:
+    """Does all jobs, `workers` at a time, one thread each; returns the sentence of each that failed.
+
+    Raises
+    ------
+    KeyboardInterrupt, Stopped
+        After Ctrl-C or SIGTERM, with the workers' checkpoints saved; the same call goes on.
+    ResourceError
+        If the system killed a worker.
+    """
+    _name_of.cache_clear()  # images may have changed since
+    failed: dict[Job, str] = {}
+    merged = [job for job in _merged(jobs) if not is_done(job, runs)]
+    report("training and scoring", 0, len(merged))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_one_thread)
+    try:
+        futures = {pool.submit(_guarded, job, runs, command): job for job in merged}
+        for done, future in enumerate(as_completed(futures), 1):
+            job = futures[future]
+            if said := future.result():
+                failed[job] = said
+            report(f"{job.method} on {show(', '.join(job.known))}, seed {job.seed}", done, len(merged))
+    except BrokenProcessPool as error:
+        raise ResourceError(
+            "a training was killed, as systems do when memory runs out; "
+            "try fewer --workers; the same command goes on from there"
+        ) from error
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()  # a training saves a checkpoint first
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return failed
+
+
+def perform(job: Job, runs: Path, command: str = "") -> None:
+    """Trains what is not trained yet and scores what is not scored yet."""
+    folder = job.folder(runs)
+    settings = train_settings(
+        **{"known": job.known, "against": job.against, "method": job.method, "seed": job.seed, "preset": job.preset}
+        | {"calibration": CALIBRATION, "threads": 1}
+        | dict(job.settings)
+    )
+    model: Model | None = None
+    for part, name in job.parts():
+        if _score_file(folder, part, name).exists():
+            continue
+        model = model or run(job.data, settings, folder, command=tuple(shlex.split(command)))
+        images = _read(job.data, model.size, model.channels, tuple(settings.reading().items()))
+        chosen = _unseen(images, folder, name) if part == UNSEEN else _held(images, settings, name)
+        began = time.monotonic()
+        said = [model.score(chosen[i : i + BLOCK]) for i in range(0, len(chosen), BLOCK)]
+        out = BytesIO()
+        np.savez(
+            out,
+            score=np.concatenate([s.score for s in said]),
+            p_value=np.concatenate([s.p_value for s in said]),
+            seconds=time.monotonic() - began,
+        )
+        files.make_folder(folder / part)
+        files.write_bytes(_score_file(folder, part, name), out.getvalue())
+
+
+def found(job: Job, runs: Path, name: str, part: str = UNSEEN) -> Unseen:
+    """What `perform` stored of class `name`; ModelError where it is missing or damaged."""
+    path = _score_file(job.folder(runs), part, name)
+    try:
+        with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            return Unseen(arrays["score"], arrays["p_value"], float(arrays["seconds"]))
+    except (OSError, ValueError, LookupError, EOFError, BadZipFile) as error:
+        raise ModelError(
+            f"{show(path)} holds no scores: {show(error)}; if it is there remove it, and run the same command again"
+        ) from error
+
+
+def is_done(job: Job, runs: Path) -> bool:
+    """Whether all that `perform` does is there."""
+    return all(_score_file(job.folder(runs), part, name).exists() for part, name in job.parts())
+
+
+def cost(job: Job, runs: Path) -> float:
+    """Seconds of training and of scoring all unseen classes."""
+    return (seconds(job.folder(runs)) or 0.0) + sum(found(job, runs, name).seconds for name in job.unseen)
+
+
+def _merged(jobs: Sequence[Job]) -> list[Job]:
+    """One job per folder, with all the classes that any asks for; in the order of first appearance."""
+    classes: dict[Job, dict[str, None]] = {}
+    held: set[Job] = set()
+    for job in jobs:
+        bare = job.but(unseen=(), held=False)
+        classes.setdefault(bare, {}).update(dict.fromkeys(job.unseen))
+        held |= {bare} if job.held else set()
+    return [bare.but(unseen=tuple(names), held=bare in held) for bare, names in classes.items()]
+
+
+def _guarded(job: Job, runs: Path, command: str) -> str:
+    """`perform` in a worker; returns the sentence of a failure that concerns this job alone."""
+    if _signals:
+        return "stopped before it began"  # the queue held it already
+    try:
+        stop_on_sigterm()
+        with memory_guard():
+            perform(job, runs, command)
+    except LookalikeError as error:
+        return str(error)
+    except Stopped as error:
+        _signals.append(signal.SIGTERM)
+        return str(error)
+    finally:
+        _note_sigterm()
+    return ""
+
+
+def _one_thread() -> None:
+    """Begins a worker."""
+    threadpool_limits(1)
+    os.setpgrp()  # Ctrl-C reaches the parent alone
+    _note_sigterm()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _note_sigterm() -> None:
+    """Between two jobs a worker that died would break the pool, and cost the others their checkpoints."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: _signals.append(number))
+
+
+def _end_with_parent() -> None:
+    """Where the parent is killed its workers must not hold the runs' locks."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@lru_cache
+def _name_of(data: str) -> str:
+    """A data set's name; of a path its last part and a hash of where it lies and of its files' sizes and times.
+
+    So neither another folder of the same name nor images that changed meet old scores.
+    """
+    if data in NAMED:
+        return data
+    path = Path(data).resolve()
+    seen = sha256(os.fsencode(path))
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        try:
+            facts = file.stat()
+        except OSError:
+            continue  # reading will say so
+        seen.update(os.fsencode(file) + f" {facts.st_size} {facts.st_mtime_ns}".encode() * file.is_file())
+    return f"{path.name}-{seen.hexdigest()[:8]}"
+
+
+@lru_cache(maxsize=2)
+def _read(
+    data: str, size: tuple[int, int] | None, channels: int | None, reading: tuple[tuple[str, Any], ...]
+) -> Images:
+    return read(data, size=size, channels=channels, **dict(reading))
+
+
+def _unseen(images: Images, folder: Path, name: str) -> Pixels:
+    """The class's unseen images, as the run's record lists them; DataError where there are none."""
+    mine, tests = images.of(name), set(files.read_json(folder / SPLIT, limit=1 << 30)["test"])
+    # a copy of an official test image is none
+    official = np.ones(len(mine), np.bool_) if mine.test is None else mine.test
+    rows = [i for i, key in enumerate(mine.keys) if key in tests and official[i]]
+    if not rows:
+        raise DataError(f"class {show(name)} has no unseen images; add images of it")
+    return np.asarray(mine.pixels[rows])
+
+
+def _held(images: Images, settings: TrainSettings, name: str) -> Pixels:
+    """The class's held-out images: the split does not depend on which classes are known."""
+    rows = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed).calibration
+    mine = rows[images.labels[rows] == images.classes.index(name)]
+    if not len(mine):
+        raise DataError(f"class {show(name)} has no held-out images; add images of it")
+    return np.asarray(images.pixels[mine])
+
+
+def _score_file(folder: Path, part: str, name: str) -> Path:
+    return folder / part / f"{files.safe_name(name)}.npz"

@@ -1,0 +1,139 @@
+"""What a run folder says of itself: its configuration and its split; another run's folder is refused."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lookalike import checkpoint, files
+from lookalike.errors import UsageError, show
+from lookalike.methods import stored
+from lookalike.plan import Plan
+
+CONFIG, SPLIT, BAD_FILES = "config.json", "split.json", "bad_files.jsonl"
+REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
+BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
+
+
+def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Callable[[str], None]) -> None:
+    """Writes the configuration and the split, or compares them with those of the run that is there."""
+    wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.settings.model_dump(mode="json")}
+    there = begun(folder)
+    if there is not None:
+        given = there["settings"]
+        differ = [k for k in wanted if k not in (*REPEATABLE, "data") and given.get(k) != wanted[k]]
+        if differ:
+            pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
+            raise UsageError(
+                f"{show(folder)} was begun with other settings or data ({pairs}); give another folder (-o)"
+            )
+        _note_changes(folder, there, _config(plan, wanted, command), warn)
+        return
+    files.write_json(folder / SPLIT, plan.keys())
+    if plan.images.skipped:
+        files.write_json_lines(folder / BAD_FILES, [vars(bad) for bad in plan.images.skipped])
+        n = len(plan.images.skipped)
+        warn(f"images left out since they cannot be read: {n}; {show(folder / BAD_FILES)} lists them")
+    files.write_json(folder / CONFIG, _config(plan, wanted, command))
+
+
+def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn: Callable[[str], None]) -> None:
+    """Says, and records under machine.resumed, what costs the run its bits (row E10); a finished run stays as it is."""
+    changed = [
+        f"{name} {show(there[part].get(name))} -> {show(now[part][name])}"
+        for part, name in BITS
+        if there[part].get(name) != now[part][name]
+    ]
+    if not changed:
+        return
+    text = ", ".join(changed)
+    warn(f"not bit-exact with the run's beginning: {text}")
+    machine = there["machine"]
+    before = machine.get("resumed", [])
+    if isinstance(before, list) and text not in before and not (folder / checkpoint.CARD).exists():
+        files.write_json(folder / CONFIG, there | {"machine": machine | {"resumed": [*before, text]}})
+
+
+def begun(folder: Path) -> dict[str, Any] | None:
+    """The record of the run in `folder`, None if it is new; refuses a folder that holds anything else."""
+    if (folder / CONFIG).exists():
+        there = files.read_json(folder / CONFIG)
+        if isinstance(there, dict) and all(isinstance(there.get(part), dict) for part in dict(BITS)):
+            return there
+        strangers = [CONFIG]
+    else:
+        ours = (".lock", ".probe", CONFIG, SPLIT, BAD_FILES)  # each also as a part that a kill left
+        strangers = [path.name for path in folder.iterdir() if path.name.split(".part.")[0] not in ours]
+    if strangers:
+        raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
+    return None
+
+
+def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    packages = ("lookalike", "torch", "numpy", "pillow", "scikit-learn", "safetensors")
+    return {
+        "schema": 1,
+        "command": shlex.join(command),
+        "settings": settings,
+        "method": stored.to_json(plan.method) if plan.method else {"name": plan.settings.method},
+        "open_choices": open_choices(plan),
+        "classes": {"known": list(plan.known), "against": list(plan.others)},
+        "data": {
+            "source": plan.data,
+            "shape": list(plan.images.shape),
+            "train": len(plan.train),
+            "calibration": len(plan.calibration),
+            "against": len(plan.against),
+            "skipped": len(plan.images.skipped),
+        },
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "cpu": torch.backends.cpu.get_cpu_capability(),
+            "threads": torch.get_num_threads(),
+            "device": plan.settings.device,
+        },
+    }
+
+
+def open_choices(plan: Plan) -> dict[str, Any]:
+    """Every choice that the papers leave open, with the value that this run uses (printed in each report)."""
+    s, method = plan.settings, plan.method
+    threshold = "conformal quantile of held-out known images' scores"
+    common = {
+        "resize filter": "bilinear, antialiased",
+        "training images": f"all but the held-out ones: {len(plan.train)}",
+        "threshold": f"{threshold}, {s.false_alarms:g} false alarms expected at most",
+    }
+    if len(plan.deciding):
+        common["known classes"] = (
+            f"{len(plan.known)}, a detector each, joined by softmax regression on {len(plan.deciding)} held-out images"
+        )
+    if method is None:
+        return common
+    weak = [twin.method(method) for twin in method.twins]
+    return common | {
+        "network": str(method.net),
+        "initial weights": method.net.initial_weights,
+        "latent vector": str(method.latent),
+        "game": str(method.losses[0]),
+        "G's optimiser": f"{method.optimiser}, batch {s.batch}, {plan.shown} images shown",
+        "D's optimiser": str(method.d_optimiser or method.optimiser),
+        "D updates per G update": s.d_steps,
+        "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
+        **{f"weak twin {i + 1}": f"{w.net}; z {w.latent}; trains throughout" for i, w in enumerate(weak)},
+        "f(x) of V(x)": s.layer or method.net.feature_layer,
+        "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
+        "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "
+        f"{s.restarts} start(s) from the prior, {'kept within it' if s.prior else 'free to leave it'}, "
+        f"converged at < {s.tolerance:g} over {s.patience} steps",
+        "batch norm when scoring": "inference statistics",
+        "averaged generator": f"decay min({s.ema:g}, (1 + t) / (10 + t)) at step t" if s.ema else "none",
+    }

@@ -1,0 +1,206 @@
+"""The commands that compare: which classes look alike, a paper's table, which detector for my images."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from lookalike.commands import Data, Flat, Json, Out
+from lookalike.console import print_json, progress, say, show_table, warn
+from lookalike.errors import UsageError, show
+from lookalike.settings import DataSettings
+
+TOP = 10  # pairs printed
+
+
+def pairs(
+    data: Data,
+    /,
+    *,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], help="New folder for pairs.csv, pairs.json and confusion.png.")
+    ] = None,
+    temperature: Annotated[float, Parameter(help="Cosines are divided by it before the softmax.")] = 0.2,
+    dimensions: Annotated[int, Parameter(help="Of the embedding.")] = 8,
+    steps: Annotated[int, Parameter(help="Updates, each on one pair of images per class.")] = 3000,
+    neighbours: Annotated[int, Parameter(help="Nearest unseen images that count, of each example.")] = 10,
+    examples: Annotated[
+        int | Literal["all"], Parameter(help="Unseen images of each class whose neighbours count; all is steadier.")
+    ] = 10,
+    test: Annotated[float, Parameter(help="Share held out to look at, without an official test part.")] = 0.2,
+    seed: Annotated[int, Parameter(help="Seed of the split, the training and the examples.")] = 0,
+    settings: Annotated[DataSettings | None, Flat] = None,
+    threads: Annotated[int, Parameter(help="CPU threads; the same for the same bits.", validator=Number(gte=1))] = 1,
+    json_: Json = False,
+) -> None:
+    """Finds which classes look alike: those that are near neighbours in a learnt embedding.
+
+    A small network learns to bring images of one class together; then the classes of unseen images' near neighbours are
+    counted. About a minute and a half for Fashion-MNIST.
+    """
+    import torch
+
+    from lookalike.pairs import Choices, find
+
+    torch.set_num_threads(threads)
+    drawn = None if examples == "all" else examples
+    choices = Choices(temperature, dimensions, steps, neighbours, drawn, test, seed)
+    with progress("steps") as told:
+        found = find(data, choices, out=out, reading=(settings or DataSettings()).reading(), report=told, warn=warn)
+    if json_:
+        print_json(found.json())
+        return
+    show_table(
+        ["rank", "class", "looks like", "alike", "there", "back", ""],
+        [
+            [
+                str(rank), show(pair.first, 40), show(pair.second, 40), f"{pair.alike:.1f}", f"{pair.ahead:.1f}",
+                f"{pair.back:.1f}", "chosen in the papers" if pair.papers else "",
+            ]
+            for rank, pair in enumerate(found.ranked(), 1)
+            if rank <= TOP
+        ],
+    )  # fmt: skip
+    steadier = (
+        "" if drawn is None else f"; {drawn} examples per class scatter with the seed, --examples all steadies it"
+    )
+    say(f"alike: of a hundred near neighbours of each class, how many are of the other, both ways added{steadier}")
+    if out is not None:
+        say(f"all pairs and the picture: {show(out)}")
+
+
+def table(
+    name: Annotated[str, Parameter(help="PAPER/TABLE: vtgan-2021/1, mcgan-2021/1 or mcgan-2021/2.")],
+    /,
+    *,
+    preset: Annotated[Literal["small", "paper"], Parameter(help="As train takes it.")] = "small",
+    seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
+    rows: Annotated[
+        tuple[str, ...], Parameter(help="KNOWN/UNKNOWN of one row; repeat for more. Default: all.", negative=())
+    ] = (),
+    methods: Annotated[
+        tuple[str, ...], Parameter(help="One method; repeat for more. Default: the paper's and ours.", negative=())
+    ] = (),
+    mnist: Annotated[str, Parameter(help="MNIST: a folder of its four IDX files, or mnist-5k.")] = "mnist-5k",
+    out: Out = Path("runs/tables"),
+    runs: Annotated[Path, Parameter(help="Where the trainings are kept; tables share them.")] = Path("runs/trainings"),
+    workers: Annotated[
+        int | None, Parameter(help="Trainings side by side; default: one per core.", validator=Number(gte=1, lte=1024))
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Runs a paper's protocol cell by cell and writes printed | ours as .csv and .md. The same command again resumes.
+
+    Hours on a laptop: begin with one row and one seed.
+    """
+    from lookalike.tables import TABLES
+    from lookalike.tables import run as tables
+
+    if name not in TABLES:
+        raise UsageError(f"there is no table {show(name)}; there are {', '.join(TABLES)}")
+    options = [f"--preset {preset} --seeds {seeds}", *(f"--rows {shlex.quote(row)}" for row in rows)]
+    options += [f"--methods {method}" for method in methods]
+    options += [f"--mnist {shlex.quote(mnist)}"] if mnist != "mnist-5k" else []
+    with progress("trainings") as told:
+        lines = tables.run(
+            TABLES[name],
+            preset=preset,
+            seeds=seeds,
+            rows=rows,
+            methods=methods,
+            data=tables.DATA | {"mnist": mnist},
+            runs=runs,
+            out=out,
+            workers=workers or os.cpu_count() or 1,
+            command=" ".join([f"lookalike table {name}", *options]),
+            report=told,
+            warn=warn,
+        )
+    if json_:
+        print_json(lines)
+        return
+    show_table(
+        ["known", "unknown", "method", "figure", "printed", "ours", "seeds", "seconds"],
+        [[line["known"], line["unknown"], line["method"], line["metric"], *_printed_and_ours(line)] for line in lines],
+    )
+    say(f"table: {show(out / (name.replace('/', '-') + f'-{preset}.md'))}")
+
+
+def _printed_and_ours(line: dict[str, Any]) -> list[str]:
+    spread = "" if line["sd"] is None else f" +- {line['sd']:.3f}"
+    return [
+        "" if line["printed"] is None else f"{line['printed']:.2f}",
+        "not measured" if line["mean"] is None else f"{line['mean']:.3f}{spread}",
+        str(line["seeds"]),
+        "" if line["seconds"] is None else f"{line['seconds']:.0f}",
+    ]
+
+
+def bench_detect(
+    data: Data,
+    /,
+    *,
+    methods: Annotated[
+        tuple[str, ...],
+        Parameter(help="One method, or all; repeat for more. Default: what takes minutes, and auto.", negative=()),
+    ] = (),
+    preset: Annotated[Literal["small", "paper"], Parameter(help="As train takes it.")] = "small",
+    seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
+    images: Annotated[
+        int | None, Parameter(help="Images shown to each GAN; default: the preset's.", validator=Number(gte=1))
+    ] = None,
+    out: Out = Path("runs/bench"),
+    runs: Annotated[Path, Parameter(help="Where the trainings are kept.")] = Path("runs/trainings"),
+    workers: Annotated[
+        int | None, Parameter(help="Trainings side by side; default: one per core.", validator=Number(gte=1, lte=1024))
+    ] = None,
+    bad: Annotated[DataSettings | None, Flat] = None,
+    json_: Json = False,
+) -> None:
+    """Measures which detector tells DATA's classes from an unknown one. The same command again resumes.
+
+    Each class in turn plays the unknown; all methods see the same images. Writes a table, JSON and an HTML page.
+    """
+    from lookalike import bench
+
+    given = (bad or DataSettings()).model_dump(exclude_unset=True) | ({"images": images} if images else {})
+    with progress("trainings") as told:
+        found = bench.run(
+            data,
+            methods=methods,
+            seeds=seeds,
+            preset=preset,
+            settings=given,
+            runs=runs,
+            out=out,
+            workers=workers or len(os.sched_getaffinity(0)),
+            command=shlex.join(["lookalike", *sys.argv[1:]]),
+            report=told,
+            warn=warn,
+        )
+    if json_:
+        print_json(bench.record(found))
+        return
+    show_table(
+        ["method", "mean AUC", f"{found.lines[0].method} is above by", "p", "seconds"],
+        [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}"] for line in found.lines],
+    )
+    say(found.advice)
+    say(f"report: {show(out / (bench.NAME + '.html'))}")
+
+
+def _mean_auc(line: Any) -> str:
+    return f"{line.auc:.3f}" + ("" if line.low is None else f" [{line.low:.3f}, {line.high:.3f}]")
+
+
+def _gap(verdict: Any) -> list[str]:
+    if verdict is None:
+        return ["", ""]
+    interval = f" [{verdict.low:+.3f}, {verdict.high:+.3f}]" if verdict.rows > 1 else ""
+    return [f"{verdict.difference:+.3f}{interval}", f"{verdict.p:.3f}" if verdict.p == verdict.p else ""]

@@ -1,0 +1,8 @@
+"""The papers' tables: each protocol in its paper's file, run cell by cell, our figures beside the printed ones."""
+
+from __future__ import annotations
+
+from lookalike.tables import mcgan, vtgan
+from lookalike.tables.table import Table
+
+TABLES: dict[str, Table] = {table.name: table for table in (vtgan.TABLE_1, mcgan.TABLE_1, mcgan.TABLE_2)}

@@ -1,0 +1,168 @@
+"""`bench detect`: what it trains, what it measures, and what it recommends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+from official import Here
+from scipy.stats import ttest_1samp
+from tiny import call
+
+from lookalike import bench, files, jobs
+from lookalike.baselines import BASELINES
+from lookalike.data import read, split
+from lookalike.errors import DataError, UsageError
+from lookalike.metrics.auc import area
+from lookalike.tables.claims import Verdict
+from lookalike.use.openset import OpenSet
+
+NAMES = ("a", "b", "c")
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """A file of 60 images of each of three classes that differ in brightness and in the place of a bar."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 120, (180, 8, 8), dtype=np.uint8)
+    for k in range(3):
+        images[60 * k : 60 * (k + 1), 2 * k : 2 * k + 2] += 70
+    path = tmp_path_factory.mktemp("three") / "three.npz"
+    np.savez(path, images=images, labels=np.repeat(NAMES, 60))
+    return str(path)
+
+
+def measured(three, tmp_path, **changes):
+    """A benchmark of kNN and PCA with one seed, done in this process."""
+    options = {"methods": ("knn", "pca"), "seeds": 1, "settings": {"size": "8,8"}}
+    where = {"runs": tmp_path / "runs", "out": tmp_path / "out", "workers": 1}
+    return bench.run(three, **{**options, **where, **changes})
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Jobs are done in this process."""
+    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Here)
+
+
+def test_each_auc_is_that_of_detectors_joined_by_hand(three, tmp_path, here):
+    """The AUC with "c" unknown is that of an OpenSet of kNN on a and b, joined by their held-out images."""
+    found = measured(three, tmp_path)
+    images = read(three, size=(8, 8))
+    parts = split(images, test=0.2, calibration=0.1, seed=0)
+
+    def of(rows, *names):
+        return rows[np.isin(images.labels[rows], [NAMES.index(name) for name in names])]
+
+    members = {name: BASELINES["knn"].fit(images.pixels[of(parts.train, name)], 0) for name in "ab"}
+    held = of(parts.calibration, "a", "b")
+    by_class = np.concatenate([of(parts.calibration, "a"), of(parts.calibration, "b")])
+    assert sorted(held) == sorted(by_class)
+    joint = OpenSet.fit(members, images.pixels[by_class], images.labels[by_class])
+    known, unknown = (joint.score(images.pixels[of(parts.test, *names)]).score for names in ("ab", "c"))
+    assert found.values["c", "knn", 0] == pytest.approx(area(known, unknown), abs=1e-12)
+    assert set(found.values) == {(u, m, 0) for u in NAMES for m in ("knn", "pca")}
+
+
+def test_the_unknown_class_is_in_no_training(three, tmp_path, here, monkeypatch):
+    """Every detector sees training images of one class alone, and is trained once, not once per unknown class."""
+    images, seen = read(three, size=(8, 8)), []
+    train = set(split(images, test=0.2, calibration=0.1, seed=0).train.tolist())
+    real = BASELINES["knn"].fit
+
+    def fit(pixels, seed):
+        rows = {row for row in range(len(images)) if any(np.array_equal(images.pixels[row], x) for x in pixels)}
+        seen.append({NAMES[images.labels[row]] for row in rows})
+        assert rows <= train and len(rows) == len(pixels)
+        return real(pixels, seed)
+
+    monkeypatch.setattr(BASELINES["knn"], "fit", staticmethod(fit))
+    measured(three, tmp_path, methods=("knn",))
+    assert sorted(seen, key=sorted) == [{"a"}, {"b"}, {"c"}]
+
+
+def test_the_same_benchmark_again_trains_nothing(three, tmp_path, here, monkeypatch):
+    """A second call reads what is there and writes the same files."""
+    first = measured(three, tmp_path)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert set(before) == {"bench-detect.csv", "bench-detect.json", "bench-detect.html"}
+    monkeypatch.setattr(jobs, "run", lambda *_a, **_k: pytest.fail("trained again"))
+    assert measured(three, tmp_path).values == first.values
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_mean_interval_and_paired_test_are_scipys(three, tmp_path, here):
+    """The mean is over unknown classes; interval and p of the difference are those of scipy's t-test over classes."""
+    found = measured(three, tmp_path)
+    auc = {m: np.array([found.values[u, m, 0] for u in NAMES]) for m in ("knn", "pca")}
+    best, other = found.lines
+    assert best.auc == pytest.approx(auc[best.method].mean()) and best.against_best is None
+    assert other.auc == pytest.approx(auc[other.method].mean()) and best.auc >= other.auc
+    test = ttest_1samp(auc[best.method] - auc[other.method], 0)
+    low, high = test.confidence_interval(0.95)
+    gap = other.against_best
+    assert (gap.low, gap.high, gap.p) == pytest.approx((low, high, test.pvalue))
+    low, high = ttest_1samp(auc[best.method], 0).confidence_interval(0.95)
+    assert (best.low, best.high) == pytest.approx((max(low, 0), min(high, 1)))
+
+
+def line(method, auc, seconds, low=None):
+    """A line whose distance to the best has this lower end."""
+    gap = None if low is None else Verdict(4, 3, 4, 3, 0.03, low, 0.06 - low)
+    return bench.Line(method, auc, 0.8, 1.0, seconds, 4, gap)
+
+
+@pytest.mark.parametrize(
+    ("lines", "begins"),
+    [
+        ([line("auto", 0.9, 40), line("knn", 0.87, 1, low=0.01)], "Take auto: mean AUC 0.900"),
+        ([line("auto", 0.9, 40), line("knn", 0.87, 1, low=-0.01)], "Take knn (1.0 s): auto has the highest mean AUC"),
+        ([line("knn", 0.9, 1), line("auto", 0.87, 40, low=-0.01)], "Take knn: mean AUC 0.900"),
+        ([line("auto", 0.9, 40)], "Take auto: mean AUC 0.900"),
+        ([line("auto", 0.9, 40), line("knn", 0.87, 1, low=math.nan)], "Take knn (1.0 s): auto has"),
+    ],
+)
+def test_advice_is_the_cheapest_that_is_not_clearly_worse(lines, begins):
+    """The best, unless a cheaper one's distance to it may be zero."""
+    assert bench.advice(lines, 4, 3).startswith(begins)
+
+
+def test_table_json_and_page_agree(three, tmp_path, capsys, here):
+    """The command prints the advice; CSV and JSON hold the figures; the page names every method and class."""
+    where = ["-o", tmp_path / "out", "--runs", tmp_path / "runs", "--workers", 1]
+    argv = ["bench", "detect", three, "--methods", "knn", "--methods", "lof", "--seeds", 2, *where]
+    code, said, err = call(capsys, *argv)
+    assert code == 0, err
+    record = files.read_json(tmp_path / "out" / "bench-detect.json")
+    assert record["advice"] in said and record["classes"] == list(NAMES) and record["seeds"] == 2
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "bench-detect.csv").read_text())))
+    assert len(rows) == 3 * 2 * 2
+    for entry in record["methods"]:
+        mine = [float(row["auc"]) for row in rows if row["method"] == entry["method"]]
+        assert entry["auc"] == pytest.approx(np.mean(mine), abs=1e-4) and entry["trials"] == 6
+    page = (tmp_path / "out" / "bench-detect.html").read_text()
+    assert all(f"<td>{name}</td>" in page for name in (*NAMES, "knn", "lof")) and "http" not in page
+
+
+def test_a_method_that_cannot_be_measured_is_said_and_left_out(tmp_path, here):
+    """On vectors rotation fails with its own sentence, once; kNN is measured."""
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "v.npz", images=random.random((90, 5), np.float32), labels=np.repeat(NAMES, 30))
+    warned = []
+    found = measured(str(tmp_path / "v.npz"), tmp_path, methods=("knn", "rotation"), settings={}, warn=warned.append)
+    assert [found_line.method for found_line in found.lines] == ["knn"]
+    assert len(warned) == 1 and "trainings that failed: 3 (rotation): rotation takes images" in warned[0]
+
+
+def test_bad_input_is_one_line(three, tmp_path, capsys):
+    """One class, an unknown method, and a place inside the data are refused before anything is trained."""
+    np.savez(tmp_path / "one.npz", images=np.zeros((9, 8, 8), np.uint8), labels=np.repeat("a", 9))
+    with pytest.raises(DataError, match="has 1 class; two or more"):
+        measured(str(tmp_path / "one.npz"), tmp_path)
+    with pytest.raises(UsageError, match="no method knm; there are anogan"):
+        measured(three, tmp_path, methods=("knm",))
+    assert call(capsys, "bench", "detect", "nowhere", "-o", tmp_path / "o")[0] == 3
+    assert not (tmp_path / "runs").exists() and not (tmp_path / "out").exists()

@@ -1,0 +1,165 @@
+"""Joined detectors: the softmax regression is scikit-learn's, the score is the most likely class's, bits do not move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from lookalike.baselines.knn import KNN
+from lookalike.use.openset import OpenSet
+from lookalike.use.scale import Scale
+from lookalike.use.score import Scores
+
+
+@dataclass(frozen=True)
+class Told:
+    """A detector whose score is one entry of the vector, and whose nearest image is a constant."""
+
+    entry: int
+    offers: bool = True
+    kind = "told"
+
+    def score(self, pixels: Any) -> Scores:
+        """The entry."""
+        nearest = np.full((len(pixels), 1, 2, 2), self.entry, np.uint8) if self.offers else None
+        return Scores(pixels[:, self.entry].astype(np.float64), {}, nearest)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """One that tells which detector it is."""
+        return {"entry": torch.tensor(self.entry)}
+
+    def facts(self) -> dict[str, Any]:
+        """The same as a setting."""
+        return {"entry": self.entry}
+
+
+def held(k, each=40, seed=0):
+    """Scores (N, k) of held-out images, lowest for the own class but overlapping, each detector in its own unit."""
+    random = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(k), each)
+    scores = random.normal(0, 1, (k * each, k)) + 2 * (labels[:, None] != np.arange(k))
+    return (scores * 10.0 ** (np.arange(k) % 5) + 5).astype(np.float32), labels
+
+
+def joined(k, **changes):
+    """(open set of k detectors, the held-out scores, their labels)."""
+    scores, labels = held(k, **changes)
+    return OpenSet.fit({f"class {i}": Told(i) for i in range(k)}, scores, labels), scores, labels
+
+
+def scaled(scores, labels):
+    """(N, k) held-out scores on the scale of each detector's own class, by numpy's quantiles."""
+    columns = []
+    for i, column in enumerate(scores.astype(np.float64).T):
+        middle, high = np.quantile(column[labels == i], (0.5, 0.84))
+        away = (column - middle) / (high - middle)
+        columns.append(np.sign(away) * np.log(1 + np.abs(away)))
+    return np.stack(columns, 1)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_probabilities_are_scikit_learns(k):
+    """Of two and of three classes they equal LogisticRegression's on the scaled scores; they sum to one."""
+    model, scores, labels = joined(k)
+    x = scaled(scores, labels)
+    wanted = LogisticRegression(max_iter=1000).fit(x, labels).predict_proba(x)
+    said = model.score(scores)
+    assert said.classes == pytest.approx(wanted, abs=1e-9)
+    assert said.classes.sum(1) == pytest.approx(np.ones(len(labels)), abs=1e-12)
+    assert model.weights.shape == (k, k) and model.biases.shape == (k,)
+    assert np.mean(said.classes.argmax(1) == labels) > 0.8
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_score_is_that_of_the_most_likely_class(k):
+    """Score and nearest image are the most likely class's own; the parts are all classes' scaled scores by name."""
+    model, scores, labels = joined(k)
+    said, x = model.score(scores), scaled(scores, labels)
+    likely = said.classes.argmax(1)
+    assert set(likely.tolist()) == set(range(k))
+    assert said.score == pytest.approx(x[np.arange(len(x)), likely], abs=1e-9)
+    assert list(said.parts) == [f"as class {i}" for i in range(k)]
+    for i, part in enumerate(said.parts.values()):
+        assert part == pytest.approx(x[:, i], abs=1e-9)
+    assert said.nearest[:, 0, 0, 0].tolist() == likely.tolist()
+
+
+def test_what_only_some_detectors_offer_is_not_shown():
+    """Without a nearest image of each class there is none."""
+    scores, labels = held(2)
+    model = OpenSet.fit({"a": Told(0), "b": Told(1, offers=False)}, scores, labels)
+    assert model.score(scores).nearest is None
+
+
+@pytest.mark.parametrize("k", [2, 9, 40])
+def test_scores_do_not_depend_on_the_company(k):
+    """An image alone, among few, among many and in another order gets the same bits, whatever the number of classes."""
+    model, scores, _ = joined(k, each=8)
+    whole, order = model.score(scores), np.random.default_rng(1).permutation(len(scores))
+    for rows in (order, order[:7], order[:1], np.arange(1, len(scores), 2)):
+        said = model.score(scores[rows])
+        assert np.array_equal(said.score, whole.score[rows])
+        assert np.array_equal(said.classes, whole.classes[rows])
+
+
+def test_far_scores_give_finite_probabilities():
+    """Scores beyond all that was held out neither overflow nor divide by zero."""
+    model, scores, _ = joined(3)
+    said = model.score(np.array([[1e38, -1e38, 0], [1e38, 1e38, 1e38]], np.float32))
+    assert np.isfinite(said.classes).all() and np.isfinite(said.score).all()
+    assert said.classes[0].argmax() == 1
+    assert said.score[1] > model.score(scores).score.max()
+
+
+def test_each_scale_is_of_the_own_class_alone():
+    """Scores that a detector gives to images of other classes do not move its scale."""
+    model, scores, labels = joined(3)
+    assert model.scales == [Scale.of(scores[labels == i, i].astype(np.float64)) for i in range(3)]
+    changed = np.where(labels[:, None] == np.arange(3), scores, scores + 1000)
+    assert OpenSet.fit(model.members, changed.astype(np.float32), labels).scales == model.scales
+
+
+def test_what_is_stored_are_the_members_and_the_regression():
+    """Tensors stand under the class's number; facts hold the members' in order, their kind, and the scales."""
+    model, _, _ = joined(3)
+    tensors = model.tensors()
+    assert set(tensors) == {"weights", "biases", "0.entry", "1.entry", "2.entry"}
+    assert [tensors[f"{i}.entry"].item() for i in range(3)] == [0, 1, 2]
+    assert np.array_equal(tensors["weights"].numpy(), model.weights) and tensors["weights"].dtype == torch.float64
+    assert np.array_equal(tensors["biases"].numpy(), model.biases)
+    assert model.facts() == {
+        "kind": "told",
+        "members": [{"entry": i} for i in range(3)],
+        "scales": [scale.json() for scale in model.scales],
+    }
+
+
+def test_classes_that_one_detector_confuses_are_told_apart_by_the_other():
+    """A detector that is blind to its own class leaves the verdict to the one that sees: that gets the weight."""
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 100)
+    scores = np.stack([random.normal(size=200), random.normal(size=200) + 6 * (labels == 0)], 1).astype(np.float32)
+    model = OpenSet.fit({"blind": Told(0), "sees": Told(1)}, scores, labels)
+    assert np.mean(model.score(scores).classes.argmax(1) == labels) > 0.98
+    assert np.abs(model.weights[1]).tolist()[1] > 3 * np.abs(model.weights[1]).tolist()[0]
+
+
+def test_detectors_of_the_package_are_joined():
+    """Nearest neighbours of three blobs: each blob is told from the others, and a fourth scores above all of them."""
+    random = np.random.default_rng(0)
+
+    def blob(i, n):
+        return (random.normal(size=(n, 4)) + 8 * np.eye(4)[i]).astype(np.float32)
+
+    members = {f"{i}": KNN.fit(blob(i, 40), 0) for i in range(3)}
+    labels = np.repeat([0, 1, 2], 30)
+    model = OpenSet.fit(members, np.concatenate([blob(i, 30) for i in range(3)]), labels)
+    known, unknown = model.score(np.concatenate([blob(i, 30) for i in range(3)])), model.score(blob(3, 30))
+    assert known.classes.argmax(1).tolist() == labels.tolist()
+    assert unknown.score.min() > np.quantile(known.score, 0.95)
+    assert known.nearest is None
