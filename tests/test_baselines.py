@@ -357,7 +357,7 @@ def test_auto_refuses_a_forged_scale(scale):
     """A scale that is not a middle and a positive spread is refused by the vote's name."""
     detector = Auto.fit(vectors(20), 0)
     forged = detector.facts() | {"scales": detector.facts()["scales"] | {"lof": scale}}
-    with pytest.raises(ModelError, match=r"^auto scales lof by "):
+    with pytest.raises(ModelError, match=r"^auto's lof is scaled by "):
         Auto.restore(detector.tensors(), forged, (7,))
 
 

@@ -167,7 +167,7 @@ def test_vectors_are_refused():
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_the_command_refuses_vectors_in_one_line(name, tmp_path, capsys):
     """`lookalike train` on vectors exits with 2, before a folder is made."""
-    x = np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32)
+    x = np.random.default_rng(0).uniform(-1, 1, (120, 5)).astype(np.float32)
     np.savez(tmp_path / "x.npz", images=x, labels=np.repeat(["a", "b"], 60))
     argv = ["train", tmp_path / "x.npz", "-o", tmp_path / "run", "--known", "a,b", "--method", name, "--threads", "1"]
     line = assert_clean_failure(capsys, argv, 2, f"{name} takes images, not vectors of 5 entries", kept=tmp_path)

@@ -340,7 +340,7 @@ def test_a_bug_of_ours_says_so_and_debug_shows_where(capsys, monkeypatch):
 
 
 def test_known_takes_commas_repetition_and_a_name_with_a_comma(tmp_path, capsys):
-    """--known 3,5 and --known 3 --known 5 are the same run but for the spelling; a class "a,b" can be named."""
+    """--known 3,5 and --known 3 --known 5 give the same model of two classes; a class "a,b" can be named."""
     import numpy as np
 
     images = np.random.default_rng(0).integers(0, 256, (240, 8, 8), dtype=np.uint8)
@@ -361,6 +361,7 @@ def test_known_takes_commas_repetition_and_a_name_with_a_comma(tmp_path, capsys)
     assert (tmp_path / "commas" / "model.safetensors").read_bytes() == (
         tmp_path / "twice" / "model.safetensors"
     ).read_bytes()
+    assert sorted(path.name for path in (tmp_path / "twice" / "classes").iterdir()) == ["3", "5"]
 
 
 def test_the_tiny_settings_are_what_the_tests_say():

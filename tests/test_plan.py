@@ -13,11 +13,13 @@ from tiny import settings
 from lookalike import plan as plans
 from lookalike.data import Images, read, split
 from lookalike.errors import DataError, UsageError
+from lookalike.gan import GAN
 from lookalike.latents import Normal, Uniform
 from lookalike.losses import Hinge, Minimax
 from lookalike.method import Adam
 from lookalike.methods import NETS
 from lookalike.methods.vtgan import Noised
+from lookalike.record import open_choices
 from lookalike.settings import PRESETS, train_settings
 from lookalike.use.invert import Search
 
@@ -88,16 +90,17 @@ def test_a_rectangle_keeps_its_aspect(tmp_path):
 
 
 def test_parts_are_those_of_the_split():
-    """Known images train and calibrate, against images come from the training part alone, no image is in two."""
+    """Known images train and are held out, against images come from the training part alone, no image is in two."""
     plan = make(method="mcgan", known=("3", "5"))
     parts = split(plan.images, test=0.2, calibration=0.2, seed=0)
     names = np.array(plan.images.classes)[plan.images.labels]
     known = np.isin(names, ["3", "5"])
     assert plan.train.tolist() == [i for i in parts.train if known[i]]
-    assert plan.calibration.tolist() == [i for i in parts.calibration if known[i]]
+    assert sorted([*plan.calibration, *plan.deciding]) == [i for i in parts.calibration if known[i]]
     assert plan.against.tolist() == [i for i in parts.train if names[i] == "8"]
     keys = [set(part) for part in plan.keys().values()]
     assert not keys[0] & keys[1] and not keys[0] & keys[2] and not keys[1] & keys[2]
+    assert set(plan.keys()["calibration"]) == {plan.images.keys[i] for i in parts.calibration if known[i]}
 
 
 @pytest.mark.parametrize(
@@ -164,7 +167,7 @@ def test_vectors_train_on_an_mlp_of_the_width_that_was_given():
 
 def test_open_choices_name_what_the_papers_leave_open():
     """The report's list follows the settings."""
-    said = plans.open_choices(make(method="vtgan", lam=0.5, loss="saturating", ema=0.9, d_steps=2))
+    said = open_choices(make(method="vtgan", lam=0.5, loss="saturating", ema=0.9, d_steps=2))
     assert said["V(x)"].startswith("lambda 0.5, sum")
     assert said["averaged generator"] == "decay min(0.9, (1 + t) / (10 + t)) at step t"
     assert said["D updates per G update"] == 2
@@ -172,7 +175,9 @@ def test_open_choices_name_what_the_papers_leave_open():
     assert "z 400 entries, standard normal" in said["weak twin 1"]
     assert said["game"] == "minimax, G's loss log(1 - D(G(z)))"
     assert said["initial weights"] == "N(0, 0.02), biases 0"
-    assert set(plans.open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}
+    assert set(open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}
+    joined = open_choices(make(method="knn", known=("3", "5")))["known classes"]
+    assert joined == "2, a detector each, joined by softmax regression on 30 held-out images"
 
 
 @pytest.mark.parametrize(
@@ -225,3 +230,140 @@ def test_the_order_of_the_images_does_not_matter():
     }
     changed = dataclasses.replace(plain, pixels=plain.pixels ^ 1)
     assert make(changed).data_digest() != plan.data_digest()
+
+
+# --- several known classes
+
+
+def test_half_of_what_is_held_out_of_each_class_joins_them_and_the_rest_sets_the_threshold():
+    """Of every class every second held-out image decides; both halves together are the calibration part."""
+    plan = make(images(names=("a", "b", "c"), each=130), known=("c", "a"), method="knn")
+    labels = plan.images.labels
+    assert not plan.shares_held and not set(plan.deciding.tolist()) & set(plan.calibration.tolist())
+    held = split(plan.images, test=0.2, calibration=0.2, seed=0).calibration
+    for number in (0, 2):
+        mine = held[labels[held] == number]
+        ranked = sorted(mine.tolist(), key=lambda row: plan.images.keys[row])
+        assert plan.deciding[labels[plan.deciding] == number].tolist() == sorted(ranked[::2])
+        assert plan.calibration[labels[plan.calibration] == number].tolist() == sorted(ranked[1::2])
+    assert set(labels[plan.deciding].tolist()) == {0, 2}
+
+
+def test_copies_of_an_image_never_both_decide_and_set_the_threshold():
+    """Images that stand twice in a class, or in two known classes, go as one to either half."""
+    plain = images(names=("a", "b"), each=120)
+    pixels = np.concatenate([plain.pixels, plain.pixels[:90], plain.pixels[30:200]])
+    labels = np.concatenate([plain.labels, plain.labels[:90], 1 - plain.labels[30:200]])
+    doubled = Images(pixels, labels, plain.classes, tuple(f"{i:05d}" for i in range(len(labels))))
+    plan = make(doubled, known=("a", "b"), method="knn")
+    halves = [{doubled.keys[i] for i in rows} for rows in (plan.deciding, plan.calibration)]
+    assert not plan.shares_held and not halves[0] & halves[1]
+    assert len(plan.deciding) > len(halves[0]) > 10  # copies were held out
+
+
+def test_the_order_of_the_images_does_not_matter_to_the_halves():
+    """Shuffled images give the same content that joins, and the same that sets the threshold."""
+    plain = images(names=("a", "b"), each=130)
+    shuffled = plain.select(np.random.default_rng(0).permutation(len(plain)))
+    one, two = (make(data, known=("b", "a"), method="knn") for data in (plain, shuffled))
+    for part in ("deciding", "calibration"):
+        assert {one.images.keys[i] for i in getattr(one, part)} == {two.images.keys[i] for i in getattr(two, part)}
+
+
+def test_few_held_out_images_do_both():
+    """Where half of them cannot promise so few false alarms, all join and all set the threshold: 38 and 39 of 40."""
+    for each, allowed, shares in ((130, 0.05, False), (100, 0.05, True), (100, 0.1, False)):
+        plan = make(images(names=("a", "b"), each=each), known=("a", "b"), method="knn", false_alarms=allowed)
+        held = split(plan.images, test=0.2, calibration=0.2, seed=0).calibration
+        assert plan.shares_held is shares
+        if shares:
+            assert plan.deciding.tolist() == plan.calibration.tolist() == held.tolist()
+
+
+def test_one_known_class_and_classifiers_join_nothing():
+    """Nothing held out joins a single class, or a network that tells all classes at once."""
+    data = images(names=("a", "b"), each=130)
+    held = split(data, test=0.2, calibration=0.2, seed=0).calibration
+    assert make(data, known=("a",), method="knn").deciding.tolist() == []
+    plan = make(data, known=("a", "b"), method="cnn")
+    assert (plan.deciding.tolist(), plan.calibration.tolist()) == ([], held.tolist())
+
+
+def test_rows_are_numbered_by_the_order_in_which_classes_are_known():
+    """Class c, named first, has number 0."""
+    plan = make(images(names=("a", "b", "c"), each=130), known=("c", "a"), method="knn")
+    names = [plan.images.classes[label] for label in plan.images.labels[plan.train]]
+    assert plan.numbered(plan.train).tolist() == [{"c": 0, "a": 1}[name] for name in names]
+
+
+def test_the_part_of_one_class_trains_on_it_against_the_training_images_of_the_others():
+    """mcgan's b learns against the training images of a and c, and of --against d; nothing held out is among them."""
+    data = images(names=("a", "b", "c", "d", "e"), each=130)
+    plan = make(data, known=("a", "b", "c"), method="mcgan", against=("d",))
+    only, parts = plan.only("b"), split(data, test=0.2, calibration=0.2, seed=0)
+    assert only.train.tolist() == [i for i in parts.train if data.labels[i] == 1]
+    assert only.against.tolist() == [i for i in parts.train if data.labels[i] in (0, 2, 3)]
+    assert (only.known, only.others) == (("b",), ("a", "c", "d"))
+    assert (only.settings.known, only.settings.against) == (("b",), ("a", "c", "d"))
+    assert torch.equal(only.source().others, torch.from_numpy(data.pixels[only.against]))
+    assert (plan.against.tolist(), plan.others) == ([i for i in parts.train if data.labels[i] == 3], ("d",))
+
+
+@pytest.mark.parametrize("method", ["anogan", "vtgan", "knn"])
+def test_the_part_of_one_class_of_other_methods_sees_no_other(method):
+    """Only mcgan's detectors see images of the other known classes."""
+    only = make(images(names=("a", "b")), known=("a", "b"), method=method, false_alarms=0.2).only("a")
+    assert (only.against.tolist(), only.others, only.settings.against) == ([], (), ())
+    assert only.source().others is None and set(only.images.labels[only.train].tolist()) == {0}
+
+
+@pytest.mark.parametrize(("known", "shown"), [(2, 600), (10, 600), (11, 545), (12, 500), (20, 300)])
+def test_beyond_ten_classes_the_images_shown_are_shared(known, shown):
+    """Up to ten classes each GAN is shown all of --images; more share ten times as many."""
+    data = images(names=tuple(f"c{i:02d}" for i in range(known)), each=20)
+    plan = make(data, known=data.classes, images=600)
+    assert plan.shown == plan.only("c01").settings.images == shown
+    assert f"{shown} images shown" in open_choices(plan)["G's optimiser"]
+
+
+def test_the_images_shown_never_end_at_none():
+    """Even one image in all is one image for each of thirty classes."""
+    data = images(names=tuple(f"c{i:02d}" for i in range(30)), each=20)
+    assert make(data, known=data.classes, images=1).only("c01").settings.images == 1
+
+
+@pytest.mark.parametrize("method", ["knn", "cnn"])
+def test_B5_each_of_several_known_classes_needs_images_of_its_own(method):
+    """A class with two images, of which none is held out, is refused by name with what is needed."""
+    plain = images(names=("a", "b", "few"), each=130)
+    with pytest.raises(DataError) as error:
+        make(plain.select(np.arange(262)), known=("a", "b", "few"), method=method)
+    assert str(error.value) == (
+        "known class few has 2 images to train on and 0 held out; 2 and 1 are needed of each of several known "
+        "classes; add images or leave it out"
+    )
+
+
+def test_a_known_class_called_unknown_is_refused_where_it_would_be_a_verdict():
+    """Beside other known classes the name would mean both; alone it means nothing."""
+    data = images(names=("a", "unknown"), each=130)
+    with pytest.raises(DataError, match=r"^a known class is called unknown, .*; rename it$"):
+        make(data, known=("a", "unknown"), method="knn")
+    assert make(data, known=("unknown",), method="knn").known == ("unknown",)
+
+
+def test_more_gans_than_a_file_holds_are_refused_before_training(monkeypatch):
+    """The line says how many known classes one model of this method holds at most; so many are taken."""
+    data = images(names=tuple("abcd"), each=130)
+    tensors = len(GAN(make(data, known=("a",)).method, (1, 8, 8), ema=0.5).state(training=False))
+    monkeypatch.setattr(plans, "TENSOR_LIMIT", 3 * tensors + 1)
+    assert make(data, known=("a", "b", "c"), ema=0.5).known == ("a", "b", "c")
+    with pytest.raises(UsageError, match=r"^4 known classes are more than a model of anogan holds, 3 at most; name f"):
+        make(data, known=("a", "b", "c", "d"), ema=0.5)
+
+
+def test_a_hundred_classes_fit_into_one_model_under_each_preset():
+    """With the averaged generator of the presets a hundred GANs stay below the number of tensors of one file."""
+    data = images(names=tuple(f"c{i:02d}" for i in range(100)), each=10)
+    for preset in PRESETS:
+        assert len(make(data, known=data.classes, method="vtgan", preset=preset, width=None).known) == 100

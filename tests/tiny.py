@@ -11,7 +11,10 @@ SETTINGS: dict[str, Any] = {
     "known": ("3",), "size": "8,8", "width": 4, "z": 8, "images": 256, "batch": 64, "search_steps": 5, "threads": 1,
 }  # fmt: skip
 AGAINST = {"mcgan": ("8",)}
-PROGRESS = re.compile(r"(reading|training|calibrating|scoring|scoring known|scoring unknown)(: \d+ images)?\n")
+PROGRESS = re.compile(
+    r"(reading|(.{1,200}: )?training|joining the classes|calibrating|scoring|scoring known|scoring unknown)"
+    r"(: \d+ images)?\n"
+)
 
 
 def settings(method: str = "anogan", **changes: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from lookalike import files
@@ -96,6 +97,7 @@ class Unseen:
     score: Floats  # (N,)
     p_value: Floats  # (N,)
     seconds: float  # for all of them
+    label: npt.NDArray[np.int64]  # (N,) number of the most likely known class, were the image of one
 
 
 def side_by_side(
@@ -154,8 +156,10 @@ def perform(job: Job, runs: Path, command: str = "") -> None:
         began = time.monotonic()
         said = [model.score(chosen[i : i + BLOCK]) for i in range(0, len(chosen), BLOCK)]
         out = BytesIO()
+        label = [np.zeros(len(s.score), np.int64) if s.classes is None else s.classes.argmax(1) for s in said]
         np.savez(
             out,
+            label=np.concatenate(label),
             score=np.concatenate([s.score for s in said]),
             p_value=np.concatenate([s.p_value for s in said]),
             seconds=time.monotonic() - began,
@@ -169,7 +173,8 @@ def found(job: Job, runs: Path, name: str, part: str = UNSEEN) -> Unseen:
     path = _score_file(job.folder(runs), part, name)
     try:
         with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            return Unseen(arrays["score"], arrays["p_value"], float(arrays["seconds"]))
+            label = arrays["label"] if "label" in arrays else np.zeros(len(arrays["score"]), np.int64)
+            return Unseen(arrays["score"], arrays["p_value"], float(arrays["seconds"]), label)
     except (OSError, ValueError, LookupError, EOFError, BadZipFile) as error:
         raise ModelError(
             f"{show(path)} holds no scores: {show(error)}; if it is there remove it, and run the same command again"

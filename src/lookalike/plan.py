@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from lookalike.baselines import CLASSIFIERS
+from lookalike.baselines.networks import need_images
 from lookalike.checkpoint import TENSOR_LIMIT
 from lookalike.data import Images, aspect_size, read, split
 from lookalike.data.sources import open_source
@@ -198,6 +199,8 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     if len(plan.train) < 2 or (others and len(plan.against) < 2):
         role, names = ("known", known) if len(plan.train) < 2 else ("against", others)
         raise DataError(f"{role} {show(', '.join(names))}: fewer than 2 images are left to train on; add images")
+    if settings.method in CLASSIFIERS:
+        need_images(images.shape, settings.method)
     if len(known) > 1:
         _check_each(plan, deciding if joins else held)
     elif settings.method in CLASSIFIERS:

@@ -14,7 +14,10 @@ from lookalike.tables.table import Row
 
 def said(**scores):
     """What one training's detector found of each class."""
-    return {name: Unseen(np.array(of, np.float64), np.ones(len(of)), 1.0) for name, of in scores.items()}
+    return {
+        name: Unseen(np.array(of, np.float64), np.ones(len(of)), 1.0, np.zeros(len(of), np.int64))
+        for name, of in scores.items()
+    }
 
 
 OF_A = said(A=[1, 2, 4.5, 9], B=[4, 5, 6, 7], U=[6, 8, 9, 10])
@@ -37,6 +40,28 @@ def test_the_two_steps_by_hand(known, scores):
     assert two_steps(Row("mnist", known, "U"), scores) == {
         name: pytest.approx(value) for name, value in BY_HAND.items()
     }
+
+
+def test_one_detector_of_both_classes_by_hand():
+    """The paper's thresholds on its own score; which class is what it says itself."""
+    both = {
+        "A": Unseen(np.array([1.0, 2, 3, 8]), np.ones(4), 1.0, np.array([0, 0, 1, 1])),
+        "B": Unseen(np.array([1.5, 2.5, 3.5, 9]), np.ones(4), 1.0, np.array([1, 1, 0, 1])),
+        "U": Unseen(np.array([3.2, 7, 10, 11]), np.ones(4), 1.0, np.array([0, 1, 0, 1])),
+    }
+    # the eighth of twelve scores is 7: A 1 2 3 and B 1.5 2.5 3.5 pass, of U 10 and 11 do not
+    assert two_steps(Row("mnist", ("A", "B"), "U"), (both,)) == {
+        "unknown_vs_known": pytest.approx((6 + 2) / 12),
+        "known_vs_known": pytest.approx(4 / 6),
+        "unknown_vs_known_auc": pytest.approx((5 + 6 + 8 + 8) / 32),
+        "known_vs_known_all": pytest.approx(5 / 8),
+    }
+
+
+def test_ours_train_once_on_both_known_classes():
+    """Methods that the paper does not have get one training on both classes, and nothing of the unknown."""
+    (job,) = each_against_the_other(Row("mnist", ("3", "8"), "9"), "auto", Job("mnist-5k", (), "", 2))
+    assert job == Job("mnist-5k", ("3", "8"), "auto", 2, unseen=("3", "8", "9"))
 
 
 def test_the_better_detector_decides():

@@ -13,7 +13,7 @@ from lookalike.tables.vtgan import ROWS, one_auc
 
 def unseen(*scores):
     """What a job found, with no p-values that matter."""
-    return Unseen(np.array(scores, np.float64), np.ones(len(scores)), 1.0)
+    return Unseen(np.array(scores, np.float64), np.ones(len(scores)), 1.0, np.zeros(len(scores), np.int64))
 
 
 def test_one_auc_is_sklearns():

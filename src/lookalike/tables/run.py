@@ -20,7 +20,6 @@ from lookalike.tables import claims
 from lookalike.tables.table import Row, Table, printed
 
 DATA = {"mnist": "mnist-5k", "fashion-mnist": "fashion-mnist"}
-EXTRAS = ("knn", "pca", "lof", "rotation", "auto")
 COLUMNS = (
     *("paper", "table", "dataset", "known", "unknown", "method", "metric"),
     *("printed", "mean", "sd", "seeds", "seconds", "command"),
@@ -62,7 +61,7 @@ def run(
     preset, seeds
         `small` or `paper`; seeds 0 to `seeds` - 1.
     rows, methods
-        Some of them, as the table names them; empty: all rows, all methods of the paper and EXTRAS.
+        Some of them, as the table names them; empty: all rows, the paper's methods and the table's extras.
     data : mapping
         The paper's name of a data set -> what to read.
     runs, out : Path
@@ -84,7 +83,7 @@ def run(
     """
     chosen = _chosen([str(row) for row in table.rows], rows, "row", table.name)
     names = _chosen([*table.methods, *METHODS, *BASELINES], methods, "method", table.name) if methods else ()
-    names = names or (*table.methods, *(name for name in EXTRAS if name not in table.methods))
+    names = names or (*table.methods, *(name for name in table.extras if name not in table.methods))
     cells = [
         Cell(row, name, seed, _trainings(table, row, name, seed, preset, data))
         for seed in range(seeds)

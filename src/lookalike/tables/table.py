@@ -46,6 +46,8 @@ class Table:
         (row, our method, base job) -> the trainings of one cell; the base has data, seed and preset.
     measure : callable
         (row, each training's scores) -> figure name -> value.
+    extras : tuple of str
+        Further methods of ours that are measured unless some are chosen.
     claims : tuple of Claim
         What the paper says of its methods.
     """
@@ -58,6 +60,7 @@ class Table:
     figures: tuple[str, ...]
     jobs: Callable[[Row, str, Job], tuple[Job, ...]]
     measure: Callable[[Row, Sequence[Scores]], dict[str, float]]
+    extras: tuple[str, ...] = ("knn", "pca", "lof", "rotation", "auto")
     claims: tuple[Claim, ...] = ()
 
     @property
