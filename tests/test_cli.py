@@ -34,7 +34,16 @@ def test_each_command_has_help(name, capsys):
     assert f"lookalike {name}" in said
     assert cli.COMMANDS[name].split(" ")[0] in said
     assert ("--false-alarms" in said) == (name == "train")
-    assert "--json" in said
+    assert ("--json" in said) == (name != "bench")  # it holds commands
+
+
+@pytest.mark.parametrize("name", cli.BENCHES)
+def test_each_benchmark_has_help(name, capsys):
+    """--help of a command below bench names it, its sentence and its settings."""
+    code, said, err = call(capsys, "bench", name, "--help")
+    assert (code, err) == (0, "")
+    assert f"lookalike bench {name}" in said and "--json" in said and "--methods" in said
+    assert cli.BENCHES[name].split("?")[0] in said
 
 
 def test_help_lists_all_commands(capsys):

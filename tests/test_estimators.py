@@ -17,13 +17,18 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import lookalike
-from lookalike.baselines import BASELINES
+from lookalike.baselines import BASELINES, classifier
 from lookalike.errors import DataError, LookalikeError, UsageError
-from lookalike.estimators import LookalikeDetector
+from lookalike.estimators import LookalikeDetector, OpenSetClassifier
 from lookalike.metrics.auc import auc
 
 VECTORS = ("knn", "pca", "lof")  # quick ones that take vectors
 QUICK = {"images": 64, "batch": 8, "width": 1, "z": 4, "search_steps": 3, "search_batch": 32, "patience": 2}
+HASTY = QUICK | {"images": 8, "search_steps": 1}
+LEARNT = {
+    "images": 640, "batch": 32, "width": 8, "z": 4, "lr": 0.02, "ema": 0.0, "search_steps": 10, "search_lr": 0.2,
+    "search_batch": 64, "patience": 3,
+}  # fmt: skip
 
 
 def checks():
@@ -31,6 +36,11 @@ def checks():
     for method in VECTORS:
         yield from estimator_checks_generator(LookalikeDetector(method))
     yield from estimator_checks_generator(LookalikeDetector("anogan", settings=QUICK))
+    for method in ("knn", "mahalanobis"):  # on the checks' two features 32 principal components leave no error
+        yield from estimator_checks_generator(OpenSetClassifier(method))
+    for _, check in estimator_checks_generator(OpenSetClassifier("anogan")):
+        learns = _name(check) == "check_classifiers_train"  # asks for an accuracy of 0.83
+        yield OpenSetClassifier("anogan", settings=LEARNT if learns else HASTY), check
 
 
 def _name(part):
@@ -186,3 +196,142 @@ def test_other_shapes_are_refused(digits):
         LookalikeDetector("knn").fit(images.reshape(-1, 8, 4, 2))
     with pytest.raises(UsageError, match="leave it out"):
         LookalikeDetector("knn", image_shape=(8, 8)).fit(images)
+
+
+# --- the classifier that can say "none of these"
+
+
+@pytest.fixture(scope="module")
+def three(digits):
+    """(X, y) of digits 3, 5 and 8 to fit on, and (X, y) of all digits that were not fitted."""
+    X, y = digits
+    fitted = np.isin(y, [3, 5, 8]) & (np.arange(len(y)) % 3 > 0)
+    return X[fitted], y[fitted], X[~fitted], y[~fitted]
+
+
+def test_the_classifier_tells_known_classes_apart_and_others_unknown(three):
+    """Of unseen digits nearly all known ones are named right, and other digits are mostly given the unknown label."""
+    X, y, asked, true = three
+    fitted = OpenSetClassifier("knn", unknown_label=-1, random_state=0).fit(X, y)
+    known, said = np.isin(true, [3, 5, 8]), fitted.predict(asked)
+    assert fitted.classes_.tolist() == [3, 5, 8] and said.dtype == fitted.classes_.dtype
+    assert np.mean(said[known] == true[known]) > 0.85 and np.mean(said[~known] == -1) > 0.6
+    assert set(said.tolist()) == {-1, 3, 5, 8}
+
+
+@pytest.mark.parametrize("method", ["knn", "cnn"])
+def test_the_unknown_label_stands_exactly_where_flagged(method, three, monkeypatch):
+    """predict is unknown_label where verdicts() flags, else the class of the greatest probability; rows sum to one."""
+    monkeypatch.setattr(classifier, "STEPS", 20)
+    X, y, asked, _ = three
+    fitted = OpenSetClassifier(method, unknown_label=-1, image_shape=(8, 8), random_state=0).fit(X, y)
+    verdicts, said, shares = fitted.verdicts(asked), fitted.predict(asked), fitted.predict_proba(asked)
+    assert 0 < verdicts.flagged.sum() < len(asked)
+    assert np.array_equal(said == -1, verdicts.flagged)
+    likely = fitted.classes_[shares.argmax(1)]
+    assert np.array_equal(said[~verdicts.flagged], likely[~verdicts.flagged])
+    assert shares.shape == (len(asked), 3) and shares.sum(1) == pytest.approx(np.ones(len(asked)), abs=1e-9)
+    assert np.array_equal(verdicts.flagged, verdicts.score > -fitted.offset_)
+    assert np.array_equal(-verdicts.score, fitted.score_samples(asked))
+    never = OpenSetClassifier(method, image_shape=(8, 8), random_state=0).fit(X, y)
+    assert np.array_equal(never.predict(asked), likely)
+
+
+def test_labels_that_are_text(three):
+    """Text labels come back as text; a longer unknown label is not cut."""
+    X, y, asked, _ = three
+    names = np.array(["", "", "", "Tee", "", "Bag", "", "", "Hat"])[y]
+    fitted = OpenSetClassifier("knn", unknown_label="unknown", random_state=0).fit(X, names)
+    assert fitted.classes_.tolist() == ["Bag", "Hat", "Tee"]
+    said = fitted.predict(asked)
+    assert set(said.tolist()) == {"Bag", "Hat", "Tee", "unknown"}
+    assert np.array_equal(said == "unknown", fitted.verdicts(asked).flagged)
+    numbers = OpenSetClassifier("knn", unknown_label=-1, random_state=0).fit(X, y).verdicts(asked).flagged
+    assert numbers.sum() == pytest.approx((said == "unknown").sum(), abs=40)
+    as_objects = OpenSetClassifier("knn", unknown_label="unknown", random_state=0).fit(X, names.astype(object))
+    assert as_objects.predict(asked).tolist() == said.tolist()
+
+
+def test_more_than_ten_classes_keep_their_order():
+    """Twelve blobs: probabilities and predictions stand under the labels of fit, though "class 10" sorts before 2."""
+    random = np.random.default_rng(0)
+    middles, y = random.uniform(-20, 20, (12, 4)), np.repeat(np.arange(12) * 7, 30)
+    X = middles[y // 7] + random.normal(size=(len(y), 4))
+    fitted = OpenSetClassifier("knn", random_state=0).fit(X, y)
+    assert np.mean(fitted.predict(X) == y) > 0.97
+    assert fitted.model_.classes["known"][10] == "class 10"
+
+
+def test_uint8_images_with_the_cnn(three, monkeypatch):
+    """(N, H, W) uint8 images train the cnn; it names unseen digits, and repeats to the bit under pickle."""
+    monkeypatch.setattr(classifier, "STEPS", 60)
+    X, y, asked, true = three
+    small, tests = (np.rint(rows / 16 * 255).astype(np.uint8).reshape(-1, 8, 8) for rows in (X, asked))
+    fitted = OpenSetClassifier("cnn", random_state=0).fit(small, y)
+    known = np.isin(true, [3, 5, 8])
+    assert fitted.shape_ == (8, 8, 1) and fitted.model_.detector.kind == "cnn"
+    assert np.mean(fitted.predict(tests[known]) == true[known]) > 0.9
+    twin = pickle.loads(pickle.dumps(fitted))
+    assert np.array_equal(twin.predict_proba(tests), fitted.predict_proba(tests))
+    with pytest.raises(UsageError, match="cnn takes images, not vectors of 64 entries"):
+        OpenSetClassifier("cnn").fit(X, y)
+
+
+def test_the_classifier_in_pipelines_and_searches(three):
+    """It works behind a scaler, in cross_val_score by its accuracy, and in GridSearchCV over its own parameters."""
+    X, y, asked, true = three
+    known = np.isin(true, [3, 5, 8])
+    pipeline = make_pipeline(StandardScaler(), OpenSetClassifier("mahalanobis", random_state=0)).fit(X, y)
+    assert pipeline.score(asked[known], true[known]) > 0.9
+    assert np.all(cross_val_score(OpenSetClassifier(random_state=0), X, y, cv=3) > 0.9)
+    search = GridSearchCV(OpenSetClassifier(random_state=0), {"method": ["knn", "pca"]}, cv=3).fit(X, y)
+    assert search.best_score_ > 0.9 and search.predict_proba(asked).shape == (len(asked), 3)
+
+
+def test_a_gan_of_each_class(three):
+    """mcgan needs no other class to be named: the known ones are each other's; pickled, it gives the same bits."""
+    X, y, asked, _ = three
+    fitted = OpenSetClassifier("mcgan", image_shape=(8, 8), settings=QUICK, random_state=0).fit(X, y)
+    assert [member.kind for member in fitted.model_.detector.members.values()] == ["gan"] * 3
+    twin = pickle.loads(pickle.dumps(fitted))
+    assert np.array_equal(twin.predict_proba(asked[:40]), fitted.predict_proba(asked[:40]))
+    assert np.array_equal(twin.score_samples(asked[:40]), fitted.score_samples(asked[:40]))
+
+
+def test_few_samples_of_several_classes_are_told(three):
+    """Too few held-out samples for the promise, and for both their uses, give a warning each."""
+    X, y, _, _ = three
+    few = np.concatenate([np.flatnonzero(y == label)[:20] for label in (3, 5, 8)])
+    with pytest.warns(UserWarning, match="held-out") as said:
+        OpenSetClassifier("knn", random_state=0).fit(X[few], y[few])
+    lines = [str(one.message) for one in said]
+    assert lines[0].startswith("12 held-out samples cannot promise 0.05 false alarms")
+    assert lines[1].startswith("12 held-out images both join the known classes and set the threshold")
+    assert len(lines) == 2
+
+
+UNFIT = {
+    "one class": ({}, lambda y: np.full(len(y), 3), "y holds one class only; give two or more"),
+    "a label as unknown": (
+        {"unknown_label": 5},
+        lambda y: y,
+        "unknown_label 5 is a label of y as well; choose another",
+    ),
+    "a text among numbers": ({"unknown_label": "none"}, lambda y: y, "'none' and the labels of y are not both numbers"),
+    "a number among texts": ({"unknown_label": -1}, lambda y: y.astype(str), "-1 and the labels of y are not both"),
+    "a class of one sample": ({}, lambda y: np.where(np.arange(len(y)) == 0, 99, y), "1 to train on, 0 held out"),
+    "infinity": ({}, lambda y: np.where(y == 3, np.inf, y), "^Input y contains infinity"),
+    "not a number": ({}, lambda y: np.where(y == 3, np.nan, y), "^Input y contains NaN"),
+    "none": ({}, lambda y: None, "requires y to be passed"),
+    "fewer labels": ({}, lambda y: y[:-1], "inconsistent numbers of samples"),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_what_the_classifier_cannot_fit_is_refused_in_one_line(case, three):
+    """One class, an unknown label that is one already or of another kind, a class too small, labels that do not fit."""
+    given, labels, words = UNFIT[case]
+    X, y, _, _ = three
+    with pytest.raises(ValueError, match=words) as error:
+        OpenSetClassifier("knn", random_state=0, **given).fit(X, labels(y))
+    assert "\n" not in str(error.value)

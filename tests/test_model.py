@@ -15,9 +15,10 @@ from lookalike.data import read
 from lookalike.errors import DataError, ModelError, UsageError
 from lookalike.gan import GAN
 from lookalike.methods import METHODS, stored
-from lookalike.model import Model
+from lookalike.model import Model, Verdicts
 from lookalike.train import train
 from lookalike.use.invert import Search
+from lookalike.use.openset import OpenSet
 from lookalike.use.score import GANDetector, Threshold
 
 NEURAL = ("autoencoder", "deepsvdd", "rotation")
@@ -401,3 +402,141 @@ def test_D22_a_card_that_asks_for_a_huge_network_is_refused_before_it_is_built(m
     checkpoint.save_model(tmp_path, tensors, facts)
     with pytest.raises(ModelError, match="has shape"):
         Model.load(tmp_path)
+
+
+# --- several known classes
+
+
+@pytest.fixture
+def make_joined(small, make_source):
+    """Makes a model of two known classes, each with a detector of a kind of its own images."""
+
+    def model(name, net="anogan", shape=(1, 8, 8)):
+        members = {}
+        for seed, known in enumerate(("a", "b")):
+            if name in BASELINES:
+                members[known] = BASELINES[name].fit(images(shape, 40, seed), 1)
+                continue
+            gan = GAN(small(METHODS[name], net), shape, ema=0.9)
+            list(train(gan, make_source(shape, seed=seed), images=18, batch=6))
+            members[known] = GANDetector(gan, Search(steps=4, lam=0.3, seed=5))
+        method = {"name": name} if name in BASELINES else stored.to_json(members["a"].gan.method)
+        held = np.concatenate([images(shape, 15, 20), images(shape, 15, 21)])
+        detector = OpenSet.fit(members, held, np.repeat([0, 1], 15))
+        limit = Threshold(detector.score(images(shape, 12, 7)).score, 0.25)
+        return Model(detector, limit, shape, {"known": ("a", "b"), "against": ("c",)}, method, TRAINING)
+
+    return model
+
+
+JOINED = [("knn", "", "grey"), ("knn", "", "vectors"), ("auto", "", "grey"), ("vtgan", "anogan", "colour")]
+
+
+@pytest.mark.parametrize(("name", "net", "shape"), [*JOINED, ("anogan", "mlp", "vectors")], ids=str)
+def test_loaded_detectors_of_several_classes_give_the_same_bits(name, net, shape, make_joined, tmp_path):
+    """Scores, verdicts, probabilities, parts and nearest images of a loaded open set are those of the saved one."""
+    model = make_joined(name, net, SHAPES[shape])
+    model.save(tmp_path)
+    loaded, asked = Model.load(tmp_path), images(SHAPES[shape])
+    first, again = model.score(asked), loaded.score(asked)
+    for field in ("score", "p_value", "flagged", "nearest", "classes", "label"):
+        assert np.array_equal(getattr(first, field), getattr(again, field)), field
+    assert {k: v.tolist() for k, v in first.parts.items()} == {k: v.tolist() for k, v in again.parts.items()}
+    assert (list(first.parts), first.classes.shape) == (["as a", "as b"], (9, 2))
+    assert loaded.detector.facts() == model.detector.facts()
+    assert (first.nearest is None) == (name == "knn" and shape == "vectors")
+    assert not np.array_equal(first.parts["as a"], first.parts["as b"])
+
+
+def test_labels_by_hand():
+    """The label is the most likely class, -1 where flagged; of one known class it is 0."""
+    shares = np.array([[0.2, 0.7, 0.1], [0.9, 0.05, 0.05], [0.1, 0.2, 0.7]])
+    score, flagged = np.zeros(3), np.array([False, True, False])
+    assert Verdicts(score, score, flagged, classes=shares).label.tolist() == [1, -1, 2]
+    assert Verdicts(score, score, flagged).label.tolist() == [0, -1, 0]
+
+
+FORGED = {
+    "a member too few": ({"members": [{"neighbours": 5}]}, "does not hold one detector for each of its 2 known"),
+    "a scale too many": ({"scales": [[0.0, 1.0]] * 3}, "does not hold one detector for each of its 2 known"),
+    "no list": ({"members": 2}, "is not a model that this version can build"),
+    "another field": ({"more": 1}, "does not hold one detector for each"),
+    "nested": ({"kind": "openset"}, "kind openset is no detector of single classes"),
+    "a classifier": ({"kind": "cnn"}, "method is missing or cannot be what it says"),
+    "another baseline": ({"kind": "pca"}, "method is missing or cannot be what it says"),
+    "nobody's": ({"kind": "Popen"}, "kind Popen is no detector of single classes"),
+    "no name": ({"kind": ["knn"]}, "kind ['knn'] is no detector of single classes"),
+    "settings": ({"members": [{"neighbours": 5}, {"neighbours": 6}]}, "knn has the settings {'neighbours': 6}"),
+    "no settings": ({"members": [{"neighbours": 5}, None]}, "knn has the settings None"),
+    "a spread of 0": ({"scales": [[0.0, 1.0], [0.0, 0.0]]}, "b is scaled by [0.0, 0.0], not by a middle and a spread"),
+    "whole numbers": ({"scales": [[0, 1], [0.0, 1.0]]}, "a is scaled by [0, 1], not by"),
+}
+
+
+@pytest.mark.parametrize("case", FORGED)
+def test_D28_forged_facts_of_several_classes(case, make_joined, tmp_path):
+    """Facts of joined detectors that do not fit, or name what is none, are refused in one line."""
+    changes, words = FORGED[case]
+    model = make_joined("knn")
+    model.save(tmp_path)
+    rewritten(tmp_path, settings=model.detector.facts() | changes)
+    assert words in refused(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["kind", "members", "scales"])
+def test_D28_missing_facts_of_several_classes(missing, make_joined, tmp_path):
+    """Each fact that joins detectors is needed."""
+    model = make_joined("knn")
+    model.save(tmp_path)
+    rewritten(tmp_path, settings={k: v for k, v in model.detector.facts().items() if k != missing})
+    assert "does not hold one detector for each of its 2 known classes" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"kind": "knn"}, {"kind": "gan"}, {"kind": "cnn"}, {"method": {}}, {"method": {"name": "vtgan"}},
+        {"shape": [1, 8, 9]}, {"shape": [64]}, {"classes": {"known": ["a"], "against": []}},
+        {"classes": {"known": ["a", "b", "c"], "against": []}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_forged_cards_of_several_classes(facts, make_joined, tmp_path):
+    """Another kind, method, shape or number of classes than the detectors' is refused in one line."""
+    make_joined("knn").save(tmp_path)
+    rewritten(tmp_path, **facts)
+    refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "words"),
+    [
+        ("weights", torch.zeros(3, 2, dtype=torch.float64), "has shape (3, 2), expected (2, 2)"),
+        ("weights", torch.zeros(2, 2), "has dtype torch.float32, expected torch.float64"),
+        ("weights", torch.full((2, 2), torch.nan, dtype=torch.float64), "holds NaN or infinity"),
+        ("biases", torch.full((2,), torch.inf, dtype=torch.float64), "holds NaN or infinity"),
+        ("biases", torch.zeros(1, dtype=torch.float64), "has shape (1,), expected (2,)"),
+        ("0.known", torch.zeros(5, 1, 8, 8), "has dtype torch.float32, expected torch.uint8"),
+        ("2.known", torch.zeros(5, 1, 8, 8, dtype=torch.uint8), "belongs to no known class"),
+        ("00.known", torch.zeros(5, 1, 8, 8, dtype=torch.uint8), "belongs to no known class"),
+        ("known", torch.zeros(5, 1, 8, 8, dtype=torch.uint8), "belongs to no known class"),
+        ("1.more", torch.zeros(1, dtype=torch.uint8), "is not part of the network"),
+    ],
+    ids=str,
+)
+def test_D20_to_D23_forged_tensors_of_several_classes(name, tensor, words, make_joined, tmp_path):
+    """A regression of another size or dtype, or not finite, and tensors of no class are refused by their name."""
+    make_joined("knn").save(tmp_path)
+    rewritten(tmp_path, tensors={name: tensor})
+    line = refused(tmp_path)
+    assert f"tensor '{name.partition('.')[2] if name[:2] in ('0.', '1.') else name}' " in line and words in line
+
+
+@pytest.mark.parametrize("missing", ["weights", "biases", "1.known"])
+def test_D20_missing_tensors_of_several_classes(missing, make_joined, tmp_path):
+    """A model without part of its regression, or without one class's detector, is refused."""
+    make_joined("knn").save(tmp_path)
+    tensors, facts = checkpoint.load_model(tmp_path)
+    del tensors[missing]
+    checkpoint.save_model(tmp_path, tensors, facts)
+    assert f"tensor '{missing.removeprefix('1.')}' is missing" in refused(tmp_path)

@@ -321,7 +321,7 @@ def test_the_part_of_one_class_of_other_methods_sees_no_other(method):
 def test_beyond_ten_classes_the_images_shown_are_shared(known, shown):
     """Up to ten classes each GAN is shown all of --images; more share ten times as many."""
     data = images(names=tuple(f"c{i:02d}" for i in range(known)), each=20)
-    plan = make(data, known=data.classes, images=600)
+    plan = make(data, known=data.classes, images=600, false_alarms=0.2)
     assert plan.shown == plan.only("c01").settings.images == shown
     assert f"{shown} images shown" in open_choices(plan)["G's optimiser"]
 
@@ -333,15 +333,17 @@ def test_the_images_shown_never_end_at_none():
 
 
 @pytest.mark.parametrize("method", ["knn", "cnn"])
-def test_B5_each_of_several_known_classes_needs_images_of_its_own(method):
-    """A class with two images, of which none is held out, is refused by name with what is needed."""
+@pytest.mark.parametrize(("each", "trained", "kept"), [(1, 1, 0), (2, 1, 1), (3, 1, 1)])
+def test_B5_each_of_several_known_classes_needs_images_of_its_own(each, trained, kept, method):
+    """A class with one, two or three images is refused by name with what is there and what is needed; four do."""
     plain = images(names=("a", "b", "few"), each=130)
     with pytest.raises(DataError) as error:
-        make(plain.select(np.arange(262)), known=("a", "b", "few"), method=method)
+        make(plain.select(np.arange(260 + each)), known=("a", "b", "few"), method=method)
     assert str(error.value) == (
-        "known class few has 2 images to train on and 0 held out; 2 and 1 are needed of each of several known "
-        "classes; add images or leave it out"
+        f"images of known class few: {trained} to train on, {kept} held out; of each of several known classes "
+        "2 and 1 are needed; add images or leave it out"
     )
+    assert len(make(plain.select(np.arange(264)), known=("a", "b", "few"), method=method).known) == 3
 
 
 def test_a_known_class_called_unknown_is_refused_where_it_would_be_a_verdict():

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, OutlierMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
@@ -284,6 +284,7 @@ class OpenSetClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
             raise DataError("requires y to be passed, but the target y is None; give a label per sample")
         rows = self._rows(X, reset=True)
         y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         check_consistent_length(rows, y)
         self.classes_, labels = np.unique(y, return_inverse=True)

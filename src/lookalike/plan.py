@@ -265,8 +265,8 @@ def _check_each(plan: Plan, held: Index) -> None:
         trained, kept = (np.isin(plan.images.labels[rows], mine).sum() for rows in (plan.train, held))
         if trained < 2 or kept < 1:
             raise DataError(
-                f"known class {show(name)} has {trained} images to train on and {kept} held out; "
-                "2 and 1 are needed of each of several known classes; add images or leave it out"
+                f"images of known class {show(name)}: {trained} to train on, {kept} held out; of each of several known "
+                "classes 2 and 1 are needed; add images or leave it out"
             )
 
 

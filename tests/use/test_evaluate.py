@@ -15,6 +15,7 @@ from tiny import call, settings
 
 import lookalike
 from lookalike import files, runs
+from lookalike.baselines import classifier
 from lookalike.data import Images, read
 from lookalike.errors import DataError, LockedError, UsageError
 from lookalike.model import Model
@@ -382,6 +383,101 @@ def test_file_names_of_odd_classes_stay_inside(tmp_path):
     found = {path.name.rsplit("-", 1)[0] for path in (out / "evaluations").iterdir()}
     assert found == {"x", "a-b"}
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
+
+
+# --- several known classes
+
+
+@pytest.fixture(scope="module", params=["knn", "cnn"])
+def several(request, tmp_path_factory):
+    """A finished run that knows 5 and 3, in this order."""
+    out = tmp_path_factory.mktemp("several") / request.param
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, "STEPS", 40)
+        runs.run("digits", train_settings(**settings(request.param, known=("5", "3"))), out)
+    return out
+
+
+def test_accuracy_and_confusion_by_hand(several, digits):
+    """Counted image by image on the test part: right, right among the unflagged, and what became of each class."""
+    figures = evaluate(several, "digits", unknown="8,9")
+    model, tests = Model.load(several), held_out_by(several)
+    rows = [i for i, key in enumerate(digits.keys) if key in tests]
+    confusion, right, right_passed, passed = np.zeros((3, 3), int).tolist(), 0, 0, 0
+    for i in rows:
+        name = digits.classes[digits.labels[i]]
+        if name not in ("5", "3", "8", "9"):
+            continue
+        said = model.score(digits.select([i]))
+        guess, flagged = ("5", "3")[said.classes[0].argmax()], bool(said.flagged[0])
+        true = {"5": 0, "3": 1}.get(name, 2)
+        confusion[true][2 if flagged else ("5", "3").index(guess)] += 1
+        if true < 2:
+            right += guess == name
+            right_passed += guess == name and not flagged
+            passed += not flagged
+    said = figures["classes"]
+    assert said["confusion"] == confusion
+    assert (said["accuracy"]["count"], said["accuracy"]["of"]) == (right, figures["n_known"])
+    assert (said["accuracy_passed"]["count"], said["accuracy_passed"]["of"]) == (right_passed, passed)
+    assert said["accuracy"]["rate"] == right / figures["n_known"] > 0.9
+    assert said["accuracy"]["low"] < said["accuracy"]["rate"] <= said["accuracy"]["high"]
+    assert (
+        sum(confusion[2]) == figures["n_unknown"] and confusion[2][2] == sum(confusion[2]) - figures["misses"]["count"]
+    )
+    assert confusion[0][2] + confusion[1][2] == figures["false_alarms"]["count"] == figures["n_known"] - passed
+    (stored,) = (several / "evaluations").glob("8-9*.json")
+    assert json.loads(stored.read_text("ascii")) == figures
+
+
+def test_the_parts_of_several_classes_have_their_area(several, digits):
+    """Each class's scaled score has the AUC that it would have alone; a classifier has no parts."""
+    figures, tests = evaluate(several, "digits", unknown="8"), held_out_by(several)
+    rows = [i for i, key in enumerate(digits.keys) if key in tests and digits.classes[digits.labels[i]] in "358"]
+    said = Model.load(several).score(digits.select(rows))
+    truth = np.array([digits.classes[digits.labels[i]] == "8" for i in rows])
+    names = ["as 5", "as 3"] if several.name == "knn" else []
+    assert list(figures["parts_auc"]) == names
+    for name in names:
+        assert figures["parts_auc"][name] == pytest.approx(roc_auc_score(truth, said.parts[name]), abs=1e-12)
+    assert figures["auc"]["value"] == pytest.approx(roc_auc_score(truth, said.score), abs=1e-12)
+
+
+def test_B30_several_classes_of_which_some_are_gone(several, digits):
+    """Of a known class that the data has not the row is empty, with a warning; names decide, not numbers."""
+    kept = [i for i, label in enumerate(digits.labels) if digits.classes[label] in ("3", "8")]
+    few = Images(
+        digits.pixels[kept],
+        (digits.labels[kept] == 3).astype(np.int64),
+        ("8", "3"),
+        tuple(digits.names[i] for i in kept),
+    )
+    told = []
+    said = evaluate(several, few, warn=told.append)["classes"]
+    assert told == ["the data has no class 5, which this model knows"]
+    whole = evaluate(several, "digits", unknown="8")["classes"]
+    assert said["confusion"] == [[0, 0, 0], whole["confusion"][1], whole["confusion"][2]]
+
+
+def test_without_an_unflagged_known_image_the_accuracy_says_why(several, digits):
+    """Where all known images are flagged, and where there are none, the accuracy is undefined with its reason."""
+    eights = digits.of("8")
+    only = Images(eights.pixels, np.zeros(len(eights), np.int64), ("8",), eights.names)
+    gone = evaluate(several, only, unknown="8")["classes"]
+    assert gone["accuracy"]["rate"] is None and gone["accuracy"]["reason"] == "no unseen known images"
+    flagged = digits.pixels[Model.load(several).score(digits).flagged & ~np.isin(digits.labels, [3, 5])][:20]
+    names = tuple(map(str, range(20)))
+    called_three = Images(flagged, np.repeat([0, 1], 10), ("3", "x"), names, test=np.ones(20, bool))
+    said = evaluate(several, called_three)["classes"]
+    assert said["confusion"] == [[0, 0, 0], [0, 0, 10], [0, 0, 10]]
+    assert (said["accuracy"]["of"], said["accuracy_passed"]["of"]) == (10, 0)
+    assert said["accuracy_passed"]["rate"] is None
+    assert said["accuracy_passed"]["reason"] == "no unseen unflagged known images"
+
+
+def test_one_known_class_has_no_figures_of_classes(run):
+    """Among one class there is nothing to tell apart."""
+    assert "classes" not in evaluate(run, "digits", unknown="8")
 
 
 # --- the command

@@ -1,4 +1,4 @@
-"""Joined detectors: the softmax regression is scikit-learn's, the score is the most likely class's, bits do not move."""
+"""Joined detectors: the softmax regression is scikit-learn's, the score the most likely class's, no bit moves."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from PIL import Image
 from tiny import call, settings
 
 from lookalike import runs
-from lookalike.data import read, stream
+from lookalike.data import Images, read, stream
 from lookalike.model import Model
 from lookalike.settings import train_settings
 from lookalike.use import scorefile
@@ -76,6 +76,48 @@ def test_each_line_is_the_models_verdict(suffix, run, model, tmp_path):
     assert {row["flagged"] for row in rows} <= ({"0", "1"} if suffix == ".csv" else {False, True})
     for part, values in said.parts.items():
         assert [float(row[part]) for row in rows] == values.tolist()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_of_several_classes_each_line_says_which(suffix, tmp_path):
+    """After the flag: the most likely class, or unknown where flagged, its probability, and each class's score."""
+    how = train_settings(**settings("knn", known=("3", "5")))
+    model = runs.run("digits", how, tmp_path / "run")
+    images = read("digits", size=(8, 8)).select(np.arange(520))
+    np.savez(tmp_path / "some.npz", images=images.pixels[:, 0], labels=np.array(images.classes)[images.labels])
+    scorefile.write(model, tmp_path / "some.npz", tmp_path / f"scores{suffix}")
+    said, rows = model.score(images), lines(tmp_path / f"scores{suffix}")
+    columns = ["name", "class", "score", "p_value", "flagged", "predicted", "confidence", "as 3", "as 5"]
+    assert list(rows[0]) == columns
+    likely = [("3", "5")[k] for k in said.classes.argmax(1)]
+    assert [row["predicted"] for row in rows] == [
+        "unknown" if flagged else name for flagged, name in zip(said.flagged, likely, strict=True)
+    ]
+    assert {row["predicted"] for row in rows} == {"3", "5", "unknown"}
+    assert [float(row["confidence"]) for row in rows] == said.classes.max(1).tolist()
+    assert [float(row["score"]) for row in rows] == said.score.tolist()
+    for i, name in enumerate("35"):
+        assert [float(row[f"as {name}"]) for row in rows] == said.parts[f"as {name}"].tolist()
+        mine = [row for row, k in zip(rows, said.classes.argmax(1), strict=True) if k == i]
+        assert mine and all(row["score"] == row[f"as {name}"] for row in mine)
+
+
+def test_H7_a_predicted_class_is_written_as_the_class_is(tmp_path):
+    """Odd class names stand alike under class and predicted; one that a spreadsheet would run is harmless in both."""
+    odd = ("=1+1", 'line\nbreak, and "quotes" ' + "x" * 200)
+    digits = read("digits", size=(8, 8))
+    chosen = np.isin(digits.labels, [3, 5])
+    images = Images(
+        digits.pixels[chosen], (digits.labels[chosen] == 5).astype(np.int64), odd, np.array(digits.names)[chosen]
+    )
+    model = runs.run(images, train_settings(**settings("knn", known=odd)), tmp_path / "run")
+    np.savez(tmp_path / "x.npz", images=images.pixels[:, 0], labels=np.array(odd)[images.labels])
+    for suffix, first in ((".csv", "./=1+1"), (".jsonl", "=1+1")):
+        scorefile.write(model, tmp_path / "x.npz", tmp_path / f"scores{suffix}")
+        rows = lines(tmp_path / f"scores{suffix}")
+        assert {row["class"] for row in rows} == {first, odd[1]}
+        assert {row["predicted"] for row in rows} == {first, odd[1], "unknown"}
+        assert np.mean([row["class"] == row["predicted"] for row in rows]) > 0.8
 
 
 def test_scores_do_not_depend_on_the_company(model, tmp_path):
