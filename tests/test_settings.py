@@ -69,7 +69,7 @@ def test_G2_a_value_out_of_range_is_refused_by_name(name, value, tmp_path, capsy
     """On the command line: exit 2 and one line with the flag, and nothing is begun. In Python: the same line."""
     flag = "--" + name.replace("_", "-")
     line = assert_clean_failure(capsys, train(tmp_path / "run", f"{flag}={value}"), 2, flag, value, kept=tmp_path)
-    assert "\n" not in line and len(line) < 240
+    assert "\n" not in line and len(line) < 280
     with pytest.raises(UsageError) as caught:
         train_settings(**{"known": ("3",), name: value})
     assert flag in str(caught.value) and value in str(caught.value) and "\n" not in str(caught.value)
