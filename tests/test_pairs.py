@@ -16,7 +16,7 @@ from clean_failure import assert_clean_failure
 from PIL import Image
 from tiny import call
 
-from lookalike import commands
+from lookalike import studies
 from lookalike.data import Images, read
 from lookalike.data.named import FASHION, TEN
 from lookalike.embedding import Embedding, contrast, draw, learn
@@ -354,7 +354,7 @@ def test_unreadable_images_can_be_skipped(tmp_path, capsys):
 
 def test_the_flags_defaults_are_the_librarys():
     """Each choice is a flag of the same name and default."""
-    flags = inspect.signature(commands.pairs).parameters
+    flags = inspect.signature(studies.pairs).parameters
     assert {name: flags[name].default for name in asdict(Choices())} == asdict(Choices())
 
 
