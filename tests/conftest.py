@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 
 import pytest
 import torch
+from official import Here
 
+from lookalike import jobs
 from lookalike.latents import Normal
 from lookalike.method import Twin
 from lookalike.methods.vtgan import Weakened
@@ -26,6 +29,16 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Jobs are done in this process; its SIGTERM stays what it was."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(jobs, "_signals", [])
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")

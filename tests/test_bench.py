@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 import pytest
-from official import Here
 from scipy.stats import ttest_1samp
 from tiny import call
 
@@ -40,12 +39,6 @@ def measured(three, tmp_path, **changes):
     options = {"methods": ("knn", "pca"), "seeds": 1, "settings": {"size": "8,8"}}
     where = {"runs": tmp_path / "runs", "out": tmp_path / "out", "workers": 1}
     return bench.run(three, **{**options, **where, **changes})
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Jobs are done in this process."""
-    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Here)
 
 
 def test_each_auc_is_that_of_detectors_joined_by_hand(three, tmp_path, here):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clean_failure import tree
-from official import CLASSES, TEST, TRAIN, Here, official
+from official import CLASSES, TEST, TRAIN, official
 
 from lookalike import files, jobs, runs
 from lookalike.baselines import BASELINES
@@ -35,16 +35,6 @@ NAMES = tuple(map(str, CLASSES))
 def four(tmp_path_factory):
     """The folder of a data set with an official test part."""
     return str(official(tmp_path_factory.mktemp("data") / "four"))
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Jobs are done in this process; its SIGTERM stays what it was."""
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Here)
-    monkeypatch.setattr(jobs, "_signals", [])
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 def together(wanted, folder, report=lambda *_: None, workers=1):

@@ -6,14 +6,13 @@ import csv
 import json
 import math
 import re
-import signal
 import statistics
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from clean_failure import assert_clean_failure
-from official import CLASSES, TEST, Here, official
+from official import CLASSES, TEST, official
 from sklearn.metrics import roc_auc_score
 from tiny import call
 
@@ -31,14 +30,7 @@ COLUMNS = [
 VTGAN, TWO_STEPS = TABLES["vtgan-2021/1"], TABLES["mcgan-2021/2"]
 
 
-@pytest.fixture(autouse=True)
-def here(monkeypatch):
-    """Trainings are done in this process; its SIGTERM stays what it was."""
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Here)
-    monkeypatch.setattr(jobs, "_signals", [])
-    yield
-    signal.signal(signal.SIGTERM, before)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture(scope="module")
