@@ -4,7 +4,7 @@
 
 Each known class against every other class but those that a paper's table pairs it with; the three other classes that
 are hardest for the mean of the single detectors count. The official test images are never read. The figures go to
-tables/results/auto-study.csv: a line per pair, and the means.
+tables/results/auto-study.csv: a line per pair, and the means. Members of `auto` are as it trains them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 
 from lookalike.baselines import BASELINES
+from lookalike.baselines.auto import Auto
 from lookalike.data import Images, read
 from lookalike.metrics.auc import area
 from lookalike.use.score import Floats, Scores
@@ -29,7 +30,7 @@ KNOWN = {
 PAIRED = (  # in a paper's table: never looked at here
     {"Ankle boot", "Sandal"}, {"Coat", "Shirt"}, {"Coat", "Pullover"}, {"3", "8"}, {"7", "9"}, {"9", "4"},
 )  # fmt: skip
-SINGLE = ("knn", "lof", "rotation", "pca", "iforest-pca", "mahalanobis")
+OTHERS = ("pca", "iforest-pca", "mahalanobis")  # besides the members of auto
 HARDEST, MOST = 3, 300  # other classes per known class, images of each
 SHARE = 0.8  # of the known class's training images are trained on
 Rows = npt.NDArray[np.int64]
@@ -54,14 +55,16 @@ def one_class(job: tuple[str, str]) -> list[dict[str, str | float]]:
     mine = rows_of(images, known)
     train, held = np.split(mine, [int(SHARE * len(mine))])
     others = [name for name in images.classes if name != known and {name, known} not in PAIRED]
+    auto = Auto.fit(images.pixels[train], 0)
+    detectors = {"auto": auto, **auto.members} | {m: BASELINES[m].fit(images.pixels[train], 0) for m in OTHERS}
     aucs: dict[str, dict[str, float]] = {name: {} for name in others}
-    for method in (*SINGLE, "auto"):
-        detector = BASELINES[method].fit(images.pixels[train], 0)
+    for method, detector in detectors.items():
         seen = votes(detector.score(images.pixels[held[:MOST]]), method)
         for other in others:
             said = votes(detector.score(images.pixels[rows_of(images, other)[:MOST]]), method)
             aucs[other] |= {vote: area(seen[vote], said[vote]) for vote in said}
-    hardest = sorted(others, key=lambda other: sum(aucs[other][method] for method in SINGLE))[:HARDEST]
+    single = [method for method in detectors if method != "auto"]
+    hardest = sorted(others, key=lambda other: sum(aucs[other][method] for method in single))[:HARDEST]
     print(f"{data}: {known} against {', '.join(hardest)}", flush=True)
     return [{"data": data, "known": known, "unknown": other, **aucs[other]} for other in hardest]
 

@@ -469,6 +469,8 @@ FORGED = {
     "settings": ({"members": [{"neighbours": 5}, {"neighbours": 6}]}, "knn has the settings {'neighbours': 6}"),
     "no settings": ({"members": [{"neighbours": 5}, None]}, "knn has the settings None"),
     "a spread of 0": ({"scales": [[0.0, 1.0], [0.0, 0.0]]}, "b is scaled by [0.0, 0.0], not by a middle and a spread"),
+    "an AUC too few": ({"apart": [0.9]}, "does not hold one detector for each of its 2 known"),
+    "no AUC": ({"apart": [0.9, 1.5]}, "the model's AUCs of single classes are [0.9, 1.5]"),
     "whole numbers": ({"scales": [[0, 1], [0.0, 1.0]]}, "a is scaled by [0, 1], not by"),
 }
 
@@ -483,7 +485,7 @@ def test_D28_forged_facts_of_several_classes(case, make_joined, tmp_path):
     assert words in refused(tmp_path)
 
 
-@pytest.mark.parametrize("missing", ["kind", "members", "scales"])
+@pytest.mark.parametrize("missing", ["kind", "members", "scales", "apart"])
 def test_D28_missing_facts_of_several_classes(missing, make_joined, tmp_path):
     """Each fact that joins detectors is needed."""
     model = make_joined("knn")

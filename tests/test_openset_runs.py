@@ -321,10 +321,13 @@ def test_the_commands_of_an_open_set_run(scored, tmp_path, capsys):
 
 
 def test_E11_a_finished_run_is_left_alone(scored, capsys):
-    """The same command again changes no byte and says the same."""
+    """The same command again changes no byte and says the same, also how sure each class's detector is."""
     before = tree(scored)
     code, said, err = call(capsys, *train(scored, "--known=3,5", method="knn"))
     assert (code, err) == (0, "") and said.startswith(f"{scored}: knn knows 3, 5 (")
+    apart = dict(zip(("3", "5"), files.read_json(scored / "model.json")["settings"]["apart"], strict=True))
+    least = min(apart, key=apart.get)
+    assert f"least sure of its class is {least}: AUC {apart[least]:.3f} against the other known ones" in said
     assert tree(scored) == before
 
 

@@ -81,14 +81,18 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
         "seconds": seconds(out),
         "counts": model.training["counts"],
     }
+    apart = dict(zip(facts["known"], model.detector.facts().get("apart", ()), strict=False))
     if json_:
-        print_json(facts)
+        print_json(facts | ({"apart": apart} if apart else {}))
         return
     counts = model.training["counts"]
     known = show(", ".join(facts["known"]))
     say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds'] or 0:.0f} s)")
     allowed = f"{facts['false_alarms']:g} false alarms expected at most, set on {counts['calibration']} held-out images"
     say(f"threshold {facts['threshold']:.6g}: {allowed}")
+    if apart:
+        worst = min(apart, key=lambda name: apart[name])
+        say(f"least sure of its class is {show(worst)}: AUC {apart[worst]:.3f} against the other known ones, held out")
     say(f"next: lookalike score {show(out)} IMAGES -o scores.csv")
 
 

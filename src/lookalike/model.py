@@ -258,7 +258,8 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
     """The detectors of single classes and what joins them."""
     settings, names = facts["settings"], facts["classes"]["known"]
     n = len(names)
-    if set(settings) != {"kind", "members", "scales"} or {len(settings["members"]), len(settings["scales"])} != {n}:
+    lists = ("members", "scales", "apart")
+    if set(settings) != {"kind", *lists} or {len(settings[name]) for name in lists} != {n}:
         raise ModelError(f"the model does not hold one detector for each of its {n} known classes; train again")
     if settings["kind"] not in (GANDetector.kind, *BASELINES):
         raise ModelError(f"the model's kind {show(settings['kind'])} is no detector of single classes; train again")
@@ -273,4 +274,7 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
         mine = {key.removeprefix(f"{k}."): t for key, t in tensors.items() if key.startswith(f"{k}.")}
         members[name] = _detector(mine, {**facts, "kind": settings["kind"], "settings": settings["members"][k]}, device)
     scales = [Scale.stored(scale, show(name)) for scale, name in zip(settings["scales"], names, strict=True)]
-    return OpenSet(members, scales, *(own[name].numpy() for name in WEIGHTS))
+    if not all(type(auc) is float and 0 <= auc <= 1 for auc in settings["apart"]):
+        raise ModelError(f"the model's AUCs of single classes are {show(settings['apart'])}; train again")
+    weights, biases = (own[name].numpy() for name in WEIGHTS)
+    return OpenSet(members, scales, weights, biases, settings["apart"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from lookalike.baselines.knn import KNN
 from lookalike.use.openset import OpenSet
@@ -136,7 +137,16 @@ def test_what_is_stored_are_the_members_and_the_regression():
         "kind": "told",
         "members": [{"entry": i} for i in range(3)],
         "scales": [scale.json() for scale in model.scales],
+        "apart": model.apart,
     }
+
+
+def test_each_detectors_auc_is_scikit_learns():
+    """Held-out images of the own class against those of the others, by each detector's raw score."""
+    model, scores, labels = joined(3)
+    wanted = [roc_auc_score(labels != i, scores[:, i]) for i in range(3)]
+    assert model.apart == pytest.approx(wanted, abs=1e-12)
+    assert min(wanted) > 0.8
 
 
 def test_classes_that_one_detector_confuses_are_told_apart_by_the_other():

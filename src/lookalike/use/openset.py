@@ -16,6 +16,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
+from lookalike.metrics.auc import area
 from lookalike.use.scale import Scale
 from lookalike.use.score import Detector, Floats, Pixels, Scores
 
@@ -52,20 +53,28 @@ class OpenSet:
         Of each member's scores of its own class.
     weights, biases : ndarray
         (K, K) and (K,) of the softmax regression.
+    apart : sequence of float
+        AUC of each member: held-out images of its own class against those of the others.
     """
 
     kind = "openset"
 
     def __init__(
-        self, members: Mapping[str, Detector], scales: Sequence[Scale], weights: Floats, biases: Floats
+        self,
+        members: Mapping[str, Detector],
+        scales: Sequence[Scale],
+        weights: Floats,
+        biases: Floats,
+        apart: Sequence[float],
     ) -> None:
-        self.members, self.scales, self.weights, self.biases = members, scales, weights, biases
+        self.members, self.scales, self.weights, self.biases, self.apart = members, scales, weights, biases, apart
 
     @classmethod
     def fit(cls, members: Mapping[str, Detector], pixels: Pixels, labels: npt.NDArray[np.int64]) -> OpenSet:
         """Joins the members by held-out images (N, ...) of all classes; labels (N,) are 0..K-1, each at least once."""
         raw = np.stack([member.score(pixels).score for member in members.values()], 1)
-        return cls(members, *joined(raw, labels))
+        apart = [area(raw[labels == k, k], raw[labels != k, k]) for k in range(len(members))]
+        return cls(members, *joined(raw, labels), apart)
 
     def score(self, pixels: Pixels) -> Scores:
         """The most likely class's scaled score and nearest image; the parts are each class's scaled score."""
@@ -88,10 +97,11 @@ class OpenSet:
         return own | {f"{k}.{name}": tensor for k, member in members for name, tensor in member.tensors().items()}
 
     def facts(self) -> dict[str, Any]:
-        """The members' kind and settings, and the scales."""
+        """The members' kind and settings, the scales, and how well each told its class from the others."""
         members = list(self.members.values())
         return {
             "kind": members[0].kind,
             "members": [member.facts() for member in members],
             "scales": [scale.json() for scale in self.scales],
+            "apart": list(self.apart),
         }
