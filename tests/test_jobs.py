@@ -18,14 +18,16 @@ import numpy as np
 import pytest
 from clean_failure import tree
 from official import CLASSES, TEST, TRAIN, official
+from PIL import Image
 
 from lookalike import files, jobs, runs
 from lookalike.baselines import BASELINES
-from lookalike.data import read
+from lookalike.data import gate, read, split
 from lookalike.errors import DataError, LockedError, ModelError, ResourceError
 from lookalike.jobs import Job, _merged, cost, found, is_done, perform, side_by_side
 from lookalike.model import Model
 from lookalike.plan import Plan
+from lookalike.settings import train_settings
 
 TINY = (("size", "8,8"), ("width", 4), ("z", 8), ("images", 128), ("batch", 64), ("search_steps", 5))
 NAMES = tuple(map(str, CLASSES))
@@ -49,14 +51,18 @@ def npz(path, *, labels=None):
     return str(path)
 
 
+def part_of_split(job, images):
+    """Rows of the test part that the job's split gives all classes."""
+    settings = {"test": 0.2, "calibration": jobs.CALIBRATION} | dict(job.settings)
+    return split(images, test=settings["test"], calibration=settings["calibration"], seed=job.seed).test
+
+
 def key_to_score(job, folder):
     """Content of each scored image -> its score."""
     images = read(job.data, size=Model.load(job.folder(folder)).size)
-    tests = set(files.read_json(job.folder(folder) / "split.json")["test"])
-    scores = {}
+    rows, scores = part_of_split(job, images), {}
     for name in job.unseen:
-        mine = images.of(name)
-        keys = [k for i, k in enumerate(mine.keys) if k in tests and (mine.test is None or mine.test[i])]
+        keys = [images.keys[i] for i in rows if images.classes[images.labels[i]] == name]
         scores |= dict(zip(keys, found(job, folder, name).score.tolist(), strict=True))
     return scores
 
@@ -133,16 +139,37 @@ def test_scores_are_the_models_on_the_official_test_images(method, four, tmp_pat
 
 
 def test_without_an_official_part_the_splits_test_part_is_scored(tmp_path):
-    """Of digits exactly the images that the run's record lists as its test part, in the order of the data."""
+    """Of digits exactly the split's test part, in the order of the data; of the known class it is the run's own."""
     job = Job("digits", ("3",), "pca", 0, unseen=("3", "8"), settings=(("size", "8,8"), ("calibration", 0.2)))
     perform(job, tmp_path)
     model, images = Model.load(job.folder(tmp_path)), read("digits")
-    tests = set(files.read_json(job.folder(tmp_path) / "split.json")["test"])
+    tests = part_of_split(job, images)
     for name in ("3", "8"):
-        mine = images.of(name)
-        rows = [i for i, key in enumerate(mine.keys) if key in tests]
+        rows = [i for i in tests if images.classes[images.labels[i]] == name]
         assert 30 <= len(rows) <= 40
-        assert np.array_equal(found(job, tmp_path, name).score, model.score(mine.select(rows)).score)
+        assert np.array_equal(found(job, tmp_path, name).score, model.score(images.select(rows)).score)
+        recorded = files.read_json(job.folder(tmp_path) / "split.json")["test"]
+        assert {images.keys[i] for i in rows} & set(recorded) == (set(recorded) if name == "3" else set())
+
+
+def test_an_image_under_two_labels_is_measured_nowhere(tmp_path):
+    """Another class's training may have seen it: neither class's scores hold it, whichever part it would be in."""
+    labels = np.repeat(NAMES, 120)
+    pixels = np.random.default_rng(1).integers(0, 256, (360, 8, 8), dtype=np.uint8)
+    pixels[120:180] = pixels[:60]  # half of the second class
+    np.savez(tmp_path / "x.npz", images=pixels, labels=labels)
+    settings = (("false_alarms", 0.5), ("size", "8,8"))
+    job = Job(str(tmp_path / "x.npz"), ("3",), "pca", 0, unseen=("3", "8"), settings=settings, held=True)
+    perform(job, tmp_path)
+    images = read(job.data)
+    parts = split(images, test=0.2, calibration=jobs.CALIBRATION, seed=0)
+    twice = {*range(60), *range(120, 180)}
+    for part, rows in (("unseen", parts.test), ("held", parts.calibration)):
+        for name in ("3", "8"):
+            mine = [i for i in rows if images.classes[images.labels[i]] == name]
+            wanted = [i for i in mine if i not in twice]
+            assert len(found(job, tmp_path, name, part).score) == len(wanted) > 0
+    assert any(i in twice for i in parts.test)
 
 
 def test_a_training_image_that_repeats_a_test_image_is_not_scored(tmp_path):
@@ -215,8 +242,7 @@ def test_labels_of_the_unknown_classes_test_part_change_no_threshold_and_no_scor
     first = Job(data, ("3",), "pca", 0, unseen=NAMES, settings=(("size", "8,8"), ("calibration", 0.25)))
     perform(first, tmp_path / "a")
     images = read(data)
-    tests = set(files.read_json(first.folder(tmp_path / "a") / "split.json")["test"])
-    rows = [i for i, key in enumerate(images.keys) if key in tests and images.labels[i] != 0]
+    rows = [i for i in part_of_split(first, images) if images.labels[i] != 0]
     labels = np.repeat(NAMES, 120)
     labels[rows] = np.random.default_rng(2).permutation(labels[rows])
     assert len(rows) == 48 and 12 <= (labels != np.repeat(NAMES, 120)).sum() <= 36
@@ -255,6 +281,28 @@ def test_the_unknown_class_is_never_seen_in_training(four, tmp_path, monkeypatch
         assert seen <= held["8" if name == "others" else "3"]
         assert not seen & (held["9"] | tests)
     assert all(len(images) == TRAIN for images in held.values())
+
+
+def test_the_unknown_class_is_never_read_in_training(tmp_path, monkeypatch):
+    """Of a folder only the files of known and shown classes are opened, each once: the unknown ones may be broken."""
+    pixels = np.random.default_rng(1).integers(0, 256, (120, 8, 8), dtype=np.uint8)
+    for i, image in enumerate(pixels):
+        (tmp_path / "data" / NAMES[i // 40]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "data" / NAMES[i // 40] / f"{i:03d}.png")
+    (tmp_path / "data" / "9" / "000.png").write_bytes(b"not an image")
+    opened = []
+    decode, size = gate.decode, gate.size
+    monkeypatch.setattr(
+        gate, "decode", lambda path, *a: opened.append(("decode", path.parent.name)) or decode(path, *a)
+    )
+    monkeypatch.setattr(gate, "size", lambda path: opened.append(("size", path.parent.name)) or size(path))
+    for known, against in ((("3",), ("8",)), (("3", "8"), ())):
+        opened.clear()
+        settings = {"method": "mcgan", "threads": 1, "false_alarms": 0.5, **dict(TINY[1:])}
+        settings = train_settings(known=known, against=against, **settings)
+        runs.run(str(tmp_path / "data"), settings, tmp_path / "-".join(known))
+        assert {name for _, name in opened} == {"3", "8"}
+        assert [kind for kind, _ in opened] == ["size"] * 80 + ["decode"] * 80
 
 
 # --- what fails

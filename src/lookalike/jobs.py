@@ -33,7 +33,6 @@ from lookalike.data.named import NAMED
 from lookalike.errors import DataError, LookalikeError, ModelError, ResourceError, memory_guard, show
 from lookalike.interrupts import Stopped, stop_on_sigterm
 from lookalike.model import Model
-from lookalike.record import SPLIT
 from lookalike.runs import run, seconds
 from lookalike.settings import TrainSettings, train_settings
 from lookalike.use.score import Floats, Pixels
@@ -41,6 +40,7 @@ from lookalike.use.score import Floats, Pixels
 BLOCK = 512  # images scored at once
 CALIBRATION = 0.1  # of the training images, for the threshold
 UNSEEN, HELD = "unseen", "held"
+SAID = {UNSEEN: "unseen", HELD: "held-out"}
 _signals: list[int] = []  # that asked this worker to stop
 
 
@@ -152,7 +152,7 @@ def perform(job: Job, runs: Path, command: str = "") -> None:
             continue
         model = model or run(job.data, settings, folder, command=tuple(shlex.split(command)))
         images = _read(job.data, model.size, model.channels, tuple(settings.reading().items()))
-        chosen = _unseen(images, folder, name) if part == UNSEEN else _held(images, settings, name)
+        chosen = _chosen(images, settings, name, part)
         began = time.monotonic()
         said = [model.score(chosen[i : i + BLOCK]) for i in range(0, len(chosen), BLOCK)]
         out = BytesIO()
@@ -267,24 +267,24 @@ def _read(
     return read(data, size=size, channels=channels, **dict(reading))
 
 
-def _unseen(images: Images, folder: Path, name: str) -> Pixels:
-    """The class's unseen images, as the run's record lists them; DataError where there are none."""
-    mine, tests = images.of(name), set(files.read_json(folder / SPLIT, limit=1 << 30)["test"])
-    # a copy of an official test image is none
-    official = np.ones(len(mine), np.bool_) if mine.test is None else mine.test
-    rows = [i for i, key in enumerate(mine.keys) if key in tests and official[i]]
+def _chosen(images: Images, settings: TrainSettings, name: str, part: str) -> Pixels:
+    """The class's unseen or held-out images: the split does not depend on which classes are known.
+
+    Images that stand under two labels are measured nowhere: another class's training may have seen them.
+    """
+    mine = images.of(name)  # or says that it is not there
+    parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
+    labels: dict[str, set[int]] = {}
+    for key, label in zip(images.keys, images.labels.tolist(), strict=True):
+        labels.setdefault(key, set()).add(label)
+    rows = [
+        i
+        for i in (parts.test if part == UNSEEN else parts.calibration)
+        if images.labels[i] in mine.labels and len(labels[images.keys[i]]) == 1
+    ]
     if not rows:
-        raise DataError(f"class {show(name)} has no unseen images; add images of it")
-    return np.asarray(mine.pixels[rows])
-
-
-def _held(images: Images, settings: TrainSettings, name: str) -> Pixels:
-    """The class's held-out images: the split does not depend on which classes are known."""
-    rows = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed).calibration
-    mine = rows[images.labels[rows] == images.classes.index(name)]
-    if not len(mine):
-        raise DataError(f"class {show(name)} has no held-out images; add images of it")
-    return np.asarray(images.pixels[mine])
+        raise DataError(f"class {show(name)} has no {SAID[part]} images; add images of it")
+    return np.asarray(images.pixels[rows])
 
 
 def _score_file(folder: Path, part: str, name: str) -> Path:

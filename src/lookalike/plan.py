@@ -240,10 +240,10 @@ def _rates(s: TrainSettings) -> tuple[float, float]:
 
 def _read(data: str | Path, s: TrainSettings) -> Images:
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
-    size = s.sides
+    size, used = s.sides, (*s.known, *s.against)
     if not source.vectors and size is None:
-        size = aspect_size(data, PRESETS[s.preset]["side"], NETS[s.net or "anogan"]().multiple)
-    return read(data, size=size, channels=1 if s.grey else None, **s.reading())
+        size = aspect_size(data, PRESETS[s.preset]["side"], NETS[s.net or "anogan"]().multiple, used)
+    return read(data, size=size, channels=1 if s.grey else None, classes=used, **s.reading())
 
 
 def _deciding(images: Images, held: Index, allowed: float) -> Index:

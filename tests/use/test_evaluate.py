@@ -35,6 +35,14 @@ def held_out_by(run):
     return set(files.read_json(run / "split.json")["test"])
 
 
+def unseen_by(run, images, *names):
+    """Rows of these classes' images: of a class that the run read those of its recorded test part, of another all."""
+    classes, tests = files.read_json(run / "model.json")["classes"], held_out_by(run)
+    read_ones = {*classes["known"], *classes["against"]}
+    named = [(i, images.classes[label]) for i, label in enumerate(images.labels)]
+    return [i for i, name in named if name in names and (name not in read_ones or images.keys[i] in tests)]
+
+
 @pytest.fixture(scope="module", params=["mcgan", "pca"])
 def run(request, tmp_path_factory):
     """A finished run on digits: 3 known (and 8 against)."""
@@ -51,17 +59,12 @@ def digits():
 
 @pytest.fixture
 def unseen(run, digits):
-    """unseen(class, ...): rows of the images of the classes whose content is in the run's recorded test part."""
-    tests = held_out_by(run)
-
-    def rows(*names):
-        return [i for i, key in enumerate(digits.keys) if digits.classes[digits.labels[i]] in names and key in tests]
-
-    return rows
+    """unseen(class, ...): rows of the images of the classes that the run has not met."""
+    return lambda *names: unseen_by(run, digits, *names)
 
 
 def test_every_figure_by_hand(run, digits, unseen):
-    """Counts, AUC, rates and parts are those of `Model.score` on the images of the run's test part."""
+    """Counts, AUC, rates and parts are those of `Model.score` on the images that the run has not met."""
     figures = evaluate(run, "digits", unknown="8")
     model = Model.load(run)
     known, unknown = (model.score(digits.select(unseen(name))) for name in ("3", "8"))
@@ -175,7 +178,7 @@ def test_an_official_test_part_is_all_that_counts(run, digits):
     assert figures["excluded"] == sum(key in used for key, official in zip(digits.keys, test, strict=True) if official)
 
 
-def test_copies_of_used_images_are_left_out_under_any_name(run, digits):
+def test_copies_of_used_images_are_left_out_under_any_name(run, digits, unseen):
     """Known images are told by content: the training images under other names, in other order, are all excluded."""
     used = used_by(run)
     mine = [
@@ -185,30 +188,33 @@ def test_copies_of_used_images_are_left_out_under_any_name(run, digits):
     chosen = digits.select([*mine, *eights])
     renamed = dataclasses.replace(chosen, names=tuple(f"copy {i}" for i in range(len(chosen))))
     figures = evaluate(run, renamed, unknown="8")
-    assert figures["n_known"] == 0 and figures["n_unknown"] == sum(digits.keys[i] in held_out_by(run) for i in eights)
+    assert figures["n_known"] == 0 and figures["n_unknown"] == len(unseen("8"))
     assert figures["excluded"] == sum(key in used for key in renamed.keys)
     with pytest.raises(DataError, match="no unseen images, known or unknown, are left to evaluate"):
         evaluate(run, digits.select(mine))
 
 
-def test_the_recorded_test_part_is_what_counts(run, digits):
-    """All methods are measured on the same images: the run's recorded test part, of every class."""
+def test_what_the_training_did_not_read_counts_whole(run, digits):
+    """Of classes that the training read its recorded test part counts, of any other class every image."""
     recorded = held_out_by(run)
-    figures = evaluate(run, "digits")
-    mine = [label for key, label in zip(digits.keys, digits.labels, strict=True) if key in recorded]
-    three = digits.classes.index("3")
-    assert figures["n_known"] == sum(label == three for label in mine) > 0
-    assert figures["n_unknown"] == sum(label != three for label in mine) > 0
+    others = [name for name in digits.classes if name not in (("3", "8") if run.name == "mcgan" else ("3",))]
+    figures = evaluate(run, "digits", unknown=tuple(others))
+    threes = digits.of("3").keys
+    assert figures["n_known"] == sum(key in recorded for key in threes) == round(0.2 * len(threes))
+    assert figures["n_unknown"] == len(digits.of(*others))
+    assert not set(digits.of(*others).keys) & (recorded | used_by(run))
 
 
-def test_two_methods_are_measured_on_the_same_images(tmp_path):
-    """anogan never sees class 8, mcgan trains against it: both are evaluated on the same images of both classes."""
-    counts = []
+def test_a_class_that_was_shown_counts_by_its_test_part(tmp_path, digits):
+    """mcgan trains against class 8, pca never reads it: the first is evaluated on its test part, the other on all."""
+    counts = {}
     for method in ("mcgan", "pca"):
         runs.run("digits", train_settings(**settings(method)), tmp_path / method)
         figures = evaluate(tmp_path / method, "digits", unknown="8")
-        counts.append((figures["n_known"], figures["n_unknown"]))
-    assert counts[0] == counts[1]
+        counts[method] = figures["n_known"], figures["n_unknown"]
+    eights = len(digits.of("8"))
+    assert counts["mcgan"][0] == counts["pca"][0]
+    assert (counts["mcgan"][1], counts["pca"][1]) == (round(0.2 * eights), eights)
 
 
 def test_other_data_counts_whole(run, digits):
@@ -399,10 +405,10 @@ def several(request, tmp_path_factory):
 
 
 def test_accuracy_and_confusion_by_hand(several, digits):
-    """Counted image by image on the test part: right, right among the unflagged, and what became of each class."""
+    """Counted image by image: right, right among the unflagged, and what became of each class."""
     figures = evaluate(several, "digits", unknown="8,9")
-    model, tests = Model.load(several), held_out_by(several)
-    rows = [i for i, key in enumerate(digits.keys) if key in tests]
+    model = Model.load(several)
+    rows = unseen_by(several, digits, "5", "3", "8", "9")
     confusion, right, right_passed, passed = np.zeros((3, 3), int).tolist(), 0, 0, 0
     for i in rows:
         name = digits.classes[digits.labels[i]]
@@ -432,8 +438,7 @@ def test_accuracy_and_confusion_by_hand(several, digits):
 
 def test_the_parts_of_several_classes_have_their_area(several, digits):
     """Each class's scaled score has the AUC that it would have alone; a classifier has no parts."""
-    figures, tests = evaluate(several, "digits", unknown="8"), held_out_by(several)
-    rows = [i for i, key in enumerate(digits.keys) if key in tests and digits.classes[digits.labels[i]] in "358"]
+    figures, rows = evaluate(several, "digits", unknown="8"), unseen_by(several, digits, "3", "5", "8")
     said = Model.load(several).score(digits.select(rows))
     truth = np.array([digits.classes[digits.labels[i]] == "8" for i in rows])
     names = ["as 5", "as 3"] if several.name == "knn" else []
@@ -514,10 +519,10 @@ def test_unreadable_images_fail_or_are_skipped_with_a_warning(run, digits, tmp_p
     assert (code, err) == (0, "warning: images left out since they cannot be read: 1, first 8/bad.png\n")
     figures = json.loads(said)
     assert figures["skipped"] == 1
-    used, recorded = used_by(run), held_out_by(run)
-    keys = [key for name in ("3", "8") for key in digits.of(name).keys[:60]]
-    assert figures["excluded"] == sum(key in used for key in keys)
-    assert figures["n_known"] + figures["n_unknown"] == sum(key in recorded for key in keys)
+    given = [i for name in ("3", "8") for i in np.flatnonzero(digits.labels == digits.classes.index(name))[:60]]
+    used = used_by(run)
+    assert figures["excluded"] == sum(digits.keys[i] in used for i in given)
+    assert figures["n_known"] + figures["n_unknown"] == len(set(given) & set(unseen_by(run, digits, "3", "8")))
 
 
 @pytest.mark.parametrize("what", ["nothing", "unfinished"])

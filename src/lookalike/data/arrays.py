@@ -10,6 +10,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import compress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.data import gate
-from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source, check_classes, check_counts
+from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source, Wanted, check_classes, check_counts
 from lookalike.errors import DataError, show
 
 BOMB_RATIO, BOMB_BYTES = 200, 256 * 2**20  # refused when both are passed
@@ -85,8 +86,8 @@ def in_memory(
         classes=classes,
         names=numbered(len(images)),
         labels=labels,
-        pictures=lambda: (Picture(image, "array", "uint8") for image in images),
-        sizes=lambda: iter([(images.shape[1], images.shape[2])]),
+        decode=lambda wanted: (Picture(image, "array", "uint8") for image in images[wanted]),
+        measure=lambda _wanted: iter([(images.shape[1], images.shape[2])]),
         test=test,
     )
 
@@ -177,10 +178,10 @@ def _source(
     names = numbered(head.shape[0])
     convert = _vector if len(head.shape) == 2 else _image
 
-    def pictures() -> Iterator[Picture | Skipped]:
+    def decode(wanted: Wanted) -> Iterator[Picture | Skipped]:
         with data() as file:
             file.read(head.start)
-            for name, row in zip(names, rows(file, head, path), strict=True):
+            for name, row in compress(zip(names, rows(file, head, path), strict=True), wanted):
                 try:
                     yield Picture(convert(row, value_range), "array", str(head.dtype))
                 except Refused as error:
@@ -190,8 +191,8 @@ def _source(
         classes=numbers[1],
         names=names,
         labels=numbers[0],
-        pictures=pictures,
-        sizes=lambda: iter([] if len(head.shape) == 2 else [(head.shape[1], head.shape[2])]),
+        decode=decode,
+        measure=lambda _wanted: iter([] if len(head.shape) == 2 else [(head.shape[1], head.shape[2])]),
         vectors=len(head.shape) == 2,
     )
 

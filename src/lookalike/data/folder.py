@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 
 from lookalike.data import gate
-from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source, check_classes, check_counts
+from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source, Wanted, check_classes, check_counts
 from lookalike.errors import DataError, show
 
 SYSTEM = frozenset({"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "lost+found", "$RECYCLE.BIN"})
@@ -131,15 +132,15 @@ def _source(
 ) -> Source:
     names = tuple(name for name, _ in found)
 
-    def pictures() -> Iterator[Picture | Skipped]:
-        for name in names:
+    def decode(wanted: Wanted) -> Iterator[Picture | Skipped]:
+        for name in compress(names, wanted):
             try:
                 yield gate.decode(root / name, value_range)
             except Refused as error:
                 yield Skipped(name, str(error))
 
-    def sizes() -> Iterator[tuple[int, int]]:
-        for name in names:
+    def measure(wanted: Wanted) -> Iterator[tuple[int, int]]:
+        for name in compress(names, wanted):
             try:
                 yield gate.size(root / name)
             except Refused:
@@ -149,7 +150,7 @@ def _source(
         classes=classes,
         names=names,
         labels=np.array([label for _, label in found], dtype=np.int64),
-        pictures=pictures,
-        sizes=sizes,
+        decode=decode,
+        measure=measure,
         ignored=tuple(sorted(ignored, key=lambda entry: os.fsencode(entry.name))),
     )

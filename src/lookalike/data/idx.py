@@ -10,6 +10,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import compress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -69,10 +70,10 @@ def _joined(parts: list[tuple[Path, str]], test: str | None, classes: tuple[str,
         classes=classes,
         names=names,
         labels=labels,
-        pictures=lambda: (
-            picture for (path, _), head in zip(parts, heads, strict=True) for picture in _pictures(path, head)
+        decode=lambda wanted: compress(
+            (picture for (path, _), head in zip(parts, heads, strict=True) for picture in _pictures(path, head)), wanted
         ),
-        sizes=lambda: iter([(head.shape[1], head.shape[2]) for head in heads]),
+        measure=lambda _wanted: iter([(head.shape[1], head.shape[2]) for head in heads]),
         test=None if test is None else np.array([name.startswith(test) for name in names]),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -73,7 +73,7 @@ class Images:
         DataError
             for a class that is not there, naming those that are.
         """
-        return self.select(np.flatnonzero(np.isin(self.labels, [self._number(name) for name in class_names])))
+        return self.select(np.flatnonzero(np.isin(self.labels, [_number(name, self.classes) for name in class_names])))
 
     def names_of(self, given: tuple[str, ...]) -> tuple[str, ...]:
         """Class names that are given whole, or several in one text separated by commas: in order, each once.
@@ -83,16 +83,22 @@ class Images:
         DataError
             as `of` does.
         """
-        names = [name for text in given for name in ([text] if text in self.classes else text.split(","))]
-        return tuple(self.classes[self._number(name)] for name in dict.fromkeys(names))
+        return names_of(given, self.classes)
 
-    def _number(self, name: str) -> int:
-        if name in self.classes:
-            return self.classes.index(name)
-        near = difflib.get_close_matches(name, self.classes, n=1)
-        hint = f" did you mean '{show(near[0])}'?" if near else ""
-        there = ", ".join(f"'{show(c, 40)}'" for c in self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
-        raise DataError(f"no class '{show(name)}';{hint} there are {there or 'no classes'}")
+
+def names_of(given: Iterable[str], classes: tuple[str, ...]) -> tuple[str, ...]:
+    """As `Images.names_of`, of `classes`."""
+    names = [name for text in given for name in ([text] if text in classes else text.split(","))]
+    return tuple(classes[_number(name, classes)] for name in dict.fromkeys(names))
+
+
+def _number(name: str, classes: tuple[str, ...]) -> int:
+    if name in classes:
+        return classes.index(name)
+    near = difflib.get_close_matches(name, classes, n=1)
+    hint = f" did you mean '{show(near[0])}'?" if near else ""
+    there = ", ".join(f"'{show(c, 40)}'" for c in classes[:20]) + (", …" if len(classes) > 20 else "")
+    raise DataError(f"no class '{show(name)}';{hint} there are {there or 'no classes'}")
 
 
 def content_key(image: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from lookalike.data import gate
-from lookalike.data.images import Images
+from lookalike.data.images import Images, names_of
 from lookalike.data.oddities import oddities
 from lookalike.data.source import Picture, Skipped, Source
 from lookalike.data.sources import Size, open_source
@@ -30,8 +30,9 @@ def read(
     max_bad: float = 0.05,
     value_range: gate.ValueRange | None = None,
     allow_empty_class: bool = False,
+    classes: Iterable[str] = (),
 ) -> Images:
-    """All images of `source` with their labels, at one size.
+    """Images of `source` with their labels, at one size.
 
     Parameters
     ----------
@@ -40,6 +41,7 @@ def read(
     on_bad : "fail" at the first unreadable image, or "skip" them and list them in `Images.skipped`
     max_bad : share of unreadable images above which "skip" fails too
     value_range : (black, white) of images with more than 8 bits or of float arrays
+    classes : as `Images.names_of` takes them; of others no image is decoded or opened. Empty: all classes
 
     Raises
     ------
@@ -47,6 +49,8 @@ def read(
         for a source that cannot be used; the message is one line with the file and what to do.
     """
     opened = open_source(source, value_range=value_range, allow_empty_class=allow_empty_class)
+    names = names_of(classes, opened.classes)
+    opened = opened.only(names) if names else opened
     loader = _Loader(opened, str(source), size, channels, on_bad)
     for item in opened.pictures():
         loader.add(item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lookalike.errors import DataError, show
 
 UNLABELLED = -1
+Wanted = npt.NDArray[np.bool_]  # (N,) of a source's images
 RESERVED = frozenset({"unknown", "__other__", "fake"})  # words of our own tables
 
 
@@ -49,20 +50,48 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """N images in a fixed order, decoded when `pictures()` is iterated; an unreadable one comes as `Skipped`."""
+    """N images in a fixed order, decoded when they are iterated."""
 
     classes: tuple[str, ...]
     names: tuple[str, ...]
     labels: npt.NDArray[np.int64]
-    pictures: Callable[[], Iterator[Picture | Skipped]]
-    sizes: Callable[[], Iterator[tuple[int, int]]]
-    """(H, W) of each image, or of one that stands for all, without decoding; nothing for vectors."""
+    decode: Callable[[Wanted], Iterator[Picture | Skipped]]
+    """The wanted ones, in order; files of others are not opened."""
+    measure: Callable[[Wanted], Iterator[tuple[int, int]]]
+    """(H, W) of each wanted image, or of one that stands for all, without decoding; nothing for vectors."""
     vectors: bool = False
     test: npt.NDArray[np.bool_] | None = None
     ignored: tuple[Skipped, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def pictures(self) -> Iterator[Picture | Skipped]:
+        """All images, decoded one by one; an unreadable one comes as `Skipped`."""
+        return self.decode(np.ones(len(self), np.bool_))
+
+    def sizes(self) -> Iterator[tuple[int, int]]:
+        """`measure` of all images."""
+        return self.measure(np.ones(len(self), np.bool_))
+
+    def only(self, classes: Iterable[str]) -> Source:
+        """The images of these classes, numbered as here; no other image is decoded or opened."""
+        mine = np.isin(self.labels, [self.classes.index(name) for name in classes])
+        rows = np.flatnonzero(mine)
+
+        def here(wanted: Wanted) -> Wanted:
+            found = np.zeros(len(self), np.bool_)
+            found[rows[wanted]] = True
+            return found
+
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in rows),
+            labels=self.labels[rows],
+            decode=lambda wanted: self.decode(here(wanted)),
+            measure=lambda wanted: self.measure(here(wanted)),
+            test=None if self.test is None else self.test[rows],
+        )
 
 
 def reasons(ignored: Iterable[Skipped]) -> dict[str, int]:

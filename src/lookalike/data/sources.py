@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lookalike.data import arrays, folder, gate, idx, named
-from lookalike.data.images import Images
+from lookalike.data.images import Images, names_of
 from lookalike.data.source import Source
 from lookalike.errors import DataError, UsageError, show
 
@@ -78,8 +78,10 @@ def _open_file(path: Path, labelled: bool, value_range: gate.ValueRange | None, 
     return source
 
 
-def aspect_size(images: Images | str | Path, side: int, multiple: int) -> tuple[int, int]:
+def aspect_size(images: Images | str | Path, side: int, multiple: int, classes: Iterable[str] = ()) -> tuple[int, int]:
     """(H, W) with the longer side `side` and the aspect of the most common image size, each a multiple of `multiple`.
+
+    Of a source only the images of `classes` count, which `Images.names_of` explains; empty: all.
 
     Raises
     ------
@@ -91,7 +93,8 @@ def aspect_size(images: Images | str | Path, side: int, multiple: int) -> tuple[
         vectors, sizes = len(images.shape) == 1, [(images.shape[1], images.shape[2])] if len(images.shape) == 3 else []
     else:
         source = open_source(images, labelled=False, allow_empty_class=True)
-        vectors, sizes = source.vectors, source.sizes()
+        names = names_of(classes, source.classes)
+        vectors, sizes = source.vectors, (source.only(names) if names else source).sizes()
     if vectors:
         raise DataError("there is no image whose size could be taken; vectors have none")
     common = Counter(sizes).most_common() or [((side, side), 0)]  # none can be read: `read` will say which

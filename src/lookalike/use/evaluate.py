@@ -49,9 +49,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Scores unseen images of the known classes and of `unknown`, and stores the figures in the run folder.
 
-    Unseen are the official test images where the data has them. Otherwise, of a class with images that the run's record
-    lists as its test part, exactly those, so that every method is measured on the same images; of a class that was not
-    there when the run was trained, all.
+    Unseen are the official test images where the data has them. Otherwise, of a class that the training read (known, or
+    shown as another one), the images that the run's record lists as its test part; of any other class, all.
     An image that was used in training or calibration, or against which was trained, is never among them: images are
     told by content. Nothing here sets a threshold. Where one of the two groups has no unseen images, a figure that
     needs it is None, with the reason.
@@ -76,7 +75,8 @@ def evaluate(
     dict
         The contents of evaluations/NAME.json: AUC with a bootstrap interval, false-alarm and miss rates at the model's
         threshold with Wilson intervals, counts, seconds; of several known classes also the accuracy among them, of all
-        known images and of those that were not flagged, and the confusion of classes and verdicts, unknown last.
+        known images and of those that were not flagged, and the confusion of classes and verdicts, unknown last (its
+        row of unknown images also by their classes).
 
     Raises
     ------
@@ -114,7 +114,7 @@ def evaluate(
     took = {"train": seconds(folder), "score": round(time.monotonic() - began, 3)}
     figures = (
         _figures(model, said)
-        | _by_class(model, images, rows, said)
+        | _by_class(model, images, rows, said, others)
         | {
             "known": list(known),
             "unknown": list(others),
@@ -221,7 +221,9 @@ def _figures(model: Model, said: dict[str, Verdicts]) -> dict[str, Any]:
     }
 
 
-def _by_class(model: Model, images: Images, rows: dict[str, Rows], said: dict[str, Verdicts]) -> dict[str, Any]:
+def _by_class(
+    model: Model, images: Images, rows: dict[str, Rows], said: dict[str, Verdicts], others: tuple[str, ...]
+) -> dict[str, Any]:
     """Of a model of several classes: how well it tells them apart, and what became of each class's images."""
     known, names = said["known"], model.classes["known"]
     if known.classes is None:
@@ -229,19 +231,26 @@ def _by_class(model: Model, images: Images, rows: dict[str, Rows], said: dict[st
     numbers = [images.classes.index(name) if name in images.classes else None for name in names]
     true = np.array([numbers.index(label) for label in images.labels[rows["known"]].tolist()], np.int64)
     right, passed = known.classes.argmax(1) == true, ~known.flagged
-    verdict = np.concatenate([known.label, said["unknown"].label])
-    true = np.concatenate([true, np.full(len(said["unknown"].score), len(names))])
+    unknown, other = said["unknown"].label, images.labels[rows["unknown"]]
     return {
         "classes": {
             "accuracy": _rate(int(right.sum()), len(right), "known"),
             "accuracy_passed": _rate(int((right & passed).sum()), int(passed.sum()), "unflagged known"),
             # rows: true classes, then unknown; columns: verdicts, unknown last
             "confusion": [
-                [int(((true == t) & (verdict == v)).sum()) for v in (*range(len(names)), UNLABELLED)]
-                for t in range(len(names) + 1)
+                *(_counts(known.label[true == k], len(names)) for k in range(len(names))),
+                _counts(unknown, len(names)),
             ],
+            # the last row by unknown classes
+            "confusion_unknown": [_counts(unknown[other == images.classes.index(name)], len(names)) for name in others],
         }
     }
+
+
+def _counts(verdicts: Rows, known: int) -> list[int]:
+    """How many images were said to be of each known class, and of none."""
+    counts: list[int] = np.bincount(np.where(verdicts == UNLABELLED, known, verdicts), minlength=known + 1).tolist()
+    return counts
 
 
 def _rate(count: int, of: int, role: str) -> dict[str, Any]:
