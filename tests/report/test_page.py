@@ -47,7 +47,7 @@ def test_figures_are_those_of_the_run(run: Path, page: str, seen: Read) -> None:
     assert f"Threshold {figures['threshold']:.4g}, from calibration images" in text
     assert f"{alarms['of']} known, {misses['of']} unknown" in text
     assert "train 41 s, score 2.3 s" in text
-    assert "R 0.910, L_D 0.660, realness 0.500" in text
+    assert "AUC of each part alone R: 0.910, L_D: 0.660, realness: 0.500" in text
 
 
 def test_headline_is_one_sentence(run: Path, page: str) -> None:
@@ -211,7 +211,7 @@ def test_run_without_evaluation_says_how_to_make_one(make_run: MakeRun, text_of:
         file.unlink()
     text = text_of(run)
     assert "3 known: not evaluated yet" in text
-    assert "lookalike evaluate PATH-TO/'my run' digits --unknown CLASS" in text
+    assert "lookalike evaluate 'my run' PATH-TO/digits --unknown CLASS PATH-TO stands for a folder" in text
 
 
 def test_run_without_samples_or_metrics_says_what_makes_them(make_run: MakeRun, text_of: Callable[..., str]) -> None:

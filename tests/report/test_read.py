@@ -44,13 +44,13 @@ def test_a_run_is_read_as_it_was_written(run: Path) -> None:
     record = read_run(run)
     assert (record.name, record.method, record.seed) == ("three", "vtgan", 0)
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert record.metrics.unread == 0
-    assert record.metrics.columns["weak/D.minimax"] == (
+    assert record.training.metrics.unread == 0
+    assert record.training.metrics.columns["weak/D.minimax"] == (
         [line["images"] for line in lines],
         [line["weak/D.minimax"] for line in lines],
     )
-    assert list(record.samples) == [320 * place for place in range(1, 9)]
-    assert {twin: path.name for twin, path in record.samples[640].items()} == {
+    assert list(record.training.samples) == [320 * place for place in range(1, 9)]
+    assert {twin: path.name for twin, path in record.training.samples[640].items()} == {
         "": "000000640.png",
         "weak": "weak-000000640.png",
     }

@@ -8,7 +8,7 @@ import pytest
 from lookalike.metrics import Interval, Rate, rate
 from lookalike.report import words
 from lookalike.report.pictures import POINTS, _thinned
-from lookalike.report.read import Config, Evaluation, Figures, Metrics, Run, Scores
+from lookalike.report.read import Config, Evaluation, Figures, Metrics, Run, Scores, Training
 
 
 def figures(**changes: object) -> Figures:
@@ -60,9 +60,10 @@ def test_title_of_several_evaluations() -> None:
     boot = figures(unknown=("Boot",), auc=Interval(0.9, 0.88, 0.92, 0.95, 9))
     tested = (Evaluation(boot, None), Evaluation(figures(), None))
     assert (
-        words.title(Run("r", config, tested, Metrics(), {})) == "Coat known: AUC 0.90 against Boot, 0.73 against Shirt"
+        words.title(Run("r", config, tested, Training(Metrics(), {})))
+        == "Coat known: AUC 0.90 against Boot, 0.73 against Shirt"
     )
-    assert words.title(Run("r", config, (), Metrics(), {})) == "Coat known: not evaluated yet"
+    assert words.title(Run("r", config, (), Training(Metrics(), {}))) == "Coat known: not evaluated yet"
 
 
 @pytest.mark.parametrize(

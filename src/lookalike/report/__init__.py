@@ -11,13 +11,14 @@ from markupsafe import Markup, escape
 
 from lookalike.errors import UsageError, show
 from lookalike.files import write_text
-from lookalike.report import pictures, words
+from lookalike.report import pictures, verdicts, words
 from lookalike.report.compare import comparisons
-from lookalike.report.read import Metrics, Run, read_run
+from lookalike.report.read import Metrics, Training, read_run
 
 __all__ = ["environment", "write"]
 
-GRIDS = 6  # sample grids shown of a run
+GRIDS, MEMBER_GRIDS = 6, 3  # sample grids shown of a run, of one of several known classes
+MEMBERS = 10  # known classes whose training is shown
 LONGEST = 8192  # characters of one text from a file
 
 
@@ -55,7 +56,8 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["unbroken"] = _unbroken
-    environment.globals.update(words=words, pictures=pictures, panels=_panels, grids=_grids)
+    environment.globals.update(words=words, pictures=pictures, verdicts=verdicts, panels=_panels, grids=_grids)
+    environment.globals.update(GRIDS=GRIDS, MEMBER_GRIDS=MEMBER_GRIDS, MEMBERS=MEMBERS)
     return environment
 
 
@@ -79,9 +81,9 @@ def _panels(metrics: Metrics) -> list[tuple[str, Mapping[str, Any]]]:
     return [(kind, columns) for kind, columns in panels.items() if columns]
 
 
-def _grids(run: Run) -> list[tuple[int, Mapping[str, Path]]]:
-    """The run's sample grids, evenly thinned to a few: first and last always stay."""
-    grids = list(run.samples.items())
-    if len(grids) <= GRIDS:
+def _grids(training: Training, most: int) -> list[tuple[int, Mapping[str, Path]]]:
+    """The sample grids, evenly thinned to at most so many: first and last always stay."""
+    grids = list(training.samples.items())
+    if len(grids) <= most:
         return grids
-    return [grids[round(place * (len(grids) - 1) / (GRIDS - 1))] for place in range(GRIDS)]
+    return [grids[round(place * (len(grids) - 1) / (most - 1))] for place in range(most)]

@@ -59,7 +59,7 @@ def histogram(scores: Scores, threshold: float | None) -> Markup:
     groups = {"calibration": scores.calibration, "known": scores.known, "unknown": scores.unknown}
     edges = _edges(list(groups.values()), threshold)
     with _style():
-        figure, axes = _canvas(WIDE, "score (larger: less like the known class)", "share of the group's images, %")
+        figure, axes = _canvas(WIDE, "score (larger: less like the known images)", "share of the group's images, %")
         for (name, values), colour in zip(groups.items(), (CALIBRATION, KNOWN, UNKNOWN), strict=True):
             heights = 100 * np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / max(1, len(values))
             outline = name == "calibration"

@@ -8,20 +8,21 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from lookalike.errors import ModelError, UsageError, show
-from lookalike.files import open_regular, read_json
+from lookalike.files import open_regular, read_json, safe_name
 from lookalike.metrics import Interval, Rate
 from lookalike.strict import parse_json
 
 Array = npt.NDArray[Any]
 ARRAYS_LIMIT = 1 << 30  # bytes of one evaluation, unpacked
 LINE_LIMIT = 1 << 16  # bytes of one line of metrics
+CLASSES = "classes"  # folder of the trainings of several known classes
 
 
 class _Record(BaseModel):
@@ -63,6 +64,15 @@ class Config(_Record):
     data: Data
 
 
+class Verdicts(_Record):
+    """How well several known classes were told apart: counts by true class and verdict, the last column unknown."""
+
+    accuracy: Rate  # of all known images
+    accuracy_passed: Rate  # of those that were not flagged
+    confusion: tuple[tuple[NonNegativeInt, ...], ...]  # rows: known classes, all unknown
+    confusion_unknown: tuple[tuple[NonNegativeInt, ...], ...] = ()  # rows: unknown classes
+
+
 class Figures(_Record):
     """`evaluations/NAME.json`: how well known and unknown images were told apart."""
 
@@ -79,6 +89,19 @@ class Figures(_Record):
     misses: Rate
     seconds: dict[str, float | None] = {}
     parts_auc: dict[str, float | None] = {}
+    classes: Verdicts | None = None  # none: one known class
+
+    @model_validator(mode="after")
+    def _tables_fit(self) -> Self:
+        """Raises ValueError where rows or columns are not those of the classes."""
+        if self.classes is not None:
+            of, tables = len(self.known) + 1, (self.classes.confusion, self.classes.confusion_unknown)
+            rows = [len(table) for table in tables]
+            if rows not in ([of, 0], [of, len(self.unknown)]) or {len(row) for table in tables for row in table} != {
+                of
+            }:
+                raise ValueError("the confusion does not fit the classes")
+        return self
 
 
 @dataclass(frozen=True)
@@ -118,14 +141,22 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Training:
+    """What a training left; `samples` maps images shown to the picture of each network (own: "")."""
+
+    metrics: Metrics
+    samples: Mapping[int, Mapping[str, Path]]
+
+
+@dataclass(frozen=True)
 class Run:
-    """One run folder; `samples` maps images shown to the picture of each network (own: "")."""
+    """One run folder; `members` are the trainings of each of several known classes, as far as they have begun."""
 
     name: str
     config: Config
     evaluations: tuple[Evaluation, ...]
-    metrics: Metrics
-    samples: Mapping[int, Mapping[str, Path]]
+    training: Training
+    members: Mapping[str, Training] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -153,12 +184,14 @@ def read_run(folder: Path) -> Run:
         raise UsageError(
             f"{show(folder)} is not a run folder: it has no config.json; give a folder that `lookalike train` made"
         )
+    config = _typed(Config, path)
+    members = {name: _training(folder / CLASSES / safe_name(name)) for name in config.classes.known}
     return Run(
         name=folder.resolve().name,
-        config=_typed(Config, path),
+        config=config,
         evaluations=tuple(_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json"))),
-        metrics=_metrics(folder / "metrics.jsonl"),
-        samples=_samples(folder / "samples"),
+        training=_training(folder),
+        members={name: one for name, one in members.items() if one != Training(Metrics(), {})},
     )
 
 
@@ -219,6 +252,10 @@ def _images(arrays: Mapping[str, Array], key: str) -> Array | None:
     if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         return None
     return None if 0 in images.shape[2:] else images
+
+
+def _training(folder: Path) -> Training:
+    return Training(_metrics(folder / "metrics.jsonl"), _samples(folder / "samples"))
 
 
 def _metrics(path: Path) -> Metrics:

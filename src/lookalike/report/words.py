@@ -58,7 +58,7 @@ def remarks(evaluation: Evaluation) -> Iterator[str]:
         if auc.low <= 0.5 <= auc.high:
             yield "The interval of the AUC contains 0.5: on these images the score is no better than chance."
         elif auc.high < 0.5:
-            yield "The AUC is below 0.5: unknown images look more like the known class than known ones do."
+            yield "The AUC is below 0.5: by this score unknown images look more known than known ones do."
     if figures.threshold is None:
         yield "There is no threshold: the calibration part is too small for the allowed rate of false alarms."
     elif _too_many(evaluation):
@@ -132,8 +132,9 @@ def source(run: Run) -> str:
 
 
 def evaluate(run: Run) -> str:
-    """The command that adds an evaluation to `run`, whose whole path and data the page does not tell."""
-    return f"lookalike evaluate PATH-TO/{shlex.quote(run.name)} {shlex.quote(source(run))} --unknown CLASS"
+    """The command that adds an evaluation to `run`, typed beside it; where the data lies the page does not tell."""
+    place = "PATH-TO/" if re.search(r"[\\/]", run.config.data.source) else ""
+    return f"lookalike evaluate {shlex.quote(run.name)} {place}{shlex.quote(source(run))} --unknown CLASS"
 
 
 def _too_many(evaluation: Evaluation) -> bool:
