@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import OneClassSVM
 from torch.nn.functional import cross_entropy
 
-from lookalike.baselines import BASELINES, autoencoder, deepsvdd, rotation
+from lookalike.baselines import BASELINES, autoencoder, deepsvdd, networks, rotation
 from lookalike.baselines.auto import Auto
 from lookalike.baselines.knn import KNN
 from lookalike.baselines.pca import PCA
@@ -385,3 +385,18 @@ def test_rotation_counts_how_badly_turns_are_told(digits, short):
             for k in range(4)
         )
     assert np.allclose(said.parts["turns"], wanted.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [("autoencoder", [20]), ("rotation", [20]), ("auto", [20]), ("deepsvdd", [4, 4])]
+)
+def test_steps_of_a_neural_training_are_told(name, steps, short, digits, monkeypatch):
+    """Images done and their number, batch by batch, of each course of the training; afterwards nobody is told."""
+    monkeypatch.setattr(deepsvdd, "EPOCHS", 4)  # of one batch each
+    told, known = [], digits[0]
+    with networks.telling(lambda done, of: told.append((done, of))):
+        BASELINES[name].fit(known, 0)
+    batch = {"deepsvdd": 100, "rotation": 32, "auto": 32}.get(name, autoencoder.BATCH)
+    assert told == [(step * batch, of * batch) for of in steps for step in range(of)]
+    list(networks.batches(known, 8, 3, 0, "x"))
+    assert len(told) == sum(steps)

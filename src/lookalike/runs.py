@@ -17,7 +17,7 @@ import torch
 
 from lookalike import checkpoint, files, interrupts, record
 from lookalike import plan as plans
-from lookalike.baselines import BASELINES, CLASSIFIERS
+from lookalike.baselines import BASELINES, CLASSIFIERS, networks
 from lookalike.data import Images, oddities
 from lookalike.data.folder import HIDDEN
 from lookalike.data.source import reasons
@@ -158,10 +158,11 @@ def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
     began = time.monotonic()
     name, pixels = plan.settings.method, plan.images.pixels[plan.train]
     detector: Detector
-    if name in CLASSIFIERS:
-        detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.train), plan.settings.seed)
-    else:
-        detector = BASELINES[name].fit(pixels, plan.settings.seed)
+    with networks.telling(lambda done, of: report("training", done, of)):
+        if name in CLASSIFIERS:
+            detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.train), plan.settings.seed)
+        else:
+            detector = BASELINES[name].fit(pixels, plan.settings.seed)
     _drop_metrics_after(folder / METRICS, -1)
     _log(folder / METRICS, Progress(0, len(plan.train), {}), time.monotonic() - began)
     return detector

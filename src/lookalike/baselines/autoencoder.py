@@ -38,7 +38,7 @@ class Network(nn.Module):
             nn.ConvTranspose2d(2 * WIDTH, WIDTH, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(WIDTH, c, 4, 2, 1), nn.Tanh(),
         )  # fmt: skip
         self.sides = (h, w)
-        self.to(memory_format=torch.channels_last)  # less time on a CPU
+        networks.channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1], rebuilt."""

@@ -36,7 +36,7 @@ class Network(nn.Module):
             parts += [nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
         self.features = nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classes = nn.Linear(FEATURES, classes)
-        self.to(memory_format=torch.channels_last)  # less time on a CPU
+        networks.channels_last(self)
 
 
 def softmax(logits: Tensor, _features: Tensor, _known: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +19,8 @@ from lookalike.use.score import Pixels
 
 M = TypeVar("M", bound=nn.Module)
 
+Steps = Callable[[int, int], None]  # (images done, of)
+_told: ContextVar[Steps] = ContextVar("told", default=lambda done, of: None)
 BLOCK = 256  # images: convolutions of other batch sizes end in other bits
 
 
@@ -34,6 +38,21 @@ def seeded(build: Callable[[], M], seed: int, kind: str) -> M:
         return build()
 
 
+def channels_last(net: nn.Module) -> None:
+    """Lays the weights out as CPUs like them: a step of these small networks takes a quarter to two fifths less."""
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs lack it
+
+
+@contextmanager
+def telling(steps: Steps) -> Iterator[None]:
+    """Tells `steps` of every batch that is drawn within, whichever baseline and member of one draws it."""
+    token = _told.set(steps)
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
 def batches(pixels: Pixels, size: int, steps: int, seed: int, kind: str) -> Iterator[Tensor]:
     """`steps` batches (size, C, H, W) float32 in [-1, 1], shuffled anew for each pass."""
     return (x for _, x in numbered_batches(pixels, size, steps, seed, kind))
@@ -43,7 +62,8 @@ def numbered_batches(pixels: Pixels, size: int, steps: int, seed: int, kind: str
     """`batches` with the number of each image (size,)."""
     x = torch.from_numpy(np.ascontiguousarray(pixels))
     size, order, turn = min(size, len(x)), torch.empty(0, dtype=torch.int64), 0
-    for _ in range(steps):
+    for step in range(steps):
+        _told.get()(step * size, steps * size)
         while len(order) < size:
             order = torch.cat([order, torch.randperm(len(x), generator=generator(seed, kind, "order", turn))])
             turn += 1

@@ -34,7 +34,7 @@ class Network(nn.Module):
             parts += [nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
         self.features = nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.turn = nn.Linear(FEATURES, 4)
-        self.to(memory_format=torch.channels_last)  # less time on a CPU
+        networks.channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, S, S) -> (N, 4) logits of a turn by 0, 90, 180 and 270 degrees."""
