@@ -134,7 +134,7 @@ def test_metrics_are_finite_numbers_and_count_images(done):
 
 
 def test_split_lists_the_content_of_each_part(done):
-    """split.json holds the keys of the images that `split` puts in each part, and none of classes that were not read."""
+    """split.json holds the keys of the images that `split` puts in each part, none of classes that were not read."""
     method, out = done
     images = read("digits", size=(8, 8))
     parts = split(images, test=0.2, calibration=0.2, seed=0)
