@@ -34,6 +34,7 @@ lint: $(READY) ## check style, format and types
 	$(BIN)/mypy
 
 bench: $(READY) ## run every benchmark and renew benchmarks/results
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"
 	set -e; for file in $(BENCHMARKS); do $(BIN)/python $$file; done
 
 clean: ## remove the environment, builds and caches

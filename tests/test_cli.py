@@ -46,6 +46,16 @@ def test_each_benchmark_has_help(name, capsys):
     assert cli.BENCHES[name].split("?")[0] in said
 
 
+@pytest.mark.parametrize("name", ["train", "evaluate", "table", "bench detect"])
+def test_help_shows_a_default_only_where_something_is_chosen(name, capsys):
+    """An empty list is not shown as a default; numbers, words and False are."""
+    said = call(capsys, *name.split(), "--help")[1]
+    assert "()]" not in said
+    assert "STR..." in said and "[default: False]" in said
+    if name == "train":
+        assert "[default: 0]" in said and "[default: vtgan]" in said and "[default: 0.05]" in said
+
+
 def test_help_lists_all_commands(capsys):
     """The first page has each command with its sentence, and --config."""
     code, said, err = call(capsys, "--help")

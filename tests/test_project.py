@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "lookalike"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-REQUIREMENTS = [*PROJECT["project"]["dependencies"], *EXTRAS["mnist"], *EXTRAS["test"]]
+REQUIREMENTS = [*PROJECT["project"]["dependencies"], *EXTRAS["mnist"], *EXTRAS["bench"], *EXTRAS["test"]]
 
 
 def name(requirement: str) -> str:
@@ -87,7 +87,7 @@ def test_a_users_install_pulls_only_the_runtime_dependencies(wheel: Path) -> Non
     required = metadata(wheel).get_all("Requires-Dist")
     plain = {line for line in required if "extra ==" not in line}
     assert plain == set(PROJECT["project"]["dependencies"])
-    assert not {name(line) for line in plain} & {name(line) for line in EXTRAS["test"] + EXTRAS["mnist"]}
+    assert not {name(line) for line in plain} & {name(line) for extra in EXTRAS.values() for line in extra}
 
 
 def test_the_metadata_names_licence_python_and_readme(wheel: Path) -> None:

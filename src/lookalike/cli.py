@@ -33,10 +33,17 @@ COMMANDS = {
     "cite": "Print the BibTeX of a method's paper.",
 }
 
+
+def _default(value: object) -> str | None:
+    """A default as --help shows it: nothing where nothing is chosen."""
+    return None if value in (None, ()) else str(value)
+
+
 app = App(
     name="lookalike",
     help="Tell look-alike classes apart and flag what nobody labelled, with GANs that know about classes.",
     version_flags=["--version"],
+    default_parameter=Parameter(show_default=_default),
     result_action="return_value",
 )
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # main ends with our one line

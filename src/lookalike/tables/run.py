@@ -13,7 +13,8 @@ from typing import Any
 
 from lookalike import files, jobs
 from lookalike.baselines import BASELINES
-from lookalike.errors import UsageError, show
+from lookalike.data.sources import open_source
+from lookalike.errors import DataError, UsageError, show
 from lookalike.jobs import Job
 from lookalike.methods import METHODS
 from lookalike.tables import claims
@@ -79,11 +80,14 @@ def run(
     Raises
     ------
     UsageError
-        For a row or method that is not there.
+        For a row or method that is not there, or where no cell could be measured.
+    DataError
+        For data that cannot be opened, or that lack a class of a row.
     """
     chosen = _chosen([str(row) for row in table.rows], rows, "row", table.name)
     names = _chosen([*table.methods, *METHODS, *BASELINES], methods, "method", table.name) if methods else ()
     names = names or (*table.methods, *(name for name in table.extras if name not in table.methods))
+    _refuse_other_data([row for row in table.rows if str(row) in chosen], data)
     cells = [
         Cell(row, name, seed, _trainings(table, row, name, seed, preset, data))
         for seed in range(seeds)
@@ -96,6 +100,8 @@ def run(
     failed = jobs.side_by_side(wanted, runs, workers=workers, command=command, report=report)
     for job, sentence in failed.items():
         warn(f"{job.method} on {show(', '.join(job.known))}, seed {job.seed}: {sentence}")
+    if failed and not any(all(jobs.is_done(job, runs) for job in cell.jobs) for cell in cells):
+        raise UsageError("no cell of the table could be measured; the warnings above say why")
     lines, values = _lines(table, cells, runs, command)
     name = f"{table.paper}-{table.number}-{preset}"
     files.write_text(folder / f"{name}.csv", _csv(lines))
@@ -108,6 +114,18 @@ def _chosen(there: Sequence[str], given: Sequence[str], what: str, table: str) -
         if name not in there:
             raise UsageError(f"table {table} has no {what} {show(name)}; there are {', '.join(dict.fromkeys(there))}")
     return tuple(given) or tuple(there)
+
+
+def _refuse_other_data(rows: Sequence[Row], data: Mapping[str, str]) -> None:
+    """Raises DataError where what is read for a data set cannot be opened, or lacks a class of a row."""
+    there = {dataset: open_source(data[dataset]).classes for dataset in dict.fromkeys(row.dataset for row in rows)}
+    for row in rows:
+        for name in (*row.known, row.unknown):
+            if name not in there[row.dataset]:
+                raise DataError(
+                    f"{show(data[row.dataset])} has no class {name}, so it is not {row.dataset}; "
+                    f"give the folder of {row.dataset}'s four IDX files, or {DATA[row.dataset]}"
+                )
 
 
 def _trainings(table: Table, row: Row, name: str, seed: int, preset: str, data: Mapping[str, str]) -> tuple[Job, ...]:
