@@ -289,13 +289,28 @@ def test_deepsvdd_centre_is_the_first_pass_away_from_zero(digits, monkeypatch):
     assert detector.score(asked).score == pytest.approx((places - wanted).double().square().sum(1).numpy(), rel=1e-4)
 
 
-def test_deepsvdd_pulls_the_known_class_together(digits):
-    """After training known images lie nearer to the centre than before, and nearer than other digits."""
-    found = load_digits()
+def test_deepsvdd_pulls_the_known_class_together(digits, monkeypatch):
+    """The training's second course more than halves the trained images' distances, and those of others less."""
+    found, course = load_digits(), deepsvdd._course
     pixels = (found.images * 255 / 16).round().astype(np.uint8)[:, None]
-    detector = BASELINES["deepsvdd"].fit(digits[0], 0)
-    known, other = (detector.score(pixels[found.target == n][100:]).score.mean() for n in (3, 6))
-    assert known < other
+    groups = digits[0], pixels[found.target == 3][100:], pixels[found.target == 6][100:]
+
+    def distances():
+        detector = BASELINES["deepsvdd"].fit(digits[0], 0)
+        return [detector.score(group).score.mean() for group in groups]
+
+    trained, known, other = distances()
+    monkeypatch.setattr(deepsvdd, "_course", lambda *a: course(*a) if a[3] == deepsvdd.DECAY_AE else [])
+    trained_before, _, other_before = distances()
+    assert trained < known < other
+    assert trained / trained_before < 0.5 and trained / trained_before < other / other_before
+
+
+@pytest.mark.parametrize(("shape", "error"), [((1, 3, 9), UsageError), ((1, 8, 8), DataError)])
+def test_deepsvdd_refuses_what_it_cannot_learn(shape, error):
+    """Images that two poolings leave nothing of, and images of one value each."""
+    with pytest.raises(error, match="deepsvdd"):
+        BASELINES["deepsvdd"].fit(np.full((30, *shape), 7, np.uint8), 0)
 
 
 def test_rotation_score_by_hand(digits, short):

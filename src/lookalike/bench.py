@@ -18,6 +18,7 @@ from lookalike.errors import DataError, UsageError, show
 from lookalike.jobs import Job
 from lookalike.methods import METHODS
 from lookalike.metrics.auc import area
+from lookalike.settings import pair
 from lookalike.tables.claims import Claim, Values, Verdict, judge
 from lookalike.use.openset import combined, joined
 from lookalike.use.score import Floats
@@ -107,7 +108,10 @@ def run(
     """
     for folder in (runs, out):
         refuse_inside(folder, data)
-    classes = open_source(data).classes
+    given = settings or {}
+    classes = open_source(
+        data, value_range=pair(given.get("value_range")), allow_empty_class=given.get("allow_empty_class", False)
+    ).classes
     if len(classes) < 2:
         raise DataError(f"{show(data)} has {len(classes)} class; two or more are needed, each plays the unknown once")
     names = _named(methods)
@@ -121,6 +125,9 @@ def run(
         for name in names
         if name not in CLASSIFIERS or len(classes) > 2
     ]
+    for name in names:
+        if name in CLASSIFIERS and len(classes) < 3:
+            warn(f"{name} tells known classes apart, of which there is one where the other is unknown; it is left out")
     failed = jobs.side_by_side(
         [job for trial in trials for job in trial.jobs], runs, workers=workers, command=command, report=report
     )

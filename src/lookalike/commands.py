@@ -88,7 +88,8 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
     counts = model.training["counts"]
     known = show(", ".join(facts["known"]))
     say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds'] or 0:.0f} s)")
-    allowed = f"{facts['false_alarms']:g} false alarms expected at most, set on {counts['calibration']} held-out images"
+    held = len(model.threshold.calibration)
+    allowed = f"{facts['false_alarms']:g} false alarms expected at most, set on {held} held-out images"
     say(f"threshold {facts['threshold']:.6g}: {allowed}")
     if apart:
         worst = min(apart, key=lambda name: apart[name])

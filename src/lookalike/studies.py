@@ -117,7 +117,7 @@ def table(
             data=tables.DATA | {"mnist": mnist},
             runs=runs,
             out=out,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or _cores(),
             command=" ".join([f"lookalike table {name}", *options]),
             report=told,
             warn=warn,
@@ -179,7 +179,7 @@ def bench_detect(
             settings=given,
             runs=runs,
             out=out,
-            workers=workers or len(os.sched_getaffinity(0)),
+            workers=workers or _cores(),
             command=shlex.join(["lookalike", *sys.argv[1:]]),
             report=told,
             warn=warn,
@@ -204,3 +204,8 @@ def _gap(verdict: Any) -> list[str]:
         return ["", ""]
     interval = f" [{verdict.low:+.3f}, {verdict.high:+.3f}]" if verdict.rows > 1 else ""
     return [f"{verdict.difference:+.3f}{interval}", f"{verdict.p:.3f}" if verdict.p == verdict.p else ""]
+
+
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

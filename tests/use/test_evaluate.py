@@ -240,6 +240,16 @@ def test_newcomers_of_the_known_class_are_left_out_and_counted(run, digits):
     assert said == ["9 known images joined the data after training split it; they are left out"]
 
 
+def test_a_stray_copy_of_a_test_image_leaves_its_class_whole(run, digits):
+    """One known test image that also stands among unknown ones does not cost the others their place."""
+    fives = np.flatnonzero(digits.labels == digits.classes.index("5"))
+    (stray, *_) = unseen_by(run, digits, "3")
+    pixels = np.concatenate([digits.pixels, digits.pixels[[stray]]])
+    labels = np.append(digits.labels, digits.classes.index("5"))
+    figures = evaluate(run, Images(pixels, labels, digits.classes, (*digits.names, "stray")), unknown="5")
+    assert figures["n_unknown"] == len(fives) + 1
+
+
 def test_a_class_that_was_added_after_training_counts_whole(run, digits):
     """A run on a folder with other classes is evaluated on all images of a class that came later."""
     eights = np.flatnonzero(digits.labels == digits.classes.index("5"))

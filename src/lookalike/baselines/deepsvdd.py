@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, max_pool2d
 
 from lookalike.baselines import networks
+from lookalike.errors import DataError, UsageError
 from lookalike.use.score import Pixels, Scores
 
 KIND = "deepsvdd"
@@ -117,8 +118,18 @@ class DeepSVDD:
 
     @classmethod
     def fit(cls, pixels: Pixels, seed: int) -> DeepSVDD:
-        """Trains on known images (N, C, H, W) uint8 of at least 4 x 4; UsageError for vectors."""
+        """Trains on known images (N, C, H, W) uint8; UsageError for vectors, and where a side is below 4.
+
+        Raises
+        ------
+        DataError
+            Where every image is of one value: nothing is left when its mean is taken away.
+        """
         shape = networks.need_images(pixels.shape[1:], KIND)
+        if min(shape[1:]) < 4:
+            raise UsageError(f"{KIND} needs images of 4 x 4 or more, not {shape[1]} x {shape[2]}; give a larger --size")
+        if (pixels.reshape(len(pixels), -1).min(1) == pixels.reshape(len(pixels), -1).max(1)).all():
+            raise DataError(f"{KIND}: each known image is of one value, so there is nothing to learn; take knn")
         contrast = _contrast(pixels)
         net = networks.seeded(lambda: Network(shape), seed, KIND)
         decoder = networks.seeded(lambda: Decoder(shape), seed, "decoder")

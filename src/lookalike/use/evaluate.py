@@ -104,7 +104,7 @@ def evaluate(
     others = others or tuple(name for name in images.classes if name not in known)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is known to this model; name another as --unknown")
-    unseen, used = _unseen(parts, images)
+    unseen, used = _unseen(parts, images, (*known, *model.classes["against"]))
     # of other classes the record does not hold all
     if images.test is None and (newcomers := len(_rows(images, known, ~unseen & ~used))):
         warn(f"{newcomers} known images joined the data after training split it; they are left out")
@@ -150,13 +150,17 @@ def _split(folder: Path) -> dict[str, frozenset[str]]:
     return {name: frozenset(keys) for name, keys in parts.items()}
 
 
-def _unseen(parts: dict[str, frozenset[str]], images: Images) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Which images count, and which could have but were used by the run."""
+def _unseen(
+    parts: dict[str, frozenset[str]], images: Images, read: tuple[str, ...]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which images count, and which could have but were used by the run, whose training read these classes."""
     used = frozenset().union(*(keys for name, keys in parts.items() if name != TEST))
     seen, tests = (np.array([key in part for key in images.keys], dtype=bool) for part in (used, parts[TEST]))
     if images.test is not None:
         return images.test & ~seen, images.test & seen
-    split = np.isin(images.labels, images.labels[tests])
+    # a stray copy of a test image does not make its class one that was read
+    numbers = [number for number, name in enumerate(images.classes) if name in read]
+    split = np.isin(images.labels, np.intersect1d(images.labels[tests], numbers))
     return (tests | ~split) & ~seen, seen
 
 
