@@ -22,7 +22,7 @@ from lookalike.model import Model
 
 KNOWN, UNKNOWN = "Coat", "Shirt"
 METHODS = {
-    "DCGAN (AnoGAN)": ("anogan", ()),
+    "DCGAN": ("anogan", ()),
     "MCGAN": ("mcgan", (UNKNOWN,)),
     "NoiseGAN": ("noisegan", ()),
     "VTGAN": ("vtgan", ()),
