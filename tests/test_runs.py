@@ -338,6 +338,21 @@ def test_E1_a_run_cut_after_any_step_ends_in_the_same_bits(method, tmp_path):
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
 
 
+def test_E1_a_kill_between_saving_and_removing_leaves_no_old_checkpoint(tmp_path):
+    """Where the last checkpoint was written and an older one not yet removed, the next run ends with the same files."""
+    out, given = tmp_path / "run", train_settings(**settings("anogan"))
+    runs.run("digits", given, out)
+    before = tree(out)
+    kept = sorted((out / "checkpoints").iterdir())
+    assert len(kept) == 2
+    for name in ("000000001", "000000002"):
+        (out / "checkpoints" / f"{name}.safetensors").write_bytes(kept[0].read_bytes())
+    (out / "model.json").unlink()
+    runs.run("digits", given, out)
+    assert set(tree(out)) == set(before)
+    assert all(tree(out)[name] == content for name, content in before.items() if "metrics" not in name)
+
+
 def test_resuming_counts_the_seconds_before(tmp_path):
     """The seconds of a resumed run go on from those of its checkpoint."""
 

@@ -165,17 +165,22 @@ def load_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     return tensors, facts
 
 
-def save_checkpoint(
-    folder: Path, images: int, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any], keep: int = 2
-) -> Path:
-    """Write `folder/<images shown>.safetensors`; `keep` - 1 older ones stay, newer ones (damaged) do not."""
+def save_checkpoint(folder: Path, images: int, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> Path:
+    """Write `folder/<images shown>.safetensors`; one older one stays, newer ones (damaged) do not."""
     path = folder / f"{images:09d}.safetensors"
     write_tensors(path, tensors, facts)
-    found = _checkpoints(folder)
-    position = found.index(path)
-    for other in found[: max(0, position + 1 - keep)] + found[position + 1 :]:
-        other.unlink(missing_ok=True)
+    for other in _checkpoints(folder):
+        if int(other.stem) > images:
+            other.unlink(missing_ok=True)
+    drop_older(folder, images)
     return path
+
+
+def drop_older(folder: Path, images: int) -> None:
+    """Of the checkpoints before that of so many images only the newest stays."""
+    older = [path for path in _checkpoints(folder) if int(path.stem) < images]
+    for path in older[:-1]:
+        path.unlink(missing_ok=True)
 
 
 def newest_checkpoint(

@@ -238,6 +238,7 @@ def _resumed(folder: Path, gan: GAN, warn: Callable[[str], None]) -> tuple[int, 
         return 0, 0.0
     tensors, facts = found
     gan.load(tensors, training=True)
+    checkpoint.drop_older(folder / "checkpoints", int(facts["images"]))  # a kill may have come between
     return int(facts["step"]), float(facts["seconds"])
 
 
