@@ -12,11 +12,11 @@ that it is measured on, which favours it a little. The figures go to tables/resu
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
 import torch
+from lines import save
 
 from lookalike.data import Images, read, split
 from lookalike.jobs import CALIBRATION, Job
@@ -100,10 +100,7 @@ def main() -> None:
         mine = [line for line in measured if data in (line["data"], "both")]
         means: dict[str, str | float] = {name: float(np.mean([line[name] for line in mine])) for name in names}
         lines.append({"data": data, "known": "mean", "unknown": "", **means})
-    with (Path(__file__).parent / "results" / "auto-study.csv").open("w", newline="") as out:
-        writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([{k: f"{v:.3f}" if isinstance(v, float) else v for k, v in line.items()} for line in lines])
+    save("auto-study", [{k: f"{v:.3f}" if isinstance(v, float) else v for k, v in line.items()} for line in lines])
 
 
 if __name__ == "__main__":

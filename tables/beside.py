@@ -8,13 +8,12 @@ tables/results/beside.csv: for each triple the AUC of known against unknown, and
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
 from combinations import TRIPLES, parts
+from lines import mean, save
 from sklearn.linear_model import LogisticRegression
 
 from lookalike.baselines import BASELINES
@@ -83,12 +82,8 @@ def main() -> None:
     torch.set_num_threads(1)
     lines = [line(DATA, *triple) for triple in TRIPLES[DATA]]
     figures = [key for key in lines[0] if ", " in key]
-    means = {key: f"{np.mean([float(found[key]) for found in lines]):.3f}" for key in figures}
-    lines.append({"data": "mean", "known": "", "unknown": "", **means})
-    with (Path(__file__).parent / "results" / "beside.csv").open("w", newline="") as out:
-        writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
+    lines.append({"data": "mean", "known": "", "unknown": "", **mean(lines, figures)})
+    save("beside", lines)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,9 @@ The triples are none of mcgan-2021's table 2. The figures go to tables/results/c
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
+from lines import mean, save
 
 from lookalike.baselines.knn import KNN
 from lookalike.data import Images, read
@@ -67,14 +65,9 @@ def main() -> None:
     for data, triples in TRIPLES.items():
         images = read(data, size=(32, 32))
         lines += [{"data": data, **line(images, *triple)} for triple in triples]
-    means = {
-        key: f"{np.mean([float(found[key]) for found in lines]):.3f}" for key in lines[0] if key[:2] in ("AU", "ac")
-    }
-    lines.append({"data": "mean", "known": "", "unknown": "", **means})
-    with (Path(__file__).parent / "results" / "combinations.csv").open("w", newline="") as out:
-        writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
+    figures = [key for key in lines[0] if key[:2] in ("AU", "ac")]
+    lines.append({"data": "mean", "known": "", "unknown": "", **mean(lines, figures)})
+    save("combinations", lines)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ MNIST, about 6,000 and 1,000. The figures go to tables/results/deepsvdd.csv.
 
 from __future__ import annotations
 
-import csv
 import statistics
-from pathlib import Path
 
 import numpy as np
 import torch
+from lines import save
 
 from lookalike.baselines import BASELINES
 from lookalike.data import read
@@ -43,10 +42,7 @@ def main() -> None:
             }
         )  # fmt: skip
         print(lines[-1], flush=True)
-    with (Path(__file__).parent / "results" / "deepsvdd.csv").open("w", newline="") as out:
-        writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
+    save("deepsvdd", lines)
 
 
 if __name__ == "__main__":

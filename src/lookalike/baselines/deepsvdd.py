@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, max_pool2d
@@ -128,7 +129,7 @@ class DeepSVDD:
         shape = networks.need_images(pixels.shape[1:], KIND)
         if min(shape[1:]) < 4:
             raise UsageError(f"{KIND} needs images of 4 x 4 or more, not {shape[1]} x {shape[2]}; give a larger --size")
-        if (pixels.reshape(len(pixels), -1).min(1) == pixels.reshape(len(pixels), -1).max(1)).all():
+        if not np.ptp(pixels.reshape(len(pixels), -1), axis=1).any():
             raise DataError(f"{KIND}: each known image is of one value, so there is nothing to learn; take knn")
         contrast = _contrast(pixels)
         net = networks.seeded(lambda: Network(shape), seed, KIND)
