@@ -150,6 +150,27 @@ def test_pipelines_and_searches(digits):
     assert search.fit(known).best_params_["method"] in ("knn", "pca")
 
 
+def test_heavy_tails_keep_the_promise():
+    """Held-out samples do not set the range: of 50 lognormal features, 10 % allowed, about 10 % of new ones are flagged."""
+    flagged = []
+    for seed in range(10):
+        X = np.exp(2 * np.random.default_rng(seed).standard_normal((1100, 50)))
+        detector = LookalikeDetector("knn", false_alarms=0.1, calibration=0.5, random_state=seed).fit(X[:100])
+        flagged.append(np.mean(detector.predict(X[100:]) == -1))
+    assert np.mean(flagged) == pytest.approx(0.1, abs=0.05)
+
+
+def test_the_range_is_that_of_the_training_part(digits):
+    """Scaled training vectors fill [-1, 1] exactly, and the split follows the content before it was scaled."""
+    X = digits[0][digits[1] == 3]
+    detector = LookalikeDetector("knn", random_state=0).fit(X)
+    known = detector.model_.detector.known
+    varied = detector.high_ > detector.low_
+    assert known.shape == (146, 64)  # of 183, a fifth is held out
+    assert np.all(known[:, varied].min(0) == -1) and np.all(known[:, varied].max(0) == 1)
+    assert np.all(known[:, ~varied] == -1)
+
+
 def test_few_samples_are_told(digits):
     """With 4 held-out samples 5 % cannot be promised: a warning says what is, and no held-out sample is flagged."""
     X, y = digits

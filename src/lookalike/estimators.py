@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,15 +47,22 @@ class _Fitted(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self.model_.score(self._images(self._rows(X, reset=False)).pixels)
 
-    def _train(self, images: Images) -> None:
-        """Runs the training on images of which every class is known."""
-        seed = int(check_random_state(self.random_state).randint(2**31))
+    def _train(
+        self, rows: npt.NDArray[Any], labels: npt.NDArray[np.int64] | None = None, classes: tuple[str, ...] = (KNOWN,)
+    ) -> None:
+        """Runs the training on samples of which every class is known."""
         settings = train_settings(
             **{"test": 0.0, "threads": 1}
             | dict(self.settings or {})
-            | {"known": images.classes, "method": self.method, "seed": seed, "calibration": self.calibration}
-            | {"false_alarms": self._promised(images, seed)}
+            | {"known": classes, "method": self.method, "calibration": self.calibration}
+            | {"seed": int(check_random_state(self.random_state).randint(2**31)), "false_alarms": self.false_alarms}
         )
+        self._set_range(rows)
+        images = self._images(rows, labels, classes)
+        parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
+        self._set_range(rows[parts.train])  # held-out samples set nothing but the threshold
+        images = replace(self._images(rows, labels, classes), content=images.keys)
+        settings = settings.model_copy(update={"false_alarms": self._promised(len(parts.calibration))})
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(self.run_folder) if self.run_folder is not None else Path(scratch) / "run"
             self.model_ = run(images, settings, folder, warn=_warn)
@@ -97,7 +105,7 @@ class _Fitted(BaseEstimator):  # type: ignore[misc]
         return sides[0], sides[1], sides[2]
 
     def _set_range(self, rows: npt.NDArray[Any]) -> None:
-        """Learns what becomes -1 and 1."""
+        """What becomes -1 and 1: the range of these rows."""
         self.low_: Any
         self.high_: Any
         if rows.ndim == 4 and rows.dtype == np.uint8:
@@ -121,9 +129,8 @@ class _Fitted(BaseEstimator):  # type: ignore[misc]
         labels = np.zeros(len(rows), np.int64) if labels is None else labels
         return Images(pixels, labels, classes, tuple(f"{i:05d}" for i in range(len(rows))))
 
-    def _promised(self, images: Images, seed: int) -> float:
+    def _promised(self, held: int) -> float:
         """`false_alarms`, or the least that so few held-out samples can promise, with a warning."""
-        held = len(split(images, test=0.0, calibration=self.calibration, seed=seed).calibration)
         least = 1 / (held + 1)
         if held == 0 or self.false_alarms >= least:
             return self.false_alarms
@@ -166,8 +173,8 @@ class LookalikeDetector(OutlierMixin, _Fitted):  # type: ignore[misc]
     shape_ : tuple of int
         (H, W, C) of images, () of vectors.
     low_, high_ : ndarray or float
-        What becomes -1 and 1: the range of each feature of vectors, of all pixels of images; uint8 images are 0 to 255.
-        Pixels of other images beyond that range are cut to it.
+        What becomes -1 and 1: the range of each feature of vectors, of all pixels of images, among the samples that
+        train; uint8 images are 0 to 255. Pixels beyond that range are cut to it.
 
     Notes
     -----
@@ -201,9 +208,7 @@ class LookalikeDetector(OutlierMixin, _Fitted):  # type: ignore[misc]
 
     def fit(self, X: npt.ArrayLike, y: object = None) -> Self:
         """Trains on known samples X: (N, F), or images (N, H, W) or (N, H, W, C), uint8 or float; y is ignored."""
-        rows = self._rows(X, reset=True)
-        self._set_range(rows)
-        self._train(self._images(rows))
+        self._train(self._rows(X, reset=True))
         return self
 
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -291,9 +296,7 @@ class OpenSetClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise DataError("y holds one class only; give two or more classes, or use LookalikeDetector")
         self._check_unknown()
-        self._set_range(rows)
-        names = tuple(f"class {k}" for k in range(len(self.classes_)))
-        self._train(self._images(rows, labels.astype(np.int64), names))
+        self._train(rows, labels.astype(np.int64), tuple(f"class {k}" for k in range(len(self.classes_))))
         return self
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:

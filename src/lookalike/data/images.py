@@ -29,6 +29,7 @@ class Images:
     skipped : files that could not be read and were left out (`on_bad="skip"`)
     ignored : entries of the source that are no images, or are left out for another reason
     odd : how many of the images that were read have each oddity of `lookalike.data.oddities`
+    content : content key of each image, where it is not to be taken from `pixels`: scaling must not move the split
     """
 
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -39,6 +40,7 @@ class Images:
     skipped: tuple[Skipped, ...] = ()
     ignored: tuple[Skipped, ...] = ()
     odd: Mapping[str, int] = field(default_factory=dict)
+    content: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,7 +53,7 @@ class Images:
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """Content of each image at this size: 16 hex digits of SHA-256 over shape, dtype and pixel bytes."""
-        return tuple(content_key(image) for image in self.pixels)
+        return self.content or tuple(content_key(image) for image in self.pixels)
 
     def select(self, index: npt.ArrayLike) -> Images:
         """The images at `index` (integers, or a boolean mask), in the order of `index`; what was left out stays."""
@@ -63,6 +65,7 @@ class Images:
             labels=self.labels[chosen],
             names=tuple(self.names[i] for i in chosen),
             test=None if self.test is None else self.test[chosen],
+            content=None if self.content is None else tuple(self.content[i] for i in chosen),
         )
 
     def of(self, *class_names: str) -> Images:
