@@ -233,6 +233,13 @@ def test_scores_are_scikit_learns(name, case):
     assert BASELINES[name].fit(known, 5).score(asked).score == pytest.approx(wanted, rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize("name", sorted(set(BASELINES) - {"deepsvdd"}))  # which refuses them
+def test_images_that_are_all_equal(name, short):
+    """Of 20 equal images every detector makes finite scores, without a warning."""
+    pixels = np.full((20, 1, 8, 8), 7, np.uint8)
+    assert np.isfinite(BASELINES[name].fit(pixels, 0).score(np.concatenate([pixels[:2], 9 * pixels[:2]])).score).all()
+
+
 def test_mahalanobis_by_hand(case):
     """The squared distance from the mean in the metric of the shrunk covariance."""
     known, asked = case

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -103,23 +104,31 @@ def test_mean_interval_and_paired_test_are_scipys(three, tmp_path, here):
 
 
 def line(method, auc, seconds, low=None):
-    """A line whose distance to the best has this lower end."""
-    gap = None if low is None else Verdict(4, 3, 4, 3, 0.03, low, 0.06 - low)
+    """A line whose distance to the best, of AUC 0.9, has this lower end."""
+    gap = None if low is None else Verdict(4, 3, 4, 3, 0.9 - auc, low, 2 * (0.9 - auc) - low)
     return bench.Line(method, auc, 0.8, 1.0, seconds, 4, gap)
+
+
+BEST = "Take auto: mean AUC 0.900 over 4 unknown classes and 3 seeds, 40 s per training and scoring"
 
 
 @pytest.mark.parametrize(
     ("lines", "begins"),
     [
-        ([line("auto", 0.9, 40), line("knn", 0.87, 1, low=0.01)], "Take auto: mean AUC 0.900"),
-        ([line("auto", 0.9, 40), line("knn", 0.87, 1, low=-0.01)], "Take knn (1.0 s): auto has the highest mean AUC"),
-        ([line("knn", 0.9, 1), line("auto", 0.87, 40, low=-0.01)], "Take knn: mean AUC 0.900"),
-        ([line("auto", 0.9, 40)], "Take auto: mean AUC 0.900"),
-        ([line("auto", 0.9, 40), line("knn", 0.87, 1, low=math.nan)], "Take knn (1.0 s): auto has"),
+        ([line("auto", 0.9, 40), line("knn", 0.89, 1, low=0.005)], f"{BEST}."),
+        ([line("auto", 0.9, 40), line("knn", 0.89, 1, low=-0.01)], "Take knn (1.0 s): auto has the highest mean AUC, "),
+        ([line("auto", 0.9, 40), line("knn", 0.89, 1, low=math.nan)], "Take knn (1.0 s): auto has"),
+        (
+            [line("auto", 0.9, 40), line("knn", 0.6, 1, low=-0.01)],
+            f"{BEST}. Its lead over knn, +0.300 [-0.010, +0.610]",
+        ),
+        ([line("auto", 0.9, 40), line("lof", 0.89, 30, low=-0.01)], f"{BEST}. Its lead over lof, +0.010 [-0.010"),
+        ([line("auto", 0.9, 40), line("lof", 0.89, 9, low=-0.01), line("knn", 0.6, 1, low=-0.2)], "Take lof (9.0 s)"),
+        ([line("auto", 0.9, 40)], f"{BEST}."),
     ],
 )
-def test_advice_is_the_cheapest_that_is_not_clearly_worse(lines, begins):
-    """The best, unless a cheaper one's distance to it may be zero."""
+def test_advice_is_the_best_or_what_is_as_good_for_half_the_time(lines, begins):
+    """A cheaper one is taken where its distance to the best is at most .02, may be chance, and halves the time."""
     assert bench.advice(lines, 4, 3).startswith(begins)
 
 
@@ -159,3 +168,43 @@ def test_bad_input_is_one_line(three, tmp_path, capsys):
         measured(three, tmp_path, methods=("knm",))
     assert call(capsys, "bench", "detect", "nowhere", "-o", tmp_path / "o")[0] == 3
     assert not (tmp_path / "runs").exists() and not (tmp_path / "out").exists()
+
+
+def test_classes_that_cannot_be_measured_are_left_out(tmp_path, here):
+    """A class of one image, and two classes of the same images, are named in one warning; the others are measured."""
+    random, warned = np.random.default_rng(0), []
+    images = random.integers(0, 256, (160, 8, 8), dtype=np.uint8)
+    images[120:] = images[80:120]  # "twin" is "c"
+    labels = np.repeat(["a", "b", "c", "twin"], 40)
+    labels[0] = "one"
+    np.savez(tmp_path / "d.npz", images=images, labels=labels)
+    found = measured(str(tmp_path / "d.npz"), tmp_path, methods=("knn",), warn=warned.append)
+    assert found.classes == ("a", "b") and set(found.values) == {("a", "knn", 0), ("b", "knn", 0)}
+    assert len(warned) == 1
+    assert warned[0].startswith("left out: c, one, twin: too few images that stand under no other label; 5 to train on")
+
+
+def test_too_few_classes_that_can_be_measured_are_one_line(tmp_path, here):
+    """Where a single class is left nothing is trained."""
+    images = np.random.default_rng(0).integers(0, 256, (43, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "d.npz", images=images, labels=np.repeat(["a", "b"], [40, 3]))
+    with pytest.raises(DataError, match=r"^fewer than two classes can be measured; b: too few images"):
+        measured(str(tmp_path / "d.npz"), tmp_path, methods=("knn",))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_reading_changed_is_said(three, tmp_path, here):
+    """Images that grow more than four times are a warning of the benchmark, as of train."""
+    warned = []
+    measured(three, tmp_path, methods=("knn",), settings={"size": "40,40"}, warn=warned.append)
+    assert warned == ["of the images, 180 grow more than 4 times at this size"]
+
+
+def test_trainings_of_another_version_are_told(three, tmp_path, here):
+    """Scores that lie there since another version are used, and a warning says so."""
+    measured(three, tmp_path, methods=("knn",))
+    for path in (tmp_path / "runs").rglob("config.json"):
+        path.write_text(path.read_text().replace(f'"lookalike": "{version("lookalike")}"', '"lookalike": "0.0.9"'))
+    warned = []
+    measured(three, tmp_path, methods=("knn", "pca"), warn=warned.append)
+    assert len(warned) == 1 and warned[0].startswith("3 of 6 trainings in ") and "by lookalike 0.0.9 and" in warned[0]

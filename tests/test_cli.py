@@ -53,7 +53,7 @@ def test_help_shows_a_default_only_where_something_is_chosen(name, capsys):
     assert "()]" not in said
     assert "STR..." in said and "[default: False]" in said
     if name == "train":
-        assert "[default: 0]" in said and "[default: vtgan]" in said and "[default: 0.05]" in said
+        assert "[default: 0]" in said and "[default: auto]" in said and "[default: 0.05]" in said
 
 
 def test_help_lists_all_commands(capsys):
@@ -287,7 +287,7 @@ def test_a_missing_configuration_file_is_named(tmp_path, capsys):
             ["train", "digits", "-o", "RUN", "--known", "3", "--known", "8", "--against", "8", "--method", "mcgan"],
             ["8"],
         ),
-        (["train", "digits", "-o", "RUN", "--known", "3", "--against", "8"], ["--against", "vtgan"]),
+        (["train", "digits", "-o", "RUN", "--known", "3", "--against", "8"], ["--against", "auto"]),
         (["train", "digits", "-o", "RUN", "--known", "3", "--grey=maybe"], ["--grey"]),
         (["train", "digits", "extra", "-o", "RUN", "--known", "3"], ["extra"]),
         (["describe", "vtgam"], ["vtgam", "vtgan"]),

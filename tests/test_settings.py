@@ -17,7 +17,7 @@ from lookalike.settings import PRESETS, DataSettings, TrainSettings, train_setti
 def test_defaults_are_the_papers_where_they_speak():
     """lambda 0.2 and sums as in both papers; 5 % false alarms; the paper preset has DCGAN's Adam and no averaging."""
     s = train_settings(known=("3",))
-    assert (s.method, s.preset, s.lam, s.reduce, s.beta1) == ("vtgan", "small", 0.2, "sum", 0.5)
+    assert (s.method, s.preset, s.lam, s.reduce, s.beta1) == ("auto", "small", 0.2, "sum", 0.5)
     assert (s.weak_z, s.false_alarms, s.d_steps, s.seed) == (400, 0.05, 1, 0)
     assert (s.size, s.width, s.images, s.batch, s.search_steps, s.net, s.lr, s.d_lr, s.ema) == (None,) * 9
     assert [PRESETS["paper"][name] for name in ("lr", "d_lr_share", "ema")] == [2e-4, 1, 0]

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,22 @@ import numpy as np
 
 from lookalike import files, jobs
 from lookalike.baselines import BASELINES, CLASSIFIERS
+from lookalike.data.oddities import remarks
 from lookalike.data.sources import open_source, refuse_inside
-from lookalike.errors import DataError, UsageError, show
+from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.jobs import Job
 from lookalike.methods import METHODS
 from lookalike.metrics.auc import area
+from lookalike.plan import read_used
 from lookalike.settings import pair
 from lookalike.tables.claims import Claim, Values, Verdict, judge
 from lookalike.use.openset import combined, joined
 from lookalike.use.score import Floats
 
 USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "auto")
-ALL = "all"
+ALL, AUTO = "all", "auto"
+LEAST = 5  # images to train on; auto takes no fewer
+CLOSE = 0.02  # a difference of AUC that is not worth twice the time
 NAME = "bench-detect"
 Report = Callable[[str, int, int], None]
 
@@ -115,22 +120,14 @@ def run(
     if len(classes) < 2:
         raise DataError(f"{show(data)} has {len(classes)} class; two or more are needed, each plays the unknown once")
     names = _named(methods)
-    changed = tuple(sorted({"false_alarms": 0.5, **(settings or {})}.items()))  # no threshold is used
-    trials = [
-        Trial(
-            name, unknown, seed, _jobs(data, classes, unknown, name, Job(data, (), name, seed, (), preset, (), changed))
-        )
-        for seed in range(seeds)
-        for unknown in classes
-        for name in names
-        if name not in CLASSIFIERS or len(classes) > 2
-    ]
-    for name in names:
-        if name in CLASSIFIERS and len(classes) < 3:
-            warn(f"{name} tells known classes apart, of which there is one where the other is unknown; it is left out")
-    failed = jobs.side_by_side(
-        [job for trial in trials for job in trial.jobs], runs, workers=workers, command=command, report=report
-    )
+    changed = tuple(sorted({"false_alarms": 0.5, **given}.items()))  # no threshold is used
+    base = [Job(data, classes, AUTO, seed, preset=preset, settings=changed) for seed in range(seeds)]
+    classes = _taking_part(data, classes, base, warn)
+    trials = _trials(classes, names, base, warn)
+    wanted = [job for trial in trials for job in trial.jobs]
+    failed = jobs.side_by_side(wanted, runs, workers=workers, command=command, report=report)
+    for line in jobs.remarks(wanted, runs):
+        warn(line)
     for sentence in dict.fromkeys(failed.values()):
         concerned = [job for job, said in failed.items() if said == sentence]
         whose = ", ".join(dict.fromkeys(job.method for job in concerned))
@@ -138,7 +135,7 @@ def run(
     done = [trial for trial in trials if all(jobs.is_done(job, runs) for job in trial.jobs)]
     if not done:
         raise UsageError("no method could be measured on this data; the warnings above say why")
-    values = {(trial.unknown, trial.method, trial.seed): _auc(trial, classes, runs) for trial in done}
+    values = _values(done, classes, runs)
     lines = _lines(done, values, runs)
     bench = Bench(Path(data).name, classes, seeds, lines, values, advice(lines, len(classes), seeds), command)
     _write(bench, files.make_folder(out))
@@ -155,7 +152,46 @@ def _named(methods: Sequence[str]) -> tuple[str, ...]:
     return tuple(methods) or USUAL
 
 
-def _jobs(data: str, classes: Sequence[str], unknown: str, method: str, base: Job) -> tuple[Job, ...]:
+def _taking_part(
+    data: str, classes: tuple[str, ...], base: Sequence[Job], warn: Callable[[str], None]
+) -> tuple[str, ...]:
+    """The classes that can be learnt, held out and measured with every seed; says which cannot."""
+    images = read_used(data, base[0].train_settings())
+    for line in remarks(images):
+        warn(line)
+    if images.skipped:
+        warn(f"images left out since they cannot be read: {len(images.skipped)}; lookalike check names the first")
+    able = [set(jobs.measurable(images, job.train_settings(), LEAST)) for job in base]
+    fit = tuple(name for name in classes if all(name in some for some in able))
+    gone = [name for name in classes if name not in fit]
+    if gone:
+        said = (
+            f"{listed(gone[:5])}{f' and {len(gone) - 5} more' if gone[5:] else ''}: too few images that stand under "
+            f"no other label; {LEAST} to train on, one held out and one unseen are needed"
+        )
+        if len(fit) < 2:
+            raise DataError(f"fewer than two classes can be measured; {said}; add images")
+        warn(f"left out: {said}")
+    return fit
+
+
+def _trials(
+    classes: Sequence[str], names: Sequence[str], base: Sequence[Job], warn: Callable[[str], None]
+) -> list[Trial]:
+    """Every class unknown to every method with every seed; a classifier needs two that are known."""
+    for name in names:
+        if name in CLASSIFIERS and len(classes) < 3:
+            warn(f"{name} tells known classes apart, of which there is one where the other is unknown; it is left out")
+    return [
+        Trial(name, unknown, job.seed, _jobs(classes, unknown, name, job.but(method=name)))
+        for job in base
+        for unknown in classes
+        for name in names
+        if name not in CLASSIFIERS or len(classes) > 2
+    ]
+
+
+def _jobs(classes: Sequence[str], unknown: str, method: str, base: Job) -> tuple[Job, ...]:
     """One training per known class; a classifier's is one for all."""
     known = tuple(name for name in classes if name != unknown)
     if method in CLASSIFIERS:
@@ -172,15 +208,23 @@ def _jobs(data: str, classes: Sequence[str], unknown: str, method: str, base: Jo
     )
 
 
-def _auc(trial: Trial, classes: Sequence[str], runs: Path) -> float:
-    """AUC of all known classes' unseen images against the unknown's."""
+def _values(trials: Sequence[Trial], classes: Sequence[str], runs: Path) -> dict[tuple[str, str, int], float]:
+    """AUC of each trial: all known classes' unseen images against the unknown's."""
+
+    @cache  # each file serves many trials
+    def scores(job: Job, name: str, part: str) -> Floats:
+        return jobs.found(job, runs, name, part).score
+
+    return {(trial.unknown, trial.method, trial.seed): _auc(trial, classes, scores) for trial in trials}
+
+
+def _auc(trial: Trial, classes: Sequence[str], scores: Callable[[Job, str, str], Floats]) -> float:
     known = [name for name in classes if name != trial.unknown]
-    found = [{name: jobs.found(job, runs, name).score for name in classes} for job in trial.jobs]
-    raw = {name: np.stack([member[name] for member in found], 1) for name in classes}
+    raw = {name: np.stack([scores(job, name, jobs.UNSEEN) for job in trial.jobs], 1) for name in classes}
     if len(trial.jobs) == 1:
         score = {name: raw[name][:, 0] for name in classes}
     else:
-        held = [np.stack([jobs.found(job, runs, name, jobs.HELD).score for job in trial.jobs], 1) for name in known]
+        held = [np.stack([scores(job, name, jobs.HELD) for job in trial.jobs], 1) for name in known]
         labels = np.repeat(np.arange(len(known)), [len(part) for part in held])
         join = joined(np.concatenate(held), labels)
         score = {name: _likely(*combined(raw[name], *join)) for name in classes}
@@ -200,9 +244,10 @@ def _lines(trials: Sequence[Trial], values: Values, runs: Path) -> tuple[Line, .
         means[method] = judge(Claim(method, "", "AUC"), {**values, **zero})
     ranked = sorted(((m, v) for m, v in means.items() if v), key=lambda one: -one[1].difference)
     best = ranked[0][0]
+    costs = {job: jobs.cost(job, runs) for job in dict.fromkeys(job for trial in trials for job in trial.jobs)}
     lines = []
     for method, mean in ranked:
-        mine = [sum(jobs.cost(job, runs) for job in trial.jobs) for trial in trials if trial.method == method]
+        mine = [sum(costs[job] for job in trial.jobs) for trial in trials if trial.method == method]
         against = judge(Claim(best, method, "AUC"), values) if method != best else None
         low, high = (max(mean.low, 0.0), min(mean.high, 1.0)) if mean.rows > 1 else (None, None)
         lines.append(Line(method, mean.difference, low, high, float(np.mean(mine)), mean.pairs, against))
@@ -210,21 +255,26 @@ def _lines(trials: Sequence[Trial], values: Values, runs: Path) -> tuple[Line, .
 
 
 def advice(lines: Sequence[Line], classes: int, seeds: int) -> str:
-    """Which to take, in one sentence: the cheapest of those that the best one is not clearly above."""
+    """Which to take, in a sentence: the best, or what is as good as far as can be told and costs half at most."""
     best = lines[0]
-    equals = [line for line in lines[1:] if line.against_best is not None and not line.against_best.low > 0]
-    cheapest = min([best, *equals], key=lambda line: line.seconds)
+    near = [(line, line.against_best) for line in lines[1:] if line.against_best and not line.against_best.low > 0]
+    cheap = [one for one in near if one[1].difference <= CLOSE and one[0].seconds <= best.seconds / 2]
     measured = f"over {classes} unknown classes and {seeds} seed{'s' if seeds > 1 else ''}"
-    if cheapest is best:
-        return f"Take {best.method}: mean AUC {best.auc:.3f} {measured}, {_cost(best)} per training and scoring."
-    gap = cheapest.against_best
-    assert gap is not None, "only the best has none"
-    interval = f" [{gap.low:+.3f}, {gap.high:+.3f}]" if gap.rows > 1 else ""
-    return (
-        f"Take {cheapest.method} ({_cost(cheapest)}): {best.method} has the highest mean AUC, {best.auc:.3f} "
-        f"against {cheapest.auc:.3f} {measured}, but costs {_cost(best)}, and the difference of "
-        f"{gap.difference:+.3f}{interval} may be chance."
-    )
+    if cheap:
+        line, gap = min(cheap, key=lambda one: one[0].seconds)
+        return (
+            f"Take {line.method} ({_cost(line)}): {best.method} has the highest mean AUC, {best.auc:.3f} against "
+            f"{line.auc:.3f} {measured}, but costs {_cost(best)}, and the difference of {_interval(gap)} may be chance."
+        )
+    said = f"Take {best.method}: mean AUC {best.auc:.3f} {measured}, {_cost(best)} per training and scoring"
+    if not near:
+        return f"{said}."
+    line, gap = near[0]
+    return f"{said}. Its lead over {line.method}, {_interval(gap)}, may be chance: more classes or seeds would tell."
+
+
+def _interval(gap: Verdict) -> str:
+    return f"{gap.difference:+.3f}" + (f" [{gap.low:+.3f}, {gap.high:+.3f}]" if gap.rows > 1 else "")
 
 
 def _cost(line: Line) -> str:

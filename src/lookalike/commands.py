@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from lookalike.console import interval, print_json, progress, say, show_table, warn
-from lookalike.errors import UsageError, show
+from lookalike.errors import UsageError, listed, show
 from lookalike.settings import BadImageSettings, BadSettings, DataSettings, MethodName, Size, TrainSettings, pair
 
 Data = Annotated[
@@ -86,7 +86,7 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
         print_json(facts | ({"apart": apart} if apart else {}))
         return
     counts = model.training["counts"]
-    known = show(", ".join(facts["known"]))
+    known = listed(facts["known"])
     say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds'] or 0:.0f} s)")
     held = len(model.threshold.calibration)
     allowed = f"{facts['false_alarms']:g} false alarms expected at most, set on {held} held-out images"
@@ -151,7 +151,7 @@ def evaluate(
         print_json(figures)
         return
     area = figures["auc"]
-    known, others = (show(", ".join(figures[role])) for role in ("known", "unknown"))
+    known, others = (listed(figures[role]) for role in ("known", "unknown"))
     say(f"{known} known, {others} unknown, by {figures['method']}")
     say(f"AUC           {interval(area['value'], area)}  ({figures['n_known']} known, {figures['n_unknown']} unknown)")
     for name in ("false_alarms", "misses"):

@@ -5,7 +5,7 @@ A message is one line that says what was given, what is accepted and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -65,6 +65,11 @@ def memory_guard() -> Iterator[None]:
         if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
             raise ResourceError("out of memory; try a smaller --batch, --search-batch, --size or --width") from error
         raise
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names of classes as one printable line, separated by commas; quoted where they hold commas themselves."""
+    return show(", ".join(f"'{name}'" if "," in name else name for name in names))
 
 
 def show(name: object, limit: int = 200) -> str:

@@ -12,12 +12,13 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,10 @@ from threadpoolctl import threadpool_limits
 from lookalike import files
 from lookalike.data import Images, read, split
 from lookalike.data.named import NAMED
-from lookalike.errors import DataError, LookalikeError, ModelError, ResourceError, memory_guard, show
+from lookalike.errors import DataError, LookalikeError, ModelError, ResourceError, listed, memory_guard, show
 from lookalike.interrupts import Stopped, stop_on_sigterm
 from lookalike.model import Model
-from lookalike.runs import run, seconds
+from lookalike.runs import made_by, run, seconds
 from lookalike.settings import TrainSettings, train_settings
 from lookalike.use.score import Floats, Pixels
 
@@ -82,6 +83,14 @@ class Job:
         """What is scored: (part, class)."""
         return [(part, name) for part in (UNSEEN, HELD)[: 1 + self.held] for name in self.unseen]
 
+    def train_settings(self) -> TrainSettings:
+        """What it trains with."""
+        return train_settings(
+            **{"known": self.known, "against": self.against, "method": self.method, "seed": self.seed}
+            | {"preset": self.preset, "calibration": CALIBRATION, "threads": 1}
+            | dict(self.settings)
+        )
+
     def folder(self, runs: Path) -> Path:
         """Where it trains, below `runs`: jobs that differ in `unseen` alone share it."""
         method = "-".join((self.method, *(["against", *self.against] if self.against else [])))
@@ -123,7 +132,7 @@ def side_by_side(
             job = futures[future]
             if said := future.result():
                 failed[job] = said
-            report(f"{job.method} on {show(', '.join(job.known))}, seed {job.seed}", done, len(merged))
+            report(f"{job.method} on {listed(job.known)}, seed {job.seed}", done, len(merged))
     except BrokenProcessPool as error:
         raise ResourceError(
             "a training was killed, as systems do when memory runs out; "
@@ -141,11 +150,7 @@ def side_by_side(
 def perform(job: Job, runs: Path, command: str = "") -> None:
     """Trains what is not trained yet and scores what is not scored yet."""
     folder = job.folder(runs)
-    settings = train_settings(
-        **{"known": job.known, "against": job.against, "method": job.method, "seed": job.seed, "preset": job.preset}
-        | {"calibration": CALIBRATION, "threads": 1}
-        | dict(job.settings)
-    )
+    settings = job.train_settings()
     model: Model | None = None
     for part, name in job.parts():
         if _score_file(folder, part, name).exists():
@@ -189,6 +194,17 @@ def is_done(job: Job, runs: Path) -> bool:
 def cost(job: Job, runs: Path) -> float:
     """Seconds of training and of scoring all unseen classes."""
     return (seconds(job.folder(runs)) or 0.0) + sum(found(job, runs, name).seconds for name in job.unseen)
+
+
+def remarks(jobs: Sequence[Job], runs: Path) -> Iterator[str]:
+    """A line where trainings are those of another version of this package, whose figures may differ."""
+    folders = {job.folder(runs) for job in jobs if is_done(job, runs)}
+    strange = [there for there in map(made_by, folders) if there not in (None, version("lookalike"))]
+    if strange:
+        yield (
+            f"{len(strange)} of {len(folders)} trainings in {show(runs)} were done by lookalike {show(strange[0])} and "
+            f"not again by {version('lookalike')}; remove them, or give another --runs, to measure all with one version"
+        )
 
 
 def _merged(jobs: Sequence[Job]) -> list[Job]:
@@ -272,19 +288,31 @@ def _chosen(images: Images, settings: TrainSettings, name: str, part: str) -> Pi
 
     Images that stand under two labels are measured nowhere: another class's training may have seen them.
     """
-    mine = images.of(name)  # or says that it is not there
+    images.of(name)  # or says that it is not there
+    rows = _measured(images, settings, part)
+    rows = rows[images.labels[rows] == images.classes.index(name)]
+    if not len(rows):
+        raise DataError(f"class {show(name)} has no {SAID[part]} images; add images of it")
+    return np.asarray(images.pixels[rows])
+
+
+def _measured(images: Images, settings: TrainSettings, part: str) -> npt.NDArray[np.int64]:
+    """Rows of a part that stand under one label alone."""
     parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
     labels: dict[str, set[int]] = {}
     for key, label in zip(images.keys, images.labels.tolist(), strict=True):
         labels.setdefault(key, set()).add(label)
-    rows = [
-        i
-        for i in (parts.test if part == UNSEEN else parts.calibration)
-        if images.labels[i] in mine.labels and len(labels[images.keys[i]]) == 1
-    ]
-    if not rows:
-        raise DataError(f"class {show(name)} has no {SAID[part]} images; add images of it")
-    return np.asarray(images.pixels[rows])
+    rows = parts.test if part == UNSEEN else parts.calibration
+    return rows[[len(labels[images.keys[i]]) == 1 for i in rows.tolist()]]
+
+
+def measurable(images: Images, settings: TrainSettings, least: int) -> tuple[str, ...]:
+    """Classes with `least` images to train on that leave a held-out and an unseen image under no other label."""
+    trained = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed).train
+    rows = {"trained": trained} | {part: _measured(images, settings, part) for part in (UNSEEN, HELD)}
+    counts = {part: np.bincount(images.labels[mine], minlength=len(images.classes)) for part, mine in rows.items()}
+    enough = (counts["trained"] >= least) & (counts[UNSEEN] > 0) & (counts[HELD] > 0)
+    return tuple(name for name, there in zip(images.classes, enough.tolist(), strict=True) if there)
 
 
 def _score_file(folder: Path, part: str, name: str) -> Path:

@@ -15,7 +15,7 @@ from lookalike.baselines.networks import need_images
 from lookalike.checkpoint import TENSOR_LIMIT
 from lookalike.data import Images, aspect_size, read, split
 from lookalike.data.sources import open_source
-from lookalike.errors import DataError, UsageError, show
+from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.gan import GAN
 from lookalike.latents import Normal, Uniform
 from lookalike.losses import Hinge, Minimax
@@ -168,7 +168,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         For settings that do not fit the data or each other.
     """
     check_device(settings.device)
-    images = data if isinstance(data, Images) else _read(data, settings)
+    images = data if isinstance(data, Images) else read_used(data, settings)
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
     settings = _with_preset(settings, images.shape)
@@ -198,7 +198,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     )
     if len(plan.train) < 2 or (others and len(plan.against) < 2):
         role, names = ("known", known) if len(plan.train) < 2 else ("against", others)
-        raise DataError(f"{role} {show(', '.join(names))}: fewer than 2 images are left to train on; add images")
+        raise DataError(f"{role} {listed(names)}: fewer than 2 images are left to train on; add images")
     if settings.method in CLASSIFIERS:
         need_images(images.shape, settings.method)
     if len(known) > 1:
@@ -238,7 +238,8 @@ def _rates(s: TrainSettings) -> tuple[float, float]:
     return lr, s.d_lr or preset["d_lr_share"] * lr
 
 
-def _read(data: str | Path, s: TrainSettings) -> Images:
+def read_used(data: str | Path, s: TrainSettings) -> Images:
+    """The images of known classes and of those against them, at the size that they train at; DataError as `read`."""
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
     size, used = s.sides, (*s.known, *s.against)
     if not source.vectors and size is None:

@@ -19,10 +19,8 @@ from lookalike import checkpoint, files, interrupts, record
 from lookalike import plan as plans
 from lookalike.baselines import BASELINES, CLASSIFIERS, networks
 from lookalike.data import Images, oddities
-from lookalike.data.folder import HIDDEN
-from lookalike.data.source import reasons
 from lookalike.data.sources import refuse_inside
-from lookalike.errors import DivergedError, memory_guard, show
+from lookalike.errors import DivergedError, LookalikeError, memory_guard, show
 from lookalike.gan import GAN
 from lookalike.method import Method
 from lookalike.methods import stored
@@ -97,11 +95,7 @@ def run(
 
 def _remarks(plan: Plan) -> Iterator[str]:
     """What reading left out or changed, and what so few images cost."""
-    images = plan.images
-    for reason, count in reasons(images.ignored).items():
-        if reason != HIDDEN:
-            yield f"entries of the data left out ({reason}): {count}"
-    yield from oddities.losses(images.odd)
+    yield from oddities.remarks(plan.images)
     if plan.shares_held:
         yield (
             f"{len(plan.calibration)} held-out images both join the known classes and set the threshold: false alarms "
@@ -114,6 +108,14 @@ def seconds(folder: Path) -> float | None:
     try:
         return float(json.loads((folder / METRICS).read_text("ascii").splitlines()[-1])["seconds"])
     except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def made_by(folder: Path) -> str | None:
+    """The version of this package that began the run; None without its record."""
+    try:
+        return str(files.read_json(folder / record.CONFIG)["versions"]["lookalike"])
+    except (LookalikeError, OSError, LookupError, TypeError):
         return None
 
 

@@ -116,13 +116,17 @@ class TrainSettings(DataSettings, SearchSettings):
 
     known: Annotated[
         tuple[str, ...],
-        Parameter(help="Known class, or several separated by commas.", consume_multiple=False, negative=()),
+        Parameter(
+            help="Known class, or several separated by commas; repeat the flag for names that hold commas.",
+            consume_multiple=False,
+            negative=(),
+        ),
     ]
     against: Annotated[
         tuple[str, ...],
         Parameter(help="Classes whose images mcgan learns to be unlike.", consume_multiple=False, negative=()),
     ] = ()
-    method: Annotated[MethodName, Parameter(help="What to train; see `lookalike methods`.")] = "vtgan"
+    method: Annotated[MethodName, Parameter(help="What to train; see `lookalike methods`.")] = "auto"
     preset: Annotated[
         Literal["small", "paper"], Parameter(help="small: 32 px, a laptop; paper: 64 px, as published.")
     ] = "small"

@@ -129,7 +129,8 @@ def table(
         ["known", "unknown", "method", "figure", "printed", "ours", "seeds", "seconds"],
         [[line["known"], line["unknown"], line["method"], line["metric"], *_printed_and_ours(line)] for line in lines],
     )
-    say(f"table: {show(out / (name.replace('/', '-') + f'-{preset}.md'))}")
+    written = tables.file_name(TABLES[name], preset, part=bool(rows or methods))
+    say(f"table: {show(out / written)}.md")
 
 
 def _printed_and_ours(line: dict[str, Any]) -> list[str]:

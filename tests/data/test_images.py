@@ -79,6 +79,14 @@ def test_names_of_refuses_as_of_does(make, clean, given):
     clean(caught.value, "no class 'Coast'; did you mean 'Coat'? there are 'Coat', 'Shirt'")
 
 
+def test_names_of_says_how_to_give_a_name_with_a_comma(make, clean):
+    """Where a text falls apart at commas and a class has one, the refusal says to give it alone."""
+    images = make.images(np.zeros((2, 1, 1, 1), np.uint8), [0, 1], ("red, dry", "white"))
+    with pytest.raises(DataError) as caught:
+        images.names_of(("red, dry,white",))
+    clean(caught.value, "no class 'red'; there are 'red, dry', 'white'; a name that holds a comma is given alone")
+
+
 def test_names_of_copies_no_pixels(make, monkeypatch):
     """No image is selected to look up a name."""
     images = make.images(np.zeros((2, 1, 1, 1), np.uint8), [0, 1])

@@ -46,13 +46,13 @@ def made(table, four, folder, **changes):
     return run.run(table, **given | changes)
 
 
-def stored(folder, name="vtgan-2021-1-small"):
+def stored(folder, name="vtgan-2021-1-small-part"):
     """The lines of the CSV file as texts."""
     with (folder / "out" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def page(folder, name="vtgan-2021-1-small"):
+def page(folder, name="vtgan-2021-1-small-part"):
     """The Markdown file."""
     return (folder / "out" / f"{name}.md").read_text("utf-8")
 
@@ -109,7 +109,7 @@ def test_two_trainings_make_a_cell_of_table_2(four, tmp_path, monkeypatch):
 def test_the_csv_has_these_columns_and_these_digits(four, tmp_path):
     """Thirteen columns; figures have four digits, seconds one, printed its own; what is missing is empty."""
     lines = made(VTGAN, four, tmp_path, methods=["oc-svm", "pca"])
-    text = (tmp_path / "out" / "vtgan-2021-1-small.csv").read_text("utf-8")
+    text = (tmp_path / "out" / "vtgan-2021-1-small-part.csv").read_text("utf-8")
     assert text.splitlines()[0].split(",") == COLUMNS == list(run.COLUMNS)
     first, second = stored(tmp_path)
     fixed = {"paper": "vtgan-2021", "table": "1", "dataset": "mnist", "known": "3", "unknown": "8", "metric": "auc"}
@@ -119,6 +119,20 @@ def test_the_csv_has_these_columns_and_these_digits(four, tmp_path):
             "mean": f"{line['mean']:.4f}", "sd": f"{line['sd']:.4f}", "seeds": "2",
             "seconds": f"{line['seconds']:.1f}", "command": "the command",
         }  # fmt: skip
+
+
+def test_some_rows_or_methods_never_overwrite_the_whole_table(four, tmp_path, monkeypatch):
+    """All rows with all methods have the table's name; of a choice, even the same one, -part is written beside it."""
+    monkeypatch.setattr(run, "_refuse_other_data", lambda *_: None)
+    monkeypatch.setattr(jobs, "side_by_side", lambda *_, **__: {})
+    monkeypatch.setattr(run, "_markdown", lambda *_: "")
+    made(VTGAN, four, tmp_path, rows=[], methods=[])
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {f"vtgan-2021-1-small.{s}" for s in ("csv", "md")}
+    whole = (tmp_path / "out" / "vtgan-2021-1-small.csv").read_bytes()
+    made(VTGAN, four, tmp_path, rows=["3/8"], methods=[])
+    made(VTGAN, four, tmp_path, rows=[], methods=["pca"])
+    assert (tmp_path / "out" / "vtgan-2021-1-small.csv").read_bytes() == whole
+    assert len(stored(tmp_path)) == 10
 
 
 def test_a_figure_that_is_not_defined_does_not_count(four, tmp_path):
@@ -334,7 +348,7 @@ def test_the_command_writes_prints_and_finds_it_done(four, tmp_path, monkeypatch
     ]  # fmt: skip
     assert list(lines[0]) == COLUMNS
     folder = tmp_path / "runs" / "tables"
-    assert {path.name for path in folder.iterdir()} == {"mcgan-2021-1-small.csv", "mcgan-2021-1-small.md"}
+    assert {path.name for path in folder.iterdir()} == {f"mcgan-2021-1-small-part.{suffix}" for suffix in ("csv", "md")}
     before = {path: path.read_bytes() for path in folder.iterdir()}
     job = Job(four, ("8",), "knn", 0, unseen=("8", "3"))
     scores = [jobs.found(job, tmp_path / "runs" / "trainings", name).score for name in ("8", "3")]
@@ -346,7 +360,7 @@ def test_the_command_writes_prints_and_finds_it_done(four, tmp_path, monkeypatch
     assert head.split() == ["known", "unknown", "method", "figure", "printed", "ours", "seeds", "seconds"]
     assert first.split()[:5] == ["8", "3", "pca", "auc", f"{lines[0]['mean']:.3f}"]
     assert second.split()[:5] == ["8", "3", "knn", "auc", f"{lines[1]['mean']:.3f}"]
-    assert last == "table: runs/tables/mcgan-2021-1-small.md"
+    assert last == "table: runs/tables/mcgan-2021-1-small-part.md"
 
 
 def test_the_command_quotes_what_it_records(four, tmp_path, monkeypatch, capsys):

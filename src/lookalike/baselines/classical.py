@@ -81,7 +81,8 @@ class Kept:
     def __init__(self, how: Classical, known: Pixels, seed: int) -> None:
         self.how, self.known, self.seed, self.kind = how, known, seed, how.kind
         x = flat(known)
-        self.estimator = how.build(len(x), x.shape[1], seed % 2**32).fit(x)
+        with np.errstate(invalid="ignore"):  # PCA's shares of a variance that is zero
+            self.estimator = how.build(len(x), x.shape[1], seed % 2**32).fit(x)
 
     def score(self, pixels: Pixels) -> Scores:
         """The estimator's own score, turned so that larger means less like the known images."""

@@ -42,7 +42,8 @@ class PCA:
         """Fits the first 32 components (fewer where there are fewer images or pixels) to known images."""
         x = flat(pixels)
         n = min(cls.most, len(x) - 1, x.shape[1])
-        fitted = decomposition.PCA(n_components=n, svd_solver="randomized", random_state=seed % 2**32).fit(x)
+        with np.errstate(invalid="ignore"):  # shares of a variance that is zero
+            fitted = decomposition.PCA(n_components=n, svd_solver="randomized", random_state=seed % 2**32).fit(x)
         # as it is read back, so that scores are bit-equal
         fitted.components_ = np.ascontiguousarray(fitted.components_)
         return cls(fitted)

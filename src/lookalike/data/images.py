@@ -91,8 +91,14 @@ class Images:
 
 def names_of(given: Iterable[str], classes: tuple[str, ...]) -> tuple[str, ...]:
     """As `Images.names_of`, of `classes`."""
+    given = tuple(given)
     names = [name for text in given for name in ([text] if text in classes else text.split(","))]
-    return tuple(classes[_number(name, classes)] for name in dict.fromkeys(names))
+    try:
+        return tuple(classes[_number(name, classes)] for name in dict.fromkeys(names))
+    except DataError as error:
+        if names != list(given) and any("," in name for name in classes):
+            raise DataError(f"{error}; a name that holds a comma is given alone, in a flag of its own") from None
+        raise
 
 
 def _number(name: str, classes: tuple[str, ...]) -> int:

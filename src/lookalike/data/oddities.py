@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from lookalike.data.source import Picture
+from lookalike.data.folder import HIDDEN
+from lookalike.data.images import Images
+from lookalike.data.source import Picture, reasons
 from lookalike.data.sources import Size
 
 UPSCALED = 4
@@ -39,3 +41,11 @@ def lines(counts: Mapping[str, int]) -> tuple[str, ...]:
 def losses(counts: Mapping[str, int]) -> tuple[str, ...]:
     """The lines of what reading loses or invents: to be said when training and scoring too."""
     return tuple(f"of the images, {line}" for line in lines({name: counts.get(name, 0) for name in LOSSES}))
+
+
+def remarks(images: Images) -> Iterator[str]:
+    """A line for whatever reading left out or changed."""
+    for reason, count in reasons(images.ignored).items():
+        if reason != HIDDEN:
+            yield f"entries of the data left out ({reason}): {count}"
+    yield from losses(images.odd)

@@ -14,7 +14,7 @@ from typing import Any
 from lookalike import files, jobs
 from lookalike.baselines import BASELINES
 from lookalike.data.sources import open_source
-from lookalike.errors import DataError, UsageError, show
+from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.jobs import Job
 from lookalike.methods import METHODS
 from lookalike.tables import claims
@@ -53,7 +53,7 @@ def run(
     report: Report = lambda stage, done, of: None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> list[dict[str, Any]]:
-    """Trains what is missing below `runs`, and writes PAPER-TABLE-PRESET.csv and .md into `out`.
+    """Trains what is missing below `runs`, and writes PAPER-TABLE-PRESET.csv and .md into `out`; of a part -part.csv.
 
     Parameters
     ----------
@@ -99,14 +99,21 @@ def run(
     wanted = [job for cell in cells for job in cell.jobs]
     failed = jobs.side_by_side(wanted, runs, workers=workers, command=command, report=report)
     for job, sentence in failed.items():
-        warn(f"{job.method} on {show(', '.join(job.known))}, seed {job.seed}: {sentence}")
+        warn(f"{job.method} on {listed(job.known)}, seed {job.seed}: {sentence}")
     if failed and not any(all(jobs.is_done(job, runs) for job in cell.jobs) for cell in cells):
         raise UsageError("no cell of the table could be measured; the warnings above say why")
+    for line in jobs.remarks(wanted, runs):
+        warn(line)
     lines, values = _lines(table, cells, runs, command)
-    name = f"{table.paper}-{table.number}-{preset}"
+    name = file_name(table, preset, part=bool(rows or methods))
     files.write_text(folder / f"{name}.csv", _csv(lines))
     files.write_text(folder / f"{name}.md", _markdown(table, preset, lines, values, command, data))
     return lines
+
+
+def file_name(table: Table, preset: str, *, part: bool) -> str:
+    """PAPER-TABLE-PRESET, without suffix; some rows or methods alone never overwrite the whole table."""
+    return f"{table.paper}-{table.number}-{preset}" + "-part" * part
 
 
 def _chosen(there: Sequence[str], given: Sequence[str], what: str, table: str) -> tuple[str, ...]:
