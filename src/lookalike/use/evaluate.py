@@ -97,18 +97,8 @@ def evaluate(
         images = _read(images, model, on_bad=on_bad, max_bad=max_bad, allow_empty_class=allow_empty_class)
     if images.skipped:
         warn(f"images left out since they cannot be read: {len(images.skipped)}, first {show(images.skipped[0].name)}")
-    known = model.classes["known"]
-    if gone := [name for name in known if name not in images.classes]:
-        warn(f"the data has no class {show(gone[0])}, which this model knows")
-    others = images.names_of((unknown,) if isinstance(unknown, str) else unknown)
-    others = others or tuple(name for name in images.classes if name not in known)
-    if both := set(known) & set(others):
-        raise UsageError(f"class {show(min(both))} is known to this model; name another as --unknown")
-    unseen, used = _unseen(parts, images, (*known, *model.classes["against"]))
-    # of other classes the record does not hold all
-    if images.test is None and (newcomers := len(_rows(images, known, ~unseen & ~used))):
-        warn(f"{newcomers} known images joined the data after training split it; they are left out")
-    rows = {role: _rows(images, names, unseen) for role, names in (("known", known), ("unknown", others))}
+    others = _others(model, images, unknown, warn)
+    rows, used = _groups(model, parts, images, others, warn)
     began = time.monotonic()
     said = _verdicts(model, images, rows, report)
     took = {"train": seconds(folder), "score": round(time.monotonic() - began, 3)}
@@ -116,7 +106,7 @@ def evaluate(
         _figures(model, said)
         | _by_class(model, images, rows, said, others)
         | {
-            "known": list(known),
+            "known": list(model.classes["known"]),
             "unknown": list(others),
             "excluded": int(used.sum()),
             "skipped": len(images.skipped),
@@ -148,6 +138,31 @@ def _split(folder: Path) -> dict[str, frozenset[str]]:
     except ModelError as error:
         raise ModelError(f"evaluating needs the whole run folder that train wrote: {error}") from error
     return {name: frozenset(keys) for name, keys in parts.items()}
+
+
+def _others(
+    model: Model, images: Images, unknown: tuple[str, ...] | str, warn: Callable[[str], None]
+) -> tuple[str, ...]:
+    """The unknown classes; warns of known ones that the data lack."""
+    known = model.classes["known"]
+    if gone := [name for name in known if name not in images.classes]:
+        warn(f"the data has no class {show(gone[0])}, which this model knows")
+    others = images.names_of((unknown,) if isinstance(unknown, str) else unknown)
+    if both := set(known) & set(others):
+        raise UsageError(f"class {show(min(both))} is known to this model; name another as --unknown")
+    return others or tuple(name for name in images.classes if name not in known)
+
+
+def _groups(
+    model: Model, parts: dict[str, frozenset[str]], images: Images, others: tuple[str, ...], warn: Callable[[str], None]
+) -> tuple[dict[str, Rows], npt.NDArray[np.bool_]]:
+    """Rows of the unseen known and unknown images, and which images the run had used."""
+    known = model.classes["known"]
+    unseen, used = _unseen(parts, images, (*known, *model.classes["against"]))
+    # of other classes the record does not hold all
+    if images.test is None and (newcomers := len(_rows(images, known, ~unseen & ~used))):
+        warn(f"{newcomers} known images joined the data after training split it; they are left out")
+    return {role: _rows(images, names, unseen) for role, names in (("known", known), ("unknown", others))}, used
 
 
 def _unseen(
