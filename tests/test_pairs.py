@@ -337,7 +337,8 @@ def test_text_for_people(capsys):
     found = json.loads(call(capsys, *argv, "--json")[1])
     _, said, err = call(capsys, *argv)
     head, *lines, last = said.splitlines()
-    assert call(capsys, *argv[:-2])[1].splitlines()[-1].endswith("--examples all steadies it")
+    assert call(capsys, *argv[:-2])[1] == said
+    assert call(capsys, *argv[:-1], "10")[1].splitlines()[-1].endswith("--examples all steadies it")
     assert head.split() == ["rank", "class", "looks", "like", "alike", "there", "back"] and len(lines) == 10
     for line, pair in zip(lines, found["pairs"], strict=False):
         numbers = [f"{pair[name]:.1f}" for name in ("alike", "ahead", "back")]
@@ -353,9 +354,9 @@ def test_unreadable_images_can_be_skipped(tmp_path, capsys):
 
 
 def test_the_flags_defaults_are_the_librarys():
-    """Each choice is a flag of the same name and default."""
+    """Each choice is a flag of the same name and default; the flag's all is the library's None."""
     flags = inspect.signature(studies.pairs).parameters
-    assert {name: flags[name].default for name in asdict(Choices())} == asdict(Choices())
+    assert {name: flags[name].default for name in asdict(Choices())} == asdict(Choices()) | {"examples": "all"}
 
 
 def test_the_picture_shows_numbers_and_frames():

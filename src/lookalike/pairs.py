@@ -76,7 +76,7 @@ class Choices:
     dimensions: int = 8
     steps: int = 3000
     neighbours: int = 10
-    examples: int | None = 10
+    examples: int | None = None
     test: float = 0.2
     seed: int = 0
 

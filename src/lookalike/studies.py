@@ -31,8 +31,9 @@ def pairs(
     steps: Annotated[int, Parameter(help="Updates, each on one pair of images per class.")] = 3000,
     neighbours: Annotated[int, Parameter(help="Nearest unseen images that count, of each example.")] = 10,
     examples: Annotated[
-        int | Literal["all"], Parameter(help="Unseen images of each class whose neighbours count; all is steadier.")
-    ] = 10,
+        int | Literal["all"],
+        Parameter(help="Unseen images of each class whose neighbours count; the papers have 10, which scatter."),
+    ] = "all",
     test: Annotated[float, Parameter(help="Share held out to look at, without an official test part.")] = 0.2,
     seed: Annotated[int, Parameter(help="Seed of the split, the training and the examples.")] = 0,
     settings: Annotated[DataSettings | None, Flat] = None,
