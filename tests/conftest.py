@@ -45,14 +45,14 @@ def here(monkeypatch):
 def make_source():
     """Makes a `Source` of random images (uint8) or vectors (float32), the same for the same arguments."""
 
-    def make(shape, *, known=24, others=20, seed=3):
+    def make(shape, *, known=24, others=20, seed=3, classes=1):
         def images(n, name):
             random = generator("pixels", name)
             if len(shape) == 1:
                 return torch.randn(n, *shape, generator=random)
             return torch.randint(0, 256, (n, *shape), generator=random, dtype=torch.uint8)
 
-        labels = torch.zeros(known, dtype=torch.int64)
+        labels = torch.arange(known) % classes
         return Source(images(known, "known"), labels, images(others, "others") if others else None, seed)
 
     return make

@@ -8,22 +8,34 @@ import re
 from collections import Counter
 
 import pytest
+import torch
 
 from lookalike.errors import UsageError
 from lookalike.gan import GAN
-from lookalike.heads import Binary
-from lookalike.latents import Normal, Uniform
-from lookalike.losses import Hinge, Minimax
-from lookalike.method import Adam, Method, Twin
+from lookalike.heads import Auxiliary, Binary, LabelAware
+from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
+from lookalike.losses import AuxiliaryClass, Hinge, Minimax
+from lookalike.method import Adam, Method, Twin, share_at
 from lookalike.methods import METHODS
 from lookalike.methods.mcgan import OtherClasses
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened
 from lookalike.nets.anogan import Anogan
+from lookalike.nets.conditioning import ClassBatchNorm, Embedded
 from lookalike.nets.dcgan import Dcgan
 from lookalike.nets.mlp import Mlp
 from lookalike.streams import Generated, Real
 from lookalike.train import train
 
+# what D and G know of classes hangs together
+BUNDLES = {
+    "told": {"conditioning": Embedded(4)},
+    "norm": {"conditioning": ClassBatchNorm()},
+    "cgan": {"head": LabelAware(4), "conditioning": Embedded(4)},
+    "acgan": {"head": Auxiliary(), "conditioning": Embedded(4), "losses": (AuxiliaryClass(on_fake=False),)},
+    "spread": {"head": Auxiliary(spread=True), "conditioning": ClassBatchNorm(), "losses": (AuxiliaryClass(),)},
+    "untold": {"head": LabelAware(4)},
+    "no class loss": {"head": Auxiliary(), "conditioning": Embedded(4)},
+}
 WEAK = (Twin("weak", Weakened(6)),)
 # the first value of each axis is the one that the other axes are crossed with
 AXES = {
@@ -34,7 +46,7 @@ AXES = {
         *((Minimax(), Minimax(saturating=True)), ()),
     ),
     "d_sees": (
-        *(method.d_sees for method in METHODS.values()),
+        *dict.fromkeys(method.d_sees for method in METHODS.values()),
         ((Real(), 0.25), (Generated(), 0.75)),
         ((Real(), 1), (OtherClasses(), 1)),
         ((Real(), 1), (Generated(), 1), (Noised(0.0, 0.1), 0.5), (OtherClasses(), 0.5), (FromTwin(), 0.5)),
@@ -47,7 +59,8 @@ AXES = {
     "d_steps": (1, 3, 0),
     "optimiser": (Adam(), Adam(1e-3, 0.0, 0.9)),
     "d_optimiser": (None, Adam(1e-4)),
-    "head": (Binary(),),
+    "classes": ("nothing", *BUNDLES),
+    "labels": (UniformLabels(), LabelsAsInData()),
     "twins": (WEAK, (), (*WEAK, Twin("other", Weakened(3))), (*WEAK, *WEAK)),
     "ema": (0.0, 0.9),
     "others": (20, 0),
@@ -67,16 +80,19 @@ def crosses():
 def outcome(cross, make_source):
     """The word trained after one finite step, or the sentence with which the cross was refused."""
     axes = dict(cross)
-    shape, ema, others = axes.pop("shape"), axes.pop("ema"), axes.pop("others")
+    shape, ema, others, classes = (axes.pop(name) for name in ("shape", "ema", "others", "classes"))
+    bundle = BUNDLES.get(classes, {})
+    axes |= bundle | {"losses": (*axes["losses"], *bundle.get("losses", ()))}
     try:
-        gan = GAN(Method(name="cross", paper="none", summary="", **axes), shape, ema=ema)
-        (progress,) = train(gan, make_source(shape, others=others), images=8, batch=8)
+        gan = GAN(Method(name="cross", paper="none", summary="", **axes), shape, classes=3, ema=ema)
+        (progress,) = train(gan, make_source(shape, others=others, classes=3), images=8, batch=8)
     except UsageError as error:
         return str(error)
     assert all(math.isfinite(value) for value in progress.metrics.values())
     assert f"D.{axes['losses'][0].name}" in progress.metrics
     assert set(gan.twins) == {twin.name for twin in axes["twins"]}
-    made = gan.generate(axes["latent"].draw(2, make_source(shape).generator()))
+    y = torch.tensor([0, 2]) if "conditioning" in bundle else None
+    made = gan.generate(axes["latent"].draw(2, make_source(shape).generator()), y)
     assert made.isfinite().all()
     return "trained"
 
@@ -84,7 +100,9 @@ def outcome(cross, make_source):
 def impossible(cross):
     """Whether a cross cannot work, by what its values mean."""
     streams, shares = zip(*cross["d_sees"], strict=True)
-    losses, twins = [loss.name for loss in cross["losses"]], [twin.name for twin in cross["twins"]]
+    bundle, shares = BUNDLES.get(cross["classes"], {}), [share_at(share, 2) for share in shares]
+    losses = [loss.name for loss in (*cross["losses"], *bundle.get("losses", ()))]
+    twins, head = [twin.name for twin in cross["twins"]], bundle.get("head", Binary())
     return any(
         (
             {stream.real for stream in streams} != {True, False},
@@ -95,13 +113,15 @@ def impossible(cross):
             len(twins) > len(set(twins)),
             FromTwin() in streams and "weak" not in twins,
             OtherClasses() in streams and not cross["others"],
+            cross["classes"] in ("untold", "no class loss"),
+            head.needs_labels and not all(isinstance(stream, Real | Generated) for stream in streams),
             cross["shape"] in ((7,), (1, 7, 9)) and not isinstance(cross["net"], Mlp),
         )
     )
 
 
 def test_pairs_of_axes(make_source):
-    """Each of 535 crosses trains, or is refused in a sentence where it cannot work; none crashes."""
+    """Each of 924 crosses trains, or is refused in a sentence where it cannot work; none crashes."""
     outcomes = Counter()
     for cross in crosses():
         said = outcome(cross, make_source)
@@ -112,7 +132,7 @@ def test_pairs_of_axes(make_source):
         assert re.match(r"method cross: |net (anogan|dcgan) makes |this method learns from another class", sentence)
         assert len(sentence.split()) > 6
     # a change here is a change of what can be crossed
-    assert (trained, sum(outcomes.values()), len(outcomes)) == (230, 305, 15)
+    assert (trained, sum(outcomes.values()), len(outcomes)) == (434, 490, 28)
 
 
 SENTENCES = {

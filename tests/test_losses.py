@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lookalike.heads import Judged, Judgement
-from lookalike.losses import Hinge, Minimax
+from lookalike.losses import AuxiliaryClass, Hinge, Minimax
 from lookalike.streams import Batch
 
 REAL = [0.3, -1.2, 2.0, 0.0]
@@ -149,3 +149,41 @@ def test_extreme_answers_stay_finite():
 def test_names():
     """A loss is logged under its own name."""
     assert [loss.name for loss in LOSSES] == ["minimax", "minimax", "hinge"]
+
+
+def named(logits, y, real, share=1.0):
+    """A group of images with class logits."""
+    x = torch.zeros(len(y), 1)
+    return Judged(Batch(x, torch.tensor(y), None, real, share), Judgement(x[:, 0], torch.tensor(logits), x))
+
+
+LOGITS = [[0.2, -1.0, 3.0], [0.0, 0.5, 0.1]]
+MADE = [[1.0, 2.0, -0.5]]
+
+
+def class_entropy(logits, y):
+    """-log of the softmax at y, from logits, by image."""
+    shares = np.exp(np.asarray(logits, np.float64))
+    return -np.log(shares[np.arange(len(y)), y] / shares.sum(1))
+
+
+def test_class_loss_of_d_is_the_cross_entropy_of_logits_real_and_fake():
+    """-mean log softmax at the class, of real and of generated images by their shares, or of real ones alone."""
+    judged = [named(LOGITS, [2, 0], True, 0.5), named(MADE, [0], False, 1.5)]
+    real, fake = class_entropy(LOGITS, [2, 0]).mean(), class_entropy(MADE, [0]).mean()
+    assert 0.5 * real + 1.5 * fake == near(AuxiliaryClass().d(judged))
+    assert 0.5 * real == near(AuxiliaryClass(on_fake=False).d(judged))
+
+
+def test_class_loss_of_g_is_that_of_what_it_made():
+    """G minds the class that it was asked for, whether D learns from generated images or not."""
+    for loss in (AuxiliaryClass(), AuxiliaryClass(on_fake=False)):
+        assert class_entropy(MADE, [0]).mean() == near(loss.g([named(MADE, [0], False)]))
+
+
+def test_class_loss_passes_over_groups_without_a_class():
+    """Images of other classes, which have no label, do not count."""
+    other = Judged(Batch(torch.zeros(2, 1), None, None, False), Judgement(torch.zeros(2), torch.zeros(2, 3), None))
+    assert torch.equal(
+        AuxiliaryClass().d([named(LOGITS, [2, 0], True), other]), AuxiliaryClass().d([named(LOGITS, [2, 0], True)])
+    )

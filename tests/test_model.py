@@ -56,10 +56,13 @@ def make(small, make_source):
         if name in BASELINES:
             detector, method = BASELINES[name].fit(images(shape, 40), 1), {"name": name}
         else:
-            gan = GAN(small(METHODS[name], net), shape, ema=ema)
-            list(train(gan, make_source(shape), images=18, batch=6))
-            detector = GANDetector(gan, Search(steps=4, lam=0.3, seed=5))
-            method = stored.to_json(gan.method)
+            gan = GAN(small(METHODS[name], net), shape, classes=2, ema=ema)
+            list(train(gan, make_source(shape, classes=2), images=18, batch=6))
+            search, method = Search(steps=4, lam=0.3, seed=5), stored.to_json(gan.method)
+            detector = GANDetector(gan, search, 0 if gan.method.per_class else None)
+            if gan.method.per_class:
+                members = {label: GANDetector(gan, search, k) for k, label in enumerate(("a", "b"))}
+                detector = OpenSet.fit(members, images(shape, 12, 3), np.arange(12) % 2)
         limit = Threshold(detector.score(images(shape, 12, 7)).score, 0.25)
         classes = {"known": ("a", "b"), "against": ("c",)}
         return Model(detector, limit, shape, classes, method, TRAINING)

@@ -12,10 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from clean_failure import assert_clean_failure, tree
 from tiny import call, settings, train
 
-from lookalike import files, runs
+from lookalike import files, runs, samples
+from lookalike import plan as plans
 from lookalike.baselines import classifier
 from lookalike.data import Images, read
 from lookalike.errors import DataError, DivergedError
@@ -340,3 +342,77 @@ def test_progress_says_whose_training_it_is(tmp_path, capsys):
     lines = capsys.readouterr().err.splitlines()
     stages = [re.sub(r": \d+ images$", "", line) for line in lines if "does not use" not in line]
     assert stages == ["reading", "3: training", "5: training", "joining the classes", "calibrating"]
+
+
+# --- one GAN of all known classes
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The folder and the model of an AC-GAN that learns digits 8 and 3, named in this order."""
+    out = tmp_path_factory.mktemp("run") / "acgan"
+    return out, finished(out, "acgan", known=("8", "3"), images=640, batch=32, ema=0.9)
+
+
+def test_one_gan_of_all_classes_is_stored_once_and_scores_the_same(told, digits):
+    """The model holds one G and one D; loaded, it gives the same bits, classes and nearest images."""
+    out, model = told
+    loaded = Model.load(out)
+    assert {name.partition(".")[0] for name in model.detector.tensors()} == {"0", "weights", "biases"}
+    assert loaded.detector.members["3"].gan is loaded.detector.members["8"].gan
+    asked = digits.pixels[:24]
+    one, other = model.score(asked), loaded.score(asked)
+    for field in ("score", "p_value", "flagged", "nearest", "classes"):
+        assert np.array_equal(getattr(one, field), getattr(other, field))
+
+
+def test_each_class_is_searched_among_its_own_images(told, digits):
+    """Part "as 3" is the scaled V(x) of the GAN asked for class 3 alone: the second of the known ones."""
+    _, model = told
+    asked = digits.pixels[:6]
+    said, member = model.score(asked), model.detector.members["3"]
+    assert member.label == 1 and list(said.parts) == ["as 8", "as 3"]
+    assert np.array_equal(said.parts["as 3"], model.detector.scales[1](member.score(asked).score))
+    gan = member.gan
+    found = member.inverter.search(torch.from_numpy(asked / np.float32(127.5) - 1))
+    made = gan.generate(found.z, torch.full((6,), 1))
+    assert torch.allclose(made, found.nearest, atol=1e-5)
+
+
+def test_the_labels_of_the_training_are_those_of_the_known_classes(told, digits, monkeypatch, tmp_path):
+    """D is taught that images of 8, named first, are class 0, and images of 3 class 1."""
+    sources = []
+
+    def training(gan, source, **how):
+        sources.append(source)
+        return train_steps(gan, source, **how)
+
+    monkeypatch.setattr(runs, "train", training)
+    finished(tmp_path / "run", "acgan", known=("8", "3"), images=64, batch=32)
+    (source,) = sources
+    for label, name in enumerate(("8", "3")):
+        assert content(source.known[source.labels == label]) <= content(digits.of(name).pixels)
+    assert set(source.labels.tolist()) == {0, 1}
+
+
+def test_a_single_class_is_asked_for_as_class_0(tmp_path, digits):
+    """With one known class acgan's model is a plain GAN detector, whose label is 0, before and after loading."""
+    model = finished(tmp_path / "one", "acgan", known=("3",), images=64, batch=32)
+    loaded = Model.load(tmp_path / "one")
+    assert model.detector.label == loaded.detector.label == 0
+    assert np.array_equal(model.score(digits.pixels[:4]).score, loaded.score(digits.pixels[:4]).score)
+
+
+def test_one_gan_is_shown_as_many_images_as_one_per_class_would(tmp_path):
+    """By default two classes get twice the preset's images, given --images is all; more than ten classes as ten."""
+    seen = [
+        plans.make("digits", train_settings(known=known, method="acgan", **given)).shown
+        for known, given in ((("3", "8"), {}), (("3", "8"), {"images": 500}), (tuple("0123456789"), {}))
+    ]
+    assert seen == [60_000, 500, 300_000]
+
+
+@pytest.mark.parametrize(("classes", "counts"), [(1, [64]), (3, [16] * 3), (10, [8] * 10), (200, [8] * 20)])
+def test_every_row_of_samples_is_of_one_class(classes, counts):
+    """Eight rows, shared by few classes; a row each for more, for twenty classes at most."""
+    assert torch.bincount(samples.asked(classes)).tolist() == counts

@@ -123,6 +123,7 @@ def test_metrics_are_finite_numbers_and_count_images(done):
         assert [set(line) for line in lines] == [{"step", "images", "seconds"}]
         return
     names = {"D.minimax", "D.gradient_norm", "D.accuracy", "G.minimax", "G.gradient_norm"}
+    names |= {"D.class", "G.class"} if method.startswith("acgan") else set()
     names |= {f"weak/{name}" for name in names} if method == "vtgan" else set()
     assert [(line["step"], line["images"]) for line in lines] == [(1, 64), (2, 128), (3, 192), (4, 256)]
     assert all(set(line) == names | {"step", "images", "seconds"} for line in lines)
@@ -159,7 +160,8 @@ def test_samples_come_from_the_same_z_all_along(done):
         pytest.fail("a baseline made samples") if (out / "samples").exists() else None
         return
     gan = Model.load(out).detector.gan
-    made = gan.generate(gan.method.latent.draw(64, generator(0, "samples")))
+    y = torch.zeros(64, dtype=torch.int64) if gan.method.per_class else None
+    made = gan.generate(gan.method.latent.draw(64, generator(0, "samples")), y)
     expected = ((made + 1) * 127.5).round().clamp(0, 255).byte().numpy()
     picture = np.asarray(Image.open(out / "samples" / "000000256.png"))
     assert picture.shape == (72, 72)

@@ -10,6 +10,7 @@ import pytest
 from clean_failure import assert_clean_failure
 from tiny import train
 
+from lookalike import choices
 from lookalike.errors import UsageError
 from lookalike.settings import PRESETS, DataSettings, TrainSettings, train_settings
 
@@ -69,7 +70,7 @@ def test_G2_a_value_out_of_range_is_refused_by_name(name, value, tmp_path, capsy
     """On the command line: exit 2 and one line with the flag, and nothing is begun. In Python: the same line."""
     flag = "--" + name.replace("_", "-")
     line = assert_clean_failure(capsys, train(tmp_path / "run", f"{flag}={value}"), 2, flag, value, kept=tmp_path)
-    assert "\n" not in line and len(line) < 280
+    assert "\n" not in line and len(line) < 400
     with pytest.raises(UsageError) as caught:
         train_settings(**{"known": ("3",), name: value})
     assert flag in str(caught.value) and value in str(caught.value) and "\n" not in str(caught.value)
@@ -77,8 +78,19 @@ def test_G2_a_value_out_of_range_is_refused_by_name(name, value, tmp_path, capsy
 
 def test_every_numeric_setting_has_a_refused_value():
     """The list above misses no setting but the names of classes and of D's layer, and switches."""
-    free = {"known", "against", "layer", "grey", "allow_empty_class"}
+    free = {"known", "against", "layer", "grey", "allow_empty_class", "spread"}
     assert {name for name, _ in BAD} == set(TrainSettings.model_fields) - free
+
+
+def test_a_gan_of_all_classes_has_a_preset_of_its_own():
+    """acgan trains with equal step sizes, 32 images per step and D's look at the spread; preset paper without it."""
+    small, paper, off = (
+        choices.filled(train_settings(known=("3", "8"), method="acgan", **given), (1, 32, 32), 2)
+        for given in ({}, {"preset": "paper"}, {"spread": False})
+    )
+    assert (small.lr, small.d_lr, small.batch, small.spread) == (2e-4, 2e-4, 32, True)
+    assert (paper.batch, paper.spread, off.spread) == (64, False, False)
+    assert [choices.method_of(s).head.spread for s in (small, paper, off)] == [True, False, False]
 
 
 @pytest.mark.parametrize(

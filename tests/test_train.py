@@ -86,10 +86,10 @@ class Steep:
 @pytest.mark.parametrize("name", METHODS)
 def test_ds_update_leaves_g_alone(name, small, make_source, same):
     """D's update moves D, and leaves every parameter of G and of the twins bit-equal and without a gradient."""
-    gan = GAN(small(METHODS[name]), SHAPE)
+    gan = GAN(small(METHODS[name]), SHAPE, classes=3)
     others = {"G": gan.G, **{f"{n}.{k}": net for n, t in gan.twins.items() for k, net in (("G", t.G), ("D", t.D))}}
     before, d_before = {k: weights(net) for k, net in others.items()}, weights(gan.D)
-    d_round(gan, make_source(SHAPE))
+    d_round(gan, make_source(SHAPE, classes=3))
     assert all(same(before[k], weights(net)) for k, net in others.items())
     assert all(gradient is None for net in others.values() for gradient in gradients(net).values())
     assert all(not torch.equal(d_before[k], value) for k, value in weights(gan.D).items())
@@ -98,10 +98,10 @@ def test_ds_update_leaves_g_alone(name, small, make_source, same):
 @pytest.mark.parametrize("name", METHODS)
 def test_gs_update_leaves_d_alone(name, small, make_source, same):
     """G's update moves G, and leaves D's parameters and the gradients of D's last update bit-equal."""
-    gan = GAN(small(METHODS[name]), SHAPE)
-    d_round(gan, make_source(SHAPE))
+    gan = GAN(small(METHODS[name]), SHAPE, classes=3)
+    d_round(gan, make_source(SHAPE, classes=3))
     before, d_gradients, g_before = weights(gan.D), gradients(gan.D), weights(gan.G)
-    g_round(gan, make_source(SHAPE))
+    g_round(gan, make_source(SHAPE, classes=3))
     assert same(before, weights(gan.D))
     assert same(d_gradients, gradients(gan.D))
     changed = [k for k, value in weights(gan.G).items() if not torch.equal(g_before[k], value)]

@@ -192,9 +192,9 @@ def _trials(
 
 
 def _jobs(classes: Sequence[str], unknown: str, method: str, base: Job) -> tuple[Job, ...]:
-    """One training per known class; a classifier's is one for all."""
+    """One training per known class; one for all where a classifier or one GAN learns them."""
     known = tuple(name for name in classes if name != unknown)
-    if method in CLASSIFIERS:
+    if method in CLASSIFIERS or (method in METHODS and METHODS[method].per_class):
         return (base.but(known=known, unseen=tuple(classes)),)
     needs_others = method in METHODS and METHODS[method].needs_others and len(known) > 1
     return tuple(

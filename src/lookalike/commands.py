@@ -262,7 +262,7 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _axes(method: Any) -> dict[str, Any]:
-    from lookalike.plan import flag, own_settings
+    from lookalike.choices import flag, own_settings
 
     return {
         "D sees": [
@@ -271,6 +271,7 @@ def _axes(method: Any) -> dict[str, Any]:
         "loss": ", ".join(map(str, method.losses)),
         "head": str(method.head),
         "latent": str(method.latent),
+        "class": str(method.conditioning) + (f", {method.labels}" if method.per_class else ""),
         "network": f"{method.net} (preset small)",
         "optimiser": str(method.optimiser),
         "trains beside": "; ".join(f"{t.name} twin: {t.method(method).net}" for t in method.twins) or "nothing",

@@ -32,6 +32,8 @@ class GAN:
         Seed of the initial weights.
     device : torch.device or str
         Where the networks live.
+    classes : int
+        Known classes; looked at where G or D is told or says the class.
     ema : float
         Largest decay per step of the averaged generator that makes images after training; 0 keeps none.
 
@@ -42,22 +44,26 @@ class GAN:
     """
 
     def __init__(
-        self, method: Method, shape: Shape, *, seed: int = 0, device: torch.device | str = "cpu", ema: float = 0.0
+        self,
+        method: Method,
+        shape: Shape,
+        *,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        classes: int = 1,
+        ema: float = 0.0,
     ) -> None:
-        self.method, self.shape, self.ema_decay = method, shape, ema
+        self.method, self.shape, self.classes, self.ema_decay = method, shape, classes, ema
         self.device = torch.device(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, "weights"))
-            self.G = self._placed(method.net.generator(shape, method.latent.z_dim))
-            stages = method.net.trunk(shape)
-            with torch.no_grad():
-                features = nn.Sequential(*(stage for _, stage in stages)).eval()(torch.zeros(1, *shape)).shape[1]
-            self.D = self._placed(Discriminator(stages, method.head, features)).train()
+            self.G = self._placed(method.conditioning.build(method.net, shape, method.latent.z_dim, classes))
+            self.D = self._placed(Discriminator(method.net, method.head, shape, classes)).train()
         self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None
         self.opt_g = _adam(self.G, method.optimiser)
         self.opt_d = _adam(self.D, method.d_optimiser or method.optimiser)
         self.twins = {
-            twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device)
+            twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device, classes=classes)
             for twin in method.twins
         }
 
@@ -81,21 +87,21 @@ class GAN:
             if not kept.is_floating_point():
                 kept.copy_(new)  # a count of batches
 
-    def frozen(self) -> tuple[nn.Module, Discriminator]:
-        """Copies of (averaged) G and D with inference statistics and no gradients for weights."""
-        players = copy.deepcopy(self.average or self.G), copy.deepcopy(self.D)
+    def frozen(self, label: int | None = None) -> tuple[nn.Module, Discriminator]:
+        """Copies of (averaged) G, of one class, and D with inference statistics and no gradients for weights."""
+        players = self.method.conditioning.only(self.average or self.G, label), copy.deepcopy(self.D)
         for player in players:
             player.eval().requires_grad_(False)
         return _fused(players[0]), players[1]
 
     @torch.no_grad()
-    def generate(self, z: Tensor) -> Tensor:
-        """Images (N, *shape) float32 for z (N, z_dim), by the frozen (averaged) generator."""
+    def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Images (N, *shape) float32 for z (N, z_dim) and classes y (N,), by the frozen (averaged) generator."""
         generator = self.average or self.G
         was_training = generator.training
         try:
-            images: Tensor = generator.eval()(z.to(self.device))
-            return images
+            y = None if y is None else y.to(self.device)
+            return self.method.conditioning.make(generator.eval(), z.to(self.device), y)
         finally:
             generator.train(was_training)
 

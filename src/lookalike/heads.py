@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from lookalike.streams import Batch
+
+SPREAD = 10.0  # brings it to the size of features
+SEEN = "; realness sees the spread within each class"
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,22 @@ class Judged(NamedTuple):
 class Head(Protocol):
     """A way to answer; `build` makes its layers."""
 
-    def build(self, features: int) -> nn.Module:
+    @property
+    def needs_labels(self) -> bool:
+        """Whether every image that D is shown must have a class."""
+
+    @property
+    def names(self) -> bool:
+        """Whether D says of which class an image is."""
+
+    def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of what the trunk takes, for images of `shape`."""
+
+    def build(self, features: int, shape: tuple[int, ...], classes: int) -> nn.Module:
         """The layers that turn (N, features) into an answer."""
+
+    def shown(self, layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
+        """What the trunk is shown of images (N, *shape) of classes y (N,)."""
 
     def answer(self, layers: nn.Module, features: Tensor, batch: Batch) -> Judgement:
         """The Judgement of `batch` whose trunk features are (N, F)."""
@@ -40,13 +59,153 @@ class Head(Protocol):
 class Binary:
     """Real or fake: one logit (mcgan-2021 eq. 1)."""
 
+    needs_labels = False
+    names = False
+
     def __str__(self) -> str:
         return "one logit, real or fake"
 
-    def build(self, features: int) -> nn.Module:
+    def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The image."""
+        return shape
+
+    def build(self, features: int, shape: tuple[int, ...], classes: int) -> nn.Module:
         """A linear layer to one logit."""
         return nn.Linear(features, 1)
+
+    def shown(self, layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
+        """The image."""
+        return x
 
     def answer(self, layers: nn.Module, features: Tensor, batch: Batch) -> Judgement:
         """Realness only."""
         return Judgement(layers(features).squeeze(1), None, features)
+
+
+class Realness(nn.Module):
+    """One logit; with `spread` D also sees how much the images of a class differ within the group.
+
+    A G that is told the class soon makes one image of each; D, which judges image by image, does not mind. The spread
+    is the standard deviation of a class's features, averaged over features (Karras et al. 2018, section 3, there over
+    all classes at once). Scoring uses the mean over real groups: an image's realness does not depend on its company.
+    """
+
+    usual: Tensor
+
+    def __init__(self, features: int, classes: int, *, spread: bool) -> None:
+        super().__init__()
+        self.spread, self.classes = spread, classes
+        self.logit = nn.Linear(features + classes * spread, 1)
+        if spread:
+            self.register_buffer("usual", torch.zeros(classes))
+
+    def forward(self, features: Tensor, batch: Batch) -> Tensor:
+        """(N, F) -> (N,)."""
+        if not self.spread:
+            return self.logit(features).squeeze(1)  # type: ignore[no-any-return]
+        assert batch.y is not None, "Method asks for labels"
+        own = one_hot(batch.y, self.classes).to(features.dtype)
+        found = spreads(features, own) if self.training else self.usual
+        if self.training and batch.real:
+            with torch.no_grad():
+                self.usual.lerp_(found.float(), 0.01)
+        return self.logit(torch.cat([features, SPREAD * own * found], 1)).squeeze(1)  # type: ignore[no-any-return]
+
+
+def spreads(features: Tensor, own: Tensor) -> Tensor:
+    """(K,) standard deviation within each class of features (N, F), averaged over F; `own` (N, K) is one-hot.
+
+    A class with a single image has none.
+    """
+    n = own.sum(0).clamp(min=1)
+    means = (own.T @ features) / n[:, None]
+    variances = (own.T @ (features - own @ means).square()) / n[:, None]
+    return (variances + 1e-8).sqrt().mean(1) * (own.sum(0) > 1)
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """Real or fake, and beside it of which class (AC-GAN, Odena et al. 2017; gan-augmentation-2020, section 2.3).
+
+    Parameters
+    ----------
+    spread : bool
+        Realness also sees the spread within the class; see `Realness`.
+    """
+
+    spread: bool = False
+    names = True
+
+    def __str__(self) -> str:
+        return "one logit, real or fake, and a logit per class" + SEEN * self.spread
+
+    @property
+    def needs_labels(self) -> bool:
+        """For the spread."""
+        return self.spread
+
+    def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The image."""
+        return shape
+
+    def build(self, features: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """Two linear layers: to one logit, and to one per class."""
+        realness = Realness(features, classes, spread=self.spread)
+        return nn.ModuleDict({"realness": realness, "classes": nn.Linear(features, classes)})
+
+    def shown(self, layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
+        """The image."""
+        return x
+
+    def answer(self, layers: nn.Module, features: Tensor, batch: Batch) -> Judgement:
+        """Realness and class logits."""
+        assert isinstance(layers, nn.ModuleDict)
+        return Judgement(layers["realness"](features, batch), layers["classes"](features), features)
+
+
+@dataclass(frozen=True)
+class LabelAware:
+    """Real or fake, given the class: a learnt map of the class is shown beside the image (gan-augmentation-2020, 2.2).
+
+    Parameters
+    ----------
+    size : int
+        Entries of the class's vector, from which a linear layer makes the map; of vectors it is shown itself.
+    spread : bool
+        Realness also sees the spread within the class; see `Realness`.
+    """
+
+    size: int = 50
+    spread: bool = False
+    needs_labels = True
+    names = False
+
+    def __str__(self) -> str:
+        given = f"one logit, real or fake, given the class as a map made of a learnt vector of {self.size} entries"
+        return given + SEEN * self.spread
+
+    def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """One channel more, or `size` entries."""
+        return (shape[0] + 1, *shape[1:]) if len(shape) == 3 else (shape[0] + self.size,)
+
+    def build(self, features: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """The class's vector, its map, and a linear layer to one logit."""
+        layers: dict[str, nn.Module] = {
+            "vector": nn.Embedding(classes, self.size),
+            "realness": Realness(features, classes, spread=self.spread),
+        }
+        if len(shape) == 3:
+            sides = shape[1] * shape[2]
+            layers["map"] = nn.Sequential(nn.Linear(self.size, sides), nn.Unflatten(1, (1, *shape[1:])))
+        return nn.ModuleDict(layers)
+
+    def shown(self, layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
+        """Image and map, or vector and vector."""
+        assert isinstance(layers, nn.ModuleDict)
+        beside = layers["vector"](y)
+        return torch.cat([x, layers["map"](beside) if x.ndim == 4 else beside], 1)
+
+    def answer(self, layers: nn.Module, features: Tensor, batch: Batch) -> Judgement:
+        """Realness only."""
+        assert isinstance(layers, nn.ModuleDict)
+        return Judgement(layers["realness"](features, batch), None, features)

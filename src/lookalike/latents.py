@@ -1,13 +1,16 @@
-"""Where z comes from: the prior of the generator's input."""
+"""Where (z, y) come from: the priors of the generator's input."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from lookalike.streams import Source
 
 
 class Latent(Protocol):
@@ -59,3 +62,34 @@ class Uniform:
     def within(self, z: Tensor) -> Tensor:
         """Entries clamped to [-1, 1]."""
         return z.clamp(-1, 1)
+
+
+class Labels(Protocol):
+    """A prior over the classes that G is asked for."""
+
+    def draw(self, n: int, source: Source, generator: torch.Generator) -> Tensor:
+        """(n,) int64 class numbers on the CPU."""
+
+
+@dataclass(frozen=True)
+class UniformLabels:
+    """Every class as often as any other (gan-augmentation-2020: what is rare is wanted)."""
+
+    def __str__(self) -> str:
+        return "every class alike"
+
+    def draw(self, n: int, source: Source, generator: torch.Generator) -> Tensor:
+        """(n,) uniform class numbers."""
+        return torch.randint(source.classes, (n,), generator=generator)
+
+
+@dataclass(frozen=True)
+class LabelsAsInData:
+    """Every class as often as among the training images."""
+
+    def __str__(self) -> str:
+        return "as in the training images"
+
+    def draw(self, n: int, source: Source, generator: torch.Generator) -> Tensor:
+        """(n,) labels of training images drawn at random."""
+        return source.labels[torch.randint(len(source.labels), (n,), generator=generator)]

@@ -13,7 +13,7 @@ from operator import add
 from typing import Protocol
 
 from torch import Tensor
-from torch.nn.functional import relu, softplus
+from torch.nn.functional import cross_entropy, relu, softplus
 
 from lookalike.heads import Judged
 
@@ -82,3 +82,37 @@ class Hinge:
     def g(self, judged: Sequence[Judged]) -> Tensor:
         """-r for what was fake, r for what was real."""
         return _total([w * (r if real else -r).mean() for r, real, w in _asked(judged)])
+
+
+@dataclass(frozen=True)
+class AuxiliaryClass:
+    """Cross-entropy of the class logits (AC-GAN's L_C, gan-augmentation-2020 section 2.3), logits as logits.
+
+    Parameters
+    ----------
+    on_fake : bool
+        D learns the class of generated images too, as published; else of real ones alone. G always does.
+    """
+
+    on_fake: bool = True
+    name = "class"
+
+    def __str__(self) -> str:
+        return "class cross-entropy, D's on " + ("real and generated images" if self.on_fake else "real images alone")
+
+    def d(self, judged: Sequence[Judged]) -> Tensor:
+        """Of every group with classes, weighted by its share."""
+        return self._of([j for j in judged if self.on_fake or j.batch.real])
+
+    def g(self, judged: Sequence[Judged]) -> Tensor:
+        """Of what G made."""
+        return self._of(judged)
+
+    def _of(self, judged: Sequence[Judged]) -> Tensor:
+        return _total(
+            [
+                j.batch.share * cross_entropy(j.says.classes, j.batch.y)
+                for j in judged
+                if j.says.classes is not None and j.batch.y is not None
+            ]
+        )

@@ -8,10 +8,11 @@ from typing import Any
 
 from lookalike.errors import UsageError
 from lookalike.heads import Binary, Head
-from lookalike.latents import Latent, Normal
-from lookalike.losses import Loss, Minimax
+from lookalike.latents import Labels, Latent, Normal, UniformLabels
+from lookalike.losses import AuxiliaryClass, Loss, Minimax
 from lookalike.nets import Net
 from lookalike.nets.anogan import Anogan
+from lookalike.nets.conditioning import Conditioning, Unconditional
 from lookalike.streams import Generated, Real, Stream
 
 
@@ -25,6 +26,29 @@ class Adam:
 
     def __str__(self) -> str:
         return f"Adam, step size {self.lr:g}, beta_1 {self.beta1:g}, beta_2 {self.beta2:g}"
+
+
+@dataclass(frozen=True)
+class EveryThird:
+    """A share that differs in the third of every three epochs (gan-augmentation-2020, AC-GAN v3)."""
+
+    usual: float = 1.0
+    third: float = 1.0
+
+    def at(self, epoch: int) -> float:
+        """The share in this epoch, counted from 0."""
+        return self.third if epoch % 3 == 2 else self.usual
+
+    def __format__(self, spec: str) -> str:
+        return f"{self.usual:{spec}} (every third epoch {self.third:{spec}})"
+
+
+Share = float | EveryThird
+
+
+def share_at(share: Share, epoch: int) -> float:
+    """A stream's share of the batch size in this epoch."""
+    return share.at(epoch) if isinstance(share, EveryThird) else share
 
 
 @dataclass(frozen=True)
@@ -47,12 +71,14 @@ class Method:
         Short name of the paper that it comes from.
     summary : str
         What it does, in sentences for a reader who has not seen the paper.
-    d_sees : tuple of (Stream, float)
+    d_sees : tuple of (Stream, float or EveryThird)
         What D is shown; the number is the group's share of the batch size.
     g_plays : tuple of Stream
         What the players make in G's step.
     head, latent, net, losses
         How D answers; where z comes from; the networks; what is lost.
+    conditioning, labels
+        How G is told a class; which classes it is asked for.
     optimiser : Adam
         G's, and D's too unless `d_optimiser` is given.
     d_optimiser : Adam or None
@@ -71,12 +97,14 @@ class Method:
     name: str
     paper: str
     summary: str
-    d_sees: tuple[tuple[Stream, float], ...] = ((Real(), 1), (Generated(), 1))
+    d_sees: tuple[tuple[Stream, Share], ...] = ((Real(), 1), (Generated(), 1))
     g_plays: tuple[Stream, ...] = (Generated(),)
     head: Head = Binary()
     latent: Latent = Normal(100)
     net: Net = Anogan()
     losses: tuple[Loss, ...] = (Minimax(),)
+    conditioning: Conditioning = Unconditional()
+    labels: Labels = UniformLabels()
     optimiser: Adam = Adam()
     d_optimiser: Adam | None = None
     d_steps: int = 1
@@ -95,18 +123,45 @@ class Method:
         return [
             (True not in verdicts, "D must see some images as real; add Real() to d_sees"),
             (False not in verdicts, "D must see some images as fake; add Generated() to d_sees"),
-            (any(share <= 0 for _, share in self.d_sees), "every share in d_sees must be above 0"),
+            (
+                any(share_at(share, e) <= 0 for _, share in self.d_sees for e in (0, 2)),
+                "every share in d_sees must be above 0",
+            ),
             (not self.g_plays, "G must play something; add Generated() to g_plays"),
             (not all(stream.made for stream in self.g_plays), "G can only learn from images that the players make"),
             (not losses, "there must be at least one loss"),
             (len(set(losses)) < len(losses), f"loss names must differ, not {', '.join(losses)}"),
             (self.d_steps < 1, f"d_steps must be at least 1, not {self.d_steps}"),
             (len(set(twins)) < len(twins), f"twin names must differ, not {', '.join(twins)}"),
+            *self._label_refusals(),
             (
                 not set(needed) <= set(twins),
                 f"D is shown a twin's images ({', '.join(needed)}) but no such twin trains beside",
             ),
         ]
+
+    def _label_refusals(self) -> list[tuple[bool, str]]:
+        """Where a class is asked for that nobody gives."""
+        streams = [*(stream for stream, _ in self.d_sees), *self.g_plays]
+        unlabelled = [s for s in streams if not (self.conditioning.labelled if s.made else s.labelled)]
+        learns = any(isinstance(loss, AuxiliaryClass) for loss in self.losses)
+        return [
+            (
+                self.head.needs_labels and bool(unlabelled),
+                f"D looks at each image's class, and {', '.join(map(str, unlabelled))} have none; use another head",
+            ),
+            (learns and not self.head.names, "a class loss needs a head that names classes: Auxiliary()"),
+            (self.head.names and not learns, "the head names classes that no loss teaches; add AuxiliaryClass()"),
+            (
+                learns and not self.conditioning.labelled,
+                "G is to make images of a class and is told none; add Embedded() or ClassBatchNorm()",
+            ),
+        ]
+
+    @property
+    def per_class(self) -> bool:
+        """Whether one GAN learns all known classes, by their labels."""
+        return self.conditioning.labelled
 
     @property
     def needs_others(self) -> bool:

@@ -247,11 +247,12 @@ def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
         raise ModelError(f"the file names a model of kind {show(facts['kind'])}; this version knows: {known}")
     averaged = any(name.startswith("average.") for name in tensors)
     method, shape, ema = stored.from_json(facts["method"]), tuple(facts["shape"]), 0.5 if averaged else 0.0
+    classes = len(facts["classes"]["known"])
     with torch.device("meta"):  # sizes are compared before any memory is taken
-        GAN(method, shape, device="meta", ema=ema).expect(tensors, training=False)
-    gan = GAN(method, shape, device=device, ema=ema)
+        GAN(method, shape, device="meta", classes=classes, ema=ema).expect(tensors, training=False)
+    gan = GAN(method, shape, device=device, classes=classes, ema=ema)
     gan.take(tensors, training=False)
-    return GANDetector(gan, Search(**facts["settings"]))
+    return GANDetector(gan, Search(**facts["settings"]), 0 if method.per_class else None)
 
 
 def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> OpenSet:
@@ -269,9 +270,14 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
     checkpoint.match(own, expected, OpenSet.kind)
     if strays := [key for key in tensors if key.partition(".")[0] not in map(str, range(n))]:
         raise ModelError(f"openset: tensor '{show(strays[0])}' belongs to no known class; train again")
-    members = {}
+    members: dict[str, Detector] = {}
     for k, name in enumerate(names):
         mine = {key.removeprefix(f"{k}."): t for key, t in tensors.items() if key.startswith(f"{k}.")}
+        first = members.get(names[0])
+        if isinstance(first, GANDetector) and first.gan.method.per_class:
+            checkpoint.match(mine, {}, f"openset: class {show(name)}")
+            members[name] = GANDetector(first.gan, Search(**settings["members"][k]), k)
+            continue
         members[name] = _detector(mine, {**facts, "kind": settings["kind"], "settings": settings["members"][k]}, device)
     scales = [Scale.stored(scale, show(name)) for scale, name in zip(settings["scales"], names, strict=True)]
     if not all(type(auc) is float and 0 <= auc <= 1 for auc in settings["apart"]):

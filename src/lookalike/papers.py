@@ -22,6 +22,11 @@ BIBTEX: dict[str, str] = {
   author = {Motamed, Saman and Khalvati, Farzad},
   year   = {2021}
 }""",
+    "gan-augmentation-2020": """@misc{guruswamy2020augmentation,
+  title  = {On Data Augmentation Using {GAN}s},
+  author = {Guruswamy, Divya and Sukthanker, Rhea and Gronquist, Peter},
+  year   = {2020}
+}""",
     "scikit-learn-2011": """@article{pedregosa2011scikit,
   title   = {Scikit-learn: Machine Learning in {P}ython},
   author  = {Pedregosa, F. and Varoquaux, G. and Gramfort, A. and Michel, V. and Thirion, B. and Grisel, O. and Blondel, M. and

@@ -13,31 +13,21 @@ import torch
 from lookalike.baselines import CLASSIFIERS
 from lookalike.baselines.networks import need_images
 from lookalike.checkpoint import TENSOR_LIMIT
+from lookalike.choices import FULL, filled, method_of, preset_of
 from lookalike.data import Images, aspect_size, read, split
 from lookalike.data.sources import open_source
 from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.gan import GAN
-from lookalike.latents import Normal, Uniform
-from lookalike.losses import Hinge, Minimax
-from lookalike.method import Adam, Method, Twin
+from lookalike.method import Method
 from lookalike.methods import METHODS, NETS
-from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.model import UNKNOWN, check_device
-from lookalike.nets import Net
-from lookalike.settings import PRESETS, DataSettings, TrainSettings
+from lookalike.settings import TrainSettings
 from lookalike.streams import Source
 from lookalike.train import check_batch
 from lookalike.use.invert import Inverter, Search
 from lookalike.use.score import Threshold, images_needed
 
 Index = npt.NDArray[np.int64]
-OF_BASELINES = {  # settings that a baseline looks at
-    *("known", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms", "device", "threads"),
-    *DataSettings.model_fields,
-}
-OF_SOME_METHODS = ("against", "noise", "salt_pepper", "weak_z", "decoys")
-FULL = 10  # known classes whose detectors each get all of --images
-LOSSES = {"minimax": Minimax(), "saturating": Minimax(saturating=True), "hinge": Hinge()}
 
 
 @dataclass(frozen=True)
@@ -78,18 +68,20 @@ class Plan:
     @property
     def batch(self) -> int:
         """Real images per step, as given or the preset's."""
-        return self.settings.batch or PRESETS[self.settings.preset]["batch"]
+        return self.settings.batch or preset_of(self.settings)["batch"]
 
     @property
     def shown(self) -> int:
         """Real images that a GAN is shown: more than `FULL` classes share them, so that the cost grows no further."""
+        if self.method is not None and self.method.per_class:
+            return self.settings.images or 0
         return max(1, (self.settings.images or 0) * FULL // max(FULL, len(self.known)))
 
     def source(self) -> Source:
         """The training images as the game draws them."""
         pixels = self.images.pixels
         others = torch.from_numpy(pixels[self.against]) if len(self.against) else None
-        labels = np.searchsorted(np.unique(self.images.labels[self.train]), self.images.labels[self.train])
+        labels = self.numbered(self.train)
         device = torch.device(self.settings.device)
         return Source(
             torch.from_numpy(pixels[self.train]), torch.from_numpy(labels), others, self.settings.seed, device
@@ -102,8 +94,8 @@ class Plan:
             lam=s.lam,
             reduce=s.reduce,
             layer=s.layer,
-            steps=s.search_steps or PRESETS[s.preset]["search_steps"],
-            lr=s.search_lr or PRESETS[s.preset]["search_lr"],
+            steps=s.search_steps or preset_of(s)["search_steps"],
+            lr=s.search_lr or preset_of(s)["search_lr"],
             prior=s.prior,
             restarts=s.restarts,
             tolerance=s.tolerance,
@@ -171,9 +163,9 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     images = data if isinstance(data, Images) else read_used(data, settings)
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
-    settings = _with_preset(settings, images.shape)
-    method = _method(settings) if settings.method in METHODS else None
     known, others = images.names_of(settings.known), images.names_of(settings.against)
+    settings = filled(settings, images.shape, len(known))
+    method = method_of(settings) if settings.method in METHODS else None
     _check_others(settings, len(known), uses=method is not None and method.needs_others)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is both known and against; name it once")
@@ -209,33 +201,10 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     Threshold(np.zeros(len(plan.calibration)), settings.false_alarms)
     if plan.method is not None:
         check_batch(plan.method, plan.batch)
-        gan = GAN(plan.method, images.shape, ema=settings.ema or 0.0)
-        Inverter(gan, plan.search())
+        gan = GAN(plan.method, images.shape, classes=len(known), ema=settings.ema or 0.0)
+        Inverter(gan, plan.search(), 0 if plan.method.per_class else None)
         _check_number(plan, len(gan.state(training=False)))
     return plan
-
-
-def _with_preset(settings: TrainSettings, shape: tuple[int, ...]) -> TrainSettings:
-    preset = PRESETS[settings.preset]
-    images, batch = settings.images or preset["images"], settings.batch or preset["batch"]
-    net = settings.net or ("anogan" if len(shape) == 3 else "mlp")
-    width = settings.width or (8 * preset["width"] if net == "mlp" else preset["width"])
-    every = {"log_every": 100, "sample_every": 8, "save_every": 10}
-    steps = {name: getattr(settings, name) or max(batch, images // times) for name, times in every.items()}
-    search = {name: getattr(settings, name) or preset[name] for name in ("search_steps", "search_lr")}
-    size = ",".join(map(str, shape[1:])) if len(shape) == 3 else None
-    lr, d_lr = _rates(settings)
-    ema = preset["ema"] if settings.ema is None else settings.ema
-    filled = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
-    filled |= {"lr": lr, "d_lr": d_lr, "ema": ema}
-    return settings.model_copy(update=filled | steps | search)
-
-
-def _rates(s: TrainSettings) -> tuple[float, float]:
-    """Step sizes of G and of D."""
-    preset = PRESETS[s.preset]
-    lr: float = s.lr or preset["lr"]
-    return lr, s.d_lr or preset["d_lr_share"] * lr
 
 
 def read_used(data: str | Path, s: TrainSettings) -> Images:
@@ -243,7 +212,7 @@ def read_used(data: str | Path, s: TrainSettings) -> Images:
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
     size, used = s.sides, (*s.known, *s.against)
     if not source.vectors and size is None:
-        size = aspect_size(data, PRESETS[s.preset]["side"], NETS[s.net or "anogan"]().multiple, used)
+        size = aspect_size(data, preset_of(s)["side"], NETS[s.net or "anogan"]().multiple, used)
     return read(data, size=size, channels=1 if s.grey else None, classes=used, **s.reading())
 
 
@@ -273,7 +242,8 @@ def _check_each(plan: Plan, held: Index) -> None:
 
 def _check_number(plan: Plan, tensors: int) -> None:
     """Raises UsageError for more known classes than one model file holds GANs of so many tensors."""
-    if len(plan.known) * tensors >= TENSOR_LIMIT:
+    gans = 1 if plan.method is not None and plan.method.per_class else len(plan.known)
+    if gans * tensors >= TENSOR_LIMIT:
         most = (TENSOR_LIMIT - 1) // tensors
         raise UsageError(
             f"{len(plan.known)} known classes are more than a model of {plan.settings.method} holds, {most} at most; "
@@ -289,45 +259,3 @@ def _check_others(settings: TrainSettings, known: int, *, uses: bool) -> None:
         )
     if settings.against and not uses:
         raise UsageError(f"{settings.method} does not use --against; leave it out or use --method mcgan")
-
-
-def _method(s: TrainSettings) -> Method:
-    """The named method with the settings' values on its axes."""
-    named = METHODS[s.method]
-    shares = [share if stream.made or stream.real else share * s.decoys for stream, share in named.d_sees]
-    streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
-    twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
-    net: Net = NETS[s.net or "anogan"](width=s.width)
-    lr, d_lr = _rates(s)
-    return named.but(
-        d_sees=tuple(zip(streams, shares, strict=True)),
-        twins=tuple(Twin(t.name, t.method) for t in twins),
-        net=net,
-        latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z),
-        losses=(LOSSES[s.loss],),
-        optimiser=Adam(lr, s.beta1),
-        d_optimiser=Adam(d_lr, s.beta1),
-        d_steps=s.d_steps,
-    )
-
-
-def own_settings(method: Method) -> tuple[str, ...]:
-    """Those of `OF_SOME_METHODS` that `method` looks at."""
-    streams = [stream for stream, _ in method.d_sees]
-    noised = any(isinstance(stream, Noised) for stream in streams)
-    weak = any(isinstance(twin.method, Weakened) for twin in method.twins)
-    decoys = any(not stream.made and not stream.real for stream in streams)
-    looks = zip(OF_SOME_METHODS, (method.needs_others, noised, noised, weak, decoys), strict=True)
-    return tuple(name for name, look in looks if look)
-
-
-def unused(settings: TrainSettings, method: Method | None) -> tuple[str, ...]:
-    """A line for each setting that was given and that `method` (None: a baseline) does not look at."""
-    given = settings.model_fields_set - {"against"}  # which is refused
-    idle = given - OF_BASELINES if method is None else given & set(OF_SOME_METHODS) - set(own_settings(method))
-    return tuple(f"{settings.method} does not use {flag(name)}" for name in sorted(idle))
-
-
-def flag(name: str) -> str:
-    """A setting's name as the command line has it."""
-    return "--" + name.replace("_", "-")

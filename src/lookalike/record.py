@@ -123,7 +123,10 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "network": str(method.net),
         "initial weights": method.net.initial_weights,
         "latent vector": str(method.latent),
-        "game": str(method.losses[0]),
+        **(
+            {"G's class": str(method.conditioning), "classes asked for": str(method.labels)} if method.per_class else {}
+        ),
+        "game": ", ".join(map(str, method.losses)),
         "G's optimiser": f"{method.optimiser}, batch {s.batch}, {plan.shown} images shown",
         "D's optimiser": str(method.d_optimiser or method.optimiser),
         "D updates per G update": s.d_steps,

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lookalike import checkpoint, files, interrupts, record
+from lookalike import checkpoint, choices, files, interrupts, record
 from lookalike import plan as plans
 from lookalike.baselines import BASELINES, CLASSIFIERS, networks
 from lookalike.data import Images, oddities
 from lookalike.data.sources import refuse_inside
 from lookalike.errors import DivergedError, LookalikeError, memory_guard, show
 from lookalike.gan import GAN
-from lookalike.method import Method
+from lookalike.method import Method, share_at
 from lookalike.methods import stored
 from lookalike.model import Model
 from lookalike.plan import Plan
@@ -82,10 +82,12 @@ def run(
         record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
-        for line in (*_remarks(plan), *plans.unused(settings, plan.method)):
+        for line in (*_remarks(plan), *choices.unused(settings, plan.method)):
             warn(line)
         if plan.settings.method in CLASSIFIERS or len(plan.known) == 1:
             detector = _single(folder, plan, report, warn)
+        elif plan.method is not None and plan.method.per_class:
+            detector = _shared(folder, plan, plan.method, report, warn)
         else:
             detector = _joined(folder, plan, report, warn)
         model = _calibrated(plan, detector, report)
@@ -140,6 +142,14 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Callable[[str], None
     return joined
 
 
+def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Callable[[str], None]) -> Detector:
+    """One GAN that is told the class, searched once for each, and what joins its answers."""
+    gan = _trained(folder, plan, method, report, warn).gan
+    members = {name: GANDetector(gan, plan.search(), k) for k, name in enumerate(plan.known)}
+    report("joining the classes", 0, len(plan.deciding))
+    return OpenSet.fit(members, plan.images.pixels[plan.deciding], plan.numbered(plan.deciding))
+
+
 def _prefixed(report: Report, name: str) -> Report:
     """`report` that says whose stage it is."""
     return lambda stage, done, of: report(f"{show(name)}: {stage}", done, of)
@@ -174,7 +184,7 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Cal
     """The trained GAN, ready to score; resumed where a checkpoint is found."""
     s, source = plan.settings, plan.source()
     total, batch = s.images or 0, plan.batch
-    gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, ema=s.ema or 0.0)
+    gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
     start, before = _resumed(folder, gan, warn)
     _drop_metrics_after(folder / METRICS, start * batch)
     began = time.monotonic()
@@ -210,7 +220,7 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Cal
             raise DivergedError(
                 f"{error}; among its images: {names}; earlier checkpoints are kept; try a lower --lr, in another folder"
             ) from error
-    return GANDetector(gan, plan.search())
+    return GANDetector(gan, plan.search(), 0 if method.per_class else None)
 
 
 def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
@@ -274,7 +284,8 @@ def _first_names(plan: Plan, method: Method, source: Source, step: int) -> list[
     """The first real images that each D is shown at a step, twins' first."""
     index, batch = step * method.d_steps, plan.batch
     shown = [source.at(twin.name, index=0) for twin in method.twins] + [source]
-    rows = [player.at("D", index=index).at(0, index=index).rows(len(plan.train), batch)[:3] for player in shown]
+    n = round(share_at(method.d_sees[0][1], step * batch // len(plan.train)) * batch)
+    rows = [player.at("D", index=index).at(0, index=index).rows(len(plan.train), n)[:3] for player in shown]
     return [show(plan.images.names[plan.train[row]], 60) for row in torch.cat(rows).tolist()]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -15,15 +16,26 @@ from lookalike.gan import GAN
 from lookalike.seeds import generator
 from lookalike.use.score import as_pixels
 
+ROWS = 20  # of a grid at most, where G is told the class
+
 
 def draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
-    """Grids of 64 images from z that stay the same all along; a twin's beside them; none for vectors."""
+    """Grids of 64 images from z that stay the same all along; a twin's beside them; none for vectors.
+
+    Of a GAN that is told the class every row is of one class; see `asked`.
+    """
     if len(gan.shape) != 3:
         return
     for prefix, player in {"": gan, **{f"{name}-": twin for name, twin in gan.twins.items()}}.items():
-        z = player.method.latent.draw(64, generator(seed, "samples"))
+        y = asked(player.classes) if player.method.per_class else None
+        z = player.method.latent.draw(64 if y is None else len(y), generator(seed, "samples"))
         path = files.make_folder(folder / "samples") / f"{prefix}{images:09d}.png"
-        files.write_bytes(path, png(grid(player.generate(z))))
+        files.write_bytes(path, png(grid(player.generate(z, y))))
+
+
+def asked(classes: int) -> Tensor:
+    """(N,) the classes of a grid's images: whole rows of eight, eight rows or as many as there are classes."""
+    return torch.arange(min(classes, ROWS)).repeat_interleave(8 * max(1, 8 // classes))
 
 
 def grid(x: Tensor, columns: int = 8) -> np.ndarray[Any, np.dtype[np.uint8]]:

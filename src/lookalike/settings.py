@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from lookalike.errors import UsageError, show
 
 MethodName = Literal[
-    "anogan", "noisegan", "mcgan", "vtgan",
+    "anogan", "noisegan", "mcgan", "vtgan", "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3",
     "pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis",
     "autoencoder", "deepsvdd", "rotation", "auto", "cnn", "cnn-energy", "cnn-knn",
 ]  # fmt: skip
@@ -156,6 +156,10 @@ class TrainSettings(DataSettings, SearchSettings):
         float, Field(gt=0, le=64), Parameter(help="Share of the images that a method adds as fake (real is 1).")
     ] = 1.0
 
+    spread: Annotated[
+        bool | None,
+        Parameter(help="cgan, acgan: D sees how much a class's images differ; default: the preset's."),
+    ] = None
     images: Annotated[int | None, Field(ge=1), Parameter(help="Images shown in training; default: the preset's.")] = (
         None
     )
@@ -229,6 +233,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "lr": 4e-4,
         "d_lr_share": 0.25,
         "ema": 0.995,
+        # one GAN of all classes needs several images of each in a batch, and a D that keeps up
+        "per_class": {"batch": 32, "lr": 2e-4, "d_lr_share": 1.0, "spread": True},
         "search_steps": 50,
         "search_lr": 0.02,
     },
@@ -240,6 +246,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "lr": 2e-4,
         "d_lr_share": 1.0,
         "ema": 0.0,
+        "per_class": {"spread": False},
         "search_steps": 500,
         "search_lr": 0.002,
     },

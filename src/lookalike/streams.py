@@ -7,7 +7,7 @@ that belong to one paper (other classes, noised images, a twin's images) live in
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -66,6 +66,11 @@ class Source:
     def generator(self) -> torch.Generator:
         """The generator of this (seed, purpose, index)."""
         return generator(self.seed, *self.purpose, self.index)
+
+    @cached_property
+    def classes(self) -> int:
+        """Number of known classes."""
+        return int(self.labels.max()) + 1
 
     def rows(self, size: int, n: int) -> Tensor:
         """(n,) int64: the next n rows of `size` in an order shuffled anew for each pass."""
@@ -136,7 +141,7 @@ class Real:
 
 @dataclass(frozen=True)
 class Generated:
-    """The generator's images."""
+    """The generator's images; of the classes that it was asked for, where it is told one."""
 
     real = False
     labelled = False
@@ -146,6 +151,9 @@ class Generated:
         return "G's images"
 
     def draw(self, gan: GAN, source: Source, n: int) -> Batch:
-        """n generated images; gradients reach G unless the caller turned them off."""
-        z = gan.method.latent.draw(n, source.generator()).to(source.device)
-        return Batch(gan.G(z), None, z, self.real)
+        """n generated images with the classes asked for; gradients reach G unless the caller turned them off."""
+        method, random = gan.method, source.generator()
+        z, y = method.latent.draw(n, random).to(source.device), None
+        if method.conditioning.labelled:
+            y = method.labels.draw(n, source, random).to(source.device)
+        return Batch(method.conditioning.make(gan.G, z, y), y, z, self.real)

@@ -17,7 +17,7 @@ from torch import Tensor
 from lookalike.errors import DivergedError, UsageError
 from lookalike.gan import GAN
 from lookalike.heads import Judged
-from lookalike.method import Method
+from lookalike.method import Method, Share, share_at
 from lookalike.streams import Batch, Source, Stream
 
 HUGE = 1e8  # a loss beyond this has left the game
@@ -60,7 +60,7 @@ def train(
 def check_batch(method: Method, batch: int) -> None:
     """Raises UsageError where a stream's share of `batch` is fewer than two images."""
     for stream, share in method.d_sees:
-        if round(share * batch) < 2:
+        if min(round(share_at(share, epoch) * batch) for epoch in (0, 2)) < 2:
             raise UsageError(f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; use a larger --batch")
 
 
@@ -73,14 +73,14 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
         except DivergedError as error:
             raise DivergedError(f"twin {name}: {error}") from error
         metrics |= {f"{name}/{key}": value for key, value in beside.items()}
-    method = gan.method
+    method, epoch = gan.method, index * batch // len(source.known)
     gan.G.train()
     gan.D.train()
     # no cache: it would keep weights from before an update
     with torch.autocast(gan.device.type, precision, enabled=precision != torch.float32, cache_enabled=False):
         for k in range(method.d_steps):
             with torch.no_grad():
-                shown = draw(gan, method.d_sees, source.at("D", index=index * method.d_steps + k), batch)
+                shown = draw(gan, method.d_sees, source.at("D", index=index * method.d_steps + k), batch, epoch)
             judged = judge(gan, shown)
             metrics |= update("D", gan.opt_d, {loss.name: loss.d(judged) for loss in method.losses})
             metrics["D.accuracy"] = accuracy(judged)
@@ -91,11 +91,12 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
     return metrics
 
 
-def draw(gan: GAN, streams: Sequence[tuple[Stream, float]], source: Source, batch: int) -> list[Batch]:
+def draw(gan: GAN, streams: Sequence[tuple[Stream, Share]], source: Source, batch: int, epoch: int = 0) -> list[Batch]:
     """A group of images from each stream, each with randomness of its own."""
+    shares = [share_at(share, epoch) for _, share in streams]
     return [
         replace(stream.draw(gan, source.at(i, index=source.index), round(share * batch)), share=share)
-        for i, (stream, share) in enumerate(streams)
+        for i, ((stream, _), share) in enumerate(zip(streams, shares, strict=True))
     ]
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from lookalike.heads import Binary
-from lookalike.latents import Normal, Uniform
-from lookalike.losses import Hinge, Minimax
-from lookalike.method import Adam, Method, Twin
+from lookalike.heads import Auxiliary, Binary, LabelAware
+from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
+from lookalike.losses import AuxiliaryClass, Hinge, Minimax
+from lookalike.method import Adam, EveryThird, Method, Twin
+from lookalike.methods.augmentation import acgan, acgan_v1, acgan_v2, acgan_v3, cgan
 from lookalike.methods.mcgan import OtherClasses, anogan, mcgan
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened, noisegan, vtgan
 from lookalike.nets.anogan import Anogan
+from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
 from lookalike.nets.dcgan import Dcgan
 from lookalike.nets.mlp import Mlp
 from lookalike.streams import Generated, Real
 
-METHODS: dict[str, Method] = {m.name: m for m in (anogan, noisegan, mcgan, vtgan)}
+DETECTION = (anogan, noisegan, mcgan, vtgan)
+AUGMENTATION = (cgan, acgan, acgan_v1, acgan_v2, acgan_v3)
+METHODS: dict[str, Method] = {m.name: m for m in (*DETECTION, *AUGMENTATION)}
 
 NETS: dict[str, type] = {"anogan": Anogan, "dcgan": Dcgan, "mlp": Mlp}
 
@@ -21,7 +25,8 @@ PARTS: dict[str, type] = {
     part.__name__: part
     for part in (
         *(Real, Generated, OtherClasses, Noised, FromTwin),
-        *(Binary, Normal, Uniform, Minimax, Hinge, Adam, Twin, Weakened),
+        *(Binary, Auxiliary, LabelAware, Normal, Uniform, UniformLabels, LabelsAsInData),
+        *(Unconditional, Embedded, ClassBatchNorm, Minimax, Hinge, AuxiliaryClass, Adam, EveryThird, Twin, Weakened),
         *NETS.values(),
     )
 }

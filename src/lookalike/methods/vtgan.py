@@ -11,7 +11,7 @@ from lookalike.errors import UsageError
 from lookalike.latents import Normal
 from lookalike.method import Method, NeedsTwin, Twin
 from lookalike.methods.mcgan import anogan
-from lookalike.streams import Batch, Source
+from lookalike.streams import Batch, Generated, Source
 
 if TYPE_CHECKING:
     from lookalike.gan import GAN
@@ -72,10 +72,8 @@ class FromTwin(NeedsTwin):
 
     def draw(self, gan: GAN, source: Source, n: int) -> Batch:
         """n images of the twin's generator."""
-        twin = gan.twins[self.twin]
-        z = twin.method.latent.draw(n, source.generator()).to(source.device)
         with torch.no_grad():
-            return Batch(twin.G(z), None, None, self.real)
+            return Batch(Generated().draw(gan.twins[self.twin], source, n).x, None, None, self.real)
 
 
 @dataclass(frozen=True)

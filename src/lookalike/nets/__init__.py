@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from lookalike.errors import UsageError
@@ -47,15 +48,22 @@ class Net(Protocol):
 class Discriminator(nn.Module):
     """A trunk of named stages and a head's layers."""
 
-    def __init__(self, stages: Stages, head: Head, features: int) -> None:
+    def __init__(self, net: Net, head: Head, shape: Shape, classes: int) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(OrderedDict(stages))
+        taken = head.taken(shape)
+        self.trunk = nn.Sequential(OrderedDict(net.trunk(taken)))
+        with torch.no_grad():
+            features = self.trunk.eval()(torch.zeros(1, *taken)).shape[1]
         self.head = head
-        self.layers = head.build(features)
+        self.layers = head.build(features, shape, classes)
 
     def forward(self, batch: Batch) -> Judgement:
         """D's answer to a batch of N images."""
-        return self.head.answer(self.layers, self.trunk(batch.x), batch)
+        return self.head.answer(self.layers, self.trunk(self.shown(batch.x, batch.y)), batch)
+
+    def shown(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """What the trunk is shown of images (N, *shape) of classes y (N,)."""
+        return self.head.shown(self.layers, x, y)
 
     def stages_to(self, layer: str) -> nn.Sequential:
         """The trunk from its start to `layer`, sharing weights; UsageError names the layers there are."""

@@ -114,15 +114,17 @@ class Inverter:
         Its averaged generator is used where there is one; inference statistics; no gradients for weights.
     settings : Search
         How to search; raises UsageError for an unknown layer.
+    label : int or None
+        The class that G is asked for, and that D is told; None where they know no classes.
     """
 
-    def __init__(self, gan: GAN, settings: Search) -> None:
+    def __init__(self, gan: GAN, settings: Search, label: int | None = None) -> None:
         self.settings = settings
         # whole vectors: the last rows of an odd batch get other bits
         self.slots = settings.batch if settings.batch == 1 else -(-settings.batch // 32) * 32
         self.latent, self.device, self.shape = gan.method.latent, gan.device, gan.shape
-        self.G, self.D = gan.frozen()
-        self.f = self.D.stages_to(settings.layer or gan.method.net.feature_layer)
+        self.G, self.D = gan.frozen(label)
+        self.label, self.stages = label, self.D.stages_to(settings.layer or gan.method.net.feature_layer)
 
     def search(self, x: Tensor) -> Found:
         """Searches images (N, *shape), float32 in [-1, 1] as D saw them in training."""
@@ -137,6 +139,15 @@ class Inverter:
     def start(self, seed: str, restart: int) -> Tensor:
         """(Z,) the start of an image's search."""
         return self.latent.draw(1, generator(self.settings.seed, "z", seed, restart))[0]
+
+    def labels(self, x: Tensor) -> Tensor | None:
+        """(N,) the label, once per image of x."""
+        return None if self.label is None else torch.full((len(x),), self.label, device=x.device)
+
+    def f(self, x: Tensor) -> Tensor:
+        """f(x) of images (N, *shape), eq. 4."""
+        features: Tensor = self.stages(self.D.shown(x, self.labels(x)))
+        return features
 
     def losses(self, x: Tensor, fx: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """R and L_D of each image (N,), eqs. 3 and 4, between x and generated y."""
@@ -154,7 +165,7 @@ class Inverter:
         x, z = _padded(x, full).to(self.device), _padded(z, full).to(self.device)
         nearest = self.G(z)
         R, L_D = self.losses(x, self.f(x), nearest)
-        realness = self.D(Batch(x, None, z, None)).realness
+        realness = self.D(Batch(x, self.labels(x), z, None)).realness
         return (*(part[:n].cpu() for part in (nearest, self.variation(R, L_D), R, L_D, realness)),)  # type: ignore[return-value]
 
 

@@ -99,13 +99,15 @@ class GANDetector:
         Trained.
     search : Search
         How z is searched.
+    label : int or None
+        Of a GAN that knows several classes, the one that it is asked for; the detector of class 0 stores the GAN.
     """
 
     kind = "gan"
 
-    def __init__(self, gan: GAN, search: Search) -> None:
-        self.gan, self.search = gan, search
-        self.inverter = Inverter(gan, search)
+    def __init__(self, gan: GAN, search: Search, label: int | None = None) -> None:
+        self.gan, self.search, self.label = gan, search, label
+        self.inverter = Inverter(gan, search, label)
 
     def score(self, pixels: Pixels) -> Scores:
         """V(x), its parts R and L_D, D's realness of x, and the nearest generated image."""
@@ -115,7 +117,7 @@ class GANDetector:
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights of (averaged) G and D."""
-        return self.gan.state(training=False)
+        return {} if self.label else self.gan.state(training=False)
 
     def facts(self) -> dict[str, Any]:
         """The search settings."""

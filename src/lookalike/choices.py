@@ -1,0 +1,109 @@
+"""From settings to a method: what the user, the preset and the kind of method say on each axis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from lookalike.heads import Auxiliary, LabelAware
+from lookalike.latents import Normal, Uniform
+from lookalike.losses import Hinge, Minimax
+from lookalike.method import Adam, EveryThird, Method, Twin
+from lookalike.methods import METHODS, NETS
+from lookalike.methods.vtgan import Noised, Weakened
+from lookalike.nets import Net
+from lookalike.settings import PRESETS, DataSettings, TrainSettings
+
+OF_BASELINES = {  # settings that a baseline looks at
+    *("known", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms", "device", "threads"),
+    *DataSettings.model_fields,
+}
+OF_SOME_METHODS = ("against", "noise", "salt_pepper", "weak_z", "decoys", "spread")
+FULL = 10  # known classes whose detectors each get all of --images
+LOSSES = {"minimax": Minimax(), "saturating": Minimax(saturating=True), "hinge": Hinge()}
+
+
+def per_class(s: TrainSettings) -> bool:
+    """Whether one GAN learns all known classes."""
+    return s.method in METHODS and METHODS[s.method].per_class
+
+
+def preset_of(s: TrainSettings) -> dict[str, Any]:
+    """What the preset says for this kind of method."""
+    preset = PRESETS[s.preset]
+    return preset | (preset["per_class"] if per_class(s) else {})
+
+
+def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> TrainSettings:
+    """The settings with what they leave open, for images of `shape` and so many known classes."""
+    preset = preset_of(settings)
+    images = settings.images or preset["images"] * (min(known, FULL) if per_class(settings) else 1)
+    batch = settings.batch or preset["batch"]
+    net = settings.net or ("anogan" if len(shape) == 3 else "mlp")
+    width = settings.width or (8 * preset["width"] if net == "mlp" else preset["width"])
+    every = {"log_every": 100, "sample_every": 8, "save_every": 10}
+    steps = {name: getattr(settings, name) or max(batch, images // times) for name, times in every.items()}
+    search = {name: getattr(settings, name) or preset[name] for name in ("search_steps", "search_lr")}
+    size = ",".join(map(str, shape[1:])) if len(shape) == 3 else None
+    lr, d_lr = _rates(settings)
+    ema = preset["ema"] if settings.ema is None else settings.ema
+    spread = preset.get("spread", False) if settings.spread is None else settings.spread
+    values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
+    values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
+    return settings.model_copy(update=values | steps | search)
+
+
+def _rates(s: TrainSettings) -> tuple[float, float]:
+    """Step sizes of G and of D."""
+    preset = preset_of(s)
+    lr: float = s.lr or preset["lr"]
+    return lr, s.d_lr or preset["d_lr_share"] * lr
+
+
+def method_of(s: TrainSettings) -> Method:
+    """The named method with the settings' values on its axes."""
+    named = METHODS[s.method]
+    shares = [
+        share if stream.made or stream.real or isinstance(share, EveryThird) else share * s.decoys
+        for stream, share in named.d_sees
+    ]
+    streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
+    twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
+    net: Net = NETS[s.net or "anogan"](width=s.width)
+    head = named.head
+    if isinstance(head, Auxiliary | LabelAware):
+        head = replace(head, spread=bool(s.spread))
+    lr, d_lr = _rates(s)
+    return named.but(
+        head=head,
+        d_sees=tuple(zip(streams, shares, strict=True)),
+        twins=tuple(Twin(t.name, t.method) for t in twins),
+        net=net,
+        latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z),
+        losses=(LOSSES[s.loss], *named.losses[1:]),  # the game stands first
+        optimiser=Adam(lr, s.beta1),
+        d_optimiser=Adam(d_lr, s.beta1),
+        d_steps=s.d_steps,
+    )
+
+
+def own_settings(method: Method) -> tuple[str, ...]:
+    """Those of `OF_SOME_METHODS` that `method` looks at."""
+    streams = [stream for stream, _ in method.d_sees]
+    noised = any(isinstance(stream, Noised) for stream in streams)
+    weak = any(isinstance(twin.method, Weakened) for twin in method.twins)
+    decoys = any(not stream.made and not stream.real for stream in streams)
+    looks = zip(OF_SOME_METHODS, (method.needs_others, noised, noised, weak, decoys, method.per_class), strict=True)
+    return tuple(name for name, look in looks if look)
+
+
+def unused(settings: TrainSettings, method: Method | None) -> tuple[str, ...]:
+    """A line for each setting that was given and that `method` (None: a baseline) does not look at."""
+    given = settings.model_fields_set - {"against"}  # which is refused
+    idle = given - OF_BASELINES if method is None else given & set(OF_SOME_METHODS) - set(own_settings(method))
+    return tuple(f"{settings.method} does not use {flag(name)}" for name in sorted(idle))
+
+
+def flag(name: str) -> str:
+    """A setting's name as the command line has it."""
+    return "--" + name.replace("_", "-")
