@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "Train a detector of what is not a known class.",
     "score": "Score images with a trained run: like the known class, or not?",
     "evaluate": "Measure a run on unseen images of its known classes and an unknown one.",
+    "generate": "Make images of the classes that a run knows.",
     "report": "Write one HTML page about one or several runs.",
     "pairs": "Find which classes of DATA look alike.",
     "table": "Run a paper's table, and put our figures beside the printed ones.",
@@ -48,10 +49,10 @@ app = App(
 )
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # main ends with our one line
 BENCHES = {"detect": "Which detector for my images? Each class in turn plays the unknown."}
-STUDIES = ("pairs", "table")
+MODULES = {"pairs": "studies", "table": "studies", "generate": "making"}  # others: commands
 for _name, _help in COMMANDS.items():
     if _name != "bench":
-        app.command(f"lookalike.{'studies' if _name in STUDIES else 'commands'}:{_name}", name=_name, help=_help)
+        app.command(f"lookalike.{MODULES.get(_name, 'commands')}:{_name}", name=_name, help=_help)
 app.command(bench := App(name="bench", help=COMMANDS["bench"], version_flags=[]))
 for _name, _help in BENCHES.items():
     bench.command(f"lookalike.studies:bench_{_name}", name=_name, help=_help)

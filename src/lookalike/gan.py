@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -87,9 +88,14 @@ class GAN:
             if not kept.is_floating_point():
                 kept.copy_(new)  # a count of batches
 
-    def frozen(self, label: int | None = None) -> tuple[nn.Module, Discriminator]:
-        """Copies of (averaged) G, of one class, and D with inference statistics and no gradients for weights."""
-        players = self.method.conditioning.only(self.average or self.G, label), copy.deepcopy(self.D)
+    def frozen(self, label: int | Tensor | None = None) -> tuple[nn.Module, Discriminator]:
+        """Copies of (averaged) G and D with inference statistics and no gradients for weights.
+
+        A G that is told the class makes that of number `label` alone, or a mix (K,) of classes.
+        """
+        mix = one_hot(torch.tensor(label), self.classes).float() if isinstance(label, int) else label
+        mix = None if mix is None else mix.to(self.device)
+        players = self.method.conditioning.only(self.average or self.G, mix), copy.deepcopy(self.D)
         for player in players:
             player.eval().requires_grad_(False)
         return _fused(players[0]), players[1]

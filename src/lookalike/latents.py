@@ -20,8 +20,8 @@ class Latent(Protocol):
     def z_dim(self) -> int:
         """Number of entries of z."""
 
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """(n, z_dim) float32 on the CPU."""
+    def draw(self, n: int, generator: torch.Generator, truncation: float | None = None) -> Tensor:
+        """(n, z_dim) float32 on the CPU; none beyond `truncation`, where one is given."""
 
     def within(self, z: Tensor) -> Tensor:
         """z (n, z_dim) brought back to where the prior has its mass, row by row; the search stays there."""
@@ -36,9 +36,12 @@ class Normal:
     def __str__(self) -> str:
         return f"{self.z_dim} entries, standard normal"
 
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """(n, z_dim) standard normal float32."""
-        return torch.randn(n, self.z_dim, generator=generator)
+    def draw(self, n: int, generator: torch.Generator, truncation: float | None = None) -> Tensor:
+        """(n, z_dim) standard normal float32, cut at `truncation` (Brock et al. 2019)."""
+        if truncation is None:
+            return torch.randn(n, self.z_dim, generator=generator)
+        z = torch.empty(n, self.z_dim)
+        return torch.nn.init.trunc_normal_(z, a=-truncation, b=truncation, generator=generator)
 
     def within(self, z: Tensor) -> Tensor:
         """Rows longer than sqrt(z_dim), the length of nearly all draws, are shortened to it."""
@@ -55,9 +58,9 @@ class Uniform:
     def __str__(self) -> str:
         return f"{self.z_dim} entries, uniform in [-1, 1]"
 
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """(n, z_dim) float32 in [-1, 1)."""
-        return torch.rand(n, self.z_dim, generator=generator) * 2 - 1
+    def draw(self, n: int, generator: torch.Generator, truncation: float | None = None) -> Tensor:
+        """(n, z_dim) float32 in [-1, 1), or within `truncation` where that is less."""
+        return (torch.rand(n, self.z_dim, generator=generator) * 2 - 1) * min(1.0, truncation or 1.0)
 
     def within(self, z: Tensor) -> Tensor:
         """Entries clamped to [-1, 1]."""

@@ -30,8 +30,8 @@ class Conditioning(Protocol):
     def make(self, generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
         """Images (N, *shape) for z (N, z_dim) and classes y (N,)."""
 
-    def only(self, generator: nn.Module, label: int | None) -> nn.Module:
-        """(N, z_dim) -> (N, *shape): a copy of G that makes one class."""
+    def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
+        """(N, z_dim) -> (N, *shape): a copy of G that makes one class, 1 in `mix` (K,), or what lies between some."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Unconditional:
         images: Tensor = generator(z)
         return images
 
-    def only(self, generator: nn.Module, label: int | None) -> nn.Module:
+    def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
         """A copy."""
         return copy.deepcopy(generator)
 
@@ -83,13 +83,13 @@ class Embedded:
         return images
 
     @torch.no_grad()
-    def only(self, generator: nn.Module, label: int | None) -> nn.Module:
+    def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
         """The class's vector becomes a bias of the first layer."""
         assert isinstance(generator, WithEmbedding)
-        assert label is not None, "a class is asked for"
+        assert mix is not None, "a class is asked for"
         first, *rest = generator.body
         assert isinstance(first, nn.Linear)
-        vector = generator.embedding.weight[label]
+        vector = mix @ generator.embedding.weight
         z_dim = first.in_features - self.size
         layer = nn.Linear(z_dim, first.out_features, device=vector.device)
         layer.weight.copy_(first.weight[:, :z_dim])
@@ -133,11 +133,11 @@ class ClassBatchNorm:
         images: Tensor = generator(z, y)
         return images
 
-    def only(self, generator: nn.Module, label: int | None) -> nn.Module:
+    def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
         """Each norm keeps the class's scale and shift."""
         assert isinstance(generator, PerClass)
-        assert label is not None, "a class is asked for"
-        layers = (layer.only(label) if isinstance(layer, NormPerClass) else layer for layer in generator.layers)
+        assert mix is not None, "a class is asked for"
+        layers = (layer.only(mix) if isinstance(layer, NormPerClass) else layer for layer in generator.layers)
         return nn.Sequential(*map(copy.deepcopy, layers)).train(generator.training)
 
 
@@ -171,8 +171,8 @@ class NormPerClass(nn.Module):
         return normed
 
     @torch.no_grad()
-    def only(self, label: int) -> nn.Module:
-        """Batch norm with one class's scale and shift."""
+    def only(self, mix: Tensor) -> nn.Module:
+        """Batch norm with the scale and the shift of a mix (K,) of classes."""
         norm = type(self.norm)(self.norm.num_features, device=self.scale.device)
-        norm.load_state_dict(self.norm.state_dict() | {"weight": self.scale[label], "bias": self.shift[label]})
+        norm.load_state_dict(self.norm.state_dict() | {"weight": mix @ self.scale, "bias": mix @ self.shift})
         return norm

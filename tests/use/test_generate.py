@@ -1,0 +1,210 @@
+"""Generated images: each has its own seed, company changes nothing, and what is written can be read as data."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from clean_failure import assert_clean_failure
+from PIL import Image
+from tiny import call, settings
+
+from lookalike import runs
+from lookalike.data import read
+from lookalike.errors import DataError, UsageError
+from lookalike.model import Model
+from lookalike.samples import grid
+from lookalike.seeds import generator
+from lookalike.settings import train_settings
+from lookalike.use import generate
+from lookalike.use.generate import BLOCK, generators, write
+
+
+def trained(out, method="acgan", **changes):
+    """A run of digits 8 and 3, in this order; steps are so large that its images are not grey."""
+    values = settings(method, against=(), known=("8", "3"), batch=32, lr=0.02, ema=0.0) | changes
+    return runs.run("digits", train_settings(**values), out)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The folder and the model of one GAN of both digits."""
+    out = tmp_path_factory.mktemp("run") / "acgan"
+    return out, trained(out)
+
+
+def test_an_image_is_gs_of_its_own_z(told):
+    """Image i of "3" is G's of class 1 for the z drawn from (seed, "generate", "3", i), as uint8."""
+    _, model = told
+    one = generators(model)["3"]
+    (made,) = one.images(5, seed=7)
+    z = torch.cat([one.gan.method.latent.draw(1, generator(7, "generate", "3", i)) for i in range(5)])
+    wanted = ((one.gan.generate(z, torch.full((5,), 1)) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
+    assert made.dtype == np.uint8 and np.abs(made.astype(int) - wanted).max() <= 1  # folded norms round elsewhere
+    assert len({image.tobytes() for image in made}) == 5
+
+
+def test_more_images_begin_with_the_same_ones(told):
+    """However many are asked for, across blocks too, image i keeps its bits; another seed or class has others."""
+    _, model = told
+    one = generators(model)["8"]
+    few, many = (np.concatenate(list(one.images(n, seed=1))) for n in (3, BLOCK + 3))
+    assert len(many) == BLOCK + 3 and np.array_equal(few, many[:3])
+    tail = np.concatenate(list(one.images(BLOCK + 2, seed=1)))
+    assert np.array_equal(tail, many[: BLOCK + 2])
+    assert not np.array_equal(few, next(one.images(3, seed=2)))
+    assert not np.array_equal(few, next(generators(model)["3"].images(3, seed=1)))
+
+
+@pytest.mark.parametrize("latent", ["normal", "uniform"])
+def test_truncation_keeps_z_within(latent, told, tmp_path):
+    """No entry of z lies beyond the truncation, and without one some do."""
+    model = told[1] if latent == "normal" else trained(tmp_path / "run", latent=latent)
+    one = generators(model)["3"]
+    free, cut = (torch.cat([one.z(i, 0, t) for i in range(200)]).abs().max() for t in (None, 0.5))
+    assert cut <= 0.5 < free
+
+
+def test_a_folder_of_pngs_is_data_with_a_list(told, tmp_path):
+    """A folder per class; the pixels are the generator's, and generated.csv names file, class, seed and number."""
+    _, model = told
+    write(model, tmp_path / "out", {"3": 4, "8": 2}, seed=5)
+    images = read(tmp_path / "out")
+    assert images.classes == ("3", "8") and np.bincount(images.labels).tolist() == [4, 2]
+    assert np.array_equal(images.of("3").pixels, next(generators(model)["3"].images(4, seed=5)))
+    with (tmp_path / "out" / "generated.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0] == {"file": "3/000000.png", "class": "3", "seed": "5", "number": "0"} and len(rows) == 6
+    assert all((tmp_path / "out" / row["file"]).is_file() for row in rows)
+
+
+def test_an_npz_file_is_data(told, tmp_path):
+    """Images, labels and class names as `lookalike` reads them, in the order of the classes asked for."""
+    _, model = told
+    write(model, tmp_path / "made.npz", {"8": 3, "3": 2}, seed=5)
+    images = read(tmp_path / "made.npz")
+    assert images.classes == ("8", "3") and images.labels.tolist() == [0, 0, 0, 1, 1]
+    assert np.array_equal(images.of("8").pixels, next(generators(model)["8"].images(3, seed=5)))
+
+
+def test_a_gan_per_class_makes_its_own(tmp_path):
+    """Of mcgan's two GANs each makes the images of its class."""
+    model = trained(tmp_path / "run", "mcgan")
+    able = generators(model)
+    assert able["8"].gan is model.detector.members["8"].gan is not able["3"].gan
+    write(model, tmp_path / "out", {"8": 2, "3": 2})
+    assert read(tmp_path / "out").classes == ("3", "8")
+    with pytest.raises(UsageError, match=r"^only a GAN of several classes"):
+        generate.between(model, "8", "3")
+
+
+def test_a_gan_of_a_single_class(tmp_path):
+    """One known class, told or not, makes images under its name."""
+    for method in ("anogan", "cgan"):
+        model = trained(tmp_path / method, method, known=("3",))
+        assert list(generators(model)) == ["3"]
+        assert next(generators(model)["3"].images(2, seed=0)).shape == (2, 1, 8, 8)
+
+
+def test_the_way_between_two_classes_begins_and_ends_at_each(told, tmp_path):
+    """The first column shows the first class's images, the last the second's; half way lies neither."""
+    _, model = told
+    (tmp_path / "way.png").write_bytes(generate.between(model, "8", "3", seed=2, steps=3, rows=2))
+    shown = np.asarray(Image.open(tmp_path / "way.png"))
+    able, z = generators(model), torch.cat([generators(model)["8"].z(i, 2) for i in range(2)])
+    first, last = (able[name].gan.frozen(able[name].label)[0](z) for name in ("8", "3"))
+    for column, images in ((0, first), (2, last)):
+        expected = grid(images, 1)[..., 0]
+        assert np.abs(shown[:, 9 * column : 9 * column + 9].astype(int) - expected).max() <= 1
+    assert shown.shape == (18, 27)
+
+
+def test_the_picture_has_a_row_for_each_class(told, tmp_path):
+    """Eight images of each known class, the first that write makes."""
+    _, model = told
+    (tmp_path / "grid.png").write_bytes(generate.picture(model, seed=3))
+    shown, made = np.asarray(Image.open(tmp_path / "grid.png")), next(generators(model)["3"].images(8, seed=3))
+    assert shown.shape == (18, 72)
+    assert np.abs(shown[9:17, 9:17].astype(int) - made[1, 0]).max() <= 1
+
+
+def test_the_command(told, tmp_path, capsys):
+    """It writes what the library writes, and says where; --json says the same for programs."""
+    run, model = told
+    code, said, err = call(capsys, "generate", run, "--class", "3,8", "-n", "3", "--seed", 4, "-o", tmp_path / "out")
+    assert (code, said) == (0, f"{tmp_path / 'out'}: 3 images of 3, 8\n"), err
+    assert np.array_equal(read(tmp_path / "out").of("8").pixels, next(generators(model)["8"].images(3, seed=4)))
+    argv = ["generate", run, "-n", 2, "-o", tmp_path / "o.npz", "--grid", tmp_path / "g.png", "--between", "3", "8"]
+    code, said, _ = call(capsys, *argv, "--json")
+    assert json.loads(said) == {
+        "out": str(tmp_path / "o.npz"), "images": {"8": 2, "3": 2}, "grid": str(tmp_path / "g.png"),
+    }  # fmt: skip
+    assert (tmp_path / "g.png").read_bytes() == generate.between(model, "3", "8")
+
+
+BAD = {
+    "class": (["--class", "4"], 3, "no class '4'; there are '8', '3'"),
+    "number": (["-n", "0"], 2, '"0" for -n'),
+    "truncation": (["--truncation", "0"], 2, "--truncation"),
+    "between without a place": (["--between", "3", "8"], 2, "say where it goes (--grid)"),
+    "between nothing": (["--between", "3", "4", "--grid", "OUT.png"], 3, "knows no class 4"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_leaves_nothing(case, told, tmp_path, capsys):
+    """What cannot be made is refused in one line, and no file or folder appears."""
+    flags, code, words = BAD[case]
+    flags = [str(tmp_path / flag) if flag.startswith("OUT") else flag for flag in flags]
+    assert_clean_failure(
+        capsys, ["generate", str(told[0]), "-o", str(tmp_path / "out"), *flags], code, words, kept=tmp_path
+    )
+
+
+def test_what_makes_no_images_is_refused(told, tmp_path, capsys):
+    """A baseline has no G; a folder that holds something stays as it is; vectors are no pictures."""
+    model = trained(tmp_path / "knn", "knn")
+    with pytest.raises(UsageError, match=r"^the model is knn, which makes no images; train with --method acgan"):
+        write(model, tmp_path / "out", {"3": 1})
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("x")
+    with pytest.raises(UsageError, match="not empty"):
+        write(told[1], tmp_path / "full", {"3": 1})
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
+    with pytest.raises(DataError, match=r"^the model knows no class 5; it knows 8, 3"):
+        write(told[1], tmp_path / "out", {"5": 1})
+    rows = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32).clip(-1, 1)
+    np.savez(tmp_path / "v.npz", images=rows, labels=np.repeat(["8", "3"], 30))
+    values = settings("acgan", against=(), known=("8", "3"), batch=32, false_alarms=0.4)
+    vectors = runs.run(str(tmp_path / "v.npz"), train_settings(**{**values, "size": None}), tmp_path / "v")
+    with pytest.raises(UsageError, match="no pictures"):
+        write(vectors, tmp_path / "out", {"3": 1})
+    write(vectors, tmp_path / "made.npz", {"3": 4})
+    with np.load(tmp_path / "made.npz") as made:
+        assert made["images"].shape == (4, 5) and made["images"].dtype == np.float32
+
+
+def test_a_loaded_model_makes_the_same_images(told):
+    """From the folder alone the bits are those of the model that was trained."""
+    out, model = told
+    first, again = (next(generators(m)["3"].images(4, seed=0)) for m in (model, Model.load(out)))
+    assert np.array_equal(first, again)
+
+
+def test_a_killed_generation_leaves_nothing(told, tmp_path, monkeypatch):
+    """Where writing stops half way the folder is absent."""
+    written = []
+
+    def failing(path, data, real=generate.files.write_new):
+        written.append(path)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        real(path, data)
+
+    monkeypatch.setattr(generate.files, "write_new", failing)
+    with pytest.raises(KeyboardInterrupt):
+        write(told[1], tmp_path / "out", {"3": 5})
+    assert list(tmp_path.iterdir()) == []
