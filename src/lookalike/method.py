@@ -133,11 +133,11 @@ class Method:
             (len(set(losses)) < len(losses), f"loss names must differ, not {', '.join(losses)}"),
             (self.d_steps < 1, f"d_steps must be at least 1, not {self.d_steps}"),
             (len(set(twins)) < len(twins), f"twin names must differ, not {', '.join(twins)}"),
-            *self._label_refusals(),
             (
                 not set(needed) <= set(twins),
                 f"D is shown a twin's images ({', '.join(needed)}) but no such twin trains beside",
             ),
+            *self._label_refusals(),
         ]
 
     def _label_refusals(self) -> list[tuple[bool, str]]:

@@ -350,7 +350,7 @@ def test_weights_are_frozen(gan, same):
     gradients = {name: value.grad for name, value in gan.D.named_parameters()}
     inverter = Inverter(gan, SEARCH)
     inverter.search(images(5))
-    for net in (inverter.G, inverter.D, inverter.f):
+    for net in (inverter.G, inverter.D, inverter.stages):
         assert not any(p.requires_grad for p in net.parameters())
         assert all(p.grad is None for p in net.parameters())
     assert same(before, gan.state(training=True))
