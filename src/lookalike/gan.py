@@ -100,6 +100,10 @@ class GAN:
             player.eval().requires_grad_(False)
         return _fused(players[0]), players[1]
 
+    def make(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """Images (N, *shape) for z (N, z_dim) and classes y (N,), None where G is told none; gradients reach G."""
+        return _made(self.G, z, y)
+
     @torch.no_grad()
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Images (N, *shape) float32 for z (N, z_dim) and classes y (N,), by the frozen (averaged) generator."""
@@ -107,7 +111,7 @@ class GAN:
         was_training = generator.training
         try:
             y = None if y is None else y.to(self.device)
-            return self.method.conditioning.make(generator.eval(), z.to(self.device), y)
+            return _made(generator.eval(), z.to(self.device), y)
         finally:
             generator.train(was_training)
 
@@ -150,6 +154,11 @@ class GAN:
                     {k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")},
                     training=True,
                 )
+
+
+def _made(generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
+    images: Tensor = generator(z) if y is None else generator(z, y)
+    return images
 
 
 def _adam(net: nn.Module, settings: Adam) -> torch.optim.Adam:

@@ -34,7 +34,8 @@ def generate(
     ] = None,
     grid: Annotated[Path | None, Parameter(help="Also a picture (PNG), a row for each class.")] = None,
     between: Annotated[
-        tuple[str, str] | None, Parameter(help="Two classes: that picture shows the way from one to the other.")
+        tuple[str, str] | None,
+        Parameter(help="Two classes: that picture shows the way from one to the other.", negative=()),
     ] = None,
     device: Device = "cpu",
     json_: Json = False,

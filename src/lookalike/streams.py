@@ -156,4 +156,4 @@ class Generated:
         z, y = method.latent.draw(n, random).to(source.device), None
         if method.conditioning.labelled:
             y = method.labels.draw(n, source, random).to(source.device)
-        return Batch(method.conditioning.make(gan.G, z, y), y, z, self.real)
+        return Batch(gan.make(z, y), y, z, self.real)

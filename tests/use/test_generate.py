@@ -81,6 +81,15 @@ def test_a_folder_of_pngs_is_data_with_a_list(told, tmp_path):
     assert all((tmp_path / "out" / row["file"]).is_file() for row in rows)
 
 
+def test_the_list_holds_names_with_commas_and_quotes(tmp_path):
+    """generated.csv is read back by csv as it was meant, whatever the class is called."""
+    name = 'red "dry", é'
+    generate._folder(tmp_path / "out", [name], 5, iter([(name, 0, np.zeros((2, 1, 4, 4), np.uint8))]))
+    with (tmp_path / "out" / "generated.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[1:] == [[f"{name}/00000{i}.png", name, "5", str(i)] for i in range(2)]
+
+
 def test_an_npz_file_is_data(told, tmp_path):
     """Images, labels and class names as `lookalike` reads them, in the order of the classes asked for."""
     _, model = told

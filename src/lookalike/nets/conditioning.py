@@ -27,9 +27,6 @@ class Conditioning(Protocol):
     def build(self, net: Net, shape: Shape, z_dim: int, classes: int) -> nn.Module:
         """G of so many classes."""
 
-    def make(self, generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
-        """Images (N, *shape) for z (N, z_dim) and classes y (N,)."""
-
     def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
         """(N, z_dim) -> (N, *shape): a copy of G that makes one class, 1 in `mix` (K,), or what lies between some."""
 
@@ -46,11 +43,6 @@ class Unconditional:
     def build(self, net: Net, shape: Shape, z_dim: int, classes: int) -> nn.Module:
         """The net's own generator."""
         return net.generator(shape, z_dim)
-
-    def make(self, generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
-        """G(z)."""
-        images: Tensor = generator(z)
-        return images
 
     def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
         """A copy."""
@@ -76,11 +68,6 @@ class Embedded:
     def build(self, net: Net, shape: Shape, z_dim: int, classes: int) -> nn.Module:
         """The net's generator of z and the vector."""
         return WithEmbedding(nn.Embedding(classes, self.size), net.generator(shape, z_dim + self.size))
-
-    def make(self, generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
-        """G(z, y)."""
-        images: Tensor = generator(z, y)
-        return images
 
     @torch.no_grad()
     def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
@@ -127,11 +114,6 @@ class ClassBatchNorm:
         assert isinstance(body, nn.Sequential)
         norms = nn.BatchNorm1d | nn.BatchNorm2d
         return PerClass(NormPerClass(layer, classes) if isinstance(layer, norms) else layer for layer in body)
-
-    def make(self, generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
-        """G(z, y)."""
-        images: Tensor = generator(z, y)
-        return images
 
     def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
         """Each norm keeps the class's scale and shift."""

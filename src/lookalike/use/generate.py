@@ -6,6 +6,7 @@ images, and more of them begin with the same ones.
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -141,13 +142,15 @@ def _folder(out: Path, names: list[str], seed: int, blocks: Iterator[tuple[str, 
     with files.atomic_folder(out) as part:
         for folder in folders.values():
             (part / folder).mkdir()
-        rows = ["file,class,seed,number"]
+        listing = io.StringIO()
+        rows = csv.writer(listing, lineterminator="\n")
+        rows.writerow(("file", "class", "seed", "number"))
         for name, start, block in blocks:
             for i, image in enumerate(block, start):
                 path = f"{folders[name]}/{i:06d}.png"
                 files.write_new(part / path, png(image.transpose(1, 2, 0)))
-                rows.append(f'"{path}","{name}",{seed},{i}')
-        files.write_new(part / MANIFEST, "\n".join([*rows, ""]).encode("utf-8", "surrogateescape"))
+                rows.writerow((path, name, seed, i))
+        files.write_new(part / MANIFEST, listing.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def _class_folder(name: str) -> str:
