@@ -55,7 +55,7 @@ BAD = [
     ("lr", "0"), ("lr", "-1"), ("lr", "nan"), ("lr", "inf"), ("lr", "fast"),
     ("d_lr", "0"), ("d_lr", "inf"), ("beta1", "1"), ("beta1", "-0.1"),
     ("ema", "1"), ("ema", "-0.1"), ("noise", "-0.1"), ("noise", "inf"), ("salt_pepper", "1.1"), ("decoys", "0"),
-    ("decoys", "65"), ("test", "1"), ("test", "-0.1"), ("calibration", "0"), ("calibration", "1"),
+    ("decoys", "65"), ("test", "1"), ("test", "-0.1"), ("calibration", "-0.1"), ("calibration", "1"),
     ("false_alarms", "0"), ("false_alarms", "1"),
     ("lam", "-0.1"), ("lam", "1.1"), ("lam", "nan"), ("prior", "perhaps"),
     ("search_steps", "0"), ("search_lr", "0"), ("search_lr", "11"),

@@ -76,8 +76,8 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
         "run": str(out),
         "method": model.method["name"],
         "known": list(model.classes["known"]),
-        "threshold": model.threshold.value,
-        "false_alarms": model.threshold.allowed,
+        "threshold": model.threshold.value if model.threshold else None,
+        "false_alarms": model.threshold.allowed if model.threshold else None,
         "seconds": seconds(out),
         "counts": model.training["counts"],
     }
@@ -88,6 +88,10 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
     counts = model.training["counts"]
     known = listed(facts["known"])
     say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds'] or 0:.0f} s)")
+    if model.threshold is None:
+        say("no threshold, as nothing was held out: it makes images and scores none")
+        say(f"next: lookalike generate {show(out)} -o made")
+        return
     held = len(model.threshold.calibration)
     allowed = f"{facts['false_alarms']:g} false alarms expected at most, set on {held} held-out images"
     say(f"threshold {facts['threshold']:.6g}: {allowed}")

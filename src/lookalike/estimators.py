@@ -66,7 +66,7 @@ class _Fitted(BaseEstimator):  # type: ignore[misc]
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(self.run_folder) if self.run_folder is not None else Path(scratch) / "run"
             self.model_ = run(images, settings, folder, warn=_warn)
-        self.offset_ = -self.model_.threshold.value
+        self.offset_ = -self.model_.limit.value
 
     def _rows(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[Any]:
         """X checked as scikit-learn does, images with their shape (N, H, W, C)."""

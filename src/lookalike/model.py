@@ -55,8 +55,8 @@ class Model:
     ----------
     detector : Detector
         GAN or baseline.
-    threshold : Threshold
-        From held-out known images.
+    threshold : Threshold or None
+        From held-out known images; None where none were held out: such a model makes images and scores none.
     shape : tuple of int
         (C, H, W) of the images that it takes, or (F,).
     classes : mapping
@@ -68,7 +68,7 @@ class Model:
     """
 
     detector: Detector
-    threshold: Threshold
+    threshold: Threshold | None
     shape: tuple[int, ...]
     classes: Mapping[str, tuple[str, ...]]
     method: Mapping[str, Any]
@@ -93,15 +93,27 @@ class Model:
             For none, or images of another type or shape, or vectors that are not finite.
         ModelError
             If a score is not finite.
+        UsageError
+            Where there is no threshold.
         """
+        limit = self.limit
         pixels = getattr(images, "pixels", images)
         self._check(pixels)
         said = self.detector.score(pixels)
         if not all(np.isfinite(numbers).all() for numbers in (said.score, *said.parts.values())):
             raise ModelError("the model's scores are not finite on these images; use another model or train again")
-        limit = self.threshold
         p_value, flagged = limit.p_values(said.score), limit.flags(said.score)
         return Verdicts(said.score, p_value, flagged, said.parts, said.nearest, said.classes)
+
+    @property
+    def limit(self) -> Threshold:
+        """The threshold; UsageError where there is none."""
+        if self.threshold is None:
+            raise UsageError(
+                "the model only makes images: no images were held out for a threshold; train again without "
+                "--calibration 0, in another folder"
+            )
+        return self.threshold
 
     def _check(self, pixels: Any) -> None:
         """Raises DataError for what this model cannot score."""
@@ -122,14 +134,15 @@ class Model:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and facts: all that is needed to build it again."""
-        scores = {CALIBRATION: torch.from_numpy(np.sort(self.threshold.calibration))}
+        limit = self.threshold
+        scores = {CALIBRATION: torch.from_numpy(np.sort(limit.calibration))} if limit else {}
         facts = {
             "kind": self.detector.kind,
             "method": dict(self.method),
             "shape": list(self.shape),
             "classes": {role: list(names) for role, names in self.classes.items()},
-            "threshold": self.threshold.value,
-            "training": {**self.training, "false_alarms": self.threshold.allowed},
+            "threshold": limit.value if limit else None,
+            "training": {**self.training, **({"false_alarms": limit.allowed} if limit else {})},
             "settings": self.detector.facts(),
         }
         return self.detector.tensors() | scores, facts
@@ -160,7 +173,7 @@ class Model:
         # what a forged file can make Python or torch say
         except (LookalikeError, LookupError, TypeError, AttributeError, ArithmeticError, ValueError, RuntimeError) as e:
             raise ModelError(f"{show(folder)} is not a model that this version can build: {show(repr(e))}") from e
-        if model.threshold.value != facts["threshold"]:
+        if model.threshold is not None and model.threshold.value != facts["threshold"]:
             raise ModelError(
                 f"{show(folder)}: the threshold {facts['threshold']} is not its calibration scores' quantile"
             )
@@ -170,7 +183,8 @@ class Model:
 def _built(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], device: torch.device | str = "cpu") -> Model:
     """The model of a `state`."""
     training, tensors = dict(facts["training"]), dict(tensors)
-    threshold = Threshold(_calibration(tensors), training.pop("false_alarms"))
+    none = facts["threshold"] is None
+    threshold = None if none else Threshold(_calibration(tensors), training.pop("false_alarms"))
     classes = {role: tuple(facts["classes"][role]) for role in ROLES}
     detector = _detector(tensors, facts, device)
     return Model(detector, threshold, tuple(facts["shape"]), classes, facts["method"], training)

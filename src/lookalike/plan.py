@@ -173,7 +173,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     is_known = np.isin(images.labels, [images.classes.index(name) for name in known])
     is_other = np.isin(images.labels, [images.classes.index(name) for name in others])
     held = parts.calibration[is_known[parts.calibration]]
-    joins = len(known) > 1 and settings.method not in CLASSIFIERS
+    joins = len(known) > 1 and settings.method not in CLASSIFIERS and settings.calibration > 0
     deciding = _deciding(images, held, settings.false_alarms) if joins else held[:0]
     plan = Plan(
         settings=settings,
@@ -198,7 +198,13 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     elif settings.method in CLASSIFIERS:
         raise UsageError(f"{settings.method} tells known classes apart; name two or more (--known), or use rotation")
     # what cannot end well is refused before it begins
-    Threshold(np.zeros(len(plan.calibration)), settings.false_alarms)
+    if settings.calibration > 0:
+        Threshold(np.zeros(len(plan.calibration)), settings.false_alarms)
+    elif method is None or (len(known) > 1 and not method.per_class):
+        raise UsageError(
+            f"--calibration 0: {settings.method} needs held-out images; without them one GAN can be trained that makes "
+            "images of its classes, such as acgan"
+        )
     if plan.method is not None:
         check_batch(plan.method, plan.batch)
         gan = GAN(plan.method, images.shape, classes=len(known), ema=settings.ema or 0.0)
@@ -233,7 +239,7 @@ def _check_each(plan: Plan, held: Index) -> None:
     for name in plan.known:
         mine = plan.labels_of((name,))
         trained, kept = (np.isin(plan.images.labels[rows], mine).sum() for rows in (plan.train, held))
-        if trained < 2 or kept < 1:
+        if trained < 2 or (kept < 1 and plan.settings.calibration > 0):
             raise DataError(
                 f"images of known class {show(name)}: {trained} to train on, {kept} held out; of each of several known "
                 "classes 2 and 1 are needed; add images or leave it out"

@@ -110,7 +110,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
     common = {
         "resize filter": "bilinear, antialiased",
         "training images": f"all but the held-out ones: {len(plan.train)}",
-        "threshold": f"{threshold}, {s.false_alarms:g} false alarms expected at most",
+        "threshold": f"{threshold}, {s.false_alarms:g} false alarms expected at most" if s.calibration else "none",
     }
     if len(plan.deciding):
         common["known classes"] = (

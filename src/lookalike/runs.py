@@ -143,8 +143,11 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Callable[[str], None
 
 
 def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Callable[[str], None]) -> Detector:
-    """One GAN that is told the class, searched once for each, and what joins its answers."""
-    gan = _trained(folder, plan, method, report, warn).gan
+    """One GAN that is told the class, searched once for each, and what joins its answers; without held-out images G."""
+    trained = _trained(folder, plan, method, report, warn)
+    if plan.settings.calibration == 0:
+        return trained
+    gan = trained.gan
     members = {name: GANDetector(gan, plan.search(), k) for k, name in enumerate(plan.known)}
     report("joining the classes", 0, len(plan.deciding))
     return OpenSet.fit(members, plan.images.pixels[plan.deciding], plan.numbered(plan.deciding))
@@ -224,12 +227,12 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Cal
 
 
 def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
-    """The model whose threshold comes from the held-out known images."""
+    """The model whose threshold comes from the held-out known images, where there are any."""
     pixels, scores = plan.images.pixels[plan.calibration], []
     for i in range(0, len(pixels), 256):
         report("calibrating", i, len(pixels))
         scores.append(detector.score(pixels[i : i + 256]).score)
-    threshold = Threshold(np.concatenate(scores) if scores else np.zeros(0), plan.settings.false_alarms)
+    threshold = Threshold(np.concatenate(scores), plan.settings.false_alarms) if scores else None
     method = stored.to_json(plan.method) if plan.method else {"name": plan.settings.method}
     training = {
         "data": plan.data,

@@ -182,7 +182,9 @@ class TrainSettings(DataSettings, SearchSettings):
         float, Field(ge=0, lt=1), Parameter(help="Share held out for evaluate, without an official test part.")
     ] = 0.2
     calibration: Annotated[
-        float, Field(gt=0, lt=1), Parameter(help="Share of the rest held out for the threshold.")
+        float,
+        Field(ge=0, lt=1),
+        Parameter(help="Share of the rest held out for the threshold; 0: no threshold, G is all that is wanted."),
     ] = 0.2
     false_alarms: Annotated[float, Field(gt=0, lt=1), Parameter(help="Share of known images that may be flagged.")] = (
         0.05

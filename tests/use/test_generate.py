@@ -217,3 +217,29 @@ def test_a_killed_generation_leaves_nothing(told, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write(told[1], tmp_path / "out", {"3": 5})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("method", "known"), [("acgan", ("8", "3")), ("anogan", ("3",))])
+def test_without_held_out_images_a_gan_makes_images_and_scores_none(method, known, tmp_path, capsys):
+    """--calibration 0 searches nothing: the same weights make the same images, scores are refused in one line."""
+    model = trained(tmp_path / "run", method, known=known, calibration=0.0)
+    loaded = Model.load(tmp_path / "run")
+    assert model.threshold is None and loaded.threshold is None
+    for name in known:
+        mine, again = (np.concatenate(list(generators(m)[name].images(3, seed=0))) for m in (model, loaded))
+        assert np.array_equal(mine, again)
+    assert not np.array_equal(
+        *(next(generators(loaded)[name].images(3, seed=0)) for name in (known[0], known[-1]))
+    ) or (known[0] == known[-1])
+    code, out, err = call(capsys, "score", tmp_path / "run", "digits", "-o", tmp_path / "s.csv")
+    assert code == 2 and "only makes images" in err and not (tmp_path / "s.csv").exists()
+    code, _, err = call(capsys, "evaluate", tmp_path / "run", "digits")
+    assert code == 2 and "only makes images" in err
+
+
+@pytest.mark.parametrize(("method", "known"), [("anogan", ("3", "8")), ("knn", ("3",))])
+def test_what_must_score_needs_held_out_images(method, known, tmp_path):
+    """A baseline, or a GAN per class, without held-out images is refused before it trains."""
+    with pytest.raises(UsageError, match=r"--calibration 0: .* needs held-out images"):
+        trained(tmp_path / "run", method, known=known, calibration=0.0)
+    assert not (tmp_path / "run" / "config.json").exists()

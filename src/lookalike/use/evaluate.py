@@ -233,8 +233,8 @@ def _figures(model: Model, said: dict[str, Verdicts]) -> dict[str, Any]:
             name: auc(sign * known.parts[name], sign * unknown.parts[name], resamples=1).value
             for name, sign in _signs(known)
         },
-        "threshold": model.threshold.value,
-        "allowed": model.threshold.allowed,
+        "threshold": model.limit.value,
+        "allowed": model.limit.allowed,
         "false_alarms": _rate(alarms, len(known.score), "known"),
         "misses": _rate(misses, len(unknown.score), "unknown"),
     }
@@ -285,7 +285,7 @@ def _signs(said: Verdicts) -> list[tuple[str, int]]:
 def _arrays(model: Model, images: Images, rows: dict[str, Rows], said: dict[str, Verdicts]) -> bytes:
     """Scores, and the worst mistakes with their nearest images, as the bytes of an .npz file."""
     arrays: dict[str, Any] = {f"{role}_scores": verdicts.score for role, verdicts in said.items()}
-    arrays["calibration_scores"] = model.threshold.calibration
+    arrays["calibration_scores"] = model.limit.calibration
     for kind, role, sign in (("misses", "unknown", 1), ("alarms", "known", -1)):
         worst = np.argsort(sign * said[role].score, kind="stable")[:WORST]
         worst = worst[said[role].flagged[worst] == (kind == "alarms")]

@@ -79,9 +79,10 @@ def _made(G: nn.Module, z: Tensor, gan: GAN) -> Tensor:
 def generators(model: Model) -> dict[str, Generator]:
     """What makes the images of each known class; UsageError for a model without a GAN."""
     names = model.classes["known"]
-    members: Mapping[str, Detector] = {names[0]: model.detector}
-    if isinstance(model.detector, OpenSet):
-        members = model.detector.members
+    detector = model.detector
+    if isinstance(detector, GANDetector) and detector.gan.method.per_class:
+        return {name: Generator(name, detector.gan, k) for k, name in enumerate(names)}
+    members: Mapping[str, Detector] = detector.members if isinstance(detector, OpenSet) else {names[0]: detector}
     found = {
         name: Generator(name, member.gan, member.label)
         for name, member in members.items()
