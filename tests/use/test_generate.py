@@ -228,10 +228,7 @@ def test_without_held_out_images_a_gan_makes_images_and_scores_none(method, know
     for name in known:
         mine, again = (np.concatenate(list(generators(m)[name].images(3, seed=0))) for m in (model, loaded))
         assert np.array_equal(mine, again)
-    assert not np.array_equal(
-        *(next(generators(loaded)[name].images(3, seed=0)) for name in (known[0], known[-1]))
-    ) or (known[0] == known[-1])
-    code, out, err = call(capsys, "score", tmp_path / "run", "digits", "-o", tmp_path / "s.csv")
+    code, _, err = call(capsys, "score", tmp_path / "run", "digits", "-o", tmp_path / "s.csv")
     assert code == 2 and "only makes images" in err and not (tmp_path / "s.csv").exists()
     code, _, err = call(capsys, "evaluate", tmp_path / "run", "digits")
     assert code == 2 and "only makes images" in err
