@@ -9,7 +9,7 @@ import pytest
 import torch
 from official import Here
 
-from lookalike import jobs
+from lookalike import workers
 from lookalike.latents import Normal
 from lookalike.method import Twin
 from lookalike.methods.vtgan import Weakened
@@ -35,8 +35,8 @@ def one_thread():
 def here(monkeypatch):
     """Jobs are done in this process; its SIGTERM stays what it was."""
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Here)
-    monkeypatch.setattr(jobs, "_signals", [])
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(workers, "_signals", [])
     yield
     signal.signal(signal.SIGTERM, before)
 

@@ -20,7 +20,7 @@ from clean_failure import tree
 from official import CLASSES, TEST, TRAIN, official
 from PIL import Image
 
-from lookalike import files, jobs, runs
+from lookalike import files, jobs, runs, workers
 from lookalike.baselines import BASELINES
 from lookalike.data import gate, read, split
 from lookalike.errors import DataError, LockedError, ModelError, ResourceError
@@ -75,12 +75,12 @@ def test_other_data_of_the_same_name_and_changed_data_have_other_folders(tmp_pat
     first, second = npz(tmp_path / "x.npz"), tmp_path / "other" / "x.npz"
     second.parent.mkdir()
     second.write_bytes(Path(first).read_bytes())
-    jobs._name_of.cache_clear()
+    jobs.name_of.cache_clear()
     folders = [Job(str(data), ("3",), "pca", 0).folder(Path("runs")) for data in (first, second, first)]
     assert folders[0] == folders[2] != folders[1]
     assert folders[0].parts[2].startswith("x.npz-")
     os.utime(first, ns=(1, 1))
-    jobs._name_of.cache_clear()
+    jobs.name_of.cache_clear()
     assert Job(first, ("3",), "pca", 0).folder(Path("runs")) != folders[0]
 
 
@@ -356,7 +356,7 @@ def test_a_worker_that_the_system_kills_says_what_to_do(tmp_path, monkeypatch, h
     def killed(*_):
         raise BrokenProcessPool
 
-    monkeypatch.setattr(jobs, "_guarded", killed)
+    monkeypatch.setattr(workers, "_guarded", killed)
     with pytest.raises(ResourceError, match="killed, as systems do when memory runs out; try fewer --workers"):
         together([Job("digits", ("3",), "pca", 0, unseen=("3",))], tmp_path)
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "score": "Score images with a trained run: like the known class, or not?",
     "evaluate": "Measure a run on unseen images of its known classes and an unknown one.",
     "generate": "Make images of the classes that a run knows.",
+    "augment": "Fill up the classes of DATA that are short with generated images.",
     "report": "Write one HTML page about one or several runs.",
     "pairs": "Find which classes of DATA look alike.",
     "table": "Run a paper's table, and put our figures beside the printed ones.",
@@ -48,8 +49,11 @@ app = App(
     result_action="return_value",
 )
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # main ends with our one line
-BENCHES = {"detect": "Which detector for my images? Each class in turn plays the unknown."}
-MODULES = {"pairs": "studies", "table": "studies", "generate": "making"}  # others: commands
+BENCHES = {
+    "detect": "Which detector for my images? Each class in turn plays the unknown.",
+    "augment": "Is filling up short classes worth it, for my images?",
+}
+MODULES = {"pairs": "studies", "table": "studies", "generate": "making", "augment": "making"}  # others: commands
 for _name, _help in COMMANDS.items():
     if _name != "bench":
         app.command(f"lookalike.{MODULES.get(_name, 'commands')}:{_name}", name=_name, help=_help)

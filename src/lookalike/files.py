@@ -63,6 +63,12 @@ def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
             _unlink(part)
 
 
+def refuse_full(path: Path) -> None:
+    """Raises UsageError where the folder `path` holds something."""
+    if path.exists() and any(path.iterdir()):
+        raise UsageError(f"{show(path)} is not empty; give a new or empty folder")
+
+
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Make the folder `path`, which must be new or empty, whole or not at all.
@@ -80,8 +86,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     path = Path(os.path.realpath(path))
     part = path.with_name(f"{path.name}.part.{os.getpid()}")
     try:
-        if path.exists() and any(path.iterdir()):
-            raise UsageError(f"{show(path)} is not empty; give a new or empty folder")
+        refuse_full(path)
         _remove_dead(path)
         part.mkdir()
         yield part

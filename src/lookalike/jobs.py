@@ -6,15 +6,10 @@ jobs goes on where it stopped.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shlex
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -26,13 +21,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from lookalike import files
+from lookalike import workers as pool
 from lookalike.data import Images, read, split
 from lookalike.data.named import NAMED
-from lookalike.errors import DataError, LookalikeError, ModelError, ResourceError, listed, memory_guard, show
-from lookalike.interrupts import Stopped, stop_on_sigterm
+from lookalike.errors import DataError, ModelError, listed, show
 from lookalike.model import Model
 from lookalike.runs import made_by, run, seconds
 from lookalike.settings import TrainSettings, train_settings
@@ -42,7 +36,6 @@ BLOCK = 512  # images scored at once
 CALIBRATION = 0.1  # of the training images, for the threshold
 UNSEEN, HELD = "unseen", "held"
 SAID = {UNSEEN: "unseen", HELD: "held-out"}
-_signals: list[int] = []  # that asked this worker to stop
 
 
 @dataclass(frozen=True)
@@ -75,6 +68,9 @@ class Job:
     settings: tuple[tuple[str, Any], ...] = ()
     held: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.method} on {listed(self.known)}, seed {self.seed}"
+
     def but(self, **changes: Any) -> Job:
         """This job with other values."""
         return replace(self, **changes)
@@ -95,7 +91,7 @@ class Job:
         """Where it trains, below `runs`: jobs that differ in `unseen` alone share it."""
         method = "-".join((self.method, *(["against", *self.against] if self.against else [])))
         changed = ",".join(f"{name}={value}" for name, value in self.settings)
-        parts = (self.preset, _name_of(self.data), ",".join(self.known), "-".join(filter(None, (method, changed))))
+        parts = (self.preset, name_of(self.data), ",".join(self.known), "-".join(filter(None, (method, changed))))
         return runs.joinpath(*map(files.safe_name, parts), f"seed-{self.seed}")
 
 
@@ -116,35 +112,13 @@ def side_by_side(
 
     Raises
     ------
-    KeyboardInterrupt, Stopped
-        After Ctrl-C or SIGTERM, with the workers' checkpoints saved; the same call goes on.
-    ResourceError
-        If the system killed a worker.
+    KeyboardInterrupt, Stopped, ResourceError
+        As `workers.side_by_side`.
     """
-    _name_of.cache_clear()  # images may have changed since
-    failed: dict[Job, str] = {}
+    name_of.cache_clear()  # images may have changed since
     merged = [job for job in _merged(jobs) if not is_done(job, runs)]
     report("training and scoring", 0, len(merged))
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_one_thread)
-    try:
-        futures = {pool.submit(_guarded, job, runs, command): job for job in merged}
-        for done, future in enumerate(as_completed(futures), 1):
-            job = futures[future]
-            if said := future.result():
-                failed[job] = said
-            report(f"{job.method} on {listed(job.known)}, seed {job.seed}", done, len(merged))
-    except BrokenProcessPool as error:
-        raise ResourceError(
-            "a training was killed, as systems do when memory runs out; "
-            "try fewer --workers; the same command goes on from there"
-        ) from error
-    except BaseException:
-        for child in multiprocessing.active_children():
-            child.terminate()  # a training saves a checkpoint first
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return failed
+    return pool.side_by_side(perform, merged, runs, workers=workers, command=command, report=report)
 
 
 def perform(job: Job, runs: Path, command: str = "") -> None:
@@ -218,47 +192,8 @@ def _merged(jobs: Sequence[Job]) -> list[Job]:
     return [bare.but(unseen=tuple(names), held=bare in held) for bare, names in classes.items()]
 
 
-def _guarded(job: Job, runs: Path, command: str) -> str:
-    """`perform` in a worker; returns the sentence of a failure that concerns this job alone."""
-    if _signals:
-        return "stopped before it began"  # the queue held it already
-    try:
-        stop_on_sigterm()
-        with memory_guard():
-            perform(job, runs, command)
-    except LookalikeError as error:
-        return str(error)
-    except Stopped as error:
-        _signals.append(signal.SIGTERM)
-        return str(error)
-    finally:
-        _note_sigterm()
-    return ""
-
-
-def _one_thread() -> None:
-    """Begins a worker."""
-    threadpool_limits(1)
-    os.setpgrp()  # Ctrl-C reaches the parent alone
-    _note_sigterm()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _note_sigterm() -> None:
-    """Between two jobs a worker that died would break the pool, and cost the others their checkpoints."""
-    signal.signal(signal.SIGTERM, lambda number, _frame: _signals.append(number))
-
-
-def _end_with_parent() -> None:
-    """Where the parent is killed its workers must not hold the runs' locks."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
 @lru_cache
-def _name_of(data: str) -> str:
+def name_of(data: str) -> str:
     """A data set's name; of a path its last part and a hash of where it lies and of its files' sizes and times.
 
     So neither another folder of the same name nor images that changed meet old scores.

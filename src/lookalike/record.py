@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import torch
 
 from lookalike import checkpoint, files
-from lookalike.errors import UsageError, show
+from lookalike.errors import ModelError, UsageError, show
 from lookalike.methods import stored
 from lookalike.plan import Plan
 
+PARTS = {"train", "calibration", "against", "test"}
+KEY = re.compile("[0-9a-f]{16}")
 CONFIG, SPLIT, BAD_FILES = "config.json", "split.json", "bad_files.jsonl"
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
 BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
@@ -72,6 +75,21 @@ def begun(folder: Path) -> dict[str, Any] | None:
     if strangers:
         raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
     return None
+
+
+def parts_of(folder: Path) -> dict[str, frozenset[str]]:
+    """The content keys of each part of the run; raises ModelError where its record is missing or damaged."""
+    path = folder / SPLIT
+    try:
+        parts = files.read_json(path, limit=1 << 30)
+        if not isinstance(parts, dict) or set(parts) != PARTS:
+            raise ModelError(f"{show(path)} does not hold the parts {', '.join(sorted(PARTS))}")
+        for name, keys in parts.items():
+            if not isinstance(keys, list) or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
+                raise ModelError(f"{show(path)}: {name} is not a list of content keys")
+    except ModelError as error:
+        raise ModelError(f"which images trained is only in the whole run folder that train wrote: {error}") from error
+    return {name: frozenset(keys) for name, keys in parts.items()}
 
 
 def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> dict[str, Any]:

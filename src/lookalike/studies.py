@@ -14,7 +14,7 @@ from cyclopts.validators import Number
 from lookalike.commands import Data, Flat, Json, Out
 from lookalike.console import print_json, progress, say, show_table, warn
 from lookalike.errors import UsageError, show
-from lookalike.settings import DataSettings
+from lookalike.settings import DataSettings, Size
 
 TOP = 10  # pairs printed
 
@@ -194,6 +194,74 @@ def bench_detect(
         [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}"] for line in found.lines],
     )
     say(found.advice)
+    say(f"report: {show(out / (bench.NAME + '.html'))}")
+
+
+def bench_augment(
+    data: Data,
+    /,
+    *,
+    methods: Annotated[
+        tuple[str, ...],
+        Parameter(help="One way, or all; repeat for more. Default: the usual ones and three GANs.", negative=()),
+    ] = (),
+    to: Annotated[str, Parameter(help="How far short classes are filled up, as augment takes it.")] = "balance",
+    preset: Annotated[Literal["small", "paper"], Parameter(help="As train takes it.")] = "small",
+    seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
+    images: Annotated[
+        int | None, Parameter(help="Images shown to each GAN; default: the preset's.", validator=Number(gte=1))
+    ] = None,
+    size: Annotated[Size | None, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None,
+    out: Out = Path("runs/bench"),
+    runs: Annotated[Path, Parameter(help="Where the trainings are kept.")] = Path("runs/trainings"),
+    workers: Annotated[
+        int | None, Parameter(help="Trainings side by side; default: one per core.", validator=Number(gte=1, lte=1024))
+    ] = None,
+    bad: Annotated[DataSettings | None, Flat] = None,
+    json_: Json = False,
+) -> None:
+    """Measures whether filling up DATA's short classes helps a classifier. The same command again resumes.
+
+    Nothing, oversampling, affine transformations, MixUp and generated images are compared on the same splits. Writes a
+    table, JSON and an HTML page with the verdict.
+    """
+    from lookalike.augmentation import bench
+    from lookalike.report.augmentation import gain, percent
+
+    given = (bad or DataSettings()).model_dump(exclude_unset=True)
+    given |= {name: value for name, value in {"images": images, "size": size}.items() if value is not None}
+    with progress("trainings") as told:
+        found = bench.run(
+            data,
+            methods=methods,
+            seeds=seeds,
+            to=to,
+            preset=preset,
+            settings=given,
+            runs=runs,
+            out=out,
+            side_by_side=workers or _cores(),
+            command=shlex.join(["lookalike", *sys.argv[1:]]),
+            report=told,
+            warn=warn,
+        )
+    if json_:
+        print_json(bench.record(found))
+        return
+    show_table(
+        ["way", "balanced accuracy", "gain, points", "recall of rare classes", "accuracy", "seconds"],
+        [
+            [
+                line.way,
+                percent(line, "balanced_accuracy"),
+                gain(line.gain),
+                *(percent(line, figure) for figure in ("rare_recall", "accuracy")),
+                f"{line.seconds:.0f}",
+            ]
+            for line in found.lines
+        ],
+    )
+    say(found.verdict)
     say(f"report: {show(out / (bench.NAME + '.html'))}")
 
 

@@ -70,6 +70,17 @@ def histogram(scores: Scores, threshold: float | None) -> Markup:
         return _png(figure)
 
 
+def groups(values: Mapping[str, npt.NDArray[np.float64]], x: str) -> Markup:
+    """Share of the images of each of two groups per value of `x`."""
+    edges = _edges(list(values.values()), None)
+    with _style():
+        figure, axes = _canvas(SMALL, x, "share of the group's images, %")
+        for (name, mine), colour in zip(values.items(), (KNOWN, UNKNOWN), strict=True):
+            heights = 100 * np.histogram(np.clip(mine, edges[0], edges[-1]), edges)[0] / max(1, len(mine))
+            axes.stairs(heights, edges, fill=True, color=colour, alpha=0.5, label=f"{name} ({len(mine)})")
+        return _png(figure)
+
+
 def roc(scores: Scores, threshold: float | None) -> Markup:
     """The ROC curve with its pointwise 95 % band, the line of chance and the threshold's point."""
     band = roc_curve_band(scores.known, scores.unknown)

@@ -18,17 +18,15 @@ import torch
 from lookalike import files
 from lookalike.data import Images, read
 from lookalike.data.source import UNLABELLED
-from lookalike.errors import DataError, ModelError, UsageError, show
+from lookalike.errors import DataError, UsageError, show
 from lookalike.metrics.auc import auc, rate
 from lookalike.model import Model, Verdicts
-from lookalike.record import SPLIT
+from lookalike.record import parts_of
 from lookalike.runs import seconds
 
 BLOCK = 512  # images scored at once
 WORST = 8  # images kept of each kind of mistake
 TEST = "test"
-PARTS = {"train", "calibration", "against", TEST}
-KEY = re.compile("[0-9a-f]{16}")
 
 Rows = npt.NDArray[np.int64]
 Report = Callable[[str, int, int], None]
@@ -88,7 +86,7 @@ def evaluate(
         If another process is writing in `folder`.
     """
     folder = Path(folder)
-    model, parts = Model.load(folder, device=device), _split(folder)
+    model, parts = Model.load(folder, device=device), parts_of(folder)
     with files.lock(folder):  # what could not be written is not scored first
         files.make_folder(folder / "evaluations")
     torch.set_num_threads(threads or model.training["threads"])
@@ -123,21 +121,6 @@ def evaluate(
 
 def _read(data: str | Path, model: Model, **bad: Any) -> Images:
     return read(data, size=model.size, channels=model.channels, value_range=model.training["value_range"], **bad)
-
-
-def _split(folder: Path) -> dict[str, frozenset[str]]:
-    """The content keys of each part of the run; raises ModelError where its record is missing or damaged."""
-    path = folder / SPLIT
-    try:
-        parts = files.read_json(path, limit=1 << 30)
-        if not isinstance(parts, dict) or set(parts) != PARTS:
-            raise ModelError(f"{show(path)} does not hold the parts {', '.join(sorted(PARTS))}")
-        for name, keys in parts.items():
-            if not isinstance(keys, list) or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
-                raise ModelError(f"{show(path)}: {name} is not a list of content keys")
-    except ModelError as error:
-        raise ModelError(f"evaluating needs the whole run folder that train wrote: {error}") from error
-    return {name: frozenset(keys) for name, keys in parts.items()}
 
 
 def _others(

@@ -139,7 +139,7 @@ def write(
 
 def _folder(out: Path, names: list[str], seed: int, blocks: Iterator[tuple[str, int, Pixels]]) -> None:
     """PNGs in a folder per class; generated.csv lists them last."""
-    folders = {name: _class_folder(name) for name in names}
+    folders = {name: class_folder(name) for name in names}
     with files.atomic_folder(out) as part:
         for folder in folders.values():
             (part / folder).mkdir()
@@ -154,7 +154,8 @@ def _folder(out: Path, names: list[str], seed: int, blocks: Iterator[tuple[str, 
         files.write_new(part / MANIFEST, listing.getvalue().encode("utf-8", "surrogateescape"))
 
 
-def _class_folder(name: str) -> str:
+def class_folder(name: str) -> str:
+    """The class as a folder's name; UsageError where it can be none."""
     if name in (".", "..") or "/" in name or "\0" in name:
         raise UsageError(f"class {show(name)} cannot name a folder; give a file .npz (-o)")
     return name

@@ -1,0 +1,92 @@
+"""Real and generated images in one folder or file, the generated ones marked: whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lookalike import files
+from lookalike.data import Images
+from lookalike.samples import png
+from lookalike.use.generate import class_folder
+from lookalike.use.memorised import Memory
+from lookalike.use.score import Floats, Pixels
+
+MANIFEST = "manifest.csv"
+COLUMNS = ("file", "class", "generated", "source", "seed", "number")
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What one class was filled up with."""
+
+    name: str
+    real: int
+    pixels: Pixels  # (N, C, H, W) uint8 or (N, F) float32, the generated ones
+    numbers: npt.NDArray[np.int64]  # (N,) of `lookalike generate`
+    made: int  # so many were made to keep N
+    rejected: Mapping[str, int]  # filter -> images that it refused
+    agreed: float | None  # share of N that a classifier of the real images takes for the class; None for vectors
+    closeness: Floats  # (N,)
+    nearest: npt.NDArray[np.int64]  # (N,) row of `memory.training`
+    memory: Memory
+
+
+def usable(images: Images) -> npt.NDArray[np.int64]:
+    """Rows of labelled images that are no official test images."""
+    return np.flatnonzero((images.labels >= 0) & (True if images.test is None else ~images.test))
+
+
+def write(out: Path, images: Images, filled: Sequence[Filled], page: str, *, seed: int) -> None:
+    """Writes real and generated images into `out`, a new or empty folder or an .npz file: whole or not at all."""
+    (_npz if out.suffix == ".npz" else _folder)(out, images.select(usable(images)), filled, page, seed)
+
+
+def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:
+    """PNGs in a folder per class, the report, and the manifest last."""
+    listing = io.StringIO()
+    rows = csv.writer(listing, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    with files.atomic_folder(out) as part:
+        for name in real.classes:
+            (part / class_folder(name)).mkdir()
+        for path, row, image in _entries(real, filled, seed):
+            files.write_new(part / path, png(image.transpose(1, 2, 0)))
+            rows.writerow((path, *row))
+        files.write_new(part / "report.html", page.encode("utf-8"))
+        files.write_new(part / MANIFEST, listing.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def _entries(real: Images, filled: Sequence[Filled], seed: int) -> Iterator[tuple[str, tuple[str | int, ...], Pixels]]:
+    """File, manifest row without it, and image (C, H, W): the real ones first."""
+    for i, image in enumerate(real.pixels):
+        name = real.classes[real.labels[i]]
+        yield f"{class_folder(name)}/real-{i:06d}.png", (name, 0, real.names[i], "", ""), image
+    for one in filled:
+        for number, image in zip(one.numbers.tolist(), one.pixels, strict=True):
+            row = (one.name, 1, "", seed, number)
+            yield f"{class_folder(one.name)}/generated-{number:06d}.png", row, image
+
+
+def _npz(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:
+    """`images`, `labels`, `classes` as `lookalike` reads them; `generated`, and `number` (-1: real) under `seed`."""
+    pixels = np.concatenate([real.pixels, *(one.pixels for one in filled)])
+    made = [np.full(len(one.pixels), real.classes.index(one.name)) for one in filled]
+    data = io.BytesIO()
+    np.savez_compressed(
+        data,
+        images=pixels.transpose(0, 2, 3, 1) if pixels.ndim == 4 else pixels,
+        labels=np.concatenate([real.labels, *made]),
+        classes=np.array(real.classes),
+        generated=np.arange(len(pixels)) >= len(real),
+        number=np.concatenate([np.full(len(real), -1), *(one.numbers for one in filled)]),
+        seed=np.array(seed),
+    )
+    files.write_text(out.with_suffix(".html"), page)
+    files.write_bytes(out, data.getvalue())

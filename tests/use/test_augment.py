@@ -1,0 +1,255 @@
+"""Filling up: what is written is whole, marked, repeatable and honest, and DATA is not touched."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+from tiny import call
+
+from lookalike.data import read
+from lookalike.errors import DataError, UsageError
+from lookalike.model import Model
+from lookalike.record import parts_of
+from lookalike.streams import Batch
+from lookalike.use import balanced
+from lookalike.use.augment import augment, wanted
+from lookalike.use.filters import POOL, Filters
+from lookalike.use.generate import generators
+
+TINY = {"images": 256, "batch": 32, "width": 4, "z": 8, "lr": 0.02, "ema": 0.0, "size": "8,8", "threads": 1}
+COUNTS = {"1": 30, "3": 24, "8": 14}
+
+
+def digits():
+    """Pixels (N, 8, 8) uint8 and labels of 30 ones, 24 threes and 14 eights."""
+    data = load_digits()
+    rows = np.concatenate([np.flatnonzero(data.target == int(name))[:n] for name, n in COUNTS.items()])
+    return np.rint(data.images[rows] * (255 / 16)).astype(np.uint8), data.target[rows]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The digits as class folders of PNGs."""
+    root = tmp_path_factory.mktemp("data") / "digits"
+    for i, (image, label) in enumerate(zip(*digits(), strict=True)):
+        (root / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(root / str(label) / f"{i:03d}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def filled(folder, tmp_path_factory):
+    """The folder filled up, and what was said of it."""
+    out = tmp_path_factory.mktemp("out") / "balanced"
+    return out, augment(str(folder), out, settings=TINY)
+
+
+def digest(root):
+    """Every file below `root` and its bytes."""
+    return {
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*") if p.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("to", "short"),
+    [
+        ("balance", {"3": 6, "8": 16}),
+        ("26", {"3": 2, "8": 12}),
+        ("8=20", {"8": 6}),
+        ("8=20,1=31", {"8": 6, "1": 1}),
+        ("a=b=3", {"a=b": 1}),
+    ],
+)
+def test_what_is_wanted(to, short):
+    """All as many as the largest, a number for all, or a number for each that is named, whatever its name holds."""
+    assert wanted(to, COUNTS | ({"a=b": 2} if "a=b" in to else {})) == short
+
+
+@pytest.mark.parametrize(
+    ("to", "error", "said"),
+    [
+        ("5", UsageError, "no class is short of it, the largest has 30"),
+        ("some", UsageError, "balance, a number, or CLASS=NUMBER"),
+        ("8=", UsageError, "balance, a number, or CLASS=NUMBER"),
+        ("9=40", DataError, "no class 9; there are 1, 3, 8"),
+    ],
+)
+def test_what_cannot_be_wanted(to, error, said):
+    """A target that nobody is short of, no number, or a class that is not there is one line."""
+    with pytest.raises(error, match=said):
+        wanted(to, COUNTS)
+
+
+def test_every_class_has_as_many_images_and_the_manifest_marks_the_generated(folder, filled):
+    """30 images of each; the real ones have DATA's pixels, the generated ones are G's of their number and seed."""
+    out, said = filled
+    rows = list(csv.DictReader((out / balanced.MANIFEST).read_text().splitlines()))
+    files = {str(p.relative_to(out)) for p in out.rglob("*.png")}
+    assert {row["file"] for row in rows} == files and len(rows) == len(files) == 90
+    assert {one.name: (one.real, len(one.pixels)) for one in said} == {"3": (24, 6), "8": (14, 16)}
+    model = Model.load(out.with_name("balanced-run"))
+    for row in rows:
+        image = np.asarray(Image.open(out / row["file"]))
+        if row["generated"] == "0":
+            assert np.array_equal(image, np.asarray(Image.open(folder / row["source"])))
+            assert row["seed"] == row["number"] == ""
+        else:
+            made = np.concatenate(list(generators(model)[row["class"]].images(int(row["number"]) + 1, seed=0)))
+            assert np.array_equal(image, made[-1, 0]) and row["source"] == ""
+    assert np.bincount(read(out).labels).tolist() == [30, 30, 30]
+
+
+def test_data_is_not_touched_and_the_same_command_gives_the_same_bytes(folder, filled, tmp_path, monkeypatch):
+    """Killed while it writes it leaves no folder; called again it ends in the bytes of an uninterrupted one."""
+    before, (out, _) = digest(folder), filled
+    again, count = tmp_path / "balanced", []
+    honest = balanced.png
+
+    def dies(picture):
+        count.append(1)
+        if len(count) > 40:
+            raise KeyboardInterrupt
+        return honest(picture)
+
+    monkeypatch.setattr(balanced, "png", dies)
+    with pytest.raises(KeyboardInterrupt):
+        augment(str(folder), again, settings=TINY)
+    assert not again.exists() and list(tmp_path.iterdir()) == [tmp_path / "balanced-run"]
+    monkeypatch.setattr(balanced, "png", honest)
+    augment(str(folder), again, settings=TINY)
+    assert digest(again) == digest(out) and digest(folder) == before
+
+
+def test_an_npz_file_marks_the_generated(folder, filled, tmp_path):
+    """Beside images, labels and classes stand generated and number; the page lies beside the file."""
+    augment(str(folder), tmp_path / "b.npz", run=filled[0].with_name("balanced-run"), to="8=17")
+    with np.load(tmp_path / "b.npz") as there:
+        assert there["generated"].sum() == 3 and there["generated"][-3:].all()
+        assert there["number"][there["generated"]].tolist() == [0, 1, 2] and (there["number"][:68] == -1).all()
+        assert there["classes"][there["labels"][-3:]].tolist() == ["8"] * 3
+    assert len(read(tmp_path / "b.npz")) == 71
+    assert "3 generated images of 8" in (tmp_path / "b.html").read_text()
+
+
+def test_official_test_images_stay_out(tmp_path, monkeypatch):
+    """Of a source with a test part neither counts nor files hold its images."""
+    from lookalike.data import arrays, named
+
+    pixels, labels = digits()
+    test = np.arange(len(labels)) % 6 == 0
+    source = arrays.in_memory(pixels[..., None], np.searchsorted([1, 3, 8], labels), ("1", "3", "8"), test)
+    monkeypatch.setitem(named.NAMED, "parted", lambda: source)
+    said = augment("parted", tmp_path / "b.npz", settings=TINY)
+    real = {name: int((~test & (labels == int(name))).sum()) for name in COUNTS}
+    assert {one.name: one.real for one in said} == {name: real[name] for name in ("3", "8")}
+    assert all(one.real + len(one.pixels) == real["1"] for one in said)
+    with np.load(tmp_path / "b.npz") as there:
+        assert (~there["generated"]).sum() == (~test).sum()
+
+
+def test_the_filter_by_d_keeps_the_share_that_it_finds_most_real(folder, filled, tmp_path):
+    """Kept are the first images whose realness reaches the quantile over the first images that are made."""
+    run = filled[0].with_name("balanced-run")
+    (one,) = augment(str(folder), tmp_path / "b.npz", run=run, to="8=34", filters=Filters(realness=0.25))
+    maker = generators(Model.load(run))["8"]
+    pool = np.concatenate(list(maker.images(POOL, seed=0)))
+    x = torch.from_numpy(pool).float() / 127.5 - 1
+    with torch.no_grad():
+        real = maker.gan.frozen(maker.label)[1](Batch(x, torch.full((POOL,), maker.label), None, None)).realness.numpy()
+    rows = np.flatnonzero(real >= np.quantile(real, 0.75))[:20]
+    assert one.numbers.tolist() == rows.tolist() and np.array_equal(one.pixels, pool[rows])
+    assert one.made == rows[-1] + 1 and one.rejected == {"D": one.made - 20}
+
+
+def test_filters_that_keep_nothing_are_one_line(folder, filled, tmp_path, monkeypatch):
+    """Where no image passes, the error counts what was made, and nothing is written."""
+    from lookalike.use import augment as module
+
+    monkeypatch.setattr(module, "agrees", lambda *_: {"8": lambda made: np.zeros(len(made), bool)})
+    with pytest.raises(
+        DataError, match=r"8: 0 of 50 images passed the filters, 1 are wanted \(refused by classifier 50\)"
+    ):
+        augment(
+            str(folder),
+            tmp_path / "b.npz",
+            run=filled[0].with_name("balanced-run"),
+            to="8=15",
+            filters=Filters(agree=True),
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_that_are_copies_are_said_and_dropped(folder, filled, tmp_path, monkeypatch):
+    """A generator that gives back a training image is found out: the page says so, and --drop-copies keeps none."""
+    from lookalike.use.generate import Generator
+
+    run = filled[0].with_name("balanced-run")
+    images, parts = read(folder), parts_of(run)
+    rows = [i for i, key in enumerate(images.keys) if key in parts["train"] and images.labels[i] == 2]
+
+    def parrot(self, n, *, seed, truncation=None):
+        yield from (images.pixels[rows[:10]] for _ in range(-(-n // 10)))
+
+    monkeypatch.setattr(Generator, "images", parrot)
+    (one,) = augment(str(folder), tmp_path / "b.npz", run=run, to="8=44")
+    assert one.memory.copies(one.closeness).all() and (one.closeness == 0).all()
+    assert "G has learnt some of its images by heart" in (tmp_path / "b.html").read_text()
+    with pytest.raises(DataError, match="refused by copies"):
+        augment(str(folder), tmp_path / "c.npz", run=run, to="8=44", filters=Filters(drop_copies=True))
+
+
+def test_the_command(folder, filled, tmp_path, capsys):
+    """It prints a row for each class that was short, names the report, and warns of what no classifier recognises."""
+    run = filled[0].with_name("balanced-run")
+    code, out, err = call(capsys, "augment", folder, "-o", tmp_path / "b", "--run", run, "--to", "8=17")
+    assert code == 0 and "report: " in out and (tmp_path / "b" / "report.html").exists()
+    (row,) = [line.split() for line in out.splitlines() if line.startswith("8 ")]
+    assert row[:3] == ["8", "14", "3"]
+    share = int(row[3].removesuffix("%"))
+    assert ("takes only" in err) == (share < 70)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (("--to", "nothing"), 2, "CLASS=NUMBER"),
+        (("--method", "knn"), 2, "knn is no GAN of several classes; take one of cgan, acgan"),
+        (("--method", "anogan"), 2, "anogan is no GAN of several classes"),
+        (("--run", "RUN", "--images", "10"), 2, "--run is trained already; leave out --images"),
+        (("--run", "nowhere"), 4, "is not a lookalike model"),
+        (("--to", "9=40"), 3, "no class 9"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(more, code, said, folder, filled, tmp_path, capsys):
+    """What cannot end well is refused before anything is trained or written."""
+    run = str(filled[0].with_name("balanced-run"))
+    more = [run if word == "RUN" else word for word in more]
+    result = call(capsys, "augment", folder, "-o", tmp_path / "b", *more)
+    assert result[0] == code and said in result[2] and result[2].count("\n") == 1
+    assert not (tmp_path / "b").exists() and not (tmp_path / "b-run").exists()
+
+
+def test_a_class_that_is_too_small_is_refused_with_the_number_needed(tmp_path):
+    """Four eights: none of them is trained on; the line names the class, its images and how many are needed."""
+    pixels, labels = digits()
+    stay = np.concatenate([np.flatnonzero(labels != 8), np.flatnonzero(labels == 8)[:5]])
+    np.savez(tmp_path / "d.npz", images=pixels[stay], labels=labels[stay])
+    with pytest.raises(DataError, match="distinct images to learn from: 8 4; 10 of each class"):
+        augment(str(tmp_path / "d.npz"), tmp_path / "out", settings=TINY)
+    assert list(tmp_path.iterdir()) == [tmp_path / "d.npz"]
+
+
+def test_a_full_folder_is_refused_before_training(folder, tmp_path):
+    """Nothing is trained for a folder that cannot be written."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is not empty"):
+        augment(str(folder), tmp_path / "out", settings=TINY)
+    assert not (tmp_path / "out-run").exists()
