@@ -1,4 +1,4 @@
-"""A small data set in MNIST's layout, with an official test part, and a pool that works in this process."""
+"""Small data sets in the layouts of MNIST and CIFAR, with a test part, and a pool that works in this process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
+
+from lookalike.data import cifar
 
 CLASSES = (3, 8, 9)
 TRAIN, TEST = 200, 24  # of each class; a tenth of 200 is enough for a threshold
@@ -26,6 +28,30 @@ def official(folder: Path, *, test_labels: np.ndarray | None = None, copied: boo
         (folder / f"{part}-images-idx3-ubyte").write_bytes(_idx(pixels[part]))
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(_idx(labels[part]))
     return folder
+
+
+def cifar_files(folder: Path, layout: cifar.Layout) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Writes CIFAR's binary files with one test image of each class and five others; part -> (labels, pixels).
+
+    `labels` (N, label bytes) and `pixels` (N, 3, 32, 32) are uint8.
+    """
+    folder.mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    names = {layout.names: layout.classes}
+    if layout.label_bytes == 2:
+        names = {"fine_label_names.txt": 100, "coarse_label_names.txt": 20}
+    for file, count in names.items():
+        (folder / file).write_text("".join(f"{file[:4]}_{i}\n" for i in range(count)) + "\n", encoding="utf-8")
+    written = {}
+    fine = np.arange(max(names.values()), dtype=np.uint8)
+    for part in (*layout.train, layout.test):
+        own = np.tile(fine, 1 if part == layout.test else 5 // len(layout.train))
+        labels = np.stack([own // 5, own], 1) if layout.label_bytes == 2 else own[:, None]
+        pixels = draw.integers(0, 256, (len(own), 3, 32, 32), dtype=np.uint8)
+        rows = np.concatenate([labels, pixels.reshape(len(own), -1)], 1)
+        (folder / f"{part}.bin").write_bytes(rows.tobytes())
+        written[part] = labels, pixels
+    return written
 
 
 class Here:

@@ -17,7 +17,7 @@ from lookalike.settings import BadImageSettings, BadSettings, DataSettings, Meth
 
 Data = Annotated[
     str,
-    Parameter(help="A folder with one sub-folder per class, an .npz or IDX file, or digits, mnist-5k, fashion-mnist."),
+    Parameter(help="A folder with one sub-folder per class, an .npz or IDX file, or a name: digits, fashion-mnist, …"),
 ]
 Run = Annotated[Path, Parameter(help="A run folder that train wrote.")]
 Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]

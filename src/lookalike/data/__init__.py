@@ -2,8 +2,9 @@
 
 source: what every reader gives, names, labels and a way to decode one by one.
 gate: the bytes of an image file become one bounded uint8 array; no other module opens image files.
-folder: class folders, loose images, one file. arrays: .npz, .npy, arrays in memory. idx: MNIST's file format.
-named: digits, mnist-5k, fashion-mnist.
+folder: class folders, loose images, one file. arrays: .npz, .npy, arrays in memory.
+idx: MNIST's file format. cifar: CIFAR's. histopathology: patches in patients' folders.
+named: the data sets that have names, such as digits.
 sources: picks the reader; `aspect_size` is the preset size.
 load: `read` takes all, `stream` one block at a time.
 images: `Images`, pixels, labels, names and content keys; `scaled` to [-1, 1].

@@ -36,7 +36,7 @@ def class_folders(root: Path, value_range: gate.ValueRange | None = None, allow_
         raise DataError(f"'{show(root)}' has no class folder{but}; expected {show(root)}/CLASS/IMAGE")
     listing.ignored += [Skipped(name, "beside the class folders") for name in loose]
     check_classes(tuple(folders), f"'{show(root)}'")
-    source = _source(root, tuple(folders), listing.labelled(folders), listing.ignored, value_range)
+    source = of_files(root, tuple(folders), listing.labelled(folders), listing.ignored, value_range)
     if not allow_empty:
         check_counts(source, f"'{show(root)}'")
     return source
@@ -52,12 +52,12 @@ def any_images(root: Path, value_range: gate.ValueRange | None = None) -> Source
     found = [(name, UNLABELLED) for name in loose] + listing.labelled(folders)
     if not found:
         raise DataError(f"'{show(root)}' holds no image; PNG, JPEG, BMP, GIF, TIFF and WebP are read")
-    return _source(root, tuple(folders), found, listing.ignored, value_range)
+    return of_files(root, tuple(folders), found, listing.ignored, value_range)
 
 
 def one_file(path: Path, value_range: gate.ValueRange | None = None) -> Source:
     """A single image file, without label."""
-    return _source(path.parent, (), [(path.name, UNLABELLED)], [], value_range)
+    return of_files(path.parent, (), [(path.name, UNLABELLED)], [], value_range)
 
 
 class Listing:
@@ -123,13 +123,14 @@ class Listing:
         return "" if target.is_relative_to(self.inside) else "link out of the folder"
 
 
-def _source(
+def of_files(
     root: Path,
     classes: tuple[str, ...],
     found: list[tuple[str, int]],
     ignored: list[Skipped],
     value_range: gate.ValueRange | None,
 ) -> Source:
+    """The images at these (relative path, label) below `root`, in this order."""
     names = tuple(name for name, _ in found)
 
     def decode(wanted: Wanted) -> Iterator[Picture | Skipped]:

@@ -1,14 +1,15 @@
-"""Data sets that are known by name and need no download here: digits, mnist-5k, fashion-mnist."""
+"""Data sets that are known by name: digits, mnist-5k, and those whose official files are looked for."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from lookalike.data import arrays, idx
+from lookalike.data import arrays, cifar, histopathology, idx
 from lookalike.data.source import Source
 from lookalike.errors import DataError, show
 
@@ -51,16 +52,61 @@ def fashion_mnist() -> Source:
 
     They are looked for in $LOOKALIKE_DATA/fashion-mnist, in $LOOKALIKE_DATA, and where Debian's package puts them.
     """
-    given = os.environ.get(FOLDER_VARIABLE)
-    folders = [Path(given) / "fashion-mnist", Path(given)] if given else []
-    for folder in [*folders, DEBIAN_FOLDER / "fashion-mnist"]:
+    for folder in [*_folders("fashion-mnist"), DEBIAN_FOLDER / "fashion-mnist"]:
         if idx.is_folder(folder):
             return idx.four(folder, FASHION)
     raise DataError(
         "data set 'fashion-mnist' is not here; install Debian's package dataset-fashion-mnist, or put its four "
-        f"train-* and t10k-* IDX files into a folder and set {FOLDER_VARIABLE} to it"
-        + (f" (looked in '{show(given)}')" if given else "")
+        f"train-* and t10k-* IDX files into a folder and set {FOLDER_VARIABLE} to it{_looked_in()}"
     )
 
 
-NAMED: dict[str, Callable[[], Source]] = {"digits": digits, "mnist-5k": mnist_5k, "fashion-mnist": fashion_mnist}
+def of_cifar(name: str, layout: cifar.Layout) -> Source:
+    """CIFAR-10 or CIFAR-100, 50,000 + 10,000 images, 32 x 32 RGB, from the files of its binary version.
+
+    They are looked for in $LOOKALIKE_DATA and in its folders `name`, cifar-10-batches-bin and cifar-100-binary.
+    """
+    for folder in _folders(name, "cifar-10-batches-bin", "cifar-100-binary"):
+        if cifar.holds(folder, layout):
+            return cifar.read_folder(folder, layout)
+    raise DataError(
+        f"data set '{name}' is not here; download the binary version of {layout.title} ({layout.archive}, not the "
+        f"Python one), unpack it, and set {FOLDER_VARIABLE} to the folder of its .bin files{_looked_in()}"
+    )
+
+
+def of_histopathology(*, by_patient: bool) -> Source:
+    """Kaggle's 277,524 patches of breast tissue, 50 x 50 RGB, split by patient or, as the paper does, by patch.
+
+    They are looked for in $LOOKALIKE_DATA/histopathology and $LOOKALIKE_DATA.
+    """
+    for folder in _folders("histopathology"):
+        if folder.is_dir() and histopathology.is_folder(folder):
+            return histopathology.patients(folder, by_patient=by_patient)
+    raise DataError(
+        "data set 'histopathology' is not here; download Breast Histopathology Images from Kaggle, unpack it, and set "
+        f"{FOLDER_VARIABLE} to the folder of the patients' folders{_looked_in()}"
+    )
+
+
+def _folders(*names: str) -> list[Path]:
+    """Where $LOOKALIKE_DATA says a data set may be: its folders of these names, and itself."""
+    given = os.environ.get(FOLDER_VARIABLE)
+    return [*(Path(given) / name for name in names), Path(given)] if given else []
+
+
+def _looked_in() -> str:
+    given = os.environ.get(FOLDER_VARIABLE)
+    return f" (looked in '{show(given)}')" if given else ""
+
+
+NAMED: dict[str, Callable[[], Source]] = {
+    "digits": digits,
+    "mnist-5k": mnist_5k,
+    "fashion-mnist": fashion_mnist,
+    "cifar-10": partial(of_cifar, "cifar-10", cifar.CIFAR_10),
+    "cifar-100": partial(of_cifar, "cifar-100", cifar.CIFAR_100),
+    "cifar-100-coarse": partial(of_cifar, "cifar-100-coarse", cifar.CIFAR_100_COARSE),
+    "histopathology": partial(of_histopathology, by_patient=True),
+    "histopathology-patches": partial(of_histopathology, by_patient=False),
+}
