@@ -9,10 +9,11 @@ The data flow, in reading order:
     method      one value per axis; methods/ holds one file per paper
     train       the only loop (+ gan); plan and runs give it a folder
     checkpoint  safetensors and JSON, atomic, resumable to the bit
-    use         latent search, scores and thresholds, evaluation (+ baselines, model)
+    use         latent search, scores and thresholds, evaluation, generated images (+ baselines, model)
     metrics     ROC AUC and rates, with intervals
+    augmentation  does filling up help a classifier
     report      run folders -> one HTML page
-    estimators  the scikit-learn face
+    estimators  the scikit-learn face; oversampler is imbalanced-learn's
 
 Python's way in:
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from lookalike.methods import METHODS as METHODS
     from lookalike.metrics.auc import auc as auc
     from lookalike.model import Model as Model
+    from lookalike.oversampler import GANOverSampler as GANOverSampler
+    from lookalike.use.augment import augment as augment
     from lookalike.use.evaluate import evaluate as evaluate
 
 _PUBLIC = {
@@ -49,6 +52,8 @@ _PUBLIC = {
     "evaluate": "lookalike.use.evaluate",
     "LookalikeDetector": "lookalike.estimators",
     "OpenSetClassifier": "lookalike.estimators",
+    "GANOverSampler": "lookalike.oversampler",
+    "augment": "lookalike.use.augment",
     "auc": "lookalike.metrics.auc",
 }
 
