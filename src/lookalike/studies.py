@@ -77,13 +77,16 @@ def pairs(
 
 
 def table(
-    name: Annotated[str, Parameter(help="PAPER/TABLE: vtgan-2021/1, mcgan-2021/1 or mcgan-2021/2.")],
+    name: Annotated[
+        str, Parameter(help="PAPER/TABLE: vtgan-2021/1, mcgan-2021/1, mcgan-2021/2 or gan-augmentation-2020/I.")
+    ],
     /,
     *,
     preset: Annotated[Literal["small", "paper"], Parameter(help="As train takes it.")] = "small",
     seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
     rows: Annotated[
-        tuple[str, ...], Parameter(help="KNOWN/UNKNOWN of one row; repeat for more. Default: all.", negative=())
+        tuple[str, ...],
+        Parameter(help="One row: KNOWN/UNKNOWN, or a data set; repeat for more. Default: all.", negative=()),
     ] = (),
     methods: Annotated[
         tuple[str, ...], Parameter(help="One method; repeat for more. Default: the paper's and ours.", negative=())
@@ -100,29 +103,32 @@ def table(
 
     Hours on a laptop: begin with one row and one seed.
     """
-    from lookalike.tables import TABLES
+    from lookalike.tables import NAMES, TABLES, augmentation
     from lookalike.tables import run as tables
+    from lookalike.tables.lines import file_name
 
-    if name not in TABLES:
-        raise UsageError(f"there is no table {show(name)}; there are {', '.join(TABLES)}")
+    if name not in NAMES:
+        raise UsageError(f"there is no table {show(name)}; there are {', '.join(NAMES)}")
     options = [f"--preset {preset} --seeds {seeds}", *(f"--rows {shlex.quote(row)}" for row in rows)]
     options += [f"--methods {method}" for method in methods]
     options += [f"--mnist {shlex.quote(mnist)}"] if mnist != "mnist-5k" else []
     with progress("trainings") as told:
-        lines = tables.run(
-            TABLES[name],
-            preset=preset,
-            seeds=seeds,
-            rows=rows,
-            methods=methods,
-            data=tables.DATA | {"mnist": mnist},
-            runs=runs,
-            out=out,
-            workers=workers or _cores(),
-            command=" ".join([f"lookalike table {name}", *options]),
-            report=told,
-            warn=warn,
-        )
+        how: dict[str, Any] = {
+            "preset": preset,
+            "seeds": seeds,
+            "rows": rows,
+            "methods": methods,
+            "runs": runs,
+            "out": out,
+            "side_by_side": workers or _cores(),
+            "command": " ".join([f"lookalike table {name}", *options]),
+            "report": told,
+            "warn": warn,
+        }
+        if name in TABLES:
+            lines = tables.run(TABLES[name], data=tables.DATA | {"mnist": mnist}, **how)
+        else:
+            lines = augmentation.run(**how)
     if json_:
         print_json(lines)
         return
@@ -130,7 +136,7 @@ def table(
         ["known", "unknown", "method", "figure", "printed", "ours", "seeds", "seconds"],
         [[line["known"], line["unknown"], line["method"], line["metric"], *_printed_and_ours(line)] for line in lines],
     )
-    written = tables.file_name(TABLES[name], preset, part=bool(rows or methods))
+    written = file_name(name, preset, part=bool(rows or methods))
     say(f"table: {show(out / written)}.md")
 
 

@@ -41,7 +41,14 @@ def four(tmp_path_factory):
 
 def made(table, four, folder, **changes):
     """The lines of a table over the small data set, with its files in `folder`/out."""
-    given = {"preset": "small", "seeds": 2, "rows": ["3/8"], "methods": ["pca"], "workers": 1, "command": "the command"}
+    given = {
+        "preset": "small",
+        "seeds": 2,
+        "rows": ["3/8"],
+        "methods": ["pca"],
+        "side_by_side": 1,
+        "command": "the command",
+    }
     given |= {"data": {"mnist": four, "fashion-mnist": "nowhere"}, "runs": folder / "runs", "out": folder / "out"}
     return run.run(table, **given | changes)
 
@@ -207,7 +214,9 @@ def test_by_default_all_rows_all_methods_and_ours(name, tmp_path, monkeypatch):
     wanted = []
     monkeypatch.setattr(jobs, "side_by_side", lambda given, *_, **__: wanted.extend(given) or {})
     table = TABLES[name]
-    lines = run.run(table, preset="paper", seeds=2, runs=tmp_path / "r", out=tmp_path / "out", workers=1, command="c")
+    lines = run.run(
+        table, preset="paper", seeds=2, runs=tmp_path / "r", out=tmp_path / "out", side_by_side=1, command="c"
+    )
     names = [*table.methods, *table.extras]
     # table 2: the paper's methods train on each known class, ours once on both
     trainings = sum(len(table.rows[0].known) if method in table.methods else 1 for method in names)

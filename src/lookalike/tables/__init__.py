@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lookalike.tables import mcgan, vtgan
+from lookalike.tables import augmentation, mcgan, vtgan
 from lookalike.tables.table import Table
 
 TABLES: dict[str, Table] = {table.name: table for table in (vtgan.TABLE_1, mcgan.TABLE_1, mcgan.TABLE_2)}
+NAMES = (*TABLES, augmentation.NAME)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -18,13 +16,10 @@ from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.jobs import Job
 from lookalike.methods import METHODS
 from lookalike.tables import claims
+from lookalike.tables.lines import COLUMNS, as_csv, chosen, file_name, grid, ours
 from lookalike.tables.table import Row, Table, printed
 
 DATA = {"mnist": "mnist-5k", "fashion-mnist": "fashion-mnist"}
-COLUMNS = (
-    *("paper", "table", "dataset", "known", "unknown", "method", "metric"),
-    *("printed", "mean", "sd", "seeds", "seconds", "command"),
-)
 Report = Callable[[str, int, int], None]
 
 
@@ -48,7 +43,7 @@ def run(
     data: Mapping[str, str] = DATA,
     runs: Path,
     out: Path,
-    workers: int,
+    side_by_side: int,
     command: str,
     report: Report = lambda stage, done, of: None,
     warn: Callable[[str], None] = lambda message: None,
@@ -67,7 +62,7 @@ def run(
         The paper's name of a data set -> what to read.
     runs, out : Path
         Folders for the trainings, shared among tables, and for the table.
-    workers : int
+    side_by_side : int
         Trainings side by side.
     command : str
         What stands beside each figure.
@@ -84,20 +79,20 @@ def run(
     DataError
         For data that cannot be opened, or that lack a class of a row.
     """
-    chosen = _chosen([str(row) for row in table.rows], rows, "row", table.name)
-    names = _chosen([*table.methods, *METHODS, *BASELINES], methods, "method", table.name) if methods else ()
+    picked = chosen([str(row) for row in table.rows], rows, "row", table.name)
+    names = chosen([*table.methods, *METHODS, *BASELINES], methods, "method", table.name) if methods else ()
     names = names or (*table.methods, *(name for name in table.extras if name not in table.methods))
-    _refuse_other_data([row for row in table.rows if str(row) in chosen], data)
+    _refuse_other_data([row for row in table.rows if str(row) in picked], data)
     cells = [
         Cell(row, name, seed, _trainings(table, row, name, seed, preset, data))
         for seed in range(seeds)
         for row in table.rows
-        if str(row) in chosen
+        if str(row) in picked
         for name in names
     ]
     folder = files.make_folder(out)  # hours before it is needed
     wanted = [job for cell in cells for job in cell.jobs]
-    failed = jobs.side_by_side(wanted, runs, workers=workers, command=command, report=report)
+    failed = jobs.side_by_side(wanted, runs, workers=side_by_side, command=command, report=report)
     for job, sentence in failed.items():
         warn(f"{job.method} on {listed(job.known)}, seed {job.seed}: {sentence}")
     if failed and not any(all(jobs.is_done(job, runs) for job in cell.jobs) for cell in cells):
@@ -105,22 +100,10 @@ def run(
     for line in jobs.remarks(wanted, runs):
         warn(line)
     lines, values = _lines(table, cells, runs, command)
-    name = file_name(table, preset, part=bool(rows or methods))
-    files.write_text(folder / f"{name}.csv", _csv(lines))
+    name = file_name(table.name, preset, part=bool(rows or methods))
+    files.write_text(folder / f"{name}.csv", as_csv(lines))
     files.write_text(folder / f"{name}.md", _markdown(table, preset, lines, values, command, data))
     return lines
-
-
-def file_name(table: Table, preset: str, *, part: bool) -> str:
-    """PAPER-TABLE-PRESET, without suffix; some rows or methods alone never overwrite the whole table."""
-    return f"{table.paper}-{table.number}-{preset}" + "-part" * part
-
-
-def _chosen(there: Sequence[str], given: Sequence[str], what: str, table: str) -> tuple[str, ...]:
-    for name in given:
-        if name not in there:
-            raise UsageError(f"table {table} has no {what} {show(name)}; there are {', '.join(dict.fromkeys(there))}")
-    return tuple(given) or tuple(there)
 
 
 def _refuse_other_data(rows: Sequence[Row], data: Mapping[str, str]) -> None:
@@ -171,20 +154,6 @@ def _lines(
                 }
             )
     return lines, values
-
-
-def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([{key: _digits(key, value) for key, value in line.items()} for line in lines])
-    return text.getvalue()
-
-
-def _digits(column: str, value: Any) -> Any:
-    if not isinstance(value, float) or column == "printed":
-        return value
-    return f"{value:.1f}" if column == "seconds" else f"{value:.4f}"
 
 
 def _markdown(
@@ -245,7 +214,7 @@ def _over_rows(table: Table, lines: Sequence[Mapping[str, Any]]) -> list[str]:
                 _mean([line["seconds"] for line in mine if line["seconds"] is not None], 0),
             ]
         )
-    return _grid(head, body)
+    return grid(head, body)
 
 
 def _row(line: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -258,22 +227,12 @@ def _cells(lines: Sequence[Mapping[str, Any]]) -> list[str]:
         [
             line["dataset"], line["known"], line["unknown"], line["method"], line["metric"],
             "" if line["printed"] is None else f"{line['printed']:.2f}",
-            _ours(line), str(line["seeds"]), "" if line["seconds"] is None else f"{line['seconds']:.0f}",
+            ours(line), str(line["seeds"]), "" if line["seconds"] is None else f"{line['seconds']:.0f}",
         ]
         for line in lines
     ]  # fmt: skip
-    return _grid(head, body)
-
-
-def _ours(line: Mapping[str, Any]) -> str:
-    if line["mean"] is None:
-        return "not measured"
-    return f"{line['mean']:.3f}" + (f" ± {line['sd']:.3f}" if line["sd"] is not None else "")
+    return grid(head, body)
 
 
 def _mean(values: Sequence[float], digits: int = 3) -> str:
     return f"{math.fsum(values) / len(values):.{digits}f}" if values else ""
-
-
-def _grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *[f"| {' | '.join(line)} |" for line in body]]
