@@ -90,7 +90,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         _remove_dead(path)
         part.mkdir()
         yield part
-        _sync_folder(part)
+        os.sync()  # once for all files: one by one takes longer than making them
         os.replace(part, path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -105,7 +105,7 @@ def write_new(path: Path, data: bytes) -> None:
         with os.fdopen(os.open(path, _NEW, 0o666), "wb") as handle:
             handle.write(data)
             handle.flush()
-            _sync(handle.fileno(), len(data))
+            _check_size(handle.fileno(), len(data))
     except OSError as error:
         raise _output_error(error, path, len(data)) from error
 
@@ -258,6 +258,10 @@ def _append(descriptor: int, data: bytes) -> None:
 
 def _sync(descriptor: int, size: int) -> None:
     os.fsync(descriptor)
+    _check_size(descriptor, size)
+
+
+def _check_size(descriptor: int, size: int) -> None:
     if os.fstat(descriptor).st_size != size:
         raise OSError(errno.EIO, "the file is shorter than what was written")
 
