@@ -41,6 +41,9 @@ def verdict(filled: Sequence[Filled]) -> str:
     """How many images were made of what, and whether too many are close to training images, in sentences."""
     made = sum(len(one.pixels) for one in filled)
     said = f"{made:,} generated images of {listed([one.name for one in filled])}."
+    if all(one.agreed is not None for one in filled):
+        right = sum((one.agreed or 0.0) * len(one.pixels) for one in filled)
+        said += f" A classifier of the real images takes {right / made:.0%} of them for their class."
     checked = [one for one in filled if len(one.memory.usual)]
     if not checked:
         return f"{said} No image was left unseen, so that it cannot be said whether they are copies."
