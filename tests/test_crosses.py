@@ -12,27 +12,45 @@ import torch
 
 from lookalike.errors import UsageError
 from lookalike.gan import GAN
-from lookalike.heads import Auxiliary, Binary, LabelAware
+from lookalike.heads import Auxiliary, Binary, Joint, LabelAware
 from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
 from lookalike.losses import AuxiliaryClass, Hinge, Minimax
 from lookalike.method import Adam, Method, Twin, share_at
 from lookalike.methods import METHODS
+from lookalike.methods.ali import Encoded
 from lookalike.methods.mcgan import OtherClasses
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded
 from lookalike.nets.dcgan import Dcgan
+from lookalike.nets.encoder import Encoder
 from lookalike.nets.mlp import Mlp
 from lookalike.streams import Generated, Real
 from lookalike.train import train
 
-# what D and G know of classes hangs together
+PAIRS = ((Encoded(), 1), (Generated(), 1))
+PLAYED = {"d_sees": PAIRS, "g_plays": PAIRS}
+# what D and G know of classes, and of z, hangs together
 BUNDLES = {
     "told": {"conditioning": Embedded(4)},
     "norm": {"conditioning": ClassBatchNorm()},
     "cgan": {"head": LabelAware(4), "conditioning": Embedded(4)},
     "acgan": {"head": Auxiliary(), "conditioning": Embedded(4), "losses": (AuxiliaryClass(on_fake=False),)},
     "spread": {"head": Auxiliary(spread=True), "conditioning": ClassBatchNorm(), "losses": (AuxiliaryClass(),)},
+    "pairs": {"head": Joint(Binary(), 8), "encoder": Encoder(4)} | PLAYED,
+    "told pairs": {"head": Joint(LabelAware(4), 8), "encoder": Encoder(4), "conditioning": ClassBatchNorm()} | PLAYED,
+    "named pairs": {
+        "head": Joint(Auxiliary(), 8),
+        "encoder": Encoder(4),
+        "conditioning": Embedded(4),
+        "losses": (AuxiliaryClass(),),
+    }
+    | PLAYED,
+    "half told pairs": {"head": Joint(LabelAware(4), 8), "encoder": Encoder(4)} | PLAYED,
+    "no encoder": {"head": Joint(Binary(), 8)} | PLAYED,
+    "no joint head": {"encoder": Encoder(4)} | PLAYED,
+    "idle encoder": {"head": Joint(Binary(), 8), "encoder": Encoder(4)} | PLAYED | {"g_plays": ((Generated(), 1),)},
+    "pairs without z": {"head": Joint(Binary(), 8)},
     "untold": {"head": LabelAware(4)},
     "no class loss": {"head": Auxiliary(), "conditioning": Embedded(4)},
 }
@@ -54,7 +72,10 @@ AXES = {
         ((Generated(), 1),),
         ((Real(), 1), (Generated(), 0)),
     ),
-    "g_plays": ((Generated(),), (Generated(), Generated()), (), (Real(),), (OtherClasses(),)),
+    "g_plays": (
+        *(((Generated(), 1),), ((Generated(), 1), (Generated(), 0.5)), (), ((Real(), 1),)),
+        *(((OtherClasses(), 1),), ((Generated(), 0),), ((Encoded(), 1), (Generated(), 1))),
+    ),
     "latent": (Normal(8), Uniform(5), Normal(1)),
     "d_steps": (1, 3, 0),
     "optimiser": (Adam(), Adam(1e-3, 0.0, 0.9)),
@@ -77,12 +98,18 @@ def crosses():
     return [{axis: AXES[axis][i] for axis, i in zip(AXES, cross, strict=True)} for cross in sorted(found)]
 
 
+def axes_of(cross):
+    """The axes of a cross: a bundle's values where the cross has the first ones, its losses beside the cross's."""
+    axes = dict(cross)
+    bundle = BUNDLES.get(axes.pop("classes"), {})
+    chosen = {axis: value for axis, value in axes.items() if value is not AXES[axis][0]}
+    return axes | bundle | chosen | {"losses": (*cross["losses"], *bundle.get("losses", ()))}
+
+
 def outcome(cross, make_source):
     """The word trained after one finite step, or the sentence with which the cross was refused."""
-    axes = dict(cross)
-    shape, ema, others, classes = (axes.pop(name) for name in ("shape", "ema", "others", "classes"))
-    bundle = BUNDLES.get(classes, {})
-    axes |= bundle | {"losses": (*axes["losses"], *bundle.get("losses", ()))}
+    axes = axes_of(cross)
+    shape, ema, others = (axes.pop(name) for name in ("shape", "ema", "others"))
     try:
         gan = GAN(Method(name="cross", paper="none", summary="", **axes), shape, classes=3, ema=ema)
         (progress,) = train(gan, make_source(shape, others=others, classes=3), images=8, batch=8)
@@ -91,7 +118,7 @@ def outcome(cross, make_source):
     assert all(math.isfinite(value) for value in progress.metrics.values())
     assert f"D.{axes['losses'][0].name}" in progress.metrics
     assert set(gan.twins) == {twin.name for twin in axes["twins"]}
-    y = torch.tensor([0, 2]) if "conditioning" in bundle else None
+    y = torch.tensor([0, 2]) if "conditioning" in axes else None
     made = gan.generate(axes["latent"].draw(2, make_source(shape).generator()), y)
     assert made.isfinite().all()
     return "trained"
@@ -99,29 +126,34 @@ def outcome(cross, make_source):
 
 def impossible(cross):
     """Whether a cross cannot work, by what its values mean."""
-    streams, shares = zip(*cross["d_sees"], strict=True)
-    bundle, shares = BUNDLES.get(cross["classes"], {}), [share_at(share, 2) for share in shares]
-    losses = [loss.name for loss in (*cross["losses"], *bundle.get("losses", ()))]
-    twins, head = [twin.name for twin in cross["twins"]], bundle.get("head", Binary())
+    axes = axes_of(cross)
+    streams, shares = zip(*axes["d_sees"], *axes["g_plays"], strict=True)
+    shares, played = [share_at(share, 2) for share in shares], [stream for stream, _ in axes["g_plays"]]
+    losses, twins = [loss.name for loss in axes["losses"]], [twin.name for twin in axes["twins"]]
+    head, encoder, told = axes.get("head", Binary()), "encoder" in axes, "conditioning" in axes
+    made = {stream for stream in streams if isinstance(stream, Generated | Encoded)}
     return any(
         (
-            {stream.real for stream in streams} != {True, False},
+            {stream.real for stream, _ in axes["d_sees"]} != {True, False},
             min(shares) <= 0,
             not losses or len(losses) > len(set(losses)),
-            not cross["g_plays"] or any(not isinstance(stream, Generated) for stream in cross["g_plays"]),
-            cross["d_steps"] < 1,
+            Generated() not in played or not made.issuperset(played),
+            axes["d_steps"] < 1,
             len(twins) > len(set(twins)),
             FromTwin() in streams and "weak" not in twins,
-            OtherClasses() in streams and not cross["others"],
-            cross["classes"] in ("untold", "no class loss"),
-            head.needs_labels and not all(isinstance(stream, Real | Generated) for stream in streams),
-            cross["shape"] in ((7,), (1, 7, 9)) and not isinstance(cross["net"], Mlp),
+            OtherClasses() in streams and not axes["others"],
+            cross["classes"] == "no class loss",
+            head.needs_labels and not all(told if stream in made else stream == Real() for stream in streams),
+            isinstance(head, Joint) and not made.issuperset(streams),
+            (Encoded() in streams) > encoder,
+            encoder and not (isinstance(head, Joint) and Encoded() in played),
+            axes["shape"] in ((7,), (1, 7, 9)) and not isinstance(axes["net"], Mlp),
         )
     )
 
 
 def test_pairs_of_axes(make_source):
-    """Each of 924 crosses trains, or is refused in a sentence where it cannot work; none crashes."""
+    """Each of 1380 crosses trains, or is refused in a sentence where it cannot work; none crashes."""
     outcomes = Counter()
     for cross in crosses():
         said = outcome(cross, make_source)
@@ -132,15 +164,16 @@ def test_pairs_of_axes(make_source):
         assert re.match(r"method cross: |net (anogan|dcgan) makes |this method learns from another class", sentence)
         assert len(sentence.split()) > 6
     # a change here is a change of what can be crossed
-    assert (trained, sum(outcomes.values()), len(outcomes)) == (434, 490, 28)
+    assert (trained, sum(outcomes.values()), len(outcomes)) == (493, 887, 36)
 
 
+POSITIVE = "every share in d_sees and g_plays must be above 0"
 SENTENCES = {
     "no real": ({"d_sees": ((Generated(), 1),)}, "D must see some images as real; add Real() to d_sees"),
     "no fake": ({"d_sees": ((Real(), 1),)}, "D must see some images as fake; add Generated() to d_sees"),
     "nothing": ({"d_sees": ()}, "D must see some images as real; add Real() to d_sees"),
-    "zero share": ({"d_sees": ((Real(), 1), (Generated(), 0))}, "every share in d_sees must be above 0"),
-    "negative share": ({"d_sees": ((Real(), 1), (Generated(), -1))}, "every share in d_sees must be above 0"),
+    "zero share": ({"d_sees": ((Real(), 1), (Generated(), 0))}, POSITIVE),
+    "negative share": ({"g_plays": ((Generated(), -1),)}, POSITIVE),
     "same loss twice": ({"losses": (Hinge(), Minimax(), Hinge())}, "loss names must differ, not hinge, minimax, hinge"),
     "no loss": ({"losses": ()}, "there must be at least one loss"),
     "missing twin": (
@@ -149,7 +182,7 @@ SENTENCES = {
     ),
     "same twin twice": ({"twins": WEAK + WEAK}, "twin names must differ, not weak, weak"),
     "G plays nothing": ({"g_plays": ()}, "G must play something; add Generated() to g_plays"),
-    "G plays reals": ({"g_plays": (Real(),)}, "G can only learn from images that the players make"),
+    "G plays reals": ({"g_plays": ((Real(), 1),)}, "G can only learn from images that the players make"),
     "no D step": ({"d_steps": 0}, "d_steps must be at least 1, not 0"),
     "less than no D step": ({"d_steps": -2}, "d_steps must be at least 1, not -2"),
 }  # fmt: skip

@@ -61,7 +61,7 @@ def test_d_of_cgan_is_told_the_class():
     assert not torch.allclose(shown[0, 3], shown[1, 3])
     assert torch.allclose(gan.D.shown(x, torch.tensor([2, 2]))[0], shown[1], atol=1e-6)
     head = LabelAware(6)
-    vectors = head.shown(head.build(5, (7,), 3), torch.zeros(2, 7), torch.tensor([1, 1]))
+    vectors = head.shown(head.build(5, (7,), 3, 8), torch.zeros(2, 7), torch.tensor([1, 1]))
     assert vectors.shape == (2, *head.taken((7,))) == (2, 13)
 
 
@@ -106,7 +106,10 @@ REFUSED = {
         {"head": Auxiliary(spread=True), "d_sees": ((Real(), 1), (Generated(), 1), (OtherClasses(), 1))},
         "D looks at each image's class, and images of the other class .* have none",
     ),
-    "share": ({"d_sees": ((Real(), EveryThird(1.0, 0.0)), (Generated(), 1))}, "every share in d_sees must be above 0"),
+    "share": (
+        {"d_sees": ((Real(), EveryThird(1.0, 0.0)), (Generated(), 1))},
+        "every share in d_sees and g_plays must be above 0",
+    ),
 }
 
 

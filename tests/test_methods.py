@@ -12,6 +12,7 @@ from lookalike.errors import ModelError
 from lookalike.gan import GAN
 from lookalike.method import EveryThird
 from lookalike.methods import METHODS
+from lookalike.methods.ali import Encoded
 from lookalike.methods.mcgan import OtherClasses
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened
 from lookalike.papers import BIBTEX
@@ -54,7 +55,7 @@ def test_one_step(started):
     assert metrics["G.gradient_norm"] > 0
     after = gan.state(training=True)
     moved = {name.rpartition("/")[2].split(".")[0] for name in before if not torch.equal(before[name], after[name])}
-    assert moved == {"G", "D", "average", "adam"}
+    assert moved == {*gan.nets(), "adam"}
     weights = [name for name in before if name.endswith("weight") and not name.startswith("adam")]
     still = [name for name in weights if torch.equal(before[name], after[name])]
     assert still == []
@@ -111,7 +112,7 @@ def test_another_methods_checkpoint(one, other, small):
 def test_names_and_papers():
     """A method's name is its key; its paper is one that can be cited; its summary says something."""
     assert list(METHODS) == [
-        *("anogan", "noisegan", "mcgan", "vtgan"), *("cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3"),
+        *("anogan", "noisegan", "mcgan", "vtgan"), *("cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "ali"),
     ]  # fmt: skip
     for name, method in METHODS.items():
         assert method.name == name
@@ -121,7 +122,7 @@ def test_names_and_papers():
 
 def test_what_each_method_shows():
     """What D sees beside real and generated images, and the shares; v1, v2, v3: 1/4, 3/4 and at times 1/2 are real."""
-    plain = ((Real(), 1), (Generated(), 1))
+    plain, pairs = ((Real(), 1), (Generated(), 1)), ((Encoded(), 1), (Generated(), 1))
     assert {name: method.d_sees for name, method in METHODS.items()} == {
         "anogan": plain,
         "noisegan": (*plain, (Noised(0.3, 0.0), 1)),
@@ -132,8 +133,10 @@ def test_what_each_method_shows():
         "acgan-v1": ((Real(), 0.5), (Generated(), 1.5)),
         "acgan-v2": ((Real(), 1.5), (Generated(), 0.5)),
         "acgan-v3": ((Real(), EveryThird(1.5, 1.0)), (Generated(), EveryThird(0.5, 1.0))),
+        "ali": pairs,
     }
-    assert all(method.g_plays == (Generated(),) for method in METHODS.values())
+    played = dict.fromkeys(METHODS, ((Generated(), 1),)) | {"ali": pairs}
+    assert {name: method.g_plays for name, method in METHODS.items()} == played
 
 
 def test_papers_twin():

@@ -44,7 +44,7 @@ def d_round(gan, source, index=0, batch=6):
 
 def g_round(gan, source, index=0, batch=6):
     """One update of G, as `step` makes it."""
-    played = draw(gan, [(stream, 1.0) for stream in gan.method.g_plays], source.at("G", index=index), batch)
+    played = draw(gan, gan.method.g_plays, source.at("G", index=index), batch)
     return update("G", gan.opt_g, {loss.name: loss.g(judge(gan, played)) for loss in gan.method.losses})
 
 
@@ -88,6 +88,7 @@ def test_ds_update_leaves_g_alone(name, small, make_source, same):
     """D's update moves D, and leaves every parameter of G and of the twins bit-equal and without a gradient."""
     gan = GAN(small(METHODS[name]), SHAPE, classes=3)
     others = {"G": gan.G, **{f"{n}.{k}": net for n, t in gan.twins.items() for k, net in (("G", t.G), ("D", t.D))}}
+    others |= {} if gan.E is None else {"E": gan.E}
     before, d_before = {k: weights(net) for k, net in others.items()}, weights(gan.D)
     d_round(gan, make_source(SHAPE, classes=3))
     assert all(same(before[k], weights(net)) for k, net in others.items())

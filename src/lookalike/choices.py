@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lookalike.heads import Auxiliary, LabelAware
+from lookalike.heads import Auxiliary, Head, Joint, LabelAware
 from lookalike.latents import Normal, Uniform
 from lookalike.losses import Hinge, Minimax
 from lookalike.method import Adam, EveryThird, Method, Twin
@@ -70,12 +70,9 @@ def method_of(s: TrainSettings) -> Method:
     streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
     net: Net = NETS[s.net or "anogan"](width=s.width)
-    head = named.head
-    if isinstance(head, Auxiliary | LabelAware):
-        head = replace(head, spread=bool(s.spread))
     lr, d_lr = _rates(s)
     return named.but(
-        head=head,
+        head=_seeing(named.head, spread=bool(s.spread)),
         d_sees=tuple(zip(streams, shares, strict=True)),
         twins=tuple(Twin(t.name, t.method) for t in twins),
         net=net,
@@ -85,6 +82,13 @@ def method_of(s: TrainSettings) -> Method:
         d_optimiser=Adam(d_lr, s.beta1),
         d_steps=s.d_steps,
     )
+
+
+def _seeing(head: Head, *, spread: bool) -> Head:
+    """The head with or without a look at the spread, where it can have one."""
+    if isinstance(head, Joint):
+        return replace(head, head=_seeing(head.head, spread=spread))
+    return replace(head, spread=spread) if isinstance(head, Auxiliary | LabelAware) else head
 
 
 def own_settings(method: Method) -> tuple[str, ...]:

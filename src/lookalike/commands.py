@@ -268,13 +268,17 @@ def _methods() -> list[dict[str, Any]]:
 def _axes(method: Any) -> dict[str, Any]:
     from lookalike.choices import flag, own_settings
 
+    verdicts = {True: "as real", False: "as fake", None: "realness not asked"}
+    groups = {"D sees": method.d_sees, "G plays": method.g_plays}
     return {
-        "D sees": [
-            f"{stream}, as {'real' if stream.real else 'fake'}, share {share:g}" for stream, share in method.d_sees
-        ],
+        **{
+            name: [f"{stream}, {verdicts[stream.real]}, share {share:g}" for stream, share in shown]
+            for name, shown in groups.items()
+        },
         "loss": ", ".join(map(str, method.losses)),
         "head": str(method.head),
         "latent": str(method.latent),
+        "encoder": str(method.encoder or "none"),
         "class": str(method.conditioning) + (f", {method.labels}" if method.per_class else ""),
         "network": f"{method.net} (preset small)",
         "optimiser": str(method.optimiser),

@@ -1,9 +1,10 @@
-"""A GAN: generator, discriminator, their optimisers, and the twins that train beside."""
+"""A GAN: generator, discriminator, encoder, their optimisers, and the twins that train beside."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lookalike import checkpoint
+from lookalike.errors import UsageError
 from lookalike.method import Adam, Method
 from lookalike.nets import Discriminator, Shape
 from lookalike.seeds import seed_of
@@ -59,10 +61,13 @@ class GAN:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, "weights"))
             self.G = self._placed(method.conditioning.build(method.net, shape, method.latent.z_dim, classes))
-            self.D = self._placed(Discriminator(method.net, method.head, shape, classes)).train()
+            z_dim, told = method.latent.z_dim, classes if method.conditioning.labelled else 0
+            self.D = self._placed(Discriminator(method.net, method.head, shape, classes, z_dim)).train()
+            encoder = method.encoder.build(method.net, shape, z_dim, told) if method.encoder else None
+        self.E = None if encoder is None else self._placed(encoder)
         self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None
-        self.opt_g = _adam(self.G, method.optimiser)
-        self.opt_d = _adam(self.D, method.d_optimiser or method.optimiser)
+        self.opt_g = _adam([self.G, *([self.E] if self.E else [])], method.optimiser)  # they play together
+        self.opt_d = _adam([self.D], method.d_optimiser or method.optimiser)
         self.twins = {
             twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device, classes=classes)
             for twin in method.twins
@@ -107,13 +112,44 @@ class GAN:
     @torch.no_grad()
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Images (N, *shape) float32 for z (N, z_dim) and classes y (N,), by the frozen (averaged) generator."""
-        generator = self.average or self.G
-        was_training = generator.training
-        try:
-            y = None if y is None else y.to(self.device)
-            return _made(generator.eval(), z.to(self.device), y)
-        finally:
-            generator.train(was_training)
+        y = None if y is None else y.to(self.device)
+        with _evaluating(self.average or self.G) as generator:
+            return _made(generator, z.to(self.device), y)
+
+    def infer(self, x: Tensor, y: Tensor | None, random: torch.Generator | None) -> Tensor:
+        """z (N, z_dim) of images and classes, drawn from E's posterior, its mean without `random`; gradients reach E.
+
+        Raises
+        ------
+        UsageError
+            Without an encoder.
+        """
+        mean, log_variance = self._encoder()(x, y)
+        if random is None:
+            return mean  # type: ignore[no-any-return]
+        noise = torch.randn(mean.shape, generator=random).to(mean)
+        return mean + (log_variance / 2).exp() * noise  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def encode(self, x: Tensor, y: Tensor | None = None, random: torch.Generator | None = None) -> Tensor:
+        """`infer` by the frozen encoder, with inference statistics and no gradients."""
+        y = None if y is None else y.to(self.device)
+        with _evaluating(self._encoder()):
+            return self.infer(x.to(self.device), y, random)
+
+    def _encoder(self) -> nn.Module:
+        if self.E is None:
+            raise UsageError(f"{self.method.name} has no encoder, which finds an image's z; train ali")
+        return self.E
+
+    def nets(self) -> dict[str, nn.Module]:
+        """Its networks by name."""
+        nets = {"G": self.G, "D": self.D, "average": self.average, "E": self.E}
+        return {name: net for name, net in nets.items() if net is not None}
+
+    def _optimisers(self) -> dict[str, torch.optim.Adam]:
+        """Whose optimiser updates which of the networks."""
+        return {"G": self.opt_g, "D": self.opt_d} | ({"E": self.opt_g} if self.E else {})
 
     def state(self, *, training: bool) -> dict[str, Tensor]:
         """Copies of `tensors` on the CPU, contiguous."""
@@ -121,11 +157,11 @@ class GAN:
 
     def tensors(self, *, training: bool) -> dict[str, Tensor]:
         """Its own tensors by name: weights, and for `training` both Adam states and the twins too."""
-        nets = {"G": self.G, "D": self.D} | ({"average": self.average} if self.average else {})
+        nets = self.nets()
         named = {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
         if training:
-            for name, net, optimiser in (("G", self.G, self.opt_g), ("D", self.D, self.opt_d)):
-                named |= {f"adam.{name}.{key}": value for key, value in _moments(net, optimiser).items()}
+            for name, optimiser in self._optimisers().items():
+                named |= {f"adam.{name}.{key}": value for key, value in _moments(nets[name], optimiser).items()}
             for name, twin in self.twins.items():
                 named |= {f"{name}/{key}": value for key, value in twin.tensors(training=True).items()}
         return {key: value.detach() for key, value in named.items()}
@@ -142,12 +178,12 @@ class GAN:
 
     def take(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
         """`load` without its check."""
-        nets = {"G": self.G, "D": self.D} | ({"average": self.average} if self.average else {})
+        nets = self.nets()
         for name, net in nets.items():
             net.load_state_dict({key: tensors[f"{name}.{key}"] for key in net.state_dict()})
         if training:
-            for name, net, optimiser in (("G", self.G, self.opt_g), ("D", self.D, self.opt_d)):
-                for key, value in _moments(net, optimiser).items():
+            for name, optimiser in self._optimisers().items():
+                for key, value in _moments(nets[name], optimiser).items():
                     value.copy_(tensors[f"adam.{name}.{key}"])
             for name, twin in self.twins.items():
                 twin.take(
@@ -156,13 +192,24 @@ class GAN:
                 )
 
 
+@contextmanager
+def _evaluating(net: M) -> Iterator[M]:
+    """`net` with inference statistics, then as it was."""
+    was_training = net.training
+    try:
+        yield net.eval()
+    finally:
+        net.train(was_training)
+
+
 def _made(generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
     images: Tensor = generator(z) if y is None else generator(z, y)
     return images
 
 
-def _adam(net: nn.Module, settings: Adam) -> torch.optim.Adam:
-    return torch.optim.Adam(net.parameters(), lr=settings.lr, betas=(settings.beta1, settings.beta2))
+def _adam(nets: Sequence[nn.Module], settings: Adam) -> torch.optim.Adam:
+    weights = [weight for net in nets for weight in net.parameters()]
+    return torch.optim.Adam(weights, lr=settings.lr, betas=(settings.beta1, settings.beta2))
 
 
 def _fused(net: nn.Module) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -42,10 +42,14 @@ class Head(Protocol):
     def names(self) -> bool:
         """Whether D says of which class an image is."""
 
+    @property
+    def needs_z(self) -> bool:
+        """Whether D judges pairs of an image and its z."""
+
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of what the trunk takes, for images of `shape`."""
 
-    def build(self, features: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, features: int, shape: tuple[int, ...], classes: int, z_dim: int) -> nn.Module:
         """The layers that turn (N, features) into an answer."""
 
     def shown(self, layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
@@ -60,6 +64,7 @@ class Binary:
     """Real or fake: one logit (mcgan-2021 eq. 1)."""
 
     needs_labels = False
+    needs_z = False
     names = False
 
     def __str__(self) -> str:
@@ -69,7 +74,7 @@ class Binary:
         """The image."""
         return shape
 
-    def build(self, features: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, features: int, shape: tuple[int, ...], classes: int, z_dim: int) -> nn.Module:
         """A linear layer to one logit."""
         return nn.Linear(features, 1)
 
@@ -134,6 +139,7 @@ class Auxiliary:
     """
 
     spread: bool = False
+    needs_z = False
     names = True
 
     def __str__(self) -> str:
@@ -148,7 +154,7 @@ class Auxiliary:
         """The image."""
         return shape
 
-    def build(self, features: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, features: int, shape: tuple[int, ...], classes: int, z_dim: int) -> nn.Module:
         """Two linear layers: to one logit, and to one per class."""
         realness = Realness(features, classes, spread=self.spread)
         return nn.ModuleDict({"realness": realness, "classes": nn.Linear(features, classes)})
@@ -178,6 +184,7 @@ class LabelAware:
     size: int = 50
     spread: bool = False
     needs_labels = True
+    needs_z = False
     names = False
 
     def __str__(self) -> str:
@@ -186,26 +193,95 @@ class LabelAware:
 
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """One channel more, or `size` entries."""
-        return (shape[0] + 1, *shape[1:]) if len(shape) == 3 else (shape[0] + self.size,)
+        return beside_shape(shape, self.size)
 
-    def build(self, features: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, features: int, shape: tuple[int, ...], classes: int, z_dim: int) -> nn.Module:
         """The class's vector, its map, and a linear layer to one logit."""
         layers: dict[str, nn.Module] = {
             "vector": nn.Embedding(classes, self.size),
             "realness": Realness(features, classes, spread=self.spread),
         }
         if len(shape) == 3:
-            sides = shape[1] * shape[2]
-            layers["map"] = nn.Sequential(nn.Linear(self.size, sides), nn.Unflatten(1, (1, *shape[1:])))
+            layers["map"] = class_map(self.size, shape)
         return nn.ModuleDict(layers)
 
     def shown(self, layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
         """Image and map, or vector and vector."""
-        assert isinstance(layers, nn.ModuleDict)
-        beside = layers["vector"](y)
-        return torch.cat([x, layers["map"](beside) if x.ndim == 4 else beside], 1)
+        return beside(layers, x, y)
 
     def answer(self, layers: nn.Module, features: Tensor, batch: Batch) -> Judgement:
         """Realness only."""
         assert isinstance(layers, nn.ModuleDict)
         return Judgement(layers["realness"](features, batch), None, features)
+
+
+def beside_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Shape of an image beside its class's map, or of a vector beside its class's of `size` entries."""
+    return (shape[0] + 1, *shape[1:]) if len(shape) == 3 else (shape[0] + size,)
+
+
+def class_map(size: int, shape: tuple[int, ...]) -> nn.Module:
+    """A class's vector (N, size) -> one channel (N, 1, H, W)."""
+    return nn.Sequential(nn.Linear(size, shape[1] * shape[2]), nn.Unflatten(1, (1, *shape[1:])))
+
+
+def beside(layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
+    """x (N, *shape) and what `layers` ("vector" and, for images, "map") make of its class y (N,)."""
+    assert isinstance(layers, nn.ModuleDict)
+    told = layers["vector"](y)
+    return torch.cat([x, layers["map"](told) if x.ndim == 4 else told], 1)
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Real or fake, of pairs (x, z) (ALI, Dumoulin et al. 2017; gan-augmentation-2020, eq. 4).
+
+    The features of x and an MLP's of z go through a hidden layer together: a sum of the two could not tell which z
+    belongs to which x. f(x) of the variation score is the trunk's, which looks at x alone.
+
+    Parameters
+    ----------
+    head : Binary, Auxiliary or LabelAware
+        What answers from the pair's features; LabelAware shows the class beside x.
+    width : int
+        Entries of the hidden layers of z and of the pair (ours; the authors' are 1024 and maxout).
+    """
+
+    head: Head = LabelAware()
+    width: int = 256
+    needs_z = True
+
+    def __str__(self) -> str:
+        return f"pairs of an image and its z, {self.width} hidden entries; {self.head}"
+
+    @property
+    def needs_labels(self) -> bool:
+        """Where the inner head does."""
+        return self.head.needs_labels
+
+    @property
+    def names(self) -> bool:
+        """Where the inner head does."""
+        return self.head.names
+
+    def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """What the inner head takes."""
+        return self.head.taken(shape)
+
+    def build(self, features: int, shape: tuple[int, ...], classes: int, z_dim: int) -> nn.Module:
+        """An MLP of z, a hidden layer of the pair, and the inner head's layers."""
+        of_z = nn.Sequential(nn.Linear(z_dim, self.width), nn.LeakyReLU(0.2))
+        pair = nn.Sequential(nn.Linear(features + self.width, self.width), nn.LeakyReLU(0.2))
+        answer = self.head.build(self.width, shape, classes, z_dim)
+        return nn.ModuleDict({"z": of_z, "pair": pair, "answer": answer})
+
+    def shown(self, layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
+        """What the inner head shows."""
+        assert isinstance(layers, nn.ModuleDict)
+        return self.head.shown(layers["answer"], x, y)
+
+    def answer(self, layers: nn.Module, features: Tensor, batch: Batch) -> Judgement:
+        """The inner head's answer to the pair; the features are those of x."""
+        assert isinstance(layers, nn.ModuleDict)
+        pair = layers["pair"](torch.cat([features, layers["z"](batch.z)], 1))
+        return replace(self.head.answer(layers["answer"], pair, batch), features=features)

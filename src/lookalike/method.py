@@ -13,6 +13,7 @@ from lookalike.losses import AuxiliaryClass, Loss, Minimax
 from lookalike.nets import Net
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.conditioning import Conditioning, Unconditional
+from lookalike.nets.encoder import Encoder
 from lookalike.streams import Generated, Real, Stream
 
 
@@ -73,12 +74,14 @@ class Method:
         What it does, in sentences for a reader who has not seen the paper.
     d_sees : tuple of (Stream, float or EveryThird)
         What D is shown; the number is the group's share of the batch size.
-    g_plays : tuple of Stream
-        What the players make in G's step.
+    g_plays : tuple of (Stream, float or EveryThird)
+        What the players make in G's step, and each group's share of the batch size.
     head, latent, net, losses
         How D answers; where z comes from; the networks; what is lost.
     conditioning, labels
         How G is told a class; which classes it is asked for.
+    encoder : Encoder or None
+        E, which plays beside G.
     optimiser : Adam
         G's, and D's too unless `d_optimiser` is given.
     d_optimiser : Adam or None
@@ -98,13 +101,14 @@ class Method:
     paper: str
     summary: str
     d_sees: tuple[tuple[Stream, Share], ...] = ((Real(), 1), (Generated(), 1))
-    g_plays: tuple[Stream, ...] = (Generated(),)
+    g_plays: tuple[tuple[Stream, Share], ...] = ((Generated(), 1),)
     head: Head = Binary()
     latent: Latent = Normal(100)
     net: Net = Anogan()
     losses: tuple[Loss, ...] = (Minimax(),)
     conditioning: Conditioning = Unconditional()
     labels: Labels = UniformLabels()
+    encoder: Encoder | None = None
     optimiser: Adam = Adam()
     d_optimiser: Adam | None = None
     d_steps: int = 1
@@ -124,11 +128,14 @@ class Method:
             (True not in verdicts, "D must see some images as real; add Real() to d_sees"),
             (False not in verdicts, "D must see some images as fake; add Generated() to d_sees"),
             (
-                any(share_at(share, e) <= 0 for _, share in self.d_sees for e in (0, 2)),
-                "every share in d_sees must be above 0",
+                any(share_at(share, e) <= 0 for _, share in self.groups for e in (0, 2)),
+                "every share in d_sees and g_plays must be above 0",
             ),
-            (not self.g_plays, "G must play something; add Generated() to g_plays"),
-            (not all(stream.made for stream in self.g_plays), "G can only learn from images that the players make"),
+            (
+                all(isinstance(stream, NeedsEncoder) for stream, _ in self.g_plays),
+                "G must play something; add Generated() to g_plays",
+            ),
+            (not all(stream.made for stream, _ in self.g_plays), "G can only learn from images that the players make"),
             (not losses, "there must be at least one loss"),
             (len(set(losses)) < len(losses), f"loss names must differ, not {', '.join(losses)}"),
             (self.d_steps < 1, f"d_steps must be at least 1, not {self.d_steps}"),
@@ -137,18 +144,39 @@ class Method:
                 not set(needed) <= set(twins),
                 f"D is shown a twin's images ({', '.join(needed)}) but no such twin trains beside",
             ),
+            *self._pair_refusals(),
             *self._label_refusals(),
+        ]
+
+    def _pair_refusals(self) -> list[tuple[bool, str]]:
+        """Where D needs a z that nobody gives, or an encoder stands idle."""
+        bare = [stream for stream, _ in self.groups if not stream.made]
+        encoded = any(isinstance(stream, NeedsEncoder) for stream, _ in self.groups)
+        played = any(isinstance(stream, NeedsEncoder) for stream, _ in self.g_plays)
+        return [
+            (
+                self.head.needs_z and bool(bare),
+                f"D judges pairs of an image and its z, and {_named(bare)} have none; use Encoded()",
+            ),
+            (encoded and self.encoder is None, "images are to be encoded and there is no encoder; add Encoder()"),
+            (
+                self.encoder is not None and not played,
+                "the encoder learns from nothing; add Encoded() to d_sees and to g_plays",
+            ),
+            (
+                self.encoder is not None and not self.head.needs_z,
+                "D does not look at the encoder's z, so that it learns nothing; use the head Joint()",
+            ),
         ]
 
     def _label_refusals(self) -> list[tuple[bool, str]]:
         """Where a class is asked for that nobody gives."""
-        streams = [*(stream for stream, _ in self.d_sees), *self.g_plays]
-        unlabelled = [s for s in streams if not (self.conditioning.labelled if s.made else s.labelled)]
+        unlabelled = [s for s, _ in self.groups if not (self.conditioning.labelled if s.made else s.labelled)]
         learns = any(isinstance(loss, AuxiliaryClass) for loss in self.losses)
         return [
             (
                 self.head.needs_labels and bool(unlabelled),
-                f"D looks at each image's class, and {', '.join(map(str, unlabelled))} have none; use another head",
+                f"D looks at each image's class, and {_named(unlabelled)} have none; use another head",
             ),
             (learns and not self.head.names, "a class loss needs a head that names classes: Auxiliary()"),
             (self.head.names and not learns, "the head names classes that no loss teaches; add AuxiliaryClass()"),
@@ -157,6 +185,11 @@ class Method:
                 "G is to make images of a class and is told none; add Embedded() or ClassBatchNorm()",
             ),
         ]
+
+    @property
+    def groups(self) -> tuple[tuple[Stream, Share], ...]:
+        """All that D judges, in its own step and in G's."""
+        return *self.d_sees, *self.g_plays
 
     @property
     def per_class(self) -> bool:
@@ -173,6 +206,11 @@ class Method:
         return replace(self, **changes)
 
 
+def _named(streams: list[Stream]) -> str:
+    """Each kind of images once."""
+    return ", ".join(dict.fromkeys(map(str, streams)))
+
+
 class NeedsTwin:
     """Base of streams that show a twin's images; `twin` is the twin's name."""
 
@@ -181,3 +219,7 @@ class NeedsTwin:
 
 class NeedsOthers:
     """Base of streams that show images of classes that are not to be known."""
+
+
+class NeedsEncoder:
+    """Base of streams that show real images with the z of this GAN's encoder, which learns from D's answer."""

@@ -22,6 +22,13 @@ BIBTEX: dict[str, str] = {
   author = {Motamed, Saman and Khalvati, Farzad},
   year   = {2021}
 }""",
+    "ali-2017": """@inproceedings{dumoulin2017ali,
+  title     = {Adversarially Learned Inference},
+  author    = {Dumoulin, Vincent and Belghazi, Ishmael and Poole, Ben and Mastropietro, Olivier and Lamb, Alex and Arjovsky, Martin and
+               Courville, Aaron},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2017}
+}""",
     "gan-augmentation-2020": """@misc{guruswamy2020augmentation,
   title  = {On Data Augmentation Using {GAN}s},
   author = {Guruswamy, Divya and Sukthanker, Rhea and Gronquist, Peter},

@@ -149,6 +149,8 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "D's optimiser": str(method.d_optimiser or method.optimiser),
         "D updates per G update": s.d_steps,
         "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
+        "what G plays, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.g_plays),
+        **({"encoder": str(method.encoder)} if method.encoder else {}),
         **{f"weak twin {i + 1}": f"{w.net}; z {w.latent}; trains throughout" for i, w in enumerate(weak)},
         "f(x) of V(x)": s.layer or method.net.feature_layer,
         "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",

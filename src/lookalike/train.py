@@ -59,7 +59,7 @@ def train(
 
 def check_batch(method: Method, batch: int) -> None:
     """Raises UsageError where a stream's share of `batch` is fewer than two images."""
-    for stream, share in method.d_sees:
+    for stream, share in method.groups:
         if min(round(share_at(share, epoch) * batch) for epoch in (0, 2)) < 2:
             raise UsageError(f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; use a larger --batch")
 
@@ -74,8 +74,8 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
             raise DivergedError(f"twin {name}: {error}") from error
         metrics |= {f"{name}/{key}": value for key, value in beside.items()}
     method, epoch = gan.method, index * batch // len(source.known)
-    gan.G.train()
-    gan.D.train()
+    for net in gan.nets().values():
+        net.train()
     # no cache: it would keep weights from before an update
     with torch.autocast(gan.device.type, precision, enabled=precision != torch.float32, cache_enabled=False):
         for k in range(method.d_steps):
@@ -84,7 +84,7 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
             judged = judge(gan, shown)
             metrics |= update("D", gan.opt_d, {loss.name: loss.d(judged) for loss in method.losses})
             metrics["D.accuracy"] = accuracy(judged)
-        played = draw(gan, [(stream, 1.0) for stream in method.g_plays], source.at("G", index=index), batch)
+        played = draw(gan, method.g_plays, source.at("G", index=index), batch, epoch)
         judged = judge(gan, played)
         metrics |= update("G", gan.opt_g, {loss.name: loss.g(judged) for loss in method.losses})
     gan.update_average(index)

@@ -103,7 +103,7 @@ def test_papers_network():
 
 def test_papers_features():
     """f(x) at 64 x 64 has the 32 * 32 * 64 = 65,536 entries of the public AnoGAN code."""
-    d = Discriminator(Anogan(), Binary(), (1, 64, 64), 1)
+    d = Discriminator(Anogan(), Binary(), (1, 64, 64), 1, 100)
     assert d.stages_to("pool1")(torch.zeros(1, 1, 64, 64)).numel() == 65_536
     assert d.trunk(torch.zeros(1, 1, 64, 64)).shape == (1, 16 * 16 * 128)
 
@@ -132,7 +132,7 @@ def test_feature_layer_exists(name):
 
 def test_stages_share_weights_and_names():
     """The trunk up to a layer is the trunk's own layers; an unknown layer is refused with the names there are."""
-    d = Discriminator(Mlp(width=5, layers=2), Binary(), (4,), 1)
+    d = Discriminator(Mlp(width=5, layers=2), Binary(), (4,), 1, 100)
     x = torch.randn(3, 4)
     first = d.trunk[1][0]
     by_hand = nn.functional.leaky_relu(x @ first.weight.T + first.bias, 0.2)

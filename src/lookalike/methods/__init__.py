@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from lookalike.heads import Auxiliary, Binary, LabelAware
+from lookalike.heads import Auxiliary, Binary, Joint, LabelAware
 from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
 from lookalike.losses import AuxiliaryClass, Hinge, Minimax
 from lookalike.method import Adam, EveryThird, Method, Twin
+from lookalike.methods.ali import Encoded, ali
 from lookalike.methods.augmentation import acgan, acgan_v1, acgan_v2, acgan_v3, cgan
 from lookalike.methods.mcgan import OtherClasses, anogan, mcgan
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened, noisegan, vtgan
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
 from lookalike.nets.dcgan import Dcgan
+from lookalike.nets.encoder import Encoder
 from lookalike.nets.mlp import Mlp
 from lookalike.streams import Generated, Real
 
 DETECTION = (anogan, noisegan, mcgan, vtgan)
-AUGMENTATION = (cgan, acgan, acgan_v1, acgan_v2, acgan_v3)
+AUGMENTATION = (cgan, acgan, acgan_v1, acgan_v2, acgan_v3, ali)
 METHODS: dict[str, Method] = {m.name: m for m in (*DETECTION, *AUGMENTATION)}
 
 NETS: dict[str, type] = {"anogan": Anogan, "dcgan": Dcgan, "mlp": Mlp}
@@ -24,8 +26,8 @@ NETS: dict[str, type] = {"anogan": Anogan, "dcgan": Dcgan, "mlp": Mlp}
 PARTS: dict[str, type] = {
     part.__name__: part
     for part in (
-        *(Real, Generated, OtherClasses, Noised, FromTwin),
-        *(Binary, Auxiliary, LabelAware, Normal, Uniform, UniformLabels, LabelsAsInData),
+        *(Real, Generated, OtherClasses, Noised, FromTwin, Encoded),
+        *(Binary, Auxiliary, LabelAware, Joint, Encoder, Normal, Uniform, UniformLabels, LabelsAsInData),
         *(Unconditional, Embedded, ClassBatchNorm, Minimax, Hinge, AuxiliaryClass, Adam, EveryThird, Twin, Weakened),
         *NETS.values(),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from lookalike.errors import UsageError
+from lookalike.heads import Joint
 from lookalike.latents import Normal
 from lookalike.method import Method, NeedsTwin, Twin
 from lookalike.methods.mcgan import anogan
@@ -83,8 +84,10 @@ class Weakened:
     z_dim: int = 400
 
     def __call__(self, method: Method) -> Method:
-        """The plain GAN on the weak network."""
-        return method.but(d_sees=anogan.d_sees, net=method.net.weak(), latent=Normal(self.z_dim), twins=())
+        """The plain GAN on the weak network, which judges images alone."""
+        head = method.head.head if isinstance(method.head, Joint) else method.head
+        plain = {"d_sees": anogan.d_sees, "g_plays": anogan.g_plays, "head": head, "encoder": None}
+        return method.but(**plain, net=method.net.weak(), latent=Normal(self.z_dim), twins=())
 
 
 noisegan = anogan.but(

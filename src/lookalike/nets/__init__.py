@@ -48,14 +48,11 @@ class Net(Protocol):
 class Discriminator(nn.Module):
     """A trunk of named stages and a head's layers."""
 
-    def __init__(self, net: Net, head: Head, shape: Shape, classes: int) -> None:
+    def __init__(self, net: Net, head: Head, shape: Shape, classes: int, z_dim: int) -> None:
         super().__init__()
-        taken = head.taken(shape)
-        self.trunk = nn.Sequential(OrderedDict(net.trunk(taken)))
-        with torch.no_grad():
-            features = self.trunk.eval()(torch.zeros(1, *taken)).shape[1]
+        self.trunk, features = trunk(net, head.taken(shape))
         self.head = head
-        self.layers = head.build(features, shape, classes)
+        self.layers = head.build(features, shape, classes, z_dim)
 
     def forward(self, batch: Batch) -> Judgement:
         """D's answer to a batch of N images."""
@@ -71,6 +68,14 @@ class Discriminator(nn.Module):
         if layer not in names:
             raise UsageError(f"no discriminator layer {layer!r}; this network has: {', '.join(names)}")
         return nn.Sequential(*list(self.trunk)[: names.index(layer) + 1])
+
+
+def trunk(net: Net, shape: Shape) -> tuple[nn.Sequential, int]:
+    """The net's stages as one module that takes (N, *shape), and how many features it gives."""
+    stages = nn.Sequential(OrderedDict(net.trunk(shape)))
+    with torch.no_grad():
+        features: int = stages.eval()(torch.zeros(1, *shape)).shape[1]
+    return stages, features
 
 
 def image_shape(shape: Shape, net: str) -> tuple[int, int, int]:

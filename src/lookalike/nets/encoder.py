@@ -1,0 +1,50 @@
+"""E of Adversarially Learned Inference (Dumoulin et al. 2017; gan-augmentation-2020, section V.B): images -> z."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from lookalike.heads import beside, beside_shape, class_map
+from lookalike.nets import Net, Shape, trunk
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The net's trunk and a dense layer to the mean and the log-variance of z; told the class where G is.
+
+    Parameters
+    ----------
+    size : int
+        Entries of the class's vector, which is shown as D of `LabelAware` is shown it (the authors' code has 64).
+    """
+
+    size: int = 50
+
+    def __str__(self) -> str:
+        return f"an encoder of the network's trunk; a class as a learnt vector of {self.size} entries"
+
+    def build(self, net: Net, shape: Shape, z_dim: int, classes: int) -> Posterior:
+        """E of images (N, *shape); `classes` 0 where it is told none."""
+        return Posterior(net, shape, z_dim, classes, self.size)
+
+
+class Posterior(nn.Module):
+    """(N, *shape) and classes (N,) or None -> mean and log-variance of z, each (N, z_dim)."""
+
+    def __init__(self, net: Net, shape: Shape, z_dim: int, classes: int, size: int) -> None:
+        super().__init__()
+        layers: dict[str, nn.Module] = {}
+        if classes:
+            layers["vector"] = nn.Embedding(classes, size)
+            if len(shape) == 3:
+                layers["map"] = class_map(size, shape)
+        self.layers = nn.ModuleDict(layers)
+        self.trunk, features = trunk(net, beside_shape(shape, size) if classes else shape)
+        self.out = nn.Linear(features, 2 * z_dim)
+
+    def forward(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance."""
+        mean, log_variance = self.out(self.trunk(x if y is None else beside(self.layers, x, y))).chunk(2, 1)
+        return mean, log_variance

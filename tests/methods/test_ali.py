@@ -1,0 +1,211 @@
+"""ALI: pairs of images and z, who learns from them, and what the encoder gives."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import softplus
+
+from lookalike.errors import UsageError
+from lookalike.gan import GAN
+from lookalike.heads import Binary, Joint, LabelAware
+from lookalike.methods import METHODS
+from lookalike.methods.ali import Encoded
+from lookalike.nets.anogan import Anogan
+from lookalike.nets.conditioning import Unconditional
+from lookalike.nets.encoder import Encoder
+from lookalike.nets.mlp import Mlp
+from lookalike.seeds import generator
+from lookalike.streams import Batch, Generated, Real
+from lookalike.train import draw, judge, step, train
+from lookalike.use.invert import Inverter, Search
+
+SHAPE = (1, 8, 8)
+
+
+@pytest.fixture
+def gan(small):
+    """ALI of three classes, untrained."""
+    return GAN(small(METHODS["ali"]), SHAPE, seed=1, classes=3)
+
+
+@pytest.fixture
+def source(make_source):
+    """24 images of three classes."""
+    return make_source(SHAPE, classes=3)
+
+
+def test_a_z_is_the_mean_and_the_deviation_times_noise(gan, source):
+    """z = mean + exp(log-variance / 2) e with e of the stream's own generator; without one it is the mean."""
+    at = source.at("D", index=5)
+    batch = Encoded().draw(gan, at, 6)
+    x, y = at.take_known(6)
+    mean, log_variance = gan.E(x, y)
+    noise = torch.randn(6, 8, generator=generator(3, "D", 5))
+    assert torch.allclose(batch.z, mean + log_variance.exp().sqrt() * noise, atol=1e-6)
+    assert (batch.real, torch.equal(batch.x, x), torch.equal(batch.y, y)) == (True, True, True)
+    assert torch.allclose(gan.encode(x, y), mean, atol=1e-6)
+    assert torch.allclose(gan.encode(x, y, generator(3, "D", 5)), batch.z, atol=1e-6)
+    assert not gan.encode(x, y).requires_grad
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (3, 8, 12), (7,)])
+def test_the_encoder_is_told_the_class(shape, make_source):
+    """The same image as another class has another z; without classes E takes the image alone."""
+    net = Anogan(4) if len(shape) == 3 else Mlp(16, 2)
+    told = GAN(METHODS["ali"].but(net=net), shape, classes=3)
+    x, _ = make_source(shape).take_known(4)
+    first, second = (told.encode(x, torch.full((4,), k)) for k in (0, 2))
+    assert first.shape == (4, 100)
+    assert (first - second).abs().max() > 1e-4
+    plain = METHODS["ali"].but(net=net, conditioning=Unconditional(), head=Joint(Binary()))
+    untold = GAN(plain, shape, classes=3)
+    assert untold.encode(x).shape == (4, 100)
+    assert not any(name.startswith("layers") for name in untold.E.state_dict())
+
+
+def test_losses_of_both_sides_by_hand(gan, source):
+    """D: -log D(x, E(x)) - log(1 - D(G(z), z)); G and E: -log(1 - D(x, E(x))) - log D(G(z), z) (eq. 4)."""
+    groups = draw(gan, gan.method.g_plays, source.at("G", index=0), 6)
+    judged = judge(gan, groups)
+    r_real, r_fake = (j.says.realness for j in judged)
+    (minimax,) = gan.method.losses
+    d_real, d_fake = r_real.sigmoid(), r_fake.sigmoid()
+    assert minimax.d(judged).item() == pytest.approx(
+        (-d_real.log().mean() - (1 - d_fake).log().mean()).item(), abs=1e-6
+    )
+    assert minimax.g(judged).item() == pytest.approx(
+        (-(1 - d_real).log().mean() - d_fake.log().mean()).item(), abs=1e-6
+    )
+
+
+def test_one_step_equals_bare_torch(gan, source):
+    """D's update, then one of G and E together, gives the weights of the same updates in bare torch, bit for bit."""
+    gan.D.train()
+    G, E, D = (copy.deepcopy(net) for net in (gan.G, gan.E, gan.D))
+    opt_g = torch.optim.Adam([*G.parameters(), *E.parameters()], lr=2e-4, betas=(0.5, 0.999))
+    opt_d = torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999))
+
+    def pairs(player):
+        x, y = source.at(player, index=0).at(0, index=0).take_known(6)
+        mean, log_variance = E(x, y)
+        z_hat = mean + (log_variance / 2).exp() * torch.randn(6, 8, generator=generator(3, player, 0, 0))
+        random = generator(3, player, 1, 0)
+        z, asked = torch.randn(6, 8, generator=random), torch.randint(3, (6,), generator=random)
+        return Batch(x, y, z_hat, None), Batch(G(z, asked), asked, z, None)
+
+    with torch.no_grad():
+        real, fake = pairs("D")
+    opt_d.zero_grad()
+    (softplus(-D(real).realness).mean() + softplus(D(fake).realness).mean()).backward()
+    opt_d.step()
+    real, fake = pairs("G")
+    opt_g.zero_grad()
+    (softplus(D(real).realness).mean() + softplus(-D(fake).realness).mean()).backward()
+    opt_g.step()
+
+    step(gan, source, 0, 6)
+    for ours, bare in ((gan.G, G), (gan.E, E), (gan.D, D)):
+        assert ours.state_dict().keys() == bare.state_dict().keys()
+        assert all(torch.equal(value, bare.state_dict()[name]) for name, value in ours.state_dict().items())
+
+
+def test_d_sees_which_z_belongs_to_which_image(gan, source):
+    """Exchanging the z of two images changes more than each pair's own answer: D is no sum of both sides."""
+    x, y = source.take_known(2)
+    z = torch.randn(2, 8, generator=generator("z"))
+    with torch.no_grad():
+        own = gan.D(Batch(x, y, 5 * z, None)).realness.sum()
+        crossed = gan.D(Batch(x, y, 5 * z.flip(0), None)).realness.sum()
+    assert (own - crossed).abs() > 1e-4
+
+
+def test_only_encoded_images_move_the_encoder(gan, source):
+    """The generated pairs' loss gives E no gradient, the encoded pairs' loss gives G none."""
+    (minimax,) = gan.method.losses
+    for stream, learns, idle in ((Encoded(), gan.E, gan.G), (Generated(), gan.G, gan.E)):
+        gan.G.zero_grad()
+        gan.E.zero_grad()
+        minimax.g(judge(gan, draw(gan, [(stream, 1)], source.at("G", index=0), 6))).backward()
+        assert all(weight.grad is None for weight in idle.parameters())
+        assert sum(weight.grad.abs().sum() for weight in learns.parameters()) > 0
+
+
+def test_state_holds_the_encoder(gan, source, same):
+    """A model's state has E; a training's has E's Adam moments too, which a fresh GAN takes over to the bit."""
+    list(train(gan, source, images=18, batch=6))
+    assert {name.split(".")[0] for name in gan.state(training=False)} == {"G", "D", "E"}
+    state = gan.state(training=True)
+    moved = [name for name in state if name.startswith("adam.E.") and name.endswith(".exp_avg")]
+    assert len(moved) == len(list(gan.E.parameters()))
+    assert all(state[name].abs().sum() > 0 for name in moved)
+    fresh = GAN(gan.method, SHAPE, seed=99, classes=3)
+    fresh.load(state, training=True)
+    for one in (gan, fresh):
+        list(train(one, source, images=30, batch=6, start=3))
+    assert same(gan.state(training=True), fresh.state(training=True))
+
+
+def test_scoring_reads_the_image_alone(gan, source):
+    """f(x) is the trunk's of x with its class; the realness is that of the pair of x and the z that was found."""
+    x, _ = source.take_known(3)
+    inverter = Inverter(gan, Search(steps=3, batch=1), 1)
+    found = inverter.search(x)
+    assert found.V.isfinite().all()
+    y = torch.full((3,), 1)
+    stage = nn.Sequential(*list(inverter.D.trunk)[:2])
+    assert torch.allclose(inverter.f(x), stage(inverter.D.shown(x, y)), atol=1e-6)
+    wanted = [inverter.D(Batch(x[i : i + 1], y[:1], found.z[i : i + 1], None)).realness.item() for i in range(3)]
+    assert found.realness.tolist() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_without_an_encoder():
+    """A GAN that has no encoder says so when it is asked for a z."""
+    with pytest.raises(UsageError, match=r"^anogan has no encoder, which finds an image's z; train ali$"):
+        GAN(METHODS["anogan"].but(net=Anogan(4)), SHAPE).encode(torch.zeros(1, *SHAPE))
+
+
+PAIRS, PLAIN = METHODS["ali"].d_sees, METHODS["cgan"].d_sees
+BOTH = "images of the known class with their encoded z, G's images have none"
+REFUSED = {
+    "reals have no z": (
+        {"d_sees": PLAIN},
+        "D judges pairs of an image and its z, and images of the known class have none; use Encoded()",
+    ),
+    "no encoder": ({"encoder": None}, "images are to be encoded and there is no encoder; add Encoder()"),
+    "idle": (
+        {"g_plays": ((Generated(), 1),)},
+        "the encoder learns from nothing; add Encoded() to d_sees and to g_plays",
+    ),
+    "z unseen": (
+        {"head": LabelAware()},
+        "D does not look at the encoder's z, so that it learns nothing; use the head Joint()",
+    ),
+    "G idle": ({"g_plays": ((Encoded(), 1),)}, "G must play something; add Generated() to g_plays"),
+    "untold": ({"conditioning": Unconditional()}, f"D looks at each image's class, and {BOTH}; use another head"),
+}
+
+
+@pytest.mark.parametrize(("changes", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_refusals(changes, sentence):
+    """A pair without its z, and an encoder that nothing uses, are refused when the method is built."""
+    with pytest.raises(UsageError) as error:
+        METHODS["ali"].but(**changes)
+    assert str(error.value) == f"method ali: {sentence}"
+
+
+def test_an_encoder_beside_a_plain_d_is_refused():
+    """An encoder that no stream encodes with is refused too."""
+    with pytest.raises(UsageError, match="the encoder learns from nothing"):
+        METHODS["anogan"].but(encoder=Encoder())
+
+
+def test_words_for_a_reader():
+    """The head, the stream and the encoder say in words what they are."""
+    assert str(Joint()).startswith("pairs of an image and its z, 256 hidden entries; one logit")
+    assert "encoded z" in str(Encoded()) and "64 entries" in str(Encoder(64))
+    assert math.isclose(sum(share for _, share in PAIRS), 2) and (Real(), 1) not in PAIRS
