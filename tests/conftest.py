@@ -11,7 +11,6 @@ from official import Here
 
 from lookalike import workers
 from lookalike.latents import Normal
-from lookalike.method import Twin
 from lookalike.methods.vtgan import Weakened
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.dcgan import Dcgan
@@ -63,8 +62,8 @@ def small():
     """Makes a method small: a narrow network, a short z, a twin with a somewhat longer one."""
 
     def shrink(method, net="anogan", z=8):
-        twins = tuple(Twin(t.name, replace(t.method, z_dim=12)) for t in method.twins)
-        assert all(isinstance(twin.method, Weakened) for twin in twins)
+        weak = {t: replace(t, method=Weakened(12)) for t in method.twins if isinstance(t.method, Weakened)}
+        twins = tuple(weak.get(twin, twin) for twin in method.twins)
         return method.but(net=SMALL[net], latent=Normal(z), twins=twins)
 
     return shrink

@@ -172,7 +172,7 @@ def test_open_choices_name_what_the_papers_leave_open():
     assert said["averaged generator"] == "decay min(0.9, (1 + t) / (10 + t)) at step t"
     assert said["D updates per G update"] == 2
     assert said["f(x) of V(x)"] == "pool1"
-    assert "z 400 entries, standard normal" in said["weak twin 1"]
+    assert "z 400 entries, standard normal" in said["weak twin"]
     assert said["game"] == "minimax, G's loss log(1 - D(G(z)))"
     assert said["initial weights"] == "N(0, 0.02), biases 0"
     assert set(open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}

@@ -33,6 +33,7 @@ CHANGES = {
     "D's optimiser": {"d_optimiser": Adam(1e-4, 0.0)},
     "d_steps": {"d_steps": 5},
     "labels": {"labels": LabelsAsInData()},
+    "from scratch": {"start": None},
     "streams": {"d_sees": ((Real(), 1), (Generated(), 0.25), (OtherClasses(), 0.5), (Noised(0.1, 0.2), 2))},
     "twins": {
         "d_sees": ((Real(), 1), (Generated(), 1), (FromTwin("faint"), 0.5)),
@@ -46,8 +47,10 @@ def changed(method, change):
     values = dict(CHANGES[change])
     if "losses" in values:
         values["losses"] = (*values["losses"], *method.losses[1:])
-    if method.head.needs_labels:
+    if method.head.needs_labels or method.start:
         values.pop("d_sees", None)
+    if method.start:
+        values |= {"twins": (*method.twins, *values["twins"])} if "twins" in values else {}
     return method.but(**values)
 
 

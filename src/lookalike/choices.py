@@ -8,7 +8,7 @@ from typing import Any
 from lookalike.heads import Auxiliary, Head, Joint, LabelAware
 from lookalike.latents import Normal, Uniform
 from lookalike.losses import Hinge, Minimax
-from lookalike.method import Adam, EveryThird, Method, Twin
+from lookalike.method import Adam, EveryThird, Method
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.nets import Net
@@ -74,7 +74,7 @@ def method_of(s: TrainSettings) -> Method:
     return named.but(
         head=_seeing(named.head, spread=bool(s.spread)),
         d_sees=tuple(zip(streams, shares, strict=True)),
-        twins=tuple(Twin(t.name, t.method) for t in twins),
+        twins=tuple(twins),
         net=net,
         latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z),
         losses=(LOSSES[s.loss], *named.losses[1:]),  # the game stands first

@@ -267,6 +267,7 @@ def _methods() -> list[dict[str, Any]]:
 
 def _axes(method: Any) -> dict[str, Any]:
     from lookalike.choices import flag, own_settings
+    from lookalike.method import when
 
     verdicts = {True: "as real", False: "as fake", None: "realness not asked"}
     groups = {"D sees": method.d_sees, "G plays": method.g_plays}
@@ -282,6 +283,6 @@ def _axes(method: Any) -> dict[str, Any]:
         "class": str(method.conditioning) + (f", {method.labels}" if method.per_class else ""),
         "network": f"{method.net} (preset small)",
         "optimiser": str(method.optimiser),
-        "trains beside": "; ".join(f"{t.name} twin: {t.method(method).net}" for t in method.twins) or "nothing",
+        "twins": "; ".join(f"{t.name} twin, {when(t)}: {t.method(method).net}" for t in method.twins) or "none",
         "its own settings": ", ".join(map(flag, own_settings(method))) or "none",
     }

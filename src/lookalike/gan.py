@@ -77,6 +77,13 @@ class GAN:
         # channels last: a third faster on CPU
         return net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
+    def begin(self) -> None:
+        """The game begins: G has the weights of the twin that it starts from."""
+        if self.method.start is not None:
+            for net in (self.G, self.average):
+                if net is not None:
+                    net.load_state_dict(self.twins[self.method.start].G.state_dict())
+
     def update_average(self, index: int) -> None:
         """Moves the averaged generator towards G after step `index`; does nothing without one.
 

@@ -44,6 +44,7 @@ class EveryThird:
         return f"{self.usual:{spec}} (every third epoch {self.third:{spec}})"
 
 
+OF_G = ("net", "latent", "conditioning")  # the axes that G's weights depend on
 Share = float | EveryThird
 
 
@@ -54,10 +55,31 @@ def share_at(share: Share, epoch: int) -> float:
 
 @dataclass(frozen=True)
 class Twin:
-    """A GAN that trains beside: its name and its method, derived from the method that it accompanies."""
+    """A GAN that trains beside, or before: its name and its method, derived from the method that it accompanies.
+
+    Parameters
+    ----------
+    name : str
+        What streams and logs call it.
+    method : callable
+        Its method, given the one that it accompanies.
+    before : float
+        The first share of the training's steps, which the twin has for itself; then it is frozen. 0: it trains beside.
+    """
 
     name: str
     method: Callable[[Method], Method]
+    before: float = 0.0
+
+
+def early(twin: Twin, steps: int) -> int:
+    """How many of the steps the twin has for itself."""
+    return int(twin.before * steps)
+
+
+def when(twin: Twin) -> str:
+    """When a twin trains, in words."""
+    return f"trains alone for the first {twin.before:.0%} of the steps" if twin.before else "trains throughout"
 
 
 @dataclass(frozen=True)
@@ -89,7 +111,9 @@ class Method:
     d_steps : int
         D's updates per update of G.
     twins : tuple of Twin
-        GANs that train beside.
+        GANs that train beside, or before.
+    start : str or None
+        The twin trained before whose G's weights G begins with; None: G begins from scratch.
 
     Raises
     ------
@@ -113,6 +137,7 @@ class Method:
     d_optimiser: Adam | None = None
     d_steps: int = 1
     twins: tuple[Twin, ...] = ()
+    start: str | None = None
 
     def __post_init__(self) -> None:
         for refused, sentence in self._refusals():
@@ -123,7 +148,6 @@ class Method:
         verdicts = [stream.real for stream, _ in self.d_sees]
         losses = [loss.name for loss in self.losses]
         twins = [twin.name for twin in self.twins]
-        needed = [stream.twin for stream, _ in self.d_sees if isinstance(stream, NeedsTwin)]
         return [
             (True not in verdicts, "D must see some images as real; add Real() to d_sees"),
             (False not in verdicts, "D must see some images as fake; add Generated() to d_sees"),
@@ -136,16 +160,40 @@ class Method:
                 "G must play something; add Generated() to g_plays",
             ),
             (not all(stream.made for stream, _ in self.g_plays), "G can only learn from images that the players make"),
+            (
+                all(stream.real is None for stream, _ in self.g_plays),
+                "D must be asked the realness of something that G plays; add Generated() to g_plays",
+            ),
             (not losses, "there must be at least one loss"),
             (len(set(losses)) < len(losses), f"loss names must differ, not {', '.join(losses)}"),
             (self.d_steps < 1, f"d_steps must be at least 1, not {self.d_steps}"),
             (len(set(twins)) < len(twins), f"twin names must differ, not {', '.join(twins)}"),
-            (
-                not set(needed) <= set(twins),
-                f"D is shown a twin's images ({', '.join(needed)}) but no such twin trains beside",
-            ),
+            *self._twin_refusals(),
             *self._pair_refusals(),
             *self._label_refusals(),
+        ]
+
+    def _twin_refusals(self) -> list[tuple[bool, str]]:
+        """Where a twin is missing, or is not what a stream or G needs."""
+        inner = {twin.name: twin.method(self) for twin in self.twins}
+        streams = [stream for stream, _ in self.groups if isinstance(stream, NeedsTwin)]
+        absent = [stream.twin for stream in streams if stream.twin not in inner]
+        encoding = [inner[stream.twin] for stream in streams if stream.encodes and stream.twin in inner]
+        source = {twin.name: inner[twin.name] for twin in self.twins if twin.before}.get(self.start or "")
+        differ = [axis for axis in OF_G if source and getattr(source, axis) != getattr(self, axis)]
+        return [
+            (bool(absent), f"D is shown a twin's images ({', '.join(absent)}) but no such twin trains beside"),
+            (
+                any(not 0 <= twin.before < 1 for twin in self.twins),
+                "the share that a twin trains before must be at least 0 and below 1",
+            ),
+            (any(twin.before for m in inner.values() for twin in m.twins), "no twin of a twin can train before"),
+            (
+                any(m.encoder is None or m.latent.z_dim != self.latent.z_dim for m in encoding),
+                "z is to come from a twin that has no encoder, or whose z is of another length",
+            ),
+            (self.start is not None and source is None, f"G starts from {self.start}, but no such twin trains before"),
+            (bool(differ), f"G starts from {self.start}, whose G differs in {', '.join(differ)}"),
         ]
 
     def _pair_refusals(self) -> list[tuple[bool, str]]:
@@ -191,6 +239,10 @@ class Method:
         """All that D judges, in its own step and in G's."""
         return *self.d_sees, *self.g_plays
 
+    def begins(self, steps: int) -> int:
+        """The step, of so many, at which the game begins: twins that train before have the ones before it."""
+        return max((early(twin, steps) for twin in self.twins), default=0)
+
     @property
     def per_class(self) -> bool:
         """Whether one GAN learns all known classes, by their labels."""
@@ -212,9 +264,10 @@ def _named(streams: list[Stream]) -> str:
 
 
 class NeedsTwin:
-    """Base of streams that show a twin's images; `twin` is the twin's name."""
+    """Base of streams that show a twin's images, or use its encoder where it `encodes`; `twin` is the twin's name."""
 
     twin: str
+    encodes = False
 
 
 class NeedsOthers:

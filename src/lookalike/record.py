@@ -13,6 +13,7 @@ import torch
 
 from lookalike import checkpoint, files
 from lookalike.errors import ModelError, UsageError, show
+from lookalike.method import when
 from lookalike.methods import stored
 from lookalike.plan import Plan
 
@@ -136,7 +137,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         )
     if method is None:
         return common
-    weak = [twin.method(method) for twin in method.twins]
+    twins = {twin: twin.method(method) for twin in method.twins}
     return common | {
         "network": str(method.net),
         "initial weights": method.net.initial_weights,
@@ -151,7 +152,8 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
         "what G plays, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.g_plays),
         **({"encoder": str(method.encoder)} if method.encoder else {}),
-        **{f"weak twin {i + 1}": f"{w.net}; z {w.latent}; trains throughout" for i, w in enumerate(weak)},
+        **{f"{t.name} twin": f"{m.net}; z {m.latent}; {when(t)}" for t, m in twins.items()},
+        **({"G begins": f"with the weights of the {method.start} twin's"} if method.start else {}),
         "f(x) of V(x)": s.layer or method.net.feature_layer,
         "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
         "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "

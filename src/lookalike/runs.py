@@ -219,7 +219,7 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Cal
                     )
                 report("training", progress.images, total)
         except DivergedError as error:
-            names = ", ".join(_first_names(plan, method, source, done))
+            names = ", ".join(_first_names(plan, method, source, done, steps))
             raise DivergedError(
                 f"{error}; among its images: {names}; earlier checkpoints are kept; try a lower --lr, in another folder"
             ) from error
@@ -283,13 +283,18 @@ def _due(images: int, batch: int, every: int | None) -> bool:
     return every is not None and images // every > (images - batch) // every
 
 
-def _first_names(plan: Plan, method: Method, source: Source, step: int) -> list[str]:
+def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: int) -> list[str]:
     """The first real images that each D is shown at a step, twins' first."""
-    index, batch = step * method.d_steps, plan.batch
-    shown = [source.at(twin.name, index=0) for twin in method.twins] + [source]
-    n = round(share_at(method.d_sees[0][1], step * batch // len(plan.train)) * batch)
-    rows = [player.at("D", index=index).at(0, index=index).rows(len(plan.train), n)[:3] for player in shown]
-    return [show(plan.images.names[plan.train[row]], 60) for row in torch.cat(rows).tolist()]
+    begins, batch = method.begins(steps), plan.batch
+    step, early = (step, True) if step < begins else (step - begins, False)
+    players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
+    names = []
+    for player, game in [*players, *([] if early else [(source, method)])]:
+        n = round(share_at(game.d_sees[0][1], step * batch // len(plan.train)) * batch)
+        index = step * game.d_steps
+        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.train), n)[:3]
+        names += [show(plan.images.names[plan.train[row]], 60) for row in rows.tolist()]
+    return names
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from lookalike.errors import UsageError, show
 
 MethodName = Literal[
-    "anogan", "noisegan", "mcgan", "vtgan", "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "ali",
+    "anogan", "noisegan", "mcgan", "vtgan", "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3",
+    "ali", "acgan-ali-v1", "acgan-ali-v2",
     "pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis",
     "autoencoder", "deepsvdd", "rotation", "auto", "cnn", "cnn-energy", "cnn-knn",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
-"""The only training loop: D's updates, then G's, for any `Method`; twins train first.
+"""The only training loop: D's updates, then G's, for any `Method`; a twin beside trains first in each step.
 
-Progress is counted in images shown: one step shows `batch` images of the first stream.
+Progress is counted in images shown: one step shows `batch` images of the first stream. Twins that train before have the
+first of the steps, so that a training of any method shows as many images.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 from lookalike.errors import DivergedError, UsageError
 from lookalike.gan import GAN
 from lookalike.heads import Judged
-from lookalike.method import Method, Share, share_at
+from lookalike.method import Method, Share, early, share_at
 from lookalike.streams import Batch, Source, Stream
 
 HUGE = 1e8  # a loss beyond this has left the game
@@ -47,9 +48,10 @@ def train(
         Before the update that a non-finite or huge loss or gradient would spoil.
     """
     check_batch(gan.method, batch)
-    for index in range(start, math.ceil(images / batch)):
+    steps = math.ceil(images / batch)
+    for index in range(start, steps):
         try:
-            metrics = step(gan, source, index, batch, precision)
+            metrics = turn(gan, source, index, steps, batch, precision)
         except DivergedError as error:
             raise DivergedError(
                 f"training diverged at step {index + 1}, {index * batch} images shown: {error}"
@@ -64,15 +66,37 @@ def check_batch(method: Method, batch: int) -> None:
             raise UsageError(f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; use a larger --batch")
 
 
-def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtype = torch.float32) -> Metrics:
-    """One round of the game: each twin's, then `d_steps` updates of D, then one of G."""
+def turn(
+    gan: GAN, source: Source, index: int, steps: int, batch: int, precision: torch.dtype = torch.float32
+) -> Metrics:
+    """Step `index` of `steps`: of the twins that train before, or of the game, which counts its own from 0."""
+    begins = gan.method.begins(steps)
+    if index < begins:
+        names = [twin.name for twin in gan.method.twins if index < early(twin, steps)]
+        return step_twins(gan, names, source, index, batch, precision)
+    if index == begins:
+        gan.begin()
+    return step(gan, source, index - begins, batch, precision)
+
+
+def step_twins(
+    gan: GAN, names: Sequence[str], source: Source, index: int, batch: int, precision: torch.dtype
+) -> Metrics:
+    """A step of each of these twins."""
     metrics: Metrics = {}
-    for name, twin in gan.twins.items():
+    for name in names:
         try:
-            beside = step(twin, source.at(name, index=0), index, batch, precision)
+            own = step(gan.twins[name], source.at(name, index=0), index, batch, precision)
         except DivergedError as error:
             raise DivergedError(f"twin {name}: {error}") from error
-        metrics |= {f"{name}/{key}": value for key, value in beside.items()}
+        metrics |= {f"{name}/{key}": value for key, value in own.items()}
+    return metrics
+
+
+def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtype = torch.float32) -> Metrics:
+    """One round of the game: each twin's that trains beside, then `d_steps` updates of D, then one of G."""
+    beside = [twin.name for twin in gan.method.twins if not twin.before]
+    metrics = step_twins(gan, beside, source, index, batch, precision)
     method, epoch = gan.method, index * batch // len(source.known)
     for net in gan.nets().values():
         net.train()

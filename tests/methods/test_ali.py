@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import softplus
+from torch.nn.functional import cross_entropy, softplus
 
 from lookalike.errors import UsageError
 from lookalike.gan import GAN
 from lookalike.heads import Binary, Joint, LabelAware
+from lookalike.losses import AuxiliaryClass, Minimax
+from lookalike.method import Twin
 from lookalike.methods import METHODS
-from lookalike.methods.ali import Encoded
+from lookalike.methods.ali import Encoded, FromPosterior, Inferring
+from lookalike.methods.vtgan import Weakened
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.conditioning import Unconditional
 from lookalike.nets.encoder import Encoder
 from lookalike.nets.mlp import Mlp
-from lookalike.seeds import generator
+from lookalike.seeds import generator, seed_of
 from lookalike.streams import Batch, Generated, Real
 from lookalike.train import draw, judge, step, train
 from lookalike.use.invert import Inverter, Search
@@ -209,3 +213,144 @@ def test_words_for_a_reader():
     assert str(Joint()).startswith("pairs of an image and its z, 256 hidden entries; one logit")
     assert "encoded z" in str(Encoded()) and "64 entries" in str(Encoder(64))
     assert math.isclose(sum(share for _, share in PAIRS), 2) and (Real(), 1) not in PAIRS
+
+
+@pytest.fixture(params=["acgan-ali-v1", "acgan-ali-v2"])
+def after(request, small):
+    """AC-GAN after ALI, untrained."""
+    return GAN(small(METHODS[request.param]), SHAPE, seed=1, classes=3, ema=0.9)
+
+
+def test_the_twin_comes_first_and_is_frozen_then(after, source, same):
+    """Of 7 steps the first 3 are ALI's own, the same as of ALI alone; then it stands still and the game begins."""
+    alone = GAN(Inferring()(after.method), SHAPE, seed=seed_of(1, "ali"), classes=3)
+    list(train(alone, source.at("ali", index=0), images=18, batch=6))
+    untouched, course = after.state(training=False), train(after, source, images=42, batch=6)
+    first = list(itertools.islice(course, 3))
+    assert all(name.startswith("ali/") for progress in first for name in progress.metrics)
+    assert same(untouched, after.state(training=False))
+    assert same(alone.state(training=True), after.twins["ali"].state(training=True))
+    rest = list(course)
+    assert not any(name.startswith("ali/") for progress in rest for name in progress.metrics)
+    assert [progress.images for progress in first + rest] == [6, 12, 18, 24, 30, 36, 42]
+    assert same(alone.state(training=True), after.twins["ali"].state(training=True))
+    assert {name.split(".")[0] for name in after.state(training=False)} == {"G", "D", "average"}
+
+
+def test_the_game_begins_with_the_twins_weights(after, source):
+    """At the boundary G and its average are the twin's G; from scratch (`start` None) they are their own."""
+    scratch = GAN(after.method.but(start=None), SHAPE, seed=1, classes=3, ema=0.9)
+    own = scratch.state(training=False)
+    for gan in (after, scratch):
+        list(itertools.islice(train(gan, source, images=42, batch=6), 3))
+        gan.begin()
+    twin = after.twins["ali"].G.state_dict()
+    for net in (after.G, after.average):
+        assert all(torch.equal(value, twin[name]) for name, value in net.state_dict().items())
+    assert all(torch.equal(value, own[f"G.{name}"]) for name, value in scratch.G.state_dict().items())
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5])
+def test_resumed_before_at_and_after_the_boundary(after, source, stop, same):
+    """Stopped at any step of 6, of which 3 are the twin's, and loaded into a fresh GAN it ends in the same bits."""
+    first, resumed = (GAN(after.method, SHAPE, seed=seed, classes=3, ema=0.9) for seed in (1, 50))
+    list(train(after, source, images=36, batch=6))
+    list(itertools.islice(train(first, source, images=36, batch=6), stop))
+    resumed.load(first.state(training=True), training=True)
+    list(train(resumed, source, images=36, batch=6, start=stop))
+    assert same(after.state(training=True), resumed.state(training=True))
+
+
+def test_images_from_encoded_z(after, source):
+    """G's images of z that the frozen twin draws for real images, with their classes; no gradient reaches the twin."""
+    stream, at = after.method.g_plays[0][0], source.at("G", index=2)
+    batch = stream.draw(after, at, 6)
+    x, y = at.take_known(6)
+    z = after.twins["ali"].encode(x, y, at.generator())
+    assert torch.equal(batch.z, z)
+    assert torch.equal(batch.y, y)
+    assert torch.equal(batch.x, after.G(z, y))
+    batch.x.sum().backward()
+    assert all(weight.grad is None for net in after.twins["ali"].nets().values() for weight in net.parameters())
+
+
+def test_losses_of_g_by_hand(after, source):
+    """v1: realness and class of 3/4 encoded and 1/4 drawn; v2: class of all, realness of the 3/4 drawn (eq. 5)."""
+    judged = judge(after, draw(after, after.method.g_plays, source.at("G", index=0), 8))
+    minimax, auxiliary = after.method.losses
+    realness = [softplus(-j.says.realness).mean().item() for j in judged]
+    named = [cross_entropy(j.says.classes, j.batch.y).item() for j in judged]
+    masked = after.method.name == "acgan-ali-v2"
+    shares = (0.25, 0.75) if masked else (0.75, 0.25)
+    assert [len(j.batch.x) for j in judged] == [8 * share for share in shares]
+    asked = (0, 0.75) if masked else shares
+    assert minimax.g(judged).item() == pytest.approx(sum(map(math.prod, zip(asked, realness, strict=True))), abs=1e-6)
+    assert auxiliary.g(judged).item() == pytest.approx(sum(map(math.prod, zip(shares, named, strict=True))), abs=1e-6)
+
+
+@pytest.mark.parametrize("player", ["D", "G"])
+def test_the_mask_of_eq_5(player, small, source):
+    """Where realness is not asked its loss gives exactly no gradient to either player, and the class loss gives one."""
+    gan = GAN(small(METHODS["acgan-ali-v2"]), SHAPE, classes=3)
+    groups = [(FromPosterior("ali", real=None), 0.5), (Generated(), 0.5)]
+    encoded, drawn = judge(gan, draw(gan, groups, source.at(player, index=0), 12))
+    of = {"D": lambda loss: loss.d([encoded, drawn]), "G": lambda loss: loss.g([encoded, drawn])}[player]
+    for loss, asked in ((Minimax(), False), (AuxiliaryClass(), True)):
+        says = (encoded.says.realness, encoded.says.classes)
+        found = torch.autograd.grad(of(loss), says, retain_graph=True, allow_unused=True)
+        assert [gradient is not None for gradient in found] == [False, asked]
+    pixels = torch.autograd.grad(of(Minimax()), (encoded.batch.x, drawn.batch.x), retain_graph=True, allow_unused=True)
+    assert pixels[0] is None
+    assert pixels[1].abs().sum() > 0
+
+
+def test_on_real_images_alone_d_learns_no_class_of_what_g_makes(small, source):
+    """Without `on_fake` D's class loss is the real images': those whose realness is not asked are G's."""
+    gan = GAN(small(METHODS["acgan-ali-v2"]), SHAPE, classes=3)
+    groups = [(Real(), 1), (FromPosterior("ali", real=None), 1)]
+    judged = judge(gan, draw(gan, groups, source.at("D", index=0), 6))
+    wanted = cross_entropy(judged[0].says.classes, judged[0].batch.y)
+    assert AuxiliaryClass(on_fake=False).d(judged).item() == pytest.approx(wanted.item(), abs=1e-6)
+
+
+AFTER = METHODS["acgan-ali-v1"]
+WRONG = {
+    "no twin": ({"twins": (), "start": None}, "D is shown a twin's images (ali) but no such twin trains beside"),
+    "beside": (
+        {"twins": (Twin("ali", Inferring()),)},
+        "G starts from ali, but no such twin trains before",
+    ),
+    "whole": (
+        {"twins": (Twin("ali", Inferring(), before=1.0),)},
+        "the share that a twin trains before must be at least 0 and below 1",
+    ),
+    "not asked": (
+        {"g_plays": ((FromPosterior("ali", real=None), 1),)},
+        "D must be asked the realness of something that G plays; add Generated() to g_plays",
+    ),
+    "no encoder": (
+        {"twins": (Twin("ali", Weakened(100), before=0.5),), "start": None},
+        "z is to come from a twin that has no encoder, or whose z is of another length",
+    ),
+    "another G": (
+        {"twins": (*AFTER.twins, Twin("weak", Weakened(), before=0.2)), "start": "weak"},
+        "G starts from weak, whose G differs in net, latent",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "sentence"), WRONG.values(), ids=WRONG)
+def test_refused_twins(changes, sentence):
+    """A twin that is missing, that is not before, or that lacks what is taken from it is refused in a sentence."""
+    with pytest.raises(UsageError) as error:
+        AFTER.but(**changes)
+    assert str(error.value) == f"method acgan-ali-v1: {sentence}"
+
+
+def test_a_twin_may_give_z_from_beside(small, source):
+    """Crosses nobody published work: ALI that trains beside, and that a plain GAN without classes takes z from."""
+    beside = small(AFTER).but(twins=(Twin("ali", Inferring()),), start=None)
+    plain = small(METHODS["anogan"]).but(g_plays=AFTER.g_plays, twins=AFTER.twins)
+    for method in (beside, plain):
+        rows = [progress.metrics for progress in train(GAN(method, SHAPE, classes=3), source, images=24, batch=8)]
+        assert all(math.isfinite(value) for row in rows for value in row.values())

@@ -6,7 +6,7 @@ from lookalike.heads import Auxiliary, Binary, Joint, LabelAware
 from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
 from lookalike.losses import AuxiliaryClass, Hinge, Minimax
 from lookalike.method import Adam, EveryThird, Method, Twin
-from lookalike.methods.ali import Encoded, ali
+from lookalike.methods.ali import Encoded, FromPosterior, Inferring, acgan_ali_v1, acgan_ali_v2, ali
 from lookalike.methods.augmentation import acgan, acgan_v1, acgan_v2, acgan_v3, cgan
 from lookalike.methods.mcgan import OtherClasses, anogan, mcgan
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened, noisegan, vtgan
@@ -18,7 +18,7 @@ from lookalike.nets.mlp import Mlp
 from lookalike.streams import Generated, Real
 
 DETECTION = (anogan, noisegan, mcgan, vtgan)
-AUGMENTATION = (cgan, acgan, acgan_v1, acgan_v2, acgan_v3, ali)
+AUGMENTATION = (cgan, acgan, acgan_v1, acgan_v2, acgan_v3, ali, acgan_ali_v1, acgan_ali_v2)
 METHODS: dict[str, Method] = {m.name: m for m in (*DETECTION, *AUGMENTATION)}
 
 NETS: dict[str, type] = {"anogan": Anogan, "dcgan": Dcgan, "mlp": Mlp}
@@ -26,9 +26,21 @@ NETS: dict[str, type] = {"anogan": Anogan, "dcgan": Dcgan, "mlp": Mlp}
 PARTS: dict[str, type] = {
     part.__name__: part
     for part in (
-        *(Real, Generated, OtherClasses, Noised, FromTwin, Encoded),
+        *(Real, Generated, OtherClasses, Noised, FromTwin, Encoded, FromPosterior),
         *(Binary, Auxiliary, LabelAware, Joint, Encoder, Normal, Uniform, UniformLabels, LabelsAsInData),
-        *(Unconditional, Embedded, ClassBatchNorm, Minimax, Hinge, AuxiliaryClass, Adam, EveryThird, Twin, Weakened),
+        *(
+            Unconditional,
+            Embedded,
+            ClassBatchNorm,
+            Minimax,
+            Hinge,
+            AuxiliaryClass,
+            Adam,
+            EveryThird,
+            Twin,
+            Weakened,
+            Inferring,
+        ),
         *NETS.values(),
     )
 }

@@ -1,7 +1,8 @@
-"""Adversarially Learned Inference (Dumoulin et al. 2017), told classes as in gan-augmentation-2020, section V.B.
+"""ALI (Dumoulin et al. 2017), told classes as in gan-augmentation-2020, section V.B; and the AC-GAN after it.
 
 D judges pairs: an image and the z that the encoder E gives it are real, a z and the image that G makes of it are fake
-(eq. 4). G and E play together against D, so that E learns to undo G.
+(eq. 4). G and E play together against D, so that E learns to undo G. The AC-GAN's G is then given the z of real images
+among its own; in eq. 5 D is asked the class of what it makes of them, and not whether it is real.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lookalike.heads import Joint
-from lookalike.method import NeedsEncoder
-from lookalike.methods.augmentation import cgan
+from lookalike.heads import Binary, Joint, LabelAware
+from lookalike.losses import AuxiliaryClass
+from lookalike.method import Method, NeedsEncoder, NeedsTwin, Twin
+from lookalike.methods.augmentation import acgan, cgan
 from lookalike.nets.encoder import Encoder
 from lookalike.streams import Batch, Generated, Source
 
@@ -49,4 +51,70 @@ ali = cgan.but(
     g_plays=((Encoded(), 1), (Generated(), 1)),
     head=Joint(),
     encoder=Encoder(),
+)
+
+
+@dataclass(frozen=True)
+class FromPosterior(NeedsTwin):
+    """G's images from the z that a twin's frozen encoder draws for real images, with their classes (section V.B.1).
+
+    Parameters
+    ----------
+    twin : str
+        The twin that has an encoder.
+    real : bool or None
+        What D is taught of them: False, fake; None, realness is not asked (eq. 5).
+    """
+
+    twin: str = "ali"
+    real: bool | None = False
+    encodes = True
+    labelled = False
+    made = True
+
+    def __str__(self) -> str:
+        return f"G's images from z that the {self.twin} twin encodes"
+
+    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+        """n images; gradients reach G, and never the twin."""
+        x, y = source.take_known(n)
+        twin = gan.twins[self.twin]
+        z = twin.encode(x, y if twin.method.conditioning.labelled else None, source.generator())
+        told = y if gan.method.conditioning.labelled else None
+        return Batch(gan.make(z, told), told, z, self.real)
+
+
+@dataclass(frozen=True)
+class Inferring:
+    """A method's ALI: the same network, z, classes and game, so that G can begin with its G's weights."""
+
+    def __call__(self, method: Method) -> Method:
+        """ALI with the method's values on all other axes."""
+        told = method.conditioning.labelled
+        shared = ("net", "latent", "conditioning", "labels", "optimiser", "d_optimiser")
+        return ali.but(
+            **{axis: getattr(method, axis) for axis in shared},
+            head=Joint(LabelAware() if told else Binary()),
+            losses=tuple(loss for loss in method.losses if not isinstance(loss, AuxiliaryClass)),
+        )
+
+
+acgan_ali_v1 = acgan.but(
+    name="acgan-ali-v1",
+    summary=(
+        "AC-GAN after ALI: the first half of the training is ali's, whose encoder then gives G the z of real images, "
+        "three for each z drawn at random; G begins with the weights of ali's. The encoder vanishes after training."
+    ),
+    g_plays=((FromPosterior("ali"), 0.75), (Generated(), 0.25)),
+    twins=(Twin("ali", Inferring(), before=0.5),),
+    start="ali",
+)
+
+acgan_ali_v2 = acgan_ali_v1.but(
+    name="acgan-ali-v2",
+    summary=(
+        "As acgan-ali-v1 with one z of a real image for three drawn at random, and what G makes of it is asked for its "
+        "class alone, not whether it is real."
+    ),
+    g_plays=((FromPosterior("ali", real=None), 0.25), (Generated(), 0.75)),
 )

@@ -87,7 +87,7 @@ class Weakened:
         """The plain GAN on the weak network, which judges images alone."""
         head = method.head.head if isinstance(method.head, Joint) else method.head
         plain = {"d_sees": anogan.d_sees, "g_plays": anogan.g_plays, "head": head, "encoder": None}
-        return method.but(**plain, net=method.net.weak(), latent=Normal(self.z_dim), twins=())
+        return method.but(**plain, net=method.net.weak(), latent=Normal(self.z_dim), twins=(), start=None)
 
 
 noisegan = anogan.but(
