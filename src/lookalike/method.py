@@ -140,9 +140,11 @@ class Method:
     start: str | None = None
 
     def __post_init__(self) -> None:
-        for refused, sentence in self._refusals():
-            if refused:
-                raise UsageError(f"method {self.name}: {sentence}")
+        # one after the other: a twin is made of a method that can work
+        for refusals in (self._refusals, self._twin_refusals, self._pair_refusals, self._label_refusals):
+            for refused, sentence in refusals():
+                if refused:
+                    raise UsageError(f"method {self.name}: {sentence}")
 
     def _refusals(self) -> list[tuple[bool, str]]:
         verdicts = [stream.real for stream, _ in self.d_sees]
@@ -168,9 +170,6 @@ class Method:
             (len(set(losses)) < len(losses), f"loss names must differ, not {', '.join(losses)}"),
             (self.d_steps < 1, f"d_steps must be at least 1, not {self.d_steps}"),
             (len(set(twins)) < len(twins), f"twin names must differ, not {', '.join(twins)}"),
-            *self._twin_refusals(),
-            *self._pair_refusals(),
-            *self._label_refusals(),
         ]
 
     def _twin_refusals(self) -> list[tuple[bool, str]]:

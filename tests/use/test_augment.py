@@ -168,6 +168,19 @@ def test_the_filter_by_d_keeps_the_share_that_it_finds_most_real(folder, filled,
     assert one.made == rows[-1] + 1 and one.rejected == {"D": one.made - 20}
 
 
+def test_the_filter_by_a_d_of_pairs_shows_it_the_encoded_z(folder, tmp_path):
+    """ALI's D judges an image with its z: of generated ones it is shown the encoder's."""
+    (one,) = augment(
+        str(folder), tmp_path / "b.npz", to="8=24", settings=TINY | {"method": "ali"}, filters=Filters(realness=0.5)
+    )
+    maker = generators(Model.load(tmp_path / "b-run"))["8"]
+    pool = np.concatenate(list(maker.images(POOL, seed=0)))
+    x, y = torch.from_numpy(pool).float() / 127.5 - 1, torch.full((POOL,), maker.label)
+    with torch.no_grad():
+        real = maker.gan.frozen(maker.label)[1](Batch(x, y, maker.gan.encode(x, y), None)).realness.numpy()
+    assert one.numbers.tolist() == np.flatnonzero(real >= np.quantile(real, 0.5))[:10].tolist()
+
+
 def test_filters_that_keep_nothing_are_one_line(folder, filled, tmp_path, monkeypatch):
     """Where no image passes, the error counts what was made, and nothing is written."""
     from lookalike.use import augment as module

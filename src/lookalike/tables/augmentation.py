@@ -38,7 +38,7 @@ SUMMARY = (
     "standard deviation over seeds, each with a split, a GAN and a classifier of its own; seconds are the training of "
     "GAN and classifier on one thread. Gains are paired by seed, with Student's 95 % interval."
 )
-PAPERS = (NONE, "affine", "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3")
+PAPERS = (NONE, "affine", "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "acgan-ali-v1", "acgan-ali-v2")
 FEW = (NONE, "affine", "acgan", "acgan-v3")  # what the whole of Fashion-MNIST takes hours for
 EXTRAS = tuple(way for way in (OVERSAMPLE, *TRANSFORMS) if way not in PAPERS)
 SHORT = (("Trouser", 0.5), ("Dress", 0.65), ("Sneaker", 0.8))  # classes 1, 3, 7

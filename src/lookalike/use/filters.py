@@ -48,7 +48,8 @@ def most_real(gan: GAN, label: int | None, pool: Pixels, share: float) -> Filter
     def realness(images: Pixels) -> Floats:
         x = torch.from_numpy(np.ascontiguousarray(scaled(images))).to(gan.device)
         y = None if label is None else torch.full((len(x),), label, device=gan.device)
-        return np.asarray(D(Batch(x, y, None, None)).realness.double().cpu().numpy())
+        z = gan.encode(x, y) if gan.method.head.needs_z else None
+        return np.asarray(D(Batch(x, y, z, None)).realness.double().cpu().numpy())
 
     limit = np.quantile(realness(pool), 1 - share)
     return lambda images: realness(images) >= limit
