@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from tiny import call
 
+from lookalike.baselines import classifier
 from lookalike.data import read
 from lookalike.errors import DataError, UsageError
 from lookalike.model import Model
@@ -31,6 +32,14 @@ def digits():
     data = load_digits()
     rows = np.concatenate([np.flatnonzero(data.target == int(name))[:n] for name, n in COUNTS.items()])
     return np.rint(data.images[rows] * (255 / 16)).astype(np.uint8), data.target[rows]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    """The classifier that recognises images trains for a moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, "STEPS", 20)
+        yield
 
 
 @pytest.fixture(scope="module")
