@@ -2,9 +2,9 @@
 
     python benchmarks/generate.py
 
-A GAN of ten classes at 32 px, preset small's network, on one thread. Bare: G of ready z in blocks, nothing else. Writing:
-the same pictures encoded and written, nothing generated. Goals: writing takes less than half of the time, and ten times
-the images take at most 100 MB more.
+A GAN of ten classes at 32 px, preset small's network, on one thread. Bare: G of ready z in blocks, nothing else.
+Writing: the same pictures encoded and written, nothing generated. Goals: writing takes less than half of the time, and
+ten times the images take at most 100 MB more.
 """
 
 from __future__ import annotations
