@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 import torch
 
+from lookalike.diffaugment import DiffAugment
 from lookalike.errors import UsageError
 from lookalike.gan import GAN
 from lookalike.heads import Auxiliary, Binary, Joint, LabelAware
@@ -78,6 +79,8 @@ AXES = {
     ),
     "latent": (Normal(8), Uniform(5), Normal(1)),
     "d_steps": (1, 3, 0),
+    "d_updates": ("together", "apart", "never"),
+    "diff_augment": (None, DiffAugment(), DiffAugment(0.0, 0.25, 0.0)),
     "optimiser": (Adam(), Adam(1e-3, 0.0, 0.9)),
     "d_optimiser": (None, Adam(1e-4)),
     "classes": ("nothing", *BUNDLES),
@@ -139,6 +142,8 @@ def impossible(cross):
             not losses or len(losses) > len(set(losses)),
             Generated() not in played or not made.issuperset(played),
             axes["d_steps"] < 1,
+            axes["d_updates"] == "never",
+            axes["diff_augment"] is not None and axes["shape"] == (7,),
             len(twins) > len(set(twins)),
             FromTwin() in streams and "weak" not in twins,
             OtherClasses() in streams and not axes["others"],
@@ -153,7 +158,7 @@ def impossible(cross):
 
 
 def test_pairs_of_axes(make_source):
-    """Each of 1380 crosses trains, or is refused in a sentence where it cannot work; none crashes."""
+    """Each of 1612 crosses trains, or is refused in a sentence where it cannot work; none crashes."""
     outcomes = Counter()
     for cross in crosses():
         said = outcome(cross, make_source)
@@ -161,10 +166,12 @@ def test_pairs_of_axes(make_source):
         outcomes[re.sub(r"\d+,\d+", "H,W", said)] += 1
     trained = outcomes.pop("trained")
     for sentence in outcomes:
-        assert re.match(r"method cross: |net (anogan|dcgan) makes |this method learns from another class", sentence)
+        assert re.match(
+            r"method cross: |net (anogan|dcgan) makes |this method learns from another class|--diff-augment ", sentence
+        )
         assert len(sentence.split()) > 6
     # a change here is a change of what can be crossed
-    assert (trained, sum(outcomes.values()), len(outcomes)) == (493, 887, 31)
+    assert (trained, sum(outcomes.values()), len(outcomes)) == (600, 1012, 33)
 
 
 POSITIVE = "every share in d_sees and g_plays must be above 0"
@@ -185,6 +192,7 @@ SENTENCES = {
     "G plays reals": ({"g_plays": ((Real(), 1),)}, "G can only learn from images that the players make"),
     "no D step": ({"d_steps": 0}, "d_steps must be at least 1, not 0"),
     "less than no D step": ({"d_steps": -2}, "d_steps must be at least 1, not -2"),
+    "D's updates": ({"d_updates": "never"}, "d_updates must be together or apart, not never"),
 }  # fmt: skip
 
 

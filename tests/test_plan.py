@@ -170,7 +170,7 @@ def test_open_choices_name_what_the_papers_leave_open():
     said = open_choices(make(method="vtgan", lam=0.5, loss="saturating", ema=0.9, d_steps=2))
     assert said["V(x)"].startswith("lambda 0.5, sum")
     assert said["averaged generator"] == "decay min(0.9, (1 + t) / (10 + t)) at step t"
-    assert said["D updates per G update"] == 2
+    assert said["D updates per G update"] == "2, on all groups together"
     assert said["f(x) of V(x)"] == "pool1"
     assert "z 400 entries, standard normal" in said["weak twin"]
     assert said["game"] == "minimax, G's loss log(1 - D(G(z)))"

@@ -11,7 +11,11 @@ from clean_failure import assert_clean_failure
 from tiny import train
 
 from lookalike import choices
+from lookalike.diffaugment import DiffAugment
 from lookalike.errors import UsageError
+from lookalike.latents import LabelsAsInData, UniformLabels
+from lookalike.losses import AuxiliaryClass
+from lookalike.nets.conditioning import ClassBatchNorm, Embedded
 from lookalike.settings import PRESETS, DataSettings, TrainSettings, train_settings
 
 
@@ -48,7 +52,8 @@ BAD = [
     ("value_range", "a,b"), ("value_range", "0,inf"), ("value_range", "-inf,1"),
     ("max_bad", "-0.1"), ("max_bad", "1.1"),
     ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "resnet"), ("latent", "cauchy"),
-    ("loss", "wasserstein"), ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
+    ("loss", "wasserstein"), ("conditioning", "film"), ("labels", "rare"), ("class_loss", "fake"),
+    ("d_updates", "never"), ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
     ("seed", "-1"), ("seed", str(2**63)), ("seed", "1.5"),
     ("width", "0"), ("width", "4097"), ("z", "0"), ("z", "65537"), ("weak_z", "0"), ("batch", "1"), ("batch", "65537"),
     ("images", "0"), ("d_steps", "0"), ("d_steps", "101"), ("threads", "0"), ("threads", "1025"),
@@ -78,7 +83,7 @@ def test_G2_a_value_out_of_range_is_refused_by_name(name, value, tmp_path, capsy
 
 def test_every_numeric_setting_has_a_refused_value():
     """The list above misses no setting but the names of classes and of D's layer, and switches."""
-    free = {"known", "against", "layer", "grey", "allow_empty_class", "spread"}
+    free = {"known", "against", "layer", "grey", "allow_empty_class", "spread", "diff_augment"}
     assert {name for name, _ in BAD} == set(TrainSettings.model_fields) - free
 
 
@@ -91,6 +96,35 @@ def test_a_gan_of_all_classes_has_a_preset_of_its_own():
     assert (small.lr, small.d_lr, small.batch, small.spread) == (2e-4, 2e-4, 32, True)
     assert (paper.batch, paper.spread, off.spread) == (64, False, False)
     assert [choices.method_of(s).head.spread for s in (small, paper, off)] == [True, False, False]
+
+
+TOLD = {"conditioning": "batch-norm", "labels": "data", "class_loss": "real"}
+
+
+def test_settings_reach_their_axes():
+    """How G is told, what it is asked for, D's class loss, D's updates and DiffAugment stand on the method's axes."""
+    given = {"conditioning": "batch-norm", "labels": "data", "class_loss": "real", "d_updates": "apart"}
+    plain, changed = (
+        choices.method_of(
+            choices.filled(train_settings(known=("3", "8"), method="acgan-ali-v2", **more), (1, 32, 32), 2)
+        )
+        for more in ({}, given | {"diff_augment": True})
+    )
+    assert (plain.conditioning, plain.labels, plain.losses[1]) == (Embedded(), UniformLabels(), AuxiliaryClass())
+    assert (plain.d_updates, plain.diff_augment) == ("together", None)
+    assert (changed.conditioning, changed.labels) == (ClassBatchNorm(), LabelsAsInData())
+    assert changed.losses[1] == AuxiliaryClass(on_fake=False)
+    assert (changed.d_updates, changed.diff_augment) == ("apart", DiffAugment())
+    twin = changed.twins[0].method(changed)
+    assert (twin.conditioning, twin.labels, twin.diff_augment) == (ClassBatchNorm(), LabelsAsInData(), DiffAugment())
+
+
+@pytest.mark.parametrize(("method", "idle"), [("vtgan", set(TOLD)), ("cgan", {"class_loss"}), ("acgan", set())])
+def test_settings_that_a_method_does_not_use_are_told(method, idle):
+    """Only a GAN of all classes looks at how classes are told; only one that names them at the class loss."""
+    s = train_settings(known=("3", "8"), method=method, **TOLD)
+    told = choices.unused(s, choices.method_of(choices.filled(s, (1, 32, 32), 2)))
+    assert set(told) == {f"{method} does not use {choices.flag(name)}" for name in idle}
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import softplus
+from torch.nn.functional import cross_entropy, softplus
 
 from lookalike.errors import DivergedError, UsageError
 from lookalike.gan import GAN
 from lookalike.heads import Judged, Judgement
 from lookalike.latents import Normal
-from lookalike.losses import Hinge, Minimax
+from lookalike.losses import AuxiliaryClass, Hinge, Minimax
 from lookalike.method import Adam
 from lookalike.methods import METHODS
 from lookalike.seeds import generator
 from lookalike.streams import Batch, Generated, Real
-from lookalike.train import accuracy, draw, judge, step, train, update
+from lookalike.train import accuracy, draw, judge, step, train, update, update_d
 
 SHAPE = (1, 8, 8)
 
@@ -340,3 +340,50 @@ def test_reduced_precision(small, make_source):
     assert rough["D.minimax"] == pytest.approx(exact["D.minimax"], rel=0.05)
     assert rough["D.minimax"] != exact["D.minimax"]
     assert {value.dtype for value in gans[1].G.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", ["acgan", "acgan-v1", "acgan-v2", "mcgan"])
+def test_apart_d_is_updated_on_one_group_after_the_other(name, small, make_source, same):
+    """As the authors' code: D's step on each group's mean loss as it is, the next group judged by the D after it."""
+    found, by_hand = (GAN(small(METHODS[name]).but(d_updates="apart"), SHAPE, classes=3) for _ in range(2))
+    source = make_source(SHAPE, classes=3)
+    with torch.no_grad():
+        shown = draw(found, found.method.d_sees, source.at("D", index=0), 8)
+    told = update_d(found, shown)
+    losses, norms = dict.fromkeys((loss.name for loss in by_hand.method.losses), 0.0), 0.0
+    for group in shown:
+        says = by_hand.D(group)
+        parts = {"minimax": softplus(-says.realness if group.real else says.realness).mean()}
+        if says.classes is not None:
+            parts["class"] = cross_entropy(says.classes, group.y)
+        by_hand.opt_d.zero_grad()
+        sum(parts.values()).backward()
+        norms += torch.stack([weight.grad.square().sum() for weight in by_hand.D.parameters()]).sum().sqrt().item()
+        by_hand.opt_d.step()
+        losses = {key: value + parts[key].item() for key, value in losses.items()}
+    assert same(weights(found.D), weights(by_hand.D))
+    assert {key: told[f"D.{key}"] for key in losses} == pytest.approx(losses, rel=1e-6)
+    assert told["D.gradient_norm"] == pytest.approx(norms, rel=1e-5)
+
+
+def test_together_a_share_weighs_and_apart_it_counts(small, make_source):
+    """v1's three fakes for a real: together each group's mean is weighed by its share, apart by 1."""
+    together = GAN(small(METHODS["acgan-v1"]), SHAPE, classes=3)
+    with torch.no_grad():
+        shown = draw(together, together.method.d_sees, make_source(SHAPE, classes=3).at("D", index=0), 8)
+    assert [(len(group.x), group.share) for group in shown] == [(4, 0.5), (12, 1.5)]
+    terms = [softplus(-j.says.realness if j.batch.real else j.says.realness).mean() for j in judge(together, shown)]
+    told = update_d(together, shown)
+    assert told["D.minimax"] == pytest.approx((0.5 * terms[0] + 1.5 * terms[1]).item(), rel=1e-6)
+
+
+def test_apart_a_loss_may_ask_nothing_of_a_group(small, make_source):
+    """With the class loss on real images alone, the update on generated ones is on their realness alone."""
+    method = small(METHODS["acgan"]).but(d_updates="apart", losses=(Minimax(), AuxiliaryClass(on_fake=False)))
+    gan = GAN(method, SHAPE, classes=3)
+    before = weights(gan.D)
+    with torch.no_grad():
+        shown = draw(gan, method.d_sees, make_source(SHAPE, classes=3).at("D", index=0), 8)
+    assert update_d(gan, shown[1:])["D.class"] == 0
+    still = [key for key, value in weights(gan.D).items() if torch.equal(value, before[key])]
+    assert still == ["layers.classes.weight", "layers.classes.bias"]

@@ -5,21 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from lookalike.diffaugment import DiffAugment
 from lookalike.heads import Auxiliary, Head, Joint, LabelAware
-from lookalike.latents import Normal, Uniform
-from lookalike.losses import Hinge, Minimax
+from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
+from lookalike.losses import AuxiliaryClass, Hinge, Minimax
 from lookalike.method import Adam, EveryThird, Method
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.nets import Net
+from lookalike.nets.conditioning import ClassBatchNorm, Embedded
 from lookalike.settings import PRESETS, DataSettings, TrainSettings
 
 OF_BASELINES = {  # settings that a baseline looks at
     *("known", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms", "device", "threads"),
     *DataSettings.model_fields,
 }
-OF_SOME_METHODS = ("against", "noise", "salt_pepper", "weak_z", "decoys", "spread")
+OF_SOME_METHODS = (
+    *("against", "noise", "salt_pepper", "weak_z", "decoys"),
+    *("spread", "conditioning", "labels", "class_loss"),
+)
 FULL = 10  # known classes whose detectors each get all of --images
+CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm()}
+LABELS = {"uniform": UniformLabels(), "data": LabelsAsInData()}
 LOSSES = {"minimax": Minimax(), "saturating": Minimax(saturating=True), "hinge": Hinge()}
 
 
@@ -71,17 +78,25 @@ def method_of(s: TrainSettings) -> Method:
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
     net: Net = NETS[s.net or "anogan"](width=s.width)
     lr, d_lr = _rates(s)
+    told = {"conditioning": CONDITIONINGS[s.conditioning], "labels": LABELS[s.labels]} if named.per_class else {}
     return named.but(
+        **told,
         head=_seeing(named.head, spread=bool(s.spread)),
         d_sees=tuple(zip(streams, shares, strict=True)),
         twins=tuple(twins),
         net=net,
         latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z),
-        losses=(LOSSES[s.loss], *named.losses[1:]),  # the game stands first
+        losses=(LOSSES[s.loss], *(_class_loss(s) for _ in named.losses[1:])),  # the game stands first
         optimiser=Adam(lr, s.beta1),
         d_optimiser=Adam(d_lr, s.beta1),
         d_steps=s.d_steps,
+        d_updates=s.d_updates,
+        diff_augment=DiffAugment() if s.diff_augment else None,
     )
+
+
+def _class_loss(s: TrainSettings) -> AuxiliaryClass:
+    return AuxiliaryClass(on_fake=s.class_loss == "both")
 
 
 def _seeing(head: Head, *, spread: bool) -> Head:
@@ -97,7 +112,9 @@ def own_settings(method: Method) -> tuple[str, ...]:
     noised = any(isinstance(stream, Noised) for stream in streams)
     weak = any(isinstance(twin.method, Weakened) for twin in method.twins)
     decoys = any(not stream.made and not stream.real for stream in streams)
-    looks = zip(OF_SOME_METHODS, (method.needs_others, noised, noised, weak, decoys, method.per_class), strict=True)
+    told, named = method.per_class, method.head.names
+    used = (method.needs_others, noised, noised, weak, decoys, told, told, told, named)
+    looks = zip(OF_SOME_METHODS, used, strict=True)
     return tuple(name for name, look in looks if look)
 
 

@@ -268,6 +268,7 @@ def _methods() -> list[dict[str, Any]]:
 def _axes(method: Any) -> dict[str, Any]:
     from lookalike.choices import flag, own_settings
     from lookalike.method import when
+    from lookalike.record import UPDATES
 
     verdicts = {True: "as real", False: "as fake", None: "realness not asked"}
     groups = {"D sees": method.d_sees, "G plays": method.g_plays}
@@ -278,6 +279,7 @@ def _axes(method: Any) -> dict[str, Any]:
         },
         "loss": ", ".join(map(str, method.losses)),
         "head": str(method.head),
+        "D's updates": f"{method.d_steps}, on {UPDATES[method.d_updates]}",
         "latent": str(method.latent),
         "encoder": str(method.encoder or "none"),
         "class": str(method.conditioning) + (f", {method.labels}" if method.per_class else ""),

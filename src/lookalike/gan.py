@@ -43,7 +43,7 @@ class GAN:
     Raises
     ------
     UsageError
-        If the method's network cannot make the shape.
+        If the method's network cannot make the shape, or its augmentation cannot change it.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class GAN:
     ) -> None:
         self.method, self.shape, self.classes, self.ema_decay = method, shape, classes, ema
         self.device = torch.device(device)
+        if method.diff_augment:
+            method.diff_augment.check(shape)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, "weights"))
             self.G = self._placed(method.conditioning.build(method.net, shape, method.latent.z_dim, classes))

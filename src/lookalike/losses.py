@@ -12,6 +12,7 @@ from functools import reduce
 from operator import add
 from typing import Protocol
 
+import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, relu, softplus
 
@@ -38,7 +39,8 @@ def _asked(judged: Sequence[Judged]) -> list[tuple[Tensor, bool, float]]:
 
 
 def _total(terms: Sequence[Tensor]) -> Tensor:
-    return reduce(add, terms)
+    """Their sum; 0 where a loss asks nothing of any group."""
+    return reduce(add, terms) if terms else torch.zeros(())
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
+from lookalike.diffaugment import DiffAugment
 from lookalike.errors import UsageError
 from lookalike.heads import Binary, Head
 from lookalike.latents import Labels, Latent, Normal, UniformLabels
@@ -110,6 +111,12 @@ class Method:
         D's own: two step sizes keep the game in balance (Heusel et al. 2017).
     d_steps : int
         D's updates per update of G.
+    d_updates : "together" or "apart"
+        Together: D's updates are on all groups, each weighed by its share. Apart: D is updated on one group after the
+        other, each group's mean as it is, as the code of gan-augmentation-2020's authors does; a share is then only a
+        number of images.
+    diff_augment : DiffAugment or None
+        What every image goes through before D sees it.
     twins : tuple of Twin
         GANs that train beside, or before.
     start : str or None
@@ -136,6 +143,8 @@ class Method:
     optimiser: Adam = Adam()
     d_optimiser: Adam | None = None
     d_steps: int = 1
+    d_updates: Literal["together", "apart"] = "together"
+    diff_augment: DiffAugment | None = None
     twins: tuple[Twin, ...] = ()
     start: str | None = None
 
@@ -169,6 +178,7 @@ class Method:
             (not losses, "there must be at least one loss"),
             (len(set(losses)) < len(losses), f"loss names must differ, not {', '.join(losses)}"),
             (self.d_steps < 1, f"d_steps must be at least 1, not {self.d_steps}"),
+            (self.d_updates not in ("together", "apart"), f"d_updates must be together or apart, not {self.d_updates}"),
             (len(set(twins)) < len(twins), f"twin names must differ, not {', '.join(twins)}"),
         ]
 

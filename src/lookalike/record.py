@@ -122,6 +122,9 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
     }
 
 
+UPDATES = {"together": "all groups together", "apart": "one group after the other"}
+
+
 def open_choices(plan: Plan) -> dict[str, Any]:
     """Every choice that the papers leave open, with the value that this run uses (printed in each report)."""
     s, method = plan.settings, plan.method
@@ -148,7 +151,8 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "game": ", ".join(map(str, method.losses)),
         "G's optimiser": f"{method.optimiser}, batch {s.batch}, {plan.shown} images shown",
         "D's optimiser": str(method.d_optimiser or method.optimiser),
-        "D updates per G update": s.d_steps,
+        "D updates per G update": f"{s.d_steps}, on {UPDATES[method.d_updates]}",
+        "what D sees is changed": str(method.diff_augment or "not at all"),
         "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
         "what G plays, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.g_plays),
         **({"encoder": str(method.encoder)} if method.encoder else {}),

@@ -161,6 +161,28 @@ class TrainSettings(DataSettings, SearchSettings):
         bool | None,
         Parameter(help="cgan, acgan: D sees how much a class's images differ; default: the preset's."),
     ] = None
+    conditioning: Annotated[
+        Literal["embedding", "batch-norm"],
+        Parameter(help="cgan, acgan, ali: how G is told the class, by a vector beside z or by its batch norms."),
+    ] = "embedding"
+    labels: Annotated[
+        Literal["uniform", "data"],
+        Parameter(help="cgan, acgan, ali: which classes G is asked for, all alike or as often as in the data."),
+    ] = "uniform"
+    class_loss: Annotated[
+        Literal["both", "real"],
+        Parameter(help="acgan: D learns the classes of real and generated images, or of real ones alone."),
+    ] = "both"
+    d_updates: Annotated[
+        Literal["together", "apart"],
+        Parameter(help="D's updates: on all its images together, or on real and fake ones one after the other."),
+    ] = "together"
+    diff_augment: Annotated[
+        bool,
+        Parameter(
+            help="D sees images moved, partly cut out, in colour brighter or darker: for few images.", negative=()
+        ),
+    ] = False
     images: Annotated[int | None, Field(ge=1), Parameter(help="Images shown in training; default: the preset's.")] = (
         None
     )

@@ -7,6 +7,7 @@ first of the steps, so that a training of any method shows as many images.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -105,9 +106,7 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
         for k in range(method.d_steps):
             with torch.no_grad():
                 shown = draw(gan, method.d_sees, source.at("D", index=index * method.d_steps + k), batch, epoch)
-            judged = judge(gan, shown)
-            metrics |= update("D", gan.opt_d, {loss.name: loss.d(judged) for loss in method.losses})
-            metrics["D.accuracy"] = accuracy(judged)
+            metrics |= update_d(gan, shown)
         played = draw(gan, method.g_plays, source.at("G", index=index), batch, epoch)
         judged = judge(gan, played)
         metrics |= update("G", gan.opt_g, {loss.name: loss.g(judged) for loss in method.losses})
@@ -115,13 +114,29 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
     return metrics
 
 
+def update_d(gan: GAN, shown: Sequence[Batch]) -> Metrics:
+    """D's update on all groups together, or one on each apart, whose losses and gradient norms are summed."""
+    apart = gan.method.d_updates == "apart"
+    parts = [[replace(group, share=1.0)] for group in shown] if apart else [shown]
+    metrics, says = Counter[str](), list[Judged]()
+    for part in parts:
+        judged = judge(gan, part)
+        metrics.update(update("D", gan.opt_d, {loss.name: loss.d(judged) for loss in gan.method.losses}))
+        says += judged
+    return dict(metrics) | {"D.accuracy": accuracy(says)}
+
+
 def draw(gan: GAN, streams: Sequence[tuple[Stream, Share]], source: Source, batch: int, epoch: int = 0) -> list[Batch]:
-    """A group of images from each stream, each with randomness of its own."""
-    shares = [share_at(share, epoch) for _, share in streams]
-    return [
-        replace(stream.draw(gan, source.at(i, index=source.index), round(share * batch)), share=share)
-        for i, ((stream, _), share) in enumerate(zip(streams, shares, strict=True))
-    ]
+    """A group of images from each stream, each with randomness of its own, as D is to see them."""
+    change, groups = gan.method.diff_augment, []
+    for i, (stream, varying) in enumerate(streams):
+        share, own = share_at(varying, epoch), source.at(i, index=source.index)
+        group = replace(stream.draw(gan, own, round(share * batch)), share=share)
+        if change:
+            random = own.at("augmented", index=own.index).generator()
+            group = replace(group, x=change(group.x, random))
+        groups.append(group)
+    return groups
 
 
 def judge(gan: GAN, groups: Sequence[Batch]) -> list[Judged]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lookalike.diffaugment import DiffAugment
 from lookalike.heads import Auxiliary, Binary, Joint, LabelAware
 from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
 from lookalike.losses import AuxiliaryClass, Hinge, Minimax
@@ -35,6 +36,7 @@ PARTS: dict[str, type] = {
             Minimax,
             Hinge,
             AuxiliaryClass,
+            DiffAugment,
             Adam,
             EveryThird,
             Twin,
