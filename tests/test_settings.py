@@ -13,9 +13,10 @@ from tiny import train
 from lookalike import choices
 from lookalike.diffaugment import DiffAugment
 from lookalike.errors import UsageError
+from lookalike.heads import Binary, Joint
 from lookalike.latents import LabelsAsInData, UniformLabels
 from lookalike.losses import AuxiliaryClass
-from lookalike.nets.conditioning import ClassBatchNorm, Embedded
+from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
 from lookalike.settings import PRESETS, DataSettings, TrainSettings, train_settings
 
 
@@ -53,7 +54,8 @@ BAD = [
     ("max_bad", "-0.1"), ("max_bad", "1.1"),
     ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "resnet"), ("latent", "cauchy"),
     ("loss", "wasserstein"), ("conditioning", "film"), ("labels", "rare"), ("class_loss", "fake"),
-    ("d_updates", "never"), ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
+    ("d_updates", "never"), ("start", "vtgan"),
+    ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
     ("seed", "-1"), ("seed", str(2**63)), ("seed", "1.5"),
     ("width", "0"), ("width", "4097"), ("z", "0"), ("z", "65537"), ("weak_z", "0"), ("batch", "1"), ("batch", "65537"),
     ("images", "0"), ("d_steps", "0"), ("d_steps", "101"), ("threads", "0"), ("threads", "1025"),
@@ -98,7 +100,7 @@ def test_a_gan_of_all_classes_has_a_preset_of_its_own():
     assert [choices.method_of(s).head.spread for s in (small, paper, off)] == [True, False, False]
 
 
-TOLD = {"conditioning": "batch-norm", "labels": "data", "class_loss": "real"}
+TOLD = {"conditioning": "batch-norm", "labels": "data", "class_loss": "real", "start": "scratch"}
 
 
 def test_settings_reach_their_axes():
@@ -116,10 +118,37 @@ def test_settings_reach_their_axes():
     assert changed.losses[1] == AuxiliaryClass(on_fake=False)
     assert (changed.d_updates, changed.diff_augment) == ("apart", DiffAugment())
     twin = changed.twins[0].method(changed)
+    assert (plain.start, changed.start) == ("ali", "ali")
     assert (twin.conditioning, twin.labels, twin.diff_augment) == (ClassBatchNorm(), LabelsAsInData(), DiffAugment())
 
 
-@pytest.mark.parametrize(("method", "idle"), [("vtgan", set(TOLD)), ("cgan", {"class_loss"}), ("acgan", set())])
+def test_g_begins_with_its_own_weights_when_asked():
+    """acgan-ali's G begins with ALI's weights, or from scratch, as the authors tried both."""
+    s = [train_settings(known=("3", "8"), method="acgan-ali-v1", start=start) for start in ("ali", "scratch")]
+    assert [choices.method_of(choices.filled(one, (1, 32, 32), 2)).start for one in s] == ["ali", None]
+
+
+def test_ali_without_classes():
+    """An ALI that is told no class is one GAN per class with the preset of anogan; D judges pairs (x, z) alone."""
+    s = choices.filled(train_settings(known=("3", "8"), method="ali", conditioning="none"), (1, 32, 32), 2)
+    method = choices.method_of(s)
+    assert (method.conditioning, method.head, method.per_class) == (Unconditional(), Joint(Binary()), False)
+    assert (s.batch, s.images, s.spread) == (16, 30_000, None)
+    given = train_settings(known=("3",), method="ali", conditioning="none", labels="data")
+    assert choices.unused(given, method) == ("ali does not use --labels",)
+
+
+@pytest.mark.parametrize("method", ["cgan", "acgan", "acgan-v3", "acgan-ali-v2"])
+def test_a_gan_that_learns_classes_together_must_be_told_them(method):
+    """One line with the flag, the method, and who can do without."""
+    line = rf"^--conditioning none: {method} learns its classes together and must be told them; ali need not$"
+    with pytest.raises(UsageError, match=line):
+        choices.method_of(train_settings(known=("3", "8"), method=method, conditioning="none"))
+
+
+@pytest.mark.parametrize(
+    ("method", "idle"), [("vtgan", set(TOLD)), ("cgan", {"class_loss", "start"}), ("acgan-ali-v1", set())]
+)
 def test_settings_that_a_method_does_not_use_are_told(method, idle):
     """Only a GAN of all classes looks at how classes are told; only one that names them at the class loss."""
     s = train_settings(known=("3", "8"), method=method, **TOLD)

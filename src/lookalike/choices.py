@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from lookalike.diffaugment import DiffAugment
-from lookalike.heads import Auxiliary, Head, Joint, LabelAware
+from lookalike.errors import UsageError
+from lookalike.heads import Auxiliary, Binary, Head, Joint, LabelAware
 from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
 from lookalike.losses import AuxiliaryClass, Hinge, Minimax
 from lookalike.method import Adam, EveryThird, Method
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.nets import Net
-from lookalike.nets.conditioning import ClassBatchNorm, Embedded
+from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
 from lookalike.settings import PRESETS, DataSettings, TrainSettings
 
 OF_BASELINES = {  # settings that a baseline looks at
@@ -22,7 +23,7 @@ OF_BASELINES = {  # settings that a baseline looks at
 }
 OF_SOME_METHODS = (
     *("against", "noise", "salt_pepper", "weak_z", "decoys"),
-    *("spread", "conditioning", "labels", "class_loss"),
+    *("spread", "labels", "conditioning", "class_loss", "start"),
 )
 FULL = 10  # known classes whose detectors each get all of --images
 CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm()}
@@ -32,7 +33,7 @@ LOSSES = {"minimax": Minimax(), "saturating": Minimax(saturating=True), "hinge":
 
 def per_class(s: TrainSettings) -> bool:
     """Whether one GAN learns all known classes."""
-    return s.method in METHODS and METHODS[s.method].per_class
+    return s.method in METHODS and METHODS[s.method].per_class and s.conditioning != "none"
 
 
 def preset_of(s: TrainSettings) -> dict[str, Any]:
@@ -78,10 +79,8 @@ def method_of(s: TrainSettings) -> Method:
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
     net: Net = NETS[s.net or "anogan"](width=s.width)
     lr, d_lr = _rates(s)
-    told = {"conditioning": CONDITIONINGS[s.conditioning], "labels": LABELS[s.labels]} if named.per_class else {}
     return named.but(
-        **told,
-        head=_seeing(named.head, spread=bool(s.spread)),
+        **_told(s, named),
         d_sees=tuple(zip(streams, shares, strict=True)),
         twins=tuple(twins),
         net=net,
@@ -90,9 +89,24 @@ def method_of(s: TrainSettings) -> Method:
         optimiser=Adam(lr, s.beta1),
         d_optimiser=Adam(d_lr, s.beta1),
         d_steps=s.d_steps,
+        start=None if s.start == "scratch" else named.start,
         d_updates=s.d_updates,
         diff_augment=DiffAugment() if s.diff_augment else None,
     )
+
+
+def _told(s: TrainSettings, named: Method) -> dict[str, Any]:
+    """How G is told a class, and what of classes D looks at."""
+    head = _seeing(named.head, spread=bool(s.spread))
+    if not named.per_class:
+        return {"head": head}
+    if s.conditioning != "none":
+        return {"head": head, "conditioning": CONDITIONINGS[s.conditioning], "labels": LABELS[s.labels]}
+    if not isinstance(head, Joint):
+        raise UsageError(
+            f"--conditioning none: {s.method} learns its classes together and must be told them; ali need not"
+        )
+    return {"head": replace(head, head=Binary()), "conditioning": Unconditional()}
 
 
 def _class_loss(s: TrainSettings) -> AuxiliaryClass:
@@ -112,8 +126,11 @@ def own_settings(method: Method) -> tuple[str, ...]:
     noised = any(isinstance(stream, Noised) for stream in streams)
     weak = any(isinstance(twin.method, Weakened) for twin in method.twins)
     decoys = any(not stream.made and not stream.real for stream in streams)
-    told, named = method.per_class, method.head.names
-    used = (method.needs_others, noised, noised, weak, decoys, told, told, told, named)
+    told, named = method.per_class, METHODS[method.name]
+    used = (
+        *(method.needs_others, noised, noised, weak, decoys),
+        *(told, told, named.per_class, method.head.names, named.start is not None),
+    )
     looks = zip(OF_SOME_METHODS, used, strict=True)
     return tuple(name for name, look in looks if look)
 

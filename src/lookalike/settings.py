@@ -162,8 +162,10 @@ class TrainSettings(DataSettings, SearchSettings):
         Parameter(help="cgan, acgan: D sees how much a class's images differ; default: the preset's."),
     ] = None
     conditioning: Annotated[
-        Literal["embedding", "batch-norm"],
-        Parameter(help="cgan, acgan, ali: how G is told the class, by a vector beside z or by its batch norms."),
+        Literal["embedding", "batch-norm", "none"],
+        Parameter(
+            help="cgan, acgan, ali: G is told the class by a vector beside z, or by its batch norms; ali: or not."
+        ),
     ] = "embedding"
     labels: Annotated[
         Literal["uniform", "data"],
@@ -173,6 +175,9 @@ class TrainSettings(DataSettings, SearchSettings):
         Literal["both", "real"],
         Parameter(help="acgan: D learns the classes of real and generated images, or of real ones alone."),
     ] = "both"
+    start: Annotated[
+        Literal["ali", "scratch"], Parameter(help="acgan-ali: G begins with the weights of ALI's, or with its own.")
+    ] = "ali"
     d_updates: Annotated[
         Literal["together", "apart"],
         Parameter(help="D's updates: on all its images together, or on real and fake ones one after the other."),
