@@ -19,6 +19,7 @@ from lookalike.streams import Batch, Generated, Real
 from lookalike.train import draw, train
 
 FEATURES = torch.tensor([[0.0, 1.0], [2.0, 5.0], [4.0, 3.0], [1.0, 1.0]])
+PIXELS = torch.tensor([0.1, 0.7, -0.4, 0.3]).reshape(4, 1, 1, 1)
 Y = torch.tensor([0, 0, 0, 2])
 
 
@@ -30,25 +31,27 @@ def test_the_spread_is_the_deviation_within_a_class_averaged_over_features():
 
 
 def test_realness_sees_its_own_classs_spread():
-    """The logit is linear in the features and in ten times the spread, at the place of the image's class."""
+    """The logit is linear in features and in ten times the spreads of features and pixels, at the class's places."""
     head = Realness(2, 3, spread=True)
-    said = head(FEATURES, Batch(FEATURES, Y, None, False))
-    deviation = FEATURES[:3].std(0, unbiased=False).mean()
+    said = head(FEATURES, Batch(PIXELS, Y, None, False))
+    of_features, of_pixels = (x[:3].std(0, unbiased=False).mean() for x in (FEATURES, PIXELS))
     weight, bias = head.logit.weight[0], head.logit.bias[0]
-    wanted = FEATURES @ weight[:2] + bias + torch.tensor([1, 1, 1, 0]) * SPREAD * deviation * weight[2]
+    seen = SPREAD * (of_features * weight[2] + of_pixels * weight[5])  # three classes' features, then their pixels
+    wanted = FEATURES @ weight[:2] + bias + torch.tensor([1, 1, 1, 0]) * seen
     assert torch.allclose(said, wanted, atol=1e-6)
-    assert torch.equal(head.usual, torch.zeros(3))  # generated images do not count
+    assert torch.equal(head.usual, torch.zeros(2, 3))  # generated images do not count
 
 
 def test_when_scoring_the_spread_is_that_of_real_groups():
     """In evaluation an image's realness does not depend on the others, and real groups alone move the mean."""
     head = Realness(2, 3, spread=True)
     for _ in range(300):
-        head(FEATURES, Batch(FEATURES, Y, None, True))
-    assert head.usual[0] == pytest.approx(FEATURES[:3].std(0, unbiased=False).mean().item(), rel=0.06)
+        head(FEATURES, Batch(PIXELS, Y, None, True))
+    for usual, x in zip(head.usual, (FEATURES, PIXELS), strict=True):
+        assert usual.tolist() == pytest.approx([x[:3].std(0, unbiased=False).mean().item(), 0, 0], rel=0.06)
     head.eval()
-    whole = head(FEATURES, Batch(FEATURES, Y, None, None))
-    alone = [head(FEATURES[i : i + 1], Batch(FEATURES[i : i + 1], Y[i : i + 1], None, None)) for i in range(4)]
+    whole = head(FEATURES, Batch(PIXELS, Y, None, None))
+    alone = [head(FEATURES[i : i + 1], Batch(PIXELS[i : i + 1], Y[i : i + 1], None, None)) for i in range(4)]
     assert torch.allclose(whole, torch.cat(alone), atol=1e-6)
 
 

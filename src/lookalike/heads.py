@@ -91,8 +91,9 @@ class Realness(nn.Module):
     """One logit; with `spread` D also sees how much the images of a class differ within the group.
 
     A G that is told the class soon makes one image of each; D, which judges image by image, does not mind. The spread
-    is the standard deviation of a class's features, averaged over features (Karras et al. 2018, section 3, there over
-    all classes at once). Scoring uses the mean over real groups: an image's realness does not depend on its company.
+    is the standard deviation within a class, averaged over features (Karras et al. 2018, section 3, there over all
+    classes at once), and over pixels, which D cannot learn to overlook. Scoring uses the mean over real groups: an
+    image's realness does not depend on its company.
     """
 
     usual: Tensor
@@ -100,9 +101,9 @@ class Realness(nn.Module):
     def __init__(self, features: int, classes: int, *, spread: bool) -> None:
         super().__init__()
         self.spread, self.classes = spread, classes
-        self.logit = nn.Linear(features + classes * spread, 1)
+        self.logit = nn.Linear(features + 2 * classes * spread, 1)
         if spread:
-            self.register_buffer("usual", torch.zeros(classes))
+            self.register_buffer("usual", torch.zeros(2, classes))
 
     def forward(self, features: Tensor, batch: Batch) -> Tensor:
         """(N, F) -> (N,)."""
@@ -110,11 +111,14 @@ class Realness(nn.Module):
             return self.logit(features).squeeze(1)  # type: ignore[no-any-return]
         assert batch.y is not None, "Method asks for labels"
         own = one_hot(batch.y, self.classes).to(features.dtype)
-        found = spreads(features, own) if self.training else self.usual
-        if self.training and batch.real:
-            with torch.no_grad():
-                self.usual.lerp_(found.float(), 0.01)
-        return self.logit(torch.cat([features, SPREAD * own * found], 1)).squeeze(1)  # type: ignore[no-any-return]
+        found = self.usual
+        if self.training:
+            found = torch.stack([spreads(features, own), spreads(batch.x.flatten(1).to(features), own)])
+            if batch.real:
+                with torch.no_grad():
+                    self.usual.lerp_(found.float(), 0.01)
+        seen = (SPREAD * own[:, None] * found).flatten(1)
+        return self.logit(torch.cat([features, seen], 1)).squeeze(1)  # type: ignore[no-any-return]
 
 
 def spreads(features: Tensor, own: Tensor) -> Tensor:
