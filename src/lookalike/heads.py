@@ -240,15 +240,16 @@ def beside(layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
 class Joint:
     """Real or fake, of pairs (x, z) (ALI, Dumoulin et al. 2017; gan-augmentation-2020, eq. 4).
 
-    The features of x and an MLP's of z go through a hidden layer together: a sum of the two could not tell which z
-    belongs to which x. f(x) of the variation score is the trunk's, which looks at x alone.
+    x's features and z go through a hidden layer together, beside their product: a sum of the two could not tell which z
+    belongs to which x, and a hidden layer without the product is slow to. f(x) of the variation score is the trunk's,
+    which looks at x alone.
 
     Parameters
     ----------
     head : Binary, Auxiliary or LabelAware
         What answers from the pair's features; LabelAware shows the class beside x.
     width : int
-        Entries of the hidden layers of z and of the pair (ours; the authors' are 1024 and maxout).
+        Entries of what x and z are turned into, and of the hidden layer (ours; the authors' are 1024 and maxout).
     """
 
     head: Head = LabelAware()
@@ -273,11 +274,9 @@ class Joint:
         return self.head.taken(shape)
 
     def build(self, features: int, shape: tuple[int, ...], classes: int, z_dim: int) -> nn.Module:
-        """An MLP of z, a hidden layer of the pair, and the inner head's layers."""
-        of_z = nn.Sequential(nn.Linear(z_dim, self.width), nn.LeakyReLU(0.2))
-        pair = nn.Sequential(nn.Linear(features + self.width, self.width), nn.LeakyReLU(0.2))
+        """A hidden layer of the pair, and the inner head's layers."""
         answer = self.head.build(self.width, shape, classes, z_dim)
-        return nn.ModuleDict({"z": of_z, "pair": pair, "answer": answer})
+        return nn.ModuleDict({"pair": Pair(features, z_dim, self.width), "answer": answer})
 
     def shown(self, layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
         """What the inner head shows."""
@@ -287,5 +286,20 @@ class Joint:
     def answer(self, layers: nn.Module, features: Tensor, batch: Batch) -> Judgement:
         """The inner head's answer to the pair; the features are those of x."""
         assert isinstance(layers, nn.ModuleDict)
-        pair = layers["pair"](torch.cat([features, layers["z"](batch.z)], 1))
+        pair = layers["pair"](features, batch.z)
         return replace(self.head.answer(layers["answer"], pair, batch), features=features)
+
+
+class Pair(nn.Module):
+    """(N, F) and (N, Z) -> (N, width): a hidden layer of both and of their product."""
+
+    def __init__(self, features: int, z_dim: int, width: int) -> None:
+        super().__init__()
+        self.x, self.z = nn.Linear(features, width), nn.Linear(z_dim, width)
+        self.hidden = nn.Sequential(nn.Linear(3 * width, width), nn.LeakyReLU(0.2))
+
+    def forward(self, features: Tensor, z: Tensor) -> Tensor:
+        """The hidden layer."""
+        x, z = self.x(features), self.z(z)
+        hidden: Tensor = self.hidden(torch.cat([x, z, x * z], 1))
+        return hidden

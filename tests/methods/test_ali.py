@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy, softplus
 
 from lookalike.errors import UsageError
 from lookalike.gan import GAN
-from lookalike.heads import Binary, Joint, LabelAware
+from lookalike.heads import Binary, Joint, LabelAware, Pair
 from lookalike.losses import AuxiliaryClass, Minimax
 from lookalike.method import Twin
 from lookalike.methods import METHODS
@@ -52,8 +52,10 @@ def test_a_z_is_the_mean_and_the_deviation_times_noise(gan, source):
     noise = torch.randn(6, 8, generator=generator(3, "D", 5))
     assert torch.allclose(batch.z, mean + log_variance.exp().sqrt() * noise, atol=1e-6)
     assert (batch.real, torch.equal(batch.x, x), torch.equal(batch.y, y)) == (True, True, True)
-    assert torch.allclose(gan.encode(x, y), mean, atol=1e-6)
-    assert torch.allclose(gan.encode(x, y, generator(3, "D", 5)), batch.z, atol=1e-6)
+    usual, log_variance = copy.deepcopy(gan.E).eval()(x, y)  # the frozen encoder has inference statistics
+    assert torch.allclose(gan.encode(x, y), usual, atol=1e-6)
+    drawn = usual + log_variance.exp().sqrt() * noise
+    assert torch.allclose(gan.encode(x, y, generator(3, "D", 5)), drawn, atol=1e-6)
     assert not gan.encode(x, y).requires_grad
 
 
@@ -116,6 +118,26 @@ def test_one_step_equals_bare_torch(gan, source):
     for ours, bare in ((gan.G, G), (gan.E, E), (gan.D, D)):
         assert ours.state_dict().keys() == bare.state_dict().keys()
         assert all(torch.equal(value, bare.state_dict()[name]) for name, value in ours.state_dict().items())
+
+
+def test_e_begins_with_a_z_of_each_images_own(gan, source):
+    """Before the first step the means of a batch vary by 1 in each entry, and the posterior's variance is near e^-3."""
+    x, y = source.take_known(24)
+    mean, log_variance = gan.E.train()(x, y)
+    assert torch.allclose(mean.var(0, unbiased=False), torch.ones(8), atol=0.1)
+    assert (log_variance + 3).abs().max() < 0.5
+
+
+def test_the_pair_is_a_hidden_layer_of_both_and_their_product():
+    """W [a, b, a b] with a of x's features and b of z, and a leaky ReLU behind."""
+    pair = Pair(3, 2, 4)
+    features, z = torch.randn(5, 3, generator=generator("f")), torch.randn(5, 2, generator=generator("z"))
+    a = features @ pair.x.weight.T + pair.x.bias
+    b = z @ pair.z.weight.T + pair.z.bias
+    (linear, _) = pair.hidden
+    w = linear.weight
+    wanted = a @ w[:, :4].T + b @ w[:, 4:8].T + (a * b) @ w[:, 8:].T + linear.bias
+    assert torch.allclose(pair(features, z), torch.where(wanted > 0, wanted, 0.2 * wanted), atol=1e-5)
 
 
 def test_d_sees_which_z_belongs_to_which_image(gan, source):

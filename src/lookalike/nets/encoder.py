@@ -9,10 +9,16 @@ from torch import Tensor, nn
 from lookalike.heads import beside, beside_shape, class_map
 from lookalike.nets import Net, Shape, trunk
 
+LOG_VARIANCE = -3.0  # of the posterior before the first step
+
 
 @dataclass(frozen=True)
 class Encoder:
     """The net's trunk and a dense layer to the mean and the log-variance of z; told the class where G is.
+
+    The means go through batch norm and the variances begin small (ours): from the first step on different images have
+    different z. Otherwise E begins near the prior, whatever the image; D cannot object to that as long as G does not
+    use its z, and E stays there.
 
     Parameters
     ----------
@@ -43,8 +49,9 @@ class Posterior(nn.Module):
         self.layers = nn.ModuleDict(layers)
         self.trunk, features = trunk(net, beside_shape(shape, size) if classes else shape)
         self.out = nn.Linear(features, 2 * z_dim)
+        self.norm = nn.BatchNorm1d(z_dim, eps=1e-8)  # its inputs begin small
 
     def forward(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and log-variance."""
         mean, log_variance = self.out(self.trunk(x if y is None else beside(self.layers, x, y))).chunk(2, 1)
-        return mean, log_variance
+        return self.norm(mean), log_variance + LOG_VARIANCE
