@@ -90,12 +90,17 @@ def test_every_numeric_setting_has_a_refused_value():
 
 
 def test_a_gan_of_all_classes_has_a_preset_of_its_own():
-    """acgan trains with equal step sizes, 32 images per step and D's look at the spread; preset paper without it."""
+    """acgan takes larger steps of 32 images, and D sees the spread; preset paper without it; ali sees twice as many."""
     small, paper, off = (
         choices.filled(train_settings(known=("3", "8"), method="acgan", **given), (1, 32, 32), 2)
         for given in ({}, {"preset": "paper"}, {"spread": False})
     )
-    assert (small.lr, small.d_lr, small.batch, small.spread) == (2e-4, 2e-4, 32, True)
+    assert (small.lr, small.d_lr, small.batch, small.spread, small.images) == (1e-3, 5e-4, 32, True, 30_000)
+    twice = [
+        choices.filled(train_settings(known=("3", "8"), method=name), (1, 32, 32), 2).images
+        for name in ("ali", "acgan-ali-v1", "acgan-ali-v2")
+    ]
+    assert twice == [60_000] * 3
     assert (paper.batch, paper.spread, off.spread) == (64, False, False)
     assert [choices.method_of(s).head.spread for s in (small, paper, off)] == [True, False, False]
 
