@@ -39,10 +39,9 @@ def per_class(s: TrainSettings) -> bool:
 def preset_of(s: TrainSettings) -> dict[str, Any]:
     """What the preset says for this kind of method."""
     preset = PRESETS[s.preset]
-    if not per_class(s):
-        return preset
-    encodes = METHODS[s.method].encoder is not None or METHODS[s.method].start is not None
-    return preset | preset["per_class"] | (preset["encoding"] if encodes else {})
+    told = per_class(s)
+    encodes = told and (METHODS[s.method].encoder is not None or METHODS[s.method].start is not None)
+    return preset | (preset["per_class"] if told else {}) | (preset["encoding"] if encodes else {})
 
 
 def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> TrainSettings:

@@ -24,12 +24,13 @@ def test_a_transformation_that_does_nothing_changes_nothing():
     assert torch.allclose(moved, x, atol=1e-5) and torch.equal(same, y)
 
 
-def test_half_of_the_images_are_mirrored():
-    """With flip alone each image is itself or its mirror image, and both occur."""
+@pytest.mark.parametrize(("flip", "axis"), [("flip", -1), ("flip_down", -2)])
+def test_half_of_the_images_are_mirrored(flip, axis):
+    """With one flip alone each image is itself or its mirror image, left to right or top to bottom; both occur."""
     x, y = batch()
-    moved, _ = Affine(**STILL, flip=True)(x, y, generator(1))
+    moved, _ = Affine(**STILL, **{flip: True})(x, y, generator(1))
     kept = [torch.allclose(a, b, atol=1e-5) for a, b in zip(moved, x, strict=True)]
-    mirrored = [torch.allclose(a, b.flip(-1), atol=1e-5) for a, b in zip(moved, x, strict=True)]
+    mirrored = [torch.allclose(a, b.flip(axis), atol=1e-5) for a, b in zip(moved, x, strict=True)]
     assert all(a != b for a, b in zip(kept, mirrored, strict=True)) and 16 < sum(kept) < 48
 
 

@@ -8,6 +8,7 @@ import pytest
 from lookalike import files
 from lookalike.augmentation import classifier, trial
 from lookalike.augmentation.figures import figures
+from lookalike.augmentation.transforms import Affine
 from lookalike.augmentation.trial import GANS, RESULT, TRANSFORMS, Trial, parts_of, perform
 from lookalike.data import read, split
 from lookalike.data.sparsify import sparsify
@@ -107,6 +108,14 @@ def test_a_transformation_adds_nothing(way, short, tmp_path, fitted):
     assert more["transform"] == TRANSFORMS[way]
 
 
+def test_a_data_set_may_have_an_affine_way_of_its_own(short, tmp_path, fitted):
+    """It goes into the classifier of that way, and of no other."""
+    turned = Affine(90, flip=True)
+    for way in ("affine", "mixup", "none"):
+        result(one(short, way, affine=turned), tmp_path)
+    assert [more["transform"] for _, _, more in fitted] == [turned, TRANSFORMS["mixup"], None]
+
+
 def test_a_gan_learns_from_the_training_images_alone_and_fills_up(short, tmp_path, fitted):
     """It saw the classifier's training images, no other; the first images of its generator are added."""
     job = one(short, "acgan")
@@ -143,6 +152,10 @@ def test_what_is_asked_for_names_the_folder(short, tmp_path):
         {"keep": (("7", 9),)},
         {"preset": "paper"},
     )
+    affine = [
+        {"way": "affine", "affine": how} for how in (Affine(), Affine(90), Affine(flip=True), Affine(flip_down=True))
+    ]
+    changes = (*changes, *affine)
     folders = [one(short, **change).folder(tmp_path) for change in changes]
     folders.append(one(short, settings=(("images", 9),)).folder(tmp_path))
     assert len(set(folders)) == len(changes) + 1

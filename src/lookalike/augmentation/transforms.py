@@ -37,6 +37,8 @@ class Affine:
         Change of scale at most: 0.1 is 0.9 to 1.1.
     flip : bool
         Half of the images are mirrored left to right.
+    flip_down : bool
+        Half of the images are mirrored top to bottom.
     """
 
     rotation: float = 10.0
@@ -44,17 +46,24 @@ class Affine:
     shear: float = 0.3
     zoom: float = 0.1
     flip: bool = False
+    flip_down: bool = False
+
+    def __str__(self) -> str:
+        values = (self.rotation, self.shift, self.shear, self.zoom)
+        return ",".join([f"{v:g}" for v in values] + ["flip"] * self.flip + ["flip-down"] * self.flip_down)
 
     def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """One transformation per image; classes stay."""
         n, (h, w) = len(x), x.shape[2:]
-        turn, shear, zoom_x, zoom_y, left, up, mirror = (
-            torch.rand(7, n, generator=generator, dtype=torch.float64) * 2 - 1
+        turn, shear, zoom_x, zoom_y, left, up, mirror, fall = (
+            torch.rand(8, n, generator=generator, dtype=torch.float64) * 2 - 1
         )
         turn, shear = turn * math.radians(self.rotation), shear * math.radians(self.shear)
         zoom_x, zoom_y = 1 + self.zoom * zoom_x, 1 + self.zoom * zoom_y
         if self.flip:
             zoom_x = zoom_x * mirror.sign()
+        if self.flip_down:
+            zoom_y = zoom_y * fall.sign()
         ratio = h / w  # coordinates run from -1 to 1 along both sides: pixels need not be square there
         cos, sin, cos_s, sin_s = turn.cos(), turn.sin(), (turn + shear).cos(), (turn + shear).sin()
         rows = [

@@ -65,6 +65,8 @@ class Trial:
         Of all training images that are used at all.
     keep : tuple of (str, float or int)
         Of these classes only so many training images stay.
+    affine : Affine
+        What the way `affine` does.
     preset : str
         The GAN's.
     settings : tuple of (str, value)
@@ -78,6 +80,7 @@ class Trial:
     to: str = "balance"
     share: float = 1.0
     keep: tuple[tuple[str, float | int], ...] = ()
+    affine: Affine = Affine()
     preset: str = "small"
     settings: tuple[tuple[str, Any], ...] = ()
 
@@ -87,6 +90,11 @@ class Trial:
     def but(self, **changes: Any) -> Trial:
         """This trial with other values."""
         return replace(self, **changes)
+
+    @property
+    def transform(self) -> Transform | None:
+        """What each batch goes through."""
+        return self.affine if self.way == "affine" else TRANSFORMS.get(self.way)
 
     @property
     def generates(self) -> bool:
@@ -104,7 +112,8 @@ class Trial:
         less = [f"{self.share:g}"] * (self.share < 1) + [f"{name}={amount}" for name, amount in self.keep]
         data = ",".join([name_of(self.data), *less])
         changed = ",".join(f"{name}={value}" for name, value in self.settings)
-        way = "-".join(filter(None, (self.way, changed, self.to)))
+        turned = str(self.affine) if self.way == "affine" and self.affine != Affine() else ""
+        way = "-".join(filter(None, (self.way, turned, changed, self.to)))
         parts = (f"augment-{self.preset}", data, way)
         return runs.joinpath(*map(files.safe_name, parts), f"seed-{self.seed}")
 
@@ -160,9 +169,7 @@ def perform(trial: Trial, runs: Path, command: str = "") -> None:
 def _measured(shown: tuple[Pixels, Labels], parts: Parts, trial: Trial, rare: Sequence[str]) -> dict[str, Any]:
     """Figures of the classifier that is trained on `shown`, on the test images."""
     began, k = time.monotonic(), len(parts.images.classes)
-    fitted = classifier.fit(
-        *shown, classes=k, validation=parts.validation, seed=trial.seed, transform=TRANSFORMS.get(trial.way)
-    )
+    fitted = classifier.fit(*shown, classes=k, validation=parts.validation, seed=trial.seed, transform=trial.transform)
     top = TOP_OF_MANY if k >= MANY else TOP
     numbers = np.array([parts.images.classes.index(name) for name in rare])
     found = figures(fitted.probabilities(parts.test[0]), parts.test[1], top=top, rare=numbers)

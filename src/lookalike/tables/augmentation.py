@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lookalike import files, jobs, workers
+from lookalike.augmentation.transforms import Affine
 from lookalike.augmentation.trial import (
     MANY,
     NONE,
@@ -59,6 +60,8 @@ class Task:
         Of the training images that are used at all.
     keep : callable
         The data's classes -> of some classes so many images only.
+    affine : Affine
+        As the authors' code has it for these images.
     ways : tuple of str
         What is measured unless some are chosen.
     """
@@ -67,12 +70,14 @@ class Task:
     data: str
     share: float = 1.0
     keep: Callable[[tuple[str, ...]], tuple[tuple[str, float | int], ...]] = lambda _classes: ()
+    affine: Affine = Affine()
     ways: tuple[str, ...] = (*PAPERS, *EXTRAS)
 
     def trials(self, ways: Sequence[str], seeds: int, preset: str) -> list[Trial]:
         """Every way with every seed."""
         classes = open_source(self.data).classes
         base = Trial(self.data, classes, NONE, 0, share=self.share, keep=self.keep(classes), preset=preset)
+        base = base.but(affine=self.affine)
         return [base.but(way=way, seed=seed) for seed in range(seeds) for way in ways or self.ways]
 
 
@@ -85,8 +90,8 @@ TASKS = (
     Task("fashion-mnist-tenth", "fashion-mnist", 0.1, lambda _: SHORT),
     Task("mnist-5k-twenty", "mnist-5k", keep=lambda _: (("1", 20), ("3", 20), ("7", 20))),
     Task("fashion-mnist", "fashion-mnist", keep=lambda _: SHORT, ways=FEW),
-    Task("cifar-100", "cifar-100", keep=_of_cifar),
-    Task("breast-histopathology", "histopathology"),
+    Task("cifar-100", "cifar-100", keep=_of_cifar, affine=Affine(90, 0.1, 0, 0, flip=True)),
+    Task("breast-histopathology", "histopathology", affine=Affine(90, 0, 0, 0, flip=True, flip_down=True)),
 )
 
 
