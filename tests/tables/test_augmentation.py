@@ -64,6 +64,19 @@ def test_gains_are_paired_by_seed(tmp_path, here, measured):
     assert f"- acgan over none, points: accuracy +3.00 [{100 * wanted.low:+.2f}, {100 * wanted.high:+.2f}]" in text
 
 
+def test_every_seeds_figures_are_written(tmp_path, here, measured):
+    """A line for each way, seed and figure, from which the means can be computed anew."""
+    lines = {(line["method"], line["metric"]): line for line in table(tmp_path)}
+    with (tmp_path / "out" / "gan-augmentation-2020-I-small-part-seeds.csv").open(newline="") as text:
+        each = list(csv.DictReader(text))
+    assert {line["seed"] for line in each} == {"0", "1", "2"} and {line["dataset"] for line in each} == {
+        "fashion-mnist-tenth"
+    }
+    for way, accuracies in ACCURACY.items():
+        mine = [float(one["value"]) for one in each if (one["method"], one["metric"]) == (way, "accuracy")]
+        assert mine == accuracies and np.mean(mine) == pytest.approx(lines[way, "accuracy"]["mean"])
+
+
 def test_the_printed_figures_stand_beside_the_papers_data_sets(tmp_path, here, measured):
     """All of Fashion-MNIST has what the paper prints: none .9157, and top-2 .98."""
     lines = table(tmp_path, rows=("fashion-mnist",), methods=("none", "acgan"))

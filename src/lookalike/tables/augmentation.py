@@ -6,6 +6,8 @@ which three classes have twenty images.
 
 from __future__ import annotations
 
+import csv
+import io
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -143,6 +145,7 @@ def run(
     lines = [line for name, trials in found.items() for line in _lines(name, trials, values[name], command)]
     stem = file_name(NAME, preset, part=bool(rows or methods))
     files.write_text(folder / f"{stem}.csv", as_csv(lines))
+    files.write_text(folder / f"{stem}-seeds.csv", _each(values))
     files.write_text(folder / f"{stem}.md", _markdown(preset, lines, values, command))
     return lines
 
@@ -187,6 +190,19 @@ def _lines(dataset: str, trials: Sequence[Trial], values: Found, command: str) -
                 }
             )
     return lines
+
+
+def _each(values: Mapping[str, Found]) -> str:
+    """Every figure of every way and seed, as CSV: what the means and the paired gains are made of."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("dataset", "method", "seed", "metric", "value"))
+    for dataset, found in values.items():
+        for (way, seed), one in found.items():
+            rows.writerows(
+                (dataset, way, seed, name, f"{value:.4f}") for name, value in one.items() if value is not None
+            )
+    return text.getvalue()
 
 
 def _markdown(preset: str, lines: Sequence[Mapping[str, Any]], values: Mapping[str, Found], command: str) -> str:
