@@ -172,11 +172,17 @@ def cost(job: Job, runs: Path) -> float:
 
 def remarks(jobs: Sequence[Job], runs: Path) -> Iterator[str]:
     """A line where trainings are those of another version of this package, whose figures may differ."""
-    folders = {job.folder(runs) for job in jobs if is_done(job, runs)}
-    strange = [there for there in map(made_by, folders) if there not in (None, version("lookalike"))]
+    yield from of_other_versions(
+        [made_by(there) for there in {job.folder(runs) for job in jobs if is_done(job, runs)}], runs
+    )
+
+
+def of_other_versions(makers: Sequence[str | None], runs: Path) -> Iterator[str]:
+    """The same of trainings below `runs` by so many versions; None: of a training that does not say."""
+    strange = [maker for maker in makers if maker not in (None, version("lookalike"))]
     if strange:
         yield (
-            f"{len(strange)} of {len(folders)} trainings in {show(runs)} were done by lookalike {show(strange[0])} and "
+            f"{len(strange)} of {len(makers)} trainings in {show(runs)} were done by lookalike {show(strange[0])} and "
             f"not again by {version('lookalike')}; remove them, or give another --runs, to measure all with one version"
         )
 

@@ -9,7 +9,7 @@ from lookalike import files
 from lookalike.augmentation import classifier, trial
 from lookalike.augmentation.figures import figures
 from lookalike.augmentation.transforms import Affine
-from lookalike.augmentation.trial import GANS, RESULT, TRANSFORMS, Trial, parts_of, perform
+from lookalike.augmentation.trial import GANS, RESULT, TRANSFORMS, Trial, parts_of, perform, remarks
 from lookalike.data import read, split
 from lookalike.data.sparsify import sparsify
 from lookalike.methods import METHODS
@@ -166,3 +166,15 @@ def test_a_class_is_rare_where_it_lacks_a_tenth(short, tmp_path, fitted, monkeyp
     assert result(one(short, keep=(("0", 55),)), tmp_path)["rare"] == ["7"]
     found = result(one(short, keep=(("0", 57), ("1", 55), ("7", 25)), to="0=43"), tmp_path / "b")
     assert found["rare"] == list(found["short"]) == ["0"]
+
+
+def test_figures_of_another_version_are_told(short, tmp_path, fitted):
+    """What an older version measured is not measured again, and one line says so; of this version's nothing is said."""
+    trials = [one(short, way) for way in ("none", "oversample")]
+    for job in trials:
+        result(job, tmp_path)
+    assert list(remarks(trials, tmp_path)) == []
+    path = trials[0].folder(tmp_path) / RESULT
+    files.write_json(path, files.read_json(path) | {"version": "0.0.9"})
+    (line,) = remarks(trials, tmp_path)
+    assert line.startswith("1 of 2 trainings in ") and "were done by lookalike 0.0.9" in line and "--runs" in line

@@ -14,6 +14,7 @@ import numpy as np
 
 from lookalike import files, jobs, workers
 from lookalike.augmentation.trial import GANS, NONE, OVERSAMPLE, RESULT, TRANSFORMS, WAYS, Trial, parts_of, perform
+from lookalike.augmentation.trial import remarks as trial_remarks
 from lookalike.data.oddities import remarks
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.errors import DataError, UsageError, listed, show
@@ -123,6 +124,8 @@ def run(
     failed = workers.side_by_side(perform, missing, runs, workers=side_by_side, command=command, report=report)
     for trial, sentence in failed.items():
         warn(f"{trial}: {sentence}")
+    for line in trial_remarks(trials, runs):
+        warn(line)
     lines = lines_of(trials, runs)
     bench = Bench(Path(data).name, short, counts, seeds, lines, verdict(lines, seeds), command)
     _write(bench, files.make_folder(out))

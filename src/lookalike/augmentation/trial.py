@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from lookalike.augmentation.figures import figures
 from lookalike.augmentation.transforms import Affine, MixUp, Transform
 from lookalike.data import Images, split
 from lookalike.data.sparsify import sparsify
-from lookalike.jobs import name_of
+from lookalike.jobs import name_of, of_other_versions
 from lookalike.methods import METHODS
 from lookalike.model import Model
 from lookalike.plan import read_used
@@ -122,6 +123,12 @@ class Trial:
         return (self.folder(runs) / RESULT).exists()
 
 
+def remarks(trials: Sequence[Trial], runs: Path) -> Iterator[str]:
+    """A line where figures are those of another version of this package."""
+    done = [files.read_json(trial.folder(runs) / RESULT) for trial in trials if trial.is_done(runs)]
+    yield from of_other_versions([one.get("version") for one in done], runs)
+
+
 @dataclass(frozen=True)
 class Parts:
     """The images of a trial: (pixels (N, C, H, W) uint8, labels (N,)) of each part."""
@@ -153,6 +160,7 @@ def perform(trial: Trial, runs: Path, command: str = "") -> None:
     short = wanted(trial.to, counts)
     rare = [name for name, n in short.items() if n > RARE * (n + counts[name])] or list(short)
     record: dict[str, Any] = {"counts": counts, "short": short, "rare": rare, "way": trial.way, "seed": trial.seed}
+    record["version"] = version("lookalike")
     shown = parts.train
     if trial.generates:
         model = run(parts.images, settings, folder / "gan", command=tuple(shlex.split(command)))

@@ -27,6 +27,7 @@ from lookalike.augmentation.trial import (
     WAYS,
     Trial,
     perform,
+    remarks,
 )
 from lookalike.data.sources import open_source
 from lookalike.errors import DataError, UsageError
@@ -139,6 +140,8 @@ def run(
     failed = workers.side_by_side(perform, missing, runs, workers=side_by_side, command=command, report=report)
     for trial, sentence in failed.items():
         warn(f"{trial}: {sentence}")
+    for line in remarks([trial for trials in found.values() for trial in trials], runs):
+        warn(line)
     values = {name: _values(trials, runs) for name, trials in found.items()}
     if not any(values.values()):
         raise UsageError("no cell of the table could be measured; the warnings above say why")
