@@ -4,11 +4,13 @@
 
 Known or unknown (AUC), with each detector's score scaled by held-out images of its own class, and as it is. Which class
 (accuracy): by the regression that `lookalike` fits to held-out images; by the detector alone whose AUC on held-out
-images is the higher, as mcgan-2021 takes one, with the limit that calls as many held-out images its own as there are;
-or by the lower score. The triples are none of mcgan-2021's table 2. The figures go to tables/results/combinations.csv.
+images is the higher (`--decides best`); or by the lower score. `--scaling shared` and `--decides best` stand in both.
+The triples are none of mcgan-2021's table 2. The figures go to tables/results/combinations.csv.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -42,12 +44,13 @@ def parts(images: Images, name: str) -> Parts:
     return np.split(images.pixels[rows], [int(share * len(rows)) for share in SHARES])
 
 
-def ways(joint: OpenSet, pool: KNN, pixels: Pixels) -> dict[str, Floats]:
+def ways(joint: OpenSet, options: Mapping[str, OpenSet], pool: KNN, pixels: Pixels) -> dict[str, Floats]:
     """Scores of known or unknown, joined in each way."""
     said = joint.score(pixels)
     scaled = np.stack(list(said.parts.values()), 1)
     raw = each(joint, pixels)
-    own = {"most likely class": said.score, "least": scaled.min(1), "sum": scaled.sum(1)}
+    own = {"most likely class": said.score} | {name: other.score(pixels).score for name, other in options.items()}
+    own |= {"least": scaled.min(1), "sum": scaled.sum(1)}
     return own | {"least, as it is": raw.min(1), "sum, as it is": raw.sum(1), "pooled": pool.score(pixels).score}
 
 
@@ -56,21 +59,19 @@ def each(joint: OpenSet, pixels: Pixels) -> Floats:
     return np.stack([member.score(pixels).score for member in joint.members.values()], 1)
 
 
-def better_decides(joint: OpenSet, held: Parts, known: Pixels) -> Labels:
-    """The class by the detector alone that told the held-out images apart better."""
-    k = int(np.argmax(joint.apart))
-    limit = np.sort(each(joint, np.concatenate(held))[:, k])[len(held[k]) - 1]
-    return np.where(each(joint, known)[:, k] <= limit, k, 1 - k)
+def likely(joint: OpenSet, known: Pixels) -> Labels:
+    """The most likely class."""
+    said = joint.score(known).classes
+    assert said is not None, "two classes are known"
+    return said.argmax(1)
 
 
-def classes(joint: OpenSet, held: Parts, known: Pixels) -> dict[str, Labels]:
+def classes(joint: OpenSet, options: Mapping[str, OpenSet], known: Pixels) -> dict[str, Labels]:
     """The class that known images are called, in each way."""
-    said = joint.score(known)
-    assert said.classes is not None, "two classes are known"
-    scaled = np.stack(list(said.parts.values()), 1)
+    scaled = np.stack(list(joint.score(known).parts.values()), 1)
     return {
-        "regression": said.classes.argmax(1),
-        "better detector": better_decides(joint, held, known),
+        "regression": likely(joint, known),
+        **{name: likely(other, known) for name, other in options.items()},
         "least": scaled.argmin(1),
         "least, as it is": each(joint, known).argmin(1),
     }
@@ -80,14 +81,19 @@ def line(images: Images, first: str, second: str, unknown: str) -> dict[str, str
     """AUC and accuracy of each way."""
     a, b, u = (parts(images, name) for name in (first, second, unknown))
     members = {first: KNN.fit(a[0], 0), second: KNN.fit(b[0], 0)}
-    joint = OpenSet.fit(members, np.concatenate([a[1], b[1]]), np.repeat([0, 1], [len(a[1]), len(b[1])]))
+    held = np.concatenate([a[1], b[1]]), np.repeat([0, 1], [len(a[1]), len(b[1])])
+    joint = OpenSet.fit(members, *held)
+    options = {
+        "one scale": OpenSet.fit(members, *held, scaling="shared"),
+        "best decides": OpenSet.fit(members, *held, decides="best"),
+    }
     pool = KNN.fit(np.concatenate([a[0], b[0]]), 0)
     known = np.concatenate([a[2], b[2]])
-    seen, unseen = ways(joint, pool, known), ways(joint, pool, u[2])
+    seen, unseen = ways(joint, options, pool, known), ways(joint, options, pool, u[2])
     truth = np.repeat([0, 1], [len(a[2]), len(b[2])])
     figures = {f"AUC, {way}": f"{area(seen[way], unseen[way]):.3f}" for way in seen}
     figures |= {
-        f"accuracy, {way}": f"{(said == truth).mean():.3f}" for way, said in classes(joint, [a[1], b[1]], known).items()
+        f"accuracy, {way}": f"{(said == truth).mean():.3f}" for way, said in classes(joint, options, known).items()
     }
     return {"known": f"{first},{second}", "unknown": unknown, **figures}
 

@@ -414,7 +414,7 @@ def test_D22_a_card_that_asks_for_a_huge_network_is_refused_before_it_is_built(m
 def make_joined(small, make_source):
     """Makes a model of two known classes, each with a detector of a kind of its own images."""
 
-    def model(name, net="anogan", shape=(1, 8, 8)):
+    def model(name, net="anogan", shape=(1, 8, 8), **how):
         members = {}
         for seed, known in enumerate(("a", "b")):
             if name in BASELINES:
@@ -425,7 +425,7 @@ def make_joined(small, make_source):
             members[known] = GANDetector(gan, Search(steps=4, lam=0.3, seed=5))
         method = {"name": name} if name in BASELINES else stored.to_json(members["a"].gan.method)
         held = np.concatenate([images(shape, 15, 20), images(shape, 15, 21)])
-        detector = OpenSet.fit(members, held, np.repeat([0, 1], 15))
+        detector = OpenSet.fit(members, held, np.repeat([0, 1], 15), **how)
         limit = Threshold(detector.score(images(shape, 12, 7)).score, 0.25)
         return Model(detector, limit, shape, {"known": ("a", "b"), "against": ("c",)}, method, TRAINING)
 
@@ -433,6 +433,16 @@ def make_joined(small, make_source):
 
 
 JOINED = [("knn", "", "grey"), ("knn", "", "vectors"), ("auto", "", "grey"), ("vtgan", "anogan", "colour")]
+
+
+def test_a_loaded_detector_decides_first_again(make_joined, tmp_path):
+    """Who decides is part of the model: the loaded one gives the same bits, which are not those of a regression."""
+    model = make_joined("knn", decides="best")
+    model.save(tmp_path)
+    asked = images((1, 8, 8))
+    first, again = model.score(asked), Model.load(tmp_path).score(asked)
+    assert np.array_equal(first.classes, again.classes) and np.array_equal(first.score, again.score)
+    assert not np.array_equal(first.classes, make_joined("knn").score(asked).classes)
 
 
 @pytest.mark.parametrize(("name", "net", "shape"), [*JOINED, ("anogan", "mlp", "vectors")], ids=str)
@@ -474,6 +484,10 @@ FORGED = {
     "a spread of 0": ({"scales": [[0.0, 1.0], [0.0, 0.0]]}, "b is scaled by [0.0, 0.0], not by a middle and a spread"),
     "an AUC too few": ({"apart": [0.9]}, "does not hold one detector for each of its 2 known"),
     "no AUC": ({"apart": [0.9, 1.5]}, "the model's AUCs of single classes are [0.9, 1.5]"),
+    "an order of others": ({"order": [0, 2]}, "the model's order of classes is [0, 2], not of all 2"),
+    "an order of names": ({"order": ["a", "b"]}, "the model's order of classes is ['a', 'b'], not of all 2"),
+    "an order of one": ({"order": [0]}, "the model's order of classes is [0], not of all 2"),
+    "no order": ({"order": 1}, "is not a model that this version can build"),
     "whole numbers": ({"scales": [[0, 1], [0.0, 1.0]]}, "a is scaled by [0, 1], not by"),
 }
 

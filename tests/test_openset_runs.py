@@ -69,9 +69,9 @@ def watched(tmp_path_factory):
         sources.append(source)
         return train_steps(gan, source, **how)
 
-    def fitting(cls, members, pixels, labels):
+    def fitting(cls, members, pixels, labels, **how):
         joined.append(pixels)
-        return fit(cls, members, pixels, labels)
+        return fit(cls, members, pixels, labels, **how)
 
     def scoring(self, pixels):
         scored.append(pixels)
@@ -205,7 +205,9 @@ def test_beyond_ten_classes_each_gan_is_shown_fewer_images(tmp_path):
     assert model.training["images"] == 100
     choices = files.read_json(tmp_path / "run" / "config.json")["open_choices"]
     assert choices["G's optimiser"].endswith("100 images shown")
-    assert choices["known classes"].startswith("12, a detector each, joined by softmax regression on ")
+    assert choices["known classes"].startswith(
+        "12, a detector each, scaled by its own class, joined by softmax regression on "
+    )
 
 
 def test_odd_class_names_stay_inside_the_folder(tmp_path):
@@ -333,6 +335,24 @@ def test_E11_a_finished_run_is_left_alone(scored, capsys):
     assert tree(scored) == before
 
 
+def test_the_best_detector_decides_on_one_scale_when_asked(tmp_path, capsys):
+    """--decides best --scaling shared reach the model and the record, and who decides is said."""
+    code, said, err = call(
+        capsys, *train(tmp_path / "run", "--known=3,5", "--decides=best", "--scaling=shared", method="knn")
+    )
+    assert code == 0 and "decides" not in err and "scaling" not in err
+    facts = files.read_json(tmp_path / "run" / "model.json")["settings"]
+    best = int(np.argmax(facts["apart"]))
+    assert facts["order"] == [best, 1 - best] and facts["scales"][0] == facts["scales"][1]
+    assert f"{'35'[best]}'s detector decides which class: AUC {facts['apart'][best]:.3f} against" in said
+    chosen = files.read_json(tmp_path / "run" / "config.json")["open_choices"]["known classes"]
+    assert "all on one scale, joined by the best first, on its own score, on " in chosen
+    weights = Model.load(tmp_path / "run").detector.join.weights
+    assert np.count_nonzero(weights) == 1 and weights[best, best] < 0
+    code, _, err = call(capsys, "evaluate", tmp_path / "run", "digits", "--unknown", "8")
+    assert (code, err) == (0, "")
+
+
 def test_progress_says_whose_training_it_is(tmp_path, capsys):
     """Standard error names each class as its detector trains."""
     from lookalike.cli import main
@@ -372,7 +392,7 @@ def test_each_class_is_searched_among_its_own_images(told, digits):
     asked = digits.pixels[:6]
     said, member = model.score(asked), model.detector.members["3"]
     assert member.label == 1 and list(said.parts) == ["as 8", "as 3"]
-    assert np.array_equal(said.parts["as 3"], model.detector.scales[1](member.score(asked).score))
+    assert np.array_equal(said.parts["as 3"], model.detector.join.scales[1](member.score(asked).score))
     gan = member.gan
     found = member.inverter.search(torch.from_numpy(asked / np.float32(127.5) - 1))
     made = gan.generate(found.z, torch.full((6,), 1))

@@ -177,7 +177,7 @@ def test_open_choices_name_what_the_papers_leave_open():
     assert said["initial weights"] == "N(0, 0.02), biases 0"
     assert set(open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}
     joined = open_choices(make(method="knn", known=("3", "5")))["known classes"]
-    assert joined == "2, a detector each, joined by softmax regression on 30 held-out images"
+    assert joined == "2, a detector each, scaled by its own class, joined by softmax regression on 30 held-out images"
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ BAD = [
     ("search_steps", "0"), ("search_lr", "0"), ("search_lr", "11"),
     ("restarts", "0"), ("restarts", "1001"), ("tolerance", "1"), ("tolerance", "-1"), ("patience", "0"),
     ("search_batch", "0"), ("search_batch", "4097"),
-    ("log_every", "0"), ("sample_every", "0"), ("save_every", "0"),
+    ("log_every", "0"), ("sample_every", "0"), ("save_every", "0"), ("scaling", "none"), ("decides", "worst"),
 ]  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def test_ali_without_classes():
     assert (method.conditioning, method.head, method.per_class) == (Unconditional(), Joint(Binary()), False)
     assert (s.batch, s.images, s.spread) == (16, 30_000, None)
     given = train_settings(known=("3",), method="ali", conditioning="none", labels="data")
-    assert choices.unused(given, method) == ("ali does not use --labels",)
+    assert choices.unused(given, method, joins=False) == ("ali does not use --labels",)
 
 
 @pytest.mark.parametrize("method", ["cgan", "acgan", "acgan-v3", "acgan-ali-v2"])
@@ -157,8 +157,28 @@ def test_a_gan_that_learns_classes_together_must_be_told_them(method):
 def test_settings_that_a_method_does_not_use_are_told(method, idle):
     """Only a GAN of all classes looks at how classes are told; only one that names them at the class loss."""
     s = train_settings(known=("3", "8"), method=method, **TOLD)
-    told = choices.unused(s, choices.method_of(choices.filled(s, (1, 32, 32), 2)))
+    told = choices.unused(s, choices.method_of(choices.filled(s, (1, 32, 32), 2)), joins=True)
     assert set(told) == {f"{method} does not use {choices.flag(name)}" for name in idle}
+
+
+@pytest.mark.parametrize(
+    ("method", "known", "told"),
+    [
+        ("knn", ("3", "8"), ()),
+        ("vtgan", ("3", "8"), ()),
+        ("cnn", ("3", "8"), ("cnn does not use --decides", "cnn does not use --scaling")),
+        (
+            "knn",
+            ("3",),
+            ("knn does not use --decides on one known class", "knn does not use --scaling on one known class"),
+        ),
+    ],
+)
+def test_only_detectors_of_several_classes_are_joined(method, known, told):
+    """Who decides and how scores are scaled matters where each of several known classes has a detector."""
+    s = train_settings(known=known, method=method, scaling="shared", decides="best")
+    gan = choices.method_of(s) if method == "vtgan" else None
+    assert choices.unused(s, gan, joins=len(known) > 1 and method != "cnn") == told
 
 
 @pytest.mark.parametrize(

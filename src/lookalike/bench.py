@@ -23,7 +23,7 @@ from lookalike.metrics.auc import area
 from lookalike.plan import read_used
 from lookalike.settings import pair
 from lookalike.tables.claims import Claim, Values, Verdict, judge
-from lookalike.use.openset import combined, joined
+from lookalike.use.join import Join
 from lookalike.use.score import Floats
 
 USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "auto")
@@ -226,8 +226,8 @@ def _auc(trial: Trial, classes: Sequence[str], scores: Callable[[Job, str, str],
     else:
         held = [np.stack([scores(job, name, jobs.HELD) for job in trial.jobs], 1) for name in known]
         labels = np.repeat(np.arange(len(known)), [len(part) for part in held])
-        join = joined(np.concatenate(held), labels)
-        score = {name: _likely(*combined(raw[name], *join)) for name in classes}
+        join = Join.fit(np.concatenate(held), labels)
+        score = {name: _likely(*join(raw[name])) for name in classes}
     return area(np.concatenate([score[name] for name in known]), score[trial.unknown])
 
 

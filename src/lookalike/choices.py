@@ -25,6 +25,7 @@ OF_SOME_METHODS = (
     *("against", "noise", "salt_pepper", "weak_z", "decoys"),
     *("spread", "labels", "conditioning", "class_loss", "start"),
 )
+JOINING = ("scaling", "decides")  # how detectors of several known classes become one
 FULL = 10  # known classes whose detectors each get all of --images
 CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm()}
 LABELS = {"uniform": UniformLabels(), "data": LabelsAsInData()}
@@ -137,11 +138,18 @@ def own_settings(method: Method) -> tuple[str, ...]:
     return tuple(name for name, look in looks if look)
 
 
-def unused(settings: TrainSettings, method: Method | None) -> tuple[str, ...]:
-    """A line for each setting that was given and that `method` (None: a baseline) does not look at."""
+def unused(settings: TrainSettings, method: Method | None, *, joins: bool) -> tuple[str, ...]:
+    """A line for each setting that was given and that `method` (None: a baseline) does not look at.
+
+    `joins`: whether it is one detector per class, of several.
+    """
     given = settings.model_fields_set - {"against"}  # which is refused
-    idle = given - OF_BASELINES if method is None else given & set(OF_SOME_METHODS) - set(own_settings(method))
-    return tuple(f"{settings.method} does not use {flag(name)}" for name in sorted(idle))
+    looked_at = OF_BASELINES if method is None else given - set(OF_SOME_METHODS) | set(own_settings(method))
+    idle = given - looked_at - set(JOINING) | (set() if joins else given & set(JOINING))
+    where = " on one known class" if len(settings.known) == 1 else ""
+    return tuple(
+        f"{settings.method} does not use {flag(name)}{where if name in JOINING else ''}" for name in sorted(idle)
+    )
 
 
 def flag(name: str) -> str:

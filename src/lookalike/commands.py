@@ -81,7 +81,8 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
         "seconds": seconds(out),
         "counts": model.training["counts"],
     }
-    apart = dict(zip(facts["known"], model.detector.facts().get("apart", ()), strict=False))
+    of_detector = model.detector.facts()
+    apart = dict(zip(facts["known"], of_detector.get("apart", ()), strict=False))
     if json_:
         print_json(facts | ({"apart": apart} if apart else {}))
         return
@@ -96,6 +97,9 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
     allowed = f"{facts['false_alarms']:g} false alarms expected at most, set on {held} held-out images"
     say(f"threshold {facts['threshold']:.6g}: {allowed}")
     if apart:
+        if "order" in of_detector:
+            first = facts["known"][of_detector["order"][0]]
+            say(f"{show(first)}'s detector decides which class: AUC {apart[first]:.3f} against the other known ones")
         worst = min(apart, key=lambda name: apart[name])
         say(f"least sure of its class is {show(worst)}: AUC {apart[worst]:.3f} against the other known ones, held out")
     say(f"next: lookalike score {show(out)} IMAGES -o scores.csv")

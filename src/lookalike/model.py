@@ -20,6 +20,7 @@ from lookalike.errors import DataError, LookalikeError, ModelError, UsageError, 
 from lookalike.gan import GAN
 from lookalike.methods import stored
 from lookalike.use.invert import Search
+from lookalike.use.join import Join
 from lookalike.use.openset import WEIGHTS, OpenSet
 from lookalike.use.scale import Scale
 from lookalike.use.score import Detector, Floats, GANDetector, Pixels, Threshold
@@ -274,7 +275,7 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
     settings, names = facts["settings"], facts["classes"]["known"]
     n = len(names)
     lists = ("members", "scales", "apart")
-    if set(settings) != {"kind", *lists} or {len(settings[name]) for name in lists} != {n}:
+    if set(settings) - {"order"} != {"kind", *lists} or {len(settings[name]) for name in lists} != {n}:
         raise ModelError(f"the model does not hold one detector for each of its {n} known classes; train again")
     if settings["kind"] not in (GANDetector.kind, *BASELINES):
         raise ModelError(f"the model's kind {show(settings['kind'])} is no detector of single classes; train again")
@@ -296,5 +297,9 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
     scales = [Scale.stored(scale, show(name)) for scale, name in zip(settings["scales"], names, strict=True)]
     if not all(type(auc) is float and 0 <= auc <= 1 for auc in settings["apart"]):
         raise ModelError(f"the model's AUCs of single classes are {show(settings['apart'])}; train again")
+    order = settings.get("order")
+    if order is not None and sorted(order) != list(range(n)):
+        raise ModelError(f"the model's order of classes is {show(order)}, not of all {n}; train again")
     weights, biases = (own[name].numpy() for name in WEIGHTS)
-    return OpenSet(members, scales, weights, biases, settings["apart"])
+    join = Join(tuple(scales), weights, biases, tuple(settings["apart"]), None if order is None else tuple(order))
+    return OpenSet(members, join)

@@ -66,6 +66,11 @@ class Plan:
     deciding: Index
 
     @property
+    def joins(self) -> bool:
+        """Whether held-out images join detectors of several known classes."""
+        return bool(len(self.deciding))
+
+    @property
     def batch(self) -> int:
         """Real images per step, as given or the preset's."""
         return self.settings.batch or preset_of(self.settings)["batch"]

@@ -122,6 +122,8 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
     }
 
 
+DECIDES = {"all": "softmax regression", "best": "the best first, on its own score,"}
+SCALING = {"each": "scaled by its own class", "shared": "all on one scale"}
 UPDATES = {"together": "all groups together", "apart": "one group after the other"}
 
 
@@ -136,7 +138,8 @@ def open_choices(plan: Plan) -> dict[str, Any]:
     }
     if len(plan.deciding):
         common["known classes"] = (
-            f"{len(plan.known)}, a detector each, joined by softmax regression on {len(plan.deciding)} held-out images"
+            f"{len(plan.known)}, a detector each, {SCALING[s.scaling]}, joined by {DECIDES[s.decides]} on "
+            f"{len(plan.deciding)} held-out images"
         )
     if method is None:
         return common

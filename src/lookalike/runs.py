@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def run(
         record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
-        for line in (*_remarks(plan), *choices.unused(settings, plan.method)):
+        for line in (*_remarks(plan), *choices.unused(settings, plan.method, joins=plan.joins)):
             warn(line)
         if plan.settings.method in CLASSIFIERS or len(plan.known) == 1:
             detector = _single(folder, plan, report, warn)
@@ -136,7 +136,7 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Callable[[str], None
         spent += seconds(own) or 0.0
     report("joining the classes", 0, len(plan.deciding))
     began = time.monotonic()
-    joined = OpenSet.fit(members, plan.images.pixels[plan.deciding], plan.numbered(plan.deciding))
+    joined = _open_set(members, plan)
     _drop_metrics_after(folder / METRICS, -1)
     _log(folder / METRICS, Progress(0, len(plan.train), {}), spent + time.monotonic() - began)
     return joined
@@ -150,7 +150,13 @@ def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Call
     gan = trained.gan
     members = {name: GANDetector(gan, plan.search(), k) for k, name in enumerate(plan.known)}
     report("joining the classes", 0, len(plan.deciding))
-    return OpenSet.fit(members, plan.images.pixels[plan.deciding], plan.numbered(plan.deciding))
+    return _open_set(members, plan)
+
+
+def _open_set(members: Mapping[str, Detector], plan: Plan) -> OpenSet:
+    rows, s = plan.deciding, plan.settings
+    pixels, labels = plan.images.pixels[rows], plan.numbered(rows)
+    return OpenSet.fit(members, pixels, labels, scaling=s.scaling, decides=s.decides)
 
 
 def _prefixed(report: Report, name: str) -> Report:

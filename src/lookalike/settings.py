@@ -218,6 +218,17 @@ class TrainSettings(DataSettings, SearchSettings):
         0.05
     )
 
+    scaling: Annotated[
+        Literal["each", "shared"],
+        Parameter(
+            help="Several known classes: each detector's scores are scaled by images of its own class, or all alike."
+        ),
+    ] = "each"
+    decides: Annotated[
+        Literal["all", "best"],
+        Parameter(help="Which known class: all detectors together, or the best on held-out images, as mcgan-2021."),
+    ] = "all"
+
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?|mps)$"), Parameter(help="cpu, cuda, cuda:1 or mps.")] = (
         "cpu"
     )
