@@ -17,7 +17,7 @@ from lookalike.heads import Binary, Joint
 from lookalike.latents import LabelsAsInData, UniformLabels
 from lookalike.losses import AuxiliaryClass
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
-from lookalike.settings import PRESETS, DataSettings, TrainSettings, train_settings
+from lookalike.settings import PRESETS, DataSettings, TrainSettings, flag, train_settings
 
 
 def test_defaults_are_the_papers_where_they_speak():
@@ -158,7 +158,7 @@ def test_settings_that_a_method_does_not_use_are_told(method, idle):
     """Only a GAN of all classes looks at how classes are told; only one that names them at the class loss."""
     s = train_settings(known=("3", "8"), method=method, **TOLD)
     told = choices.unused(s, choices.method_of(choices.filled(s, (1, 32, 32), 2)), joins=True)
-    assert set(told) == {f"{method} does not use {choices.flag(name)}" for name in idle}
+    assert set(told) == {f"{method} does not use {flag(name)}" for name in idle}
 
 
 @pytest.mark.parametrize(
@@ -227,6 +227,7 @@ def test_every_method_can_be_named():
 
     from lookalike.baselines import BASELINES, CLASSIFIERS
     from lookalike.methods import METHODS
-    from lookalike.settings import MethodName
+    from lookalike.settings import ClassGANName, MethodName
 
     assert get_args(MethodName) == (*METHODS, *BASELINES, *CLASSIFIERS)
+    assert get_args(ClassGANName) == tuple(name for name, method in METHODS.items() if method.per_class)

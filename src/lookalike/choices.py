@@ -15,7 +15,7 @@ from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.nets import Net
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
-from lookalike.settings import PRESETS, DataSettings, TrainSettings
+from lookalike.settings import PRESETS, DataSettings, TrainSettings, flag
 
 OF_BASELINES = {  # settings that a baseline looks at
     *("known", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms", "device", "threads"),
@@ -150,8 +150,3 @@ def unused(settings: TrainSettings, method: Method | None, *, joins: bool) -> tu
     return tuple(
         f"{settings.method} does not use {flag(name)}{where if name in JOINING else ''}" for name in sorted(idle)
     )
-
-
-def flag(name: str) -> str:
-    """A setting's name as the command line has it."""
-    return "--" + name.replace("_", "-")

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from lookalike.console import interval, print_json, progress, say, show_table, warn
 from lookalike.errors import UsageError, listed, show
-from lookalike.settings import BadImageSettings, BadSettings, DataSettings, MethodName, Size, TrainSettings, pair
+from lookalike.settings import BadImageSettings, BadSettings, DataSettings, MethodName, Size, TrainSettings, flag, pair
 
 Data = Annotated[
     str,
@@ -270,7 +270,7 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _axes(method: Any) -> dict[str, Any]:
-    from lookalike.choices import flag, own_settings
+    from lookalike.choices import own_settings
     from lookalike.method import when
     from lookalike.record import UPDATES
 

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 from lookalike.commands import Data, Device, Flat, Json, Out, Run
 from lookalike.console import print_json, progress, say, show_table, warn
 from lookalike.errors import UsageError, listed, show
-from lookalike.settings import DataSettings, MethodName, Size
+from lookalike.settings import DIFF_AUGMENT, ClassGANName, DataSettings, Size, flag
 
 POOR = 0.7  # share of generated images below which we warn
 
@@ -83,13 +83,14 @@ def augment(
     to: Annotated[
         str, Parameter(help="balance: as many of each class as of the largest; a number; or CLASS=NUMBER,...")
     ] = "balance",
-    method: Annotated[MethodName | None, Parameter(help="A GAN of several classes; default: acgan.")] = None,
+    method: Annotated[ClassGANName | None, Parameter(help="A GAN of several classes; default: acgan.")] = None,
     preset: Annotated[Literal["small", "paper"] | None, Parameter(help="As train takes it; default: small.")] = None,
     images: Annotated[
         int | None, Parameter(help="Images shown in training; default: the preset's.", validator=Number(gte=1))
     ] = None,
     size: Annotated[Size | None, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None,
     grey: Annotated[bool | None, Parameter(help="Turn colour images grey.", negative=())] = None,
+    diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, negative=())] = None,
     seed: Annotated[
         int, Parameter(help="Seed of the split, the training and the images.", validator=Number(gte=0))
     ] = 0,
@@ -120,10 +121,17 @@ def augment(
     from lookalike.use import augment as filling
     from lookalike.use.filters import Filters
 
-    own = {"method": method, "preset": preset, "images": images, "size": size, "grey": grey}
+    own = {
+        "method": method,
+        "preset": preset,
+        "images": images,
+        "size": size,
+        "grey": grey,
+        "diff_augment": diff_augment,
+    }
     chosen: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     if run is not None and chosen:
-        raise UsageError(f"--run is trained already; leave out --{next(iter(chosen))}")
+        raise UsageError(f"--run is trained already; leave out {flag(next(iter(chosen)))}")
     with progress("images") as told:
         filled = filling.augment(
             data,

@@ -14,12 +14,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lookalike.errors import UsageError, show
 
+ClassGANName = Literal[  # one GAN learns all classes
+    "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "ali", "acgan-ali-v1", "acgan-ali-v2",
+]  # fmt: skip
 MethodName = Literal[
-    "anogan", "noisegan", "mcgan", "vtgan", "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3",
-    "ali", "acgan-ali-v1", "acgan-ali-v2",
+    "anogan", "noisegan", "mcgan", "vtgan", ClassGANName,
     "pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis",
     "autoencoder", "deepsvdd", "rotation", "auto", "cnn", "cnn-energy", "cnn-knn",
 ]  # fmt: skip
+DIFF_AUGMENT = "D sees images moved, partly cut out, in colour brighter or darker: for few images."
 
 
 def _joined(value: Any) -> Any:
@@ -184,9 +187,7 @@ class TrainSettings(DataSettings, SearchSettings):
     ] = "together"
     diff_augment: Annotated[
         bool,
-        Parameter(
-            help="D sees images moved, partly cut out, in colour brighter or darker: for few images.", negative=()
-        ),
+        Parameter(help=DIFF_AUGMENT, negative=()),
     ] = False
     images: Annotated[int | None, Field(ge=1), Parameter(help="Images shown in training; default: the preset's.")] = (
         None
@@ -304,6 +305,11 @@ def train_settings(**given: Any) -> TrainSettings:
         raise UsageError(sentence(error)) from error
 
 
+def flag(name: str) -> str:
+    """A setting's name as the command line has it."""
+    return "--" + name.replace("_", "-")
+
+
 def sentence(error: BaseException) -> str:
     """The first problem of a pydantic error as one line that names the setting and what was given."""
     problems: list[Any] = getattr(error, "errors", list)()
@@ -313,5 +319,5 @@ def sentence(error: BaseException) -> str:
     message: str = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return f"{show(first['input'])}: {message}" if isinstance(first["input"], str) else message
-    name = "--" + str(first["loc"][0]).replace("_", "-")
+    name = flag(str(first["loc"][0]))
     return f"{name} {show(first['input'])}: {message[0].lower() if message[1:2].islower() else message[0]}{message[1:]}"

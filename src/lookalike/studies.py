@@ -14,7 +14,7 @@ from cyclopts.validators import Number
 from lookalike.commands import Data, Flat, Json, Out
 from lookalike.console import print_json, progress, say, show_table, warn
 from lookalike.errors import UsageError, show
-from lookalike.settings import DataSettings, Size
+from lookalike.settings import DIFF_AUGMENT, DataSettings, Size
 
 TOP = 10  # pairs printed
 
@@ -218,6 +218,8 @@ def bench_augment(
         int | None, Parameter(help="Images shown to each GAN; default: the preset's.", validator=Number(gte=1))
     ] = None,
     size: Annotated[Size | None, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None,
+    grey: Annotated[bool | None, Parameter(help="Turn colour images grey.", negative=())] = None,
+    diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, negative=())] = None,
     out: Out = Path("runs/bench"),
     runs: Annotated[Path, Parameter(help="Where the trainings are kept.")] = Path("runs/trainings"),
     workers: Annotated[
@@ -235,7 +237,8 @@ def bench_augment(
     from lookalike.report.augmentation import gain, percent
 
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
-    given |= {name: value for name, value in {"images": images, "size": size}.items() if value is not None}
+    own = {"images": images, "size": size, "grey": grey, "diff_augment": diff_augment}
+    given |= {name: value for name, value in own.items() if value is not None}
     with progress("trainings") as told:
         found = bench.run(
             data,

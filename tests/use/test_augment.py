@@ -242,9 +242,10 @@ def test_the_command(folder, filled, tmp_path, capsys):
     ("more", "code", "said"),
     [
         (("--to", "nothing"), 2, "CLASS=NUMBER"),
-        (("--method", "knn"), 2, "knn is no GAN of several classes; take one of cgan, acgan"),
-        (("--method", "anogan"), 2, "anogan is no GAN of several classes"),
+        (("--method", "knn"), 2, 'Invalid value "knn" for --method. Choose from: "cgan", "acgan", "acgan-v1"'),
+        (("--method", "anogan"), 2, 'Invalid value "anogan" for --method. Choose from: "cgan", "acgan"'),
         (("--run", "RUN", "--images", "10"), 2, "--run is trained already; leave out --images"),
+        (("--run", "RUN", "--diff-augment"), 2, "--run is trained already; leave out --diff-augment"),
         (("--run", "nowhere"), 4, "is not a lookalike model"),
         (("--to", "9=40"), 3, "no class 9"),
     ],

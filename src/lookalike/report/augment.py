@@ -48,12 +48,16 @@ def verdict(filled: Sequence[Filled]) -> str:
     if not checked:
         return f"{said} No image was left unseen, so that it cannot be said whether they are copies."
     copies, expected = sum(_copies(one) for one in checked), sum(_expected(one) for one in checked)
-    many = copies > 2 * expected + 3 or any(_near(one) for one in checked)
-    return (
-        f"{said} {copies:,} lie closer to a training image than every unseen real image of their class does; of new "
-        f"images about {expected:.0f} would. "
-        + ("G has learnt some of its images by heart." if many else "There is no sign that G learnt images by heart.")
+    limit = 2 * expected + 3
+    said += (
+        f" {copies:,} lie closer to a training image than every unseen real image of their class does; of new images "
+        f"about {expected:.0f} would."
     )
+    if copies > limit or any(_near(one) for one in checked):
+        return f"{said} G has learnt some of its images by heart."
+    if sum(len(one.pixels) for one in checked) <= limit:
+        return f"{said} So few cannot show whether G learnt images by heart; look at the closest ones below."
+    return f"{said} There is no sign that G learnt images by heart."
 
 
 def _copies(one: Filled) -> int:

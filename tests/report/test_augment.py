@@ -1,0 +1,41 @@
+"""The sentence about what was learnt by heart: what it counts, and when so few images cannot show it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lookalike.report.augment import verdict
+from lookalike.use.balanced import Filled
+from lookalike.use.memorised import Memory
+
+LINE = np.arange(0, 60, 6, dtype=np.float32)[:, None]
+
+
+def filled(made, unseen):
+    """A class of ten training vectors on a line, so many unseen ones halfway between, and made ones."""
+    memory = Memory(LINE, (LINE[:unseen] + 3).astype(np.float32))
+    pixels = np.array(made, np.float32)[:, None]
+    return Filled("a", 10, pixels, np.arange(len(pixels)), len(pixels), {}, None, *memory.closeness(pixels), memory)
+
+
+@pytest.mark.parametrize(
+    ("made", "unseen", "count", "said"),
+    [
+        (
+            LINE[:, 0].tolist(),
+            9,
+            "10 lie closer",
+            "of new images about 1 would. G has learnt some of its images by heart.",
+        ),
+        ((LINE[:9, 0] + 3).tolist(), 9, "0 lie closer", "There is no sign that G learnt images by heart."),
+        ((LINE[:9, 0] + 3).tolist(), 1, "0 lie closer", "So few cannot show whether G learnt images by heart; look at"),
+        ([33.0, 27.0], 9, "0 lie closer", "So few cannot show whether G learnt images by heart"),
+        ([0.0, 6.0], 9, "2 lie closer", "G has learnt some of its images by heart."),
+        ([3.0], 0, "No image was left unseen", "so that it cannot be said whether they are copies."),
+    ],
+)
+def test_what_is_said_of_copies(made, unseen, count, said):
+    """Many copies, none, too few images for either verdict, too few but copies to the pixel, and nothing unseen."""
+    sentence = verdict([filled(made, unseen)])
+    assert count in sentence and said in sentence
