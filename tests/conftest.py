@@ -15,10 +15,11 @@ from lookalike.methods.vtgan import Weakened
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.dcgan import Dcgan
 from lookalike.nets.mlp import Mlp
+from lookalike.nets.resnet import Resnet
 from lookalike.seeds import generator
 from lookalike.streams import Source
 
-SMALL = {"anogan": Anogan(width=4), "dcgan": Dcgan(width=4), "mlp": Mlp(width=16, layers=2)}
+SMALL = {"anogan": Anogan(width=4), "dcgan": Dcgan(width=4), "resnet": Resnet(width=4), "mlp": Mlp(width=16, layers=2)}
 
 
 @pytest.fixture(autouse=True, scope="module")

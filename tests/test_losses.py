@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lookalike.heads import Judged, Judgement
-from lookalike.losses import AuxiliaryClass, Hinge, Minimax
+from lookalike.losses import AuxiliaryClass, Hinge, Minimax, Mode, Wasserstein
 from lookalike.streams import Batch
 
 REAL = [0.3, -1.2, 2.0, 0.0]
@@ -187,3 +187,29 @@ def test_class_loss_passes_over_groups_without_a_class():
     assert torch.equal(
         AuxiliaryClass().d([named(LOGITS, [2, 0], True), other]), AuxiliaryClass().d([named(LOGITS, [2, 0], True)])
     )
+
+
+def test_wasserstein():
+    """D minimises the mean of all fakes less that of reals; a third stream does not outweigh them; G minimises -E r."""
+    wanted = np.concatenate([FAKE, OTHER]).mean() - np.mean(REAL)
+    assert wanted == near(Wasserstein().d(game()))
+    weighted = (1.0 * np.mean(FAKE) + 3.0 * np.mean(OTHER)) / 4 - np.mean(REAL)
+    assert weighted == near(Wasserstein().d(game((1.0, 1.0, 3.0))))
+    assert -np.mean(FAKE) == near(Wasserstein().g([group(FAKE, False)]))
+
+
+def test_the_class_loss_of_g_has_a_weight():
+    """G's is a tenth where it is told so, and nothing at weight 0; D's stays."""
+    judged = [named(LOGITS, [2, 0], False)]
+    whole, tenth, none = (AuxiliaryClass(g_weight=weight) for weight in (1.0, 0.1, 0.0))
+    assert 0.1 * whole.g(judged).item() == near(tenth.g(judged))
+    assert none.g(judged).item() == 0
+    assert torch.equal(whole.d(judged), none.d(judged))
+
+
+def test_mode_by_hand():
+    """G's loss is -mean log of the likeliest class's softmax; D's is nothing."""
+    logits = np.array(LOGITS, np.float64)
+    wanted = -np.log((np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).max(1)).mean()
+    assert wanted == near(Mode().g([named(LOGITS, [2, 0], False)]))
+    assert Mode().d([named(LOGITS, [2, 0], False)]).item() == 0

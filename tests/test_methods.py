@@ -25,6 +25,7 @@ PLACES = {
     "grey": ("anogan", (1, 8, 8)),
     "colour": ("anogan", (3, 8, 12)),
     "colour-dcgan": ("dcgan", (3, 8, 12)),
+    "colour-resnet": ("resnet", (3, 8, 12)),
 }
 EVERYWHERE = [(name, place) for name in METHODS for place in PLACES]
 IDS = list(map("-".join, EVERYWHERE))
@@ -39,7 +40,7 @@ def started(request, small, make_source):
 
 def asked(gan, n):
     """Classes for n images, where this GAN is told them."""
-    return torch.arange(n) % 3 if gan.method.per_class else None
+    return torch.arange(n) % 3 if gan.method.asked else None
 
 
 def test_one_step(started):
@@ -48,6 +49,7 @@ def test_one_step(started):
     before = {name: value.clone() for name, value in gan.state(training=True).items()}
     metrics = step(gan, source, 0, 6)
     losses = {f"{player}.{loss.name}" for player in "DG" for loss in gan.method.losses}
+    losses |= {"D.penalty"} if gan.method.penalty else set()
     own = {"D.gradient_norm", "D.accuracy", "G.gradient_norm", *losses}
     beside = [twin.name for twin in gan.method.twins if not twin.before]
     assert set(metrics) == own | {f"{name}/{metric}" for name in beside for metric in own}
@@ -115,7 +117,9 @@ def test_names_and_papers():
     """A method's name is its key; its paper is one that can be cited; its summary says something."""
     assert list(METHODS) == [
         *("anogan", "noisegan", "mcgan", "vtgan"), *("cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3"),
-        *("ali", "acgan-ali-v1", "acgan-ali-v2"),
+        *("ali", "acgan-ali-v1", "acgan-ali-v2"), *("wgan-gp", "wgan-gp-classes"),
+        *("sn-binary", "sn-acgan", "k-plus-one", "mode"),
+        *("sn-projection", "k-plus-one-projection", "mode-projection"),
     ]  # fmt: skip
     for name, method in METHODS.items():
         assert method.name == name
@@ -126,19 +130,14 @@ def test_names_and_papers():
 def test_what_each_method_shows():
     """What D sees beside real and generated images, and the shares; v1, v2, v3: 1/4, 3/4 and at times 1/2 are real."""
     plain, pairs = ((Real(), 1), (Generated(), 1)), ((Encoded(), 1), (Generated(), 1))
-    assert {name: method.d_sees for name, method in METHODS.items()} == {
-        "anogan": plain,
+    assert {name: method.d_sees for name, method in METHODS.items()} == dict.fromkeys(METHODS, plain) | {
         "noisegan": (*plain, (Noised(0.3, 0.0), 1)),
         "mcgan": (*plain, (OtherClasses(), 1)),
         "vtgan": (*plain, (FromTwin("weak"), 1)),
-        "cgan": plain,
-        "acgan": plain,
         "acgan-v1": ((Real(), 0.5), (Generated(), 1.5)),
         "acgan-v2": ((Real(), 1.5), (Generated(), 0.5)),
         "acgan-v3": ((Real(), EveryThird(1.5, 1.0)), (Generated(), EveryThird(0.5, 1.0))),
         "ali": pairs,
-        "acgan-ali-v1": plain,
-        "acgan-ali-v2": plain,
     }
     played = dict.fromkeys(METHODS, ((Generated(), 1),)) | {
         "ali": pairs,

@@ -59,8 +59,8 @@ def make(small, make_source):
             gan = GAN(small(METHODS[name], net), shape, classes=2, ema=ema)
             list(train(gan, make_source(shape, classes=2), images=18, batch=6))
             search, method = Search(steps=4, lam=0.3, seed=5), stored.to_json(gan.method)
-            detector = GANDetector(gan, search, 0 if gan.method.per_class else None)
-            if gan.method.per_class:
+            detector = GANDetector(gan, search, 0 if gan.method.asked else None)
+            if gan.method.asked:
                 members = {label: GANDetector(gan, search, k) for k, label in enumerate(("a", "b"))}
                 detector = OpenSet.fit(members, images(shape, 12, 3), np.arange(12) % 2)
         limit = Threshold(detector.score(images(shape, 12, 7)).score, 0.25)

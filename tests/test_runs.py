@@ -161,7 +161,7 @@ def test_samples_come_from_the_same_z_all_along(done):
         pytest.fail("a baseline made samples") if (out / "samples").exists() else None
         return
     gan = Model.load(out).detector.gan
-    y = torch.zeros(64, dtype=torch.int64) if gan.method.per_class else None
+    y = torch.zeros(64, dtype=torch.int64) if gan.method.asked else None
     made = gan.generate(gan.method.latent.draw(64, generator(0, "samples")), y)
     expected = ((made + 1) * 127.5).round().clamp(0, 255).byte().numpy()
     picture = np.asarray(Image.open(out / "samples" / "000000256.png"))

@@ -14,8 +14,9 @@ from lookalike import choices
 from lookalike.diffaugment import DiffAugment
 from lookalike.errors import UsageError
 from lookalike.heads import Binary, Joint
-from lookalike.latents import LabelsAsInData, UniformLabels
-from lookalike.losses import AuxiliaryClass
+from lookalike.latents import LabelsAsInData, Normal, UniformLabels
+from lookalike.losses import AuxiliaryClass, Minimax
+from lookalike.methods import METHODS
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
 from lookalike.settings import PRESETS, DataSettings, TrainSettings, flag, train_settings
 
@@ -23,8 +24,10 @@ from lookalike.settings import PRESETS, DataSettings, TrainSettings, flag, train
 def test_defaults_are_the_papers_where_they_speak():
     """lambda 0.2 and sums as in both papers; 5 % false alarms; the paper preset has DCGAN's Adam and no averaging."""
     s = train_settings(known=("3",))
-    assert (s.method, s.preset, s.lam, s.reduce, s.beta1) == ("auto", "small", 0.2, "sum", 0.5)
-    assert (s.weak_z, s.false_alarms, s.d_steps, s.seed) == (400, 0.05, 1, 0)
+    assert (s.method, s.preset, s.lam, s.reduce) == ("auto", "small", 0.2, "sum")
+    assert (s.weak_z, s.false_alarms, s.seed) == (400, 0.05, 0)
+    plain = choices.method_of(choices.filled(train_settings(known=("3",), method="anogan"), (1, 32, 32), 1))
+    assert (plain.optimiser.beta1, plain.d_optimiser.beta1, plain.d_steps, plain.latent) == (0.5, 0.5, 1, Normal(100))
     assert (s.size, s.width, s.images, s.batch, s.search_steps, s.net, s.lr, s.d_lr, s.ema) == (None,) * 9
     assert [PRESETS["paper"][name] for name in ("lr", "d_lr_share", "ema")] == [2e-4, 1, 0]
     assert set(PRESETS) == {"small", "paper"}
@@ -52,8 +55,8 @@ BAD = [
     ("value_range", "1,0"), ("value_range", "1,1"), ("value_range", "nan,1"), ("value_range", "5"),
     ("value_range", "a,b"), ("value_range", "0,inf"), ("value_range", "-inf,1"),
     ("max_bad", "-0.1"), ("max_bad", "1.1"),
-    ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "resnet"), ("latent", "cauchy"),
-    ("loss", "wasserstein"), ("conditioning", "film"), ("labels", "rare"), ("class_loss", "fake"),
+    ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "unet"), ("latent", "cauchy"),
+    ("loss", "lsgan"), ("conditioning", "film"), ("labels", "rare"), ("class_loss", "fake"),
     ("d_updates", "never"), ("start", "vtgan"),
     ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
     ("seed", "-1"), ("seed", str(2**63)), ("seed", "1.5"),
@@ -77,7 +80,7 @@ def test_G2_a_value_out_of_range_is_refused_by_name(name, value, tmp_path, capsy
     """On the command line: exit 2 and one line with the flag, and nothing is begun. In Python: the same line."""
     flag = "--" + name.replace("_", "-")
     line = assert_clean_failure(capsys, train(tmp_path / "run", f"{flag}={value}"), 2, flag, value, kept=tmp_path)
-    assert "\n" not in line and len(line) < 400
+    assert "\n" not in line and len(line) < 600
     with pytest.raises(UsageError) as caught:
         train_settings(**{"known": ("3",), name: value})
     assert flag in str(caught.value) and value in str(caught.value) and "\n" not in str(caught.value)
@@ -131,6 +134,24 @@ def test_g_begins_with_its_own_weights_when_asked():
     """acgan-ali's G begins with ALI's weights, or from scratch, as the authors tried both."""
     s = [train_settings(known=("3", "8"), method="acgan-ali-v1", start=start) for start in ("ali", "scratch")]
     assert [choices.method_of(choices.filled(one, (1, 32, 32), 2)).start for one in s] == ["ali", None]
+
+
+def test_a_method_of_residual_networks_keeps_its_own_game_and_steps():
+    """Games, step sizes, decays, critic steps and z are the method's unless they are given; vectors get an mlp."""
+    s = choices.filled(train_settings(known=("3", "8"), method="wgan-gp-classes"), (1, 32, 32), 2)
+    method = choices.method_of(s)
+    assert (s.net, s.width, s.batch, s.lr, s.d_lr) == ("resnet", 16, 32, 2e-4, 2e-4)
+    assert method.but(net=METHODS["wgan-gp-classes"].net, d_optimiser=None) == METHODS["wgan-gp-classes"]
+    s = choices.filled(train_settings(known=("3", "8"), method="mode", lr=2e-4, preset="paper"), (1, 32, 32), 2)
+    assert (s.width, s.d_lr, choices.method_of(s).losses) == (128, 8e-4, METHODS["mode"].losses)
+    given = {"loss": "minimax", "beta1": 0.5, "d_steps": 2, "z": 7, "conditioning": "embedding", "class_loss": "both"}
+    changed = choices.method_of(
+        choices.filled(train_settings(known=("3", "8"), method="sn-acgan", **given), (1, 32, 32), 2)
+    )
+    assert changed.losses == (Minimax(), AuxiliaryClass(g_weight=0.1)) and changed.optimiser.beta2 == 0.999
+    assert (changed.optimiser.beta1, changed.d_steps, changed.latent) == (0.5, 2, Normal(7))
+    assert changed.conditioning == Embedded()
+    assert choices.filled(train_settings(known=("3",), method="wgan-gp"), (5,), 1).net == "mlp"
 
 
 def test_ali_without_classes():
@@ -226,8 +247,7 @@ def test_every_method_can_be_named():
     from typing import get_args
 
     from lookalike.baselines import BASELINES, CLASSIFIERS
-    from lookalike.methods import METHODS
     from lookalike.settings import ClassGANName, MethodName
 
     assert get_args(MethodName) == (*METHODS, *BASELINES, *CLASSIFIERS)
-    assert get_args(ClassGANName) == tuple(name for name, method in METHODS.items() if method.per_class)
+    assert get_args(ClassGANName) == tuple(name for name, method in METHODS.items() if method.asked)

@@ -9,12 +9,13 @@ from lookalike.diffaugment import DiffAugment
 from lookalike.errors import UsageError
 from lookalike.heads import Auxiliary, Binary, Head, Joint, LabelAware
 from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
-from lookalike.losses import AuxiliaryClass, Hinge, Minimax
+from lookalike.losses import AuxiliaryClass, Hinge, Loss, Minimax, Wasserstein
 from lookalike.method import Adam, EveryThird, Method
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.nets import Net
-from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
+from lookalike.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
+from lookalike.nets.resnet import Resnet
 from lookalike.settings import PRESETS, DataSettings, TrainSettings, flag
 
 OF_BASELINES = {  # settings that a baseline looks at
@@ -27,9 +28,14 @@ OF_SOME_METHODS = (
 )
 JOINING = ("scaling", "decides")  # how detectors of several known classes become one
 FULL = 10  # known classes whose detectors each get all of --images
-CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm()}
+CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm(), "one-hot": OneHot()}
 LABELS = {"uniform": UniformLabels(), "data": LabelsAsInData()}
-LOSSES = {"minimax": Minimax(), "saturating": Minimax(saturating=True), "hinge": Hinge()}
+LOSSES: dict[str, Loss] = {
+    "minimax": Minimax(),
+    "saturating": Minimax(saturating=True),
+    "hinge": Hinge(),
+    "wasserstein": Wasserstein(),
+}
 
 
 def per_class(s: TrainSettings) -> bool:
@@ -37,10 +43,18 @@ def per_class(s: TrainSettings) -> bool:
     return s.method in METHODS and METHODS[s.method].per_class and s.conditioning != "none"
 
 
+def asked(s: TrainSettings) -> bool:
+    """Whether that GAN is asked for a class."""
+    return per_class(s) and METHODS[s.method].asked
+
+
 def preset_of(s: TrainSettings) -> dict[str, Any]:
-    """What the preset says for this kind of method."""
-    preset = PRESETS[s.preset]
-    told = per_class(s)
+    """What the preset says for this kind of method; one of residual networks has its own step sizes."""
+    preset, told = PRESETS[s.preset], per_class(s)
+    if s.method in METHODS and isinstance(METHODS[s.method].net, Resnet):
+        g, d = METHODS[s.method].optimiser, METHODS[s.method].d_optimiser or METHODS[s.method].optimiser
+        rates = {"lr": g.lr, "d_lr_share": d.lr / g.lr}
+        return {**preset, **preset["resnet"], **rates}
     encodes = told and (METHODS[s.method].encoder is not None or METHODS[s.method].start is not None)
     return preset | (preset["per_class"] if told else {}) | (preset["encoding"] if encodes else {})
 
@@ -50,7 +64,7 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     preset = preset_of(settings)
     images = settings.images or preset["images"] * (min(known, FULL) if per_class(settings) else 1)
     batch = settings.batch or preset["batch"]
-    net = settings.net or ("anogan" if len(shape) == 3 else "mlp")
+    net = settings.net or (_net_of(settings.method) if len(shape) == 3 else "mlp")
     width = settings.width or (8 * preset["width"] if net == "mlp" else preset["width"])
     every = {"log_every": 100, "sample_every": 8, "save_every": 10}
     steps = {name: getattr(settings, name) or max(batch, images // times) for name, times in every.items()}
@@ -62,6 +76,12 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
     return settings.model_copy(update=values | steps | search)
+
+
+def _net_of(method: str) -> str:
+    """The name of the method's own network."""
+    own = {kind: name for name, kind in NETS.items()}
+    return own[type(METHODS[method].net)] if method in METHODS else "anogan"
 
 
 def _rates(s: TrainSettings) -> tuple[float, float]:
@@ -80,18 +100,22 @@ def method_of(s: TrainSettings) -> Method:
     ]
     streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
-    net: Net = NETS[s.net or "anogan"](width=s.width)
+    net: Net = NETS[s.net or _net_of(s.method)](width=s.width)
     lr, d_lr = _rates(s)
+    g, d = (
+        {"beta1": adam.beta1 if s.beta1 is None else s.beta1, "beta2": adam.beta2}
+        for adam in (named.optimiser, named.d_optimiser or named.optimiser)
+    )
     return named.but(
         **_told(s, named),
         d_sees=tuple(zip(streams, shares, strict=True)),
         twins=tuple(twins),
         net=net,
-        latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z),
-        losses=(LOSSES[s.loss], *(_class_loss(s) for _ in named.losses[1:])),  # the game stands first
-        optimiser=Adam(lr, s.beta1),
-        d_optimiser=Adam(d_lr, s.beta1),
-        d_steps=s.d_steps,
+        latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z or named.latent.z_dim),
+        losses=(LOSSES[s.loss] if s.loss else named.losses[0], *(_other(s, loss) for loss in named.losses[1:])),
+        optimiser=Adam(lr, **g),
+        d_optimiser=Adam(d_lr, **d),
+        d_steps=s.d_steps or named.d_steps,
         start=None if s.start == "scratch" else named.start,
         d_updates=s.d_updates,
         diff_augment=DiffAugment() if s.diff_augment else None,
@@ -101,10 +125,11 @@ def method_of(s: TrainSettings) -> Method:
 def _told(s: TrainSettings, named: Method) -> dict[str, Any]:
     """How G is told a class, and what of classes D looks at."""
     head = _seeing(named.head, spread=bool(s.spread))
-    if not named.per_class:
+    if not named.asked:
         return {"head": head}
     if s.conditioning != "none":
-        return {"head": head, "conditioning": CONDITIONINGS[s.conditioning], "labels": LABELS[s.labels]}
+        told = CONDITIONINGS[s.conditioning] if s.conditioning else named.conditioning
+        return {"head": head, "conditioning": told, "labels": LABELS[s.labels]}
     if not isinstance(head, Joint):
         raise UsageError(
             f"--conditioning none: {s.method} learns its classes together and must be told them; ali need not"
@@ -112,8 +137,11 @@ def _told(s: TrainSettings, named: Method) -> dict[str, Any]:
     return {"head": replace(head, head=Binary()), "conditioning": Unconditional()}
 
 
-def _class_loss(s: TrainSettings) -> AuxiliaryClass:
-    return AuxiliaryClass(on_fake=s.class_loss == "both")
+def _other(s: TrainSettings, loss: Loss) -> Loss:
+    """A loss beside the game's."""
+    if isinstance(loss, AuxiliaryClass) and s.class_loss:
+        return replace(loss, on_fake=s.class_loss == "both")
+    return loss
 
 
 def _seeing(head: Head, *, spread: bool) -> Head:
@@ -123,16 +151,21 @@ def _seeing(head: Head, *, spread: bool) -> Head:
     return replace(head, spread=spread) if isinstance(head, Auxiliary | LabelAware) else head
 
 
+def _inner(head: Head) -> Head:
+    return head.head if isinstance(head, Joint) else head
+
+
 def own_settings(method: Method) -> tuple[str, ...]:
     """Those of `OF_SOME_METHODS` that `method` looks at."""
     streams = [stream for stream, _ in method.d_sees]
     noised = any(isinstance(stream, Noised) for stream in streams)
     weak = any(isinstance(twin.method, Weakened) for twin in method.twins)
     decoys = any(not stream.made and not stream.real for stream in streams)
-    told, named = method.per_class, METHODS[method.name]
+    told, named = method.asked, METHODS[method.name]
+    spreads = told and isinstance(_inner(method.head), Auxiliary | LabelAware)
     used = (
         *(method.needs_others, noised, noised, weak, decoys),
-        *(told, told, named.per_class, method.head.names, named.start is not None),
+        *(spreads, told, named.asked, method.head.names, named.start is not None),
     )
     looks = zip(OF_SOME_METHODS, used, strict=True)
     return tuple(name for name, look in looks if look)

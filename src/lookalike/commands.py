@@ -286,7 +286,7 @@ def _axes(method: Any) -> dict[str, Any]:
         "D's updates": f"{method.d_steps}, on {UPDATES[method.d_updates]}",
         "latent": str(method.latent),
         "encoder": str(method.encoder or "none"),
-        "class": str(method.conditioning) + (f", {method.labels}" if method.per_class else ""),
+        "class": str(method.conditioning) + (f", {method.labels}" if method.asked else ""),
         "network": f"{method.net} (preset small)",
         "optimiser": str(method.optimiser),
         "twins": "; ".join(f"{t.name} twin, {when(t)}: {t.method(method).net}" for t in method.twins) or "none",

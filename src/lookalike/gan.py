@@ -64,7 +64,8 @@ class GAN:
             torch.manual_seed(seed_of(seed, "weights"))
             self.G = self._placed(method.conditioning.build(method.net, shape, method.latent.z_dim, classes))
             z_dim, told = method.latent.z_dim, classes if method.conditioning.labelled else 0
-            self.D = self._placed(Discriminator(method.net, method.head, shape, classes, z_dim)).train()
+            discriminator = Discriminator(method.net, method.head, shape, classes, z_dim, spectral=method.spectral)
+            self.D = self._placed(discriminator).train()
             encoder = method.encoder.build(method.net, shape, z_dim, told) if method.encoder else None
         self.E = None if encoder is None else self._placed(encoder)
         self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None

@@ -87,20 +87,53 @@ class Hinge:
 
 
 @dataclass(frozen=True)
+class Wasserstein:
+    """The critic's game (splitting-gan-2017, eq. 1): D minimises E r(fake) - E r(real), G minimises -E r.
+
+    Each verdict's groups are one group: summed per group, a third stream would outweigh the others without bound.
+    """
+
+    name = "wasserstein"
+
+    def __str__(self) -> str:
+        return "Wasserstein"
+
+    def d(self, judged: Sequence[Judged]) -> Tensor:
+        """Mean of fakes less mean of reals."""
+        means = [_mean([j for j in judged if j.batch.real is verdict]) for verdict in (False, True)]
+        return means[0] - means[1]
+
+    def g(self, judged: Sequence[Judged]) -> Tensor:
+        """The verdicts flipped."""
+        return -self.d(judged)
+
+
+def _mean(judged: Sequence[Judged]) -> Tensor:
+    """Mean realness of groups, each weighted by its share; 0 for none."""
+    shares = sum(j.batch.share for j in judged)
+    return _total([j.batch.share / shares * j.says.realness.mean() for j in judged])
+
+
+@dataclass(frozen=True)
 class AuxiliaryClass:
     """Cross-entropy of the class logits (AC-GAN's L_C, gan-augmentation-2020 section 2.3), logits as logits.
 
     Parameters
     ----------
     on_fake : bool
-        D learns the class of generated images too, as published; else of real ones alone. G always does.
+        D learns the class of generated images too, as published; else of real ones alone.
+    g_weight : float
+        How much G minds the class of what it made; 0: not at all, as K + 1 GANs.
     """
 
     on_fake: bool = True
+    g_weight: float = 1.0
     name = "class"
 
     def __str__(self) -> str:
-        return "class cross-entropy, D's on " + ("real and generated images" if self.on_fake else "real images alone")
+        images = "real and generated images" if self.on_fake else "real images alone"
+        weight = "" if self.g_weight == 1 else f", G's of weight {self.g_weight:g}"
+        return f"class cross-entropy, D's on {images}{weight}"
 
     def d(self, judged: Sequence[Judged]) -> Tensor:
         """Of every group with classes, weighted by its share."""
@@ -108,7 +141,7 @@ class AuxiliaryClass:
 
     def g(self, judged: Sequence[Judged]) -> Tensor:
         """Of what G made."""
-        return self._of(judged)
+        return self.g_weight * self._of(judged) if self.g_weight else torch.zeros(())
 
     def _of(self, judged: Sequence[Judged]) -> Tensor:
         return _total(
@@ -116,5 +149,32 @@ class AuxiliaryClass:
                 j.batch.share * cross_entropy(j.says.classes, j.batch.y)
                 for j in judged
                 if j.says.classes is not None and j.batch.y is not None
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Mode:
+    """G minds how sure D is of the likeliest class of what it made: -log max P(l | real) (kplus1-2020, section 2.2).
+
+    Beside the minimax game G minimises -log P(real) - log max P(l | real) = -log max d_l, Mode GAN's loss.
+    """
+
+    name = "mode"
+
+    def __str__(self) -> str:
+        return "G's -log of the likeliest class"
+
+    def d(self, judged: Sequence[Judged]) -> Tensor:
+        """Nothing."""
+        return torch.zeros(())
+
+    def g(self, judged: Sequence[Judged]) -> Tensor:
+        """Of every group whose realness is asked, weighted by its share."""
+        return _total(
+            [
+                -j.batch.share * j.says.classes.log_softmax(1).amax(1).mean()
+                for j in judged
+                if j.says.classes is not None and j.batch.real is not None
             ]
         )

@@ -10,11 +10,12 @@ from lookalike.diffaugment import DiffAugment
 from lookalike.errors import UsageError
 from lookalike.heads import Binary, Head
 from lookalike.latents import Labels, Latent, Normal, UniformLabels
-from lookalike.losses import AuxiliaryClass, Loss, Minimax
+from lookalike.losses import AuxiliaryClass, Loss, Minimax, Mode
 from lookalike.nets import Net
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.conditioning import Conditioning, Unconditional
 from lookalike.nets.encoder import Encoder
+from lookalike.penalty import GradientPenalty
 from lookalike.streams import Generated, Real, Stream
 
 
@@ -117,6 +118,10 @@ class Method:
         number of images.
     diff_augment : DiffAugment or None
         What every image goes through before D sees it.
+    spectral : bool
+        D's weights are divided by their spectral norm (Miyato et al. 2018).
+    penalty : GradientPenalty or None
+        What D's slope costs beside the losses.
     twins : tuple of Twin
         GANs that train beside, or before.
     start : str or None
@@ -145,6 +150,8 @@ class Method:
     d_steps: int = 1
     d_updates: Literal["together", "apart"] = "together"
     diff_augment: DiffAugment | None = None
+    spectral: bool = False
+    penalty: GradientPenalty | None = None
     twins: tuple[Twin, ...] = ()
     start: str | None = None
 
@@ -229,7 +236,9 @@ class Method:
     def _label_refusals(self) -> list[tuple[bool, str]]:
         """Where a class is asked for that nobody gives."""
         unlabelled = [s for s, _ in self.groups if not (self.conditioning.labelled if s.made else s.labelled)]
-        learns = any(isinstance(loss, AuxiliaryClass) for loss in self.losses)
+        teaching = [loss for loss in self.losses if isinstance(loss, AuxiliaryClass)]
+        learns, asks = bool(teaching), any(loss.g_weight for loss in teaching)
+        modes = any(isinstance(loss, Mode) for loss in self.losses)
         return [
             (
                 self.head.needs_labels and bool(unlabelled),
@@ -238,8 +247,21 @@ class Method:
             (learns and not self.head.names, "a class loss needs a head that names classes: Auxiliary()"),
             (self.head.names and not learns, "the head names classes that no loss teaches; add AuxiliaryClass()"),
             (
-                learns and not self.conditioning.labelled,
+                asks and not self.conditioning.labelled,
                 "G is to make images of a class and is told none; add Embedded() or ClassBatchNorm()",
+            ),
+            (
+                not (asks or modes) and all(isinstance(loss, AuxiliaryClass | Mode) for loss in self.losses),
+                "no loss asks anything of G; add a game such as Minimax()",
+            ),
+            (modes and not self.head.names, "the mode loss needs a head that names classes: KPlusOne()"),
+            (
+                self.penalty is not None and self.head.needs_z,
+                "the gradient penalty lies between images, and D judges pairs of an image and its z; use another head",
+            ),
+            (
+                self.penalty is not None and self.d_updates == "apart",
+                "the gradient penalty lies between real and fake images; use d_updates together",
             ),
         ]
 
@@ -253,9 +275,14 @@ class Method:
         return max((early(twin, steps) for twin in self.twins), default=0)
 
     @property
+    def asked(self) -> bool:
+        """Whether G makes images of a class that is asked for."""
+        return self.conditioning.labelled
+
+    @property
     def per_class(self) -> bool:
         """Whether one GAN learns all known classes, by their labels."""
-        return self.conditioning.labelled
+        return self.asked or self.head.names
 
     @property
     def needs_others(self) -> bool:

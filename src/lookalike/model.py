@@ -267,7 +267,7 @@ def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
         GAN(method, shape, device="meta", classes=classes, ema=ema).expect(tensors, training=False)
     gan = GAN(method, shape, device=device, classes=classes, ema=ema)
     gan.take(tensors, training=False)
-    return GANDetector(gan, Search(**facts["settings"]), 0 if method.per_class else None)
+    return GANDetector(gan, Search(**facts["settings"]), 0 if method.asked else None)
 
 
 def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> OpenSet:
@@ -289,7 +289,7 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
     for k, name in enumerate(names):
         mine = {key.removeprefix(f"{k}."): t for key, t in tensors.items() if key.startswith(f"{k}.")}
         first = members.get(names[0])
-        if isinstance(first, GANDetector) and first.gan.method.per_class:
+        if isinstance(first, GANDetector) and first.gan.method.asked:
             checkpoint.match(mine, {}, f"openset: class {show(name)}")
             members[name] = GANDetector(first.gan, Search(**settings["members"][k]), k)
             continue

@@ -14,7 +14,7 @@ from imblearn.utils import check_target_type
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from lookalike.choices import per_class
+from lookalike.choices import asked
 from lookalike.errors import UsageError
 from lookalike.model import Model
 from lookalike.rows import Rows
@@ -115,7 +115,7 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
             | dict(self.settings or {})
             | {"known": names, "method": self.method, "seed": seed, "test": 0.0, "calibration": 0.0}
         )
-        if not per_class(settings):
+        if not asked(settings):
             raise UsageError(f"{self.method} is no GAN of several classes; take acgan or cgan")
         self._set_range(rows)
         with tempfile.TemporaryDirectory() as scratch:

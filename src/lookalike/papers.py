@@ -34,6 +34,17 @@ BIBTEX: dict[str, str] = {
   author = {Guruswamy, Divya and Sukthanker, Rhea and Gronquist, Peter},
   year   = {2020}
 }""",
+    "splitting-gan-2017": """@article{grinblat2017splitting,
+  title   = {Class-Splitting Generative Adversarial Networks},
+  author  = {Grinblat, Guillermo L. and Uzal, Lucas C. and Granitto, Pablo M.},
+  journal = {arXiv preprint arXiv:1709.07359},
+  year    = {2017}
+}""",
+    "kplus1-2020": """@misc{kavalerov2020kplus1,
+  title  = {A study of quality and diversity in {K+1} {GAN}s},
+  author = {Kavalerov, Ilya and Czaja, Wojciech and Chellappa, Rama},
+  year   = {2020}
+}""",
     "scikit-learn-2011": """@article{pedregosa2011scikit,
   title   = {Scikit-learn: Machine Learning in {P}ython},
   author  = {Pedregosa, F. and Varoquaux, G. and Gramfort, A. and Michel, V. and Thirion, B. and Grisel, O. and Blondel, M. and

@@ -178,7 +178,9 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     is_known = np.isin(images.labels, [images.classes.index(name) for name in known])
     is_other = np.isin(images.labels, [images.classes.index(name) for name in others])
     held = parts.calibration[is_known[parts.calibration]]
-    joins = len(known) > 1 and settings.method not in CLASSIFIERS and settings.calibration > 0
+    # what says by itself of which class an image is
+    sorts = settings.method in CLASSIFIERS or (method is not None and method.per_class and not method.asked)
+    joins = len(known) > 1 and settings.calibration > 0 and not sorts
     deciding = _deciding(images, held, settings.false_alarms) if joins else held[:0]
     plan = Plan(
         settings=settings,
@@ -213,7 +215,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     if plan.method is not None:
         check_batch(plan.method, plan.batch)
         gan = GAN(plan.method, images.shape, classes=len(known), ema=settings.ema or 0.0)
-        Inverter(gan, plan.search(), 0 if plan.method.per_class else None)
+        Inverter(gan, plan.search(), 0 if plan.method.asked else None)
         _check_number(plan, len(gan.state(training=False)))
     return plan
 

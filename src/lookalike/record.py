@@ -148,9 +148,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "network": str(method.net),
         "initial weights": method.net.initial_weights,
         "latent vector": str(method.latent),
-        **(
-            {"G's class": str(method.conditioning), "classes asked for": str(method.labels)} if method.per_class else {}
-        ),
+        **({"G's class": str(method.conditioning), "classes asked for": str(method.labels)} if method.asked else {}),
         "game": ", ".join(map(str, method.losses)),
         "G's optimiser": f"{method.optimiser}, batch {s.batch}, {plan.shown} images shown",
         "D's optimiser": str(method.d_optimiser or method.optimiser),

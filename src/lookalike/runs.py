@@ -143,9 +143,9 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Callable[[str], None
 
 
 def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Callable[[str], None]) -> Detector:
-    """One GAN that is told the class, searched once for each, and what joins its answers; without held-out images G."""
+    """One GAN of all classes; one that is asked for them is searched once for each, and held-out images join these."""
     trained = _trained(folder, plan, method, report, warn)
-    if plan.settings.calibration == 0:
+    if not plan.joins:
         return trained
     gan = trained.gan
     members = {name: GANDetector(gan, plan.search(), k) for k, name in enumerate(plan.known)}
@@ -229,7 +229,7 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Cal
             raise DivergedError(
                 f"{error}; among its images: {names}; earlier checkpoints are kept; try a lower --lr, in another folder"
             ) from error
-    return GANDetector(gan, plan.search(), 0 if method.per_class else None)
+    return GANDetector(gan, plan.search(), 0 if method.asked else None)
 
 
 def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:

@@ -14,11 +14,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lookalike.errors import UsageError, show
 
-ClassGANName = Literal[  # one GAN learns all classes
+ClassGANName = Literal[  # G makes the class that it is asked for
     "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "ali", "acgan-ali-v1", "acgan-ali-v2",
+    "wgan-gp-classes", "sn-acgan", "sn-projection", "k-plus-one-projection", "mode-projection",
 ]  # fmt: skip
 MethodName = Literal[
-    "anogan", "noisegan", "mcgan", "vtgan", ClassGANName,
+    "anogan", "noisegan", "mcgan", "vtgan",
+    "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "ali", "acgan-ali-v1", "acgan-ali-v2",
+    "wgan-gp", "wgan-gp-classes",
+    "sn-binary", "sn-acgan", "k-plus-one", "mode", "sn-projection", "k-plus-one-projection", "mode-projection",
     "pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis",
     "autoencoder", "deepsvdd", "rotation", "auto", "cnn", "cnn-energy", "cnn-knn",
 ]  # fmt: skip
@@ -139,16 +143,20 @@ class TrainSettings(DataSettings, SearchSettings):
     size: Annotated[Size | None, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None
     grey: Annotated[bool, Parameter(help="Turn colour images grey.", negative=())] = False
     net: Annotated[
-        Literal["anogan", "dcgan", "mlp"] | None, Parameter(help="Network; default: the papers' (mlp for vectors).")
+        Literal["anogan", "dcgan", "resnet", "mlp"] | None,
+        Parameter(help="Network; default: the method's (mlp for vectors)."),
     ] = None
     width: Annotated[
         int | None, Field(ge=1, le=4096), Parameter(help="Channels next to the image; default: the preset's.")
     ] = None
-    z: Annotated[int, Field(ge=1, le=65536), Parameter(help="Entries of the latent vector.")] = 100
+    z: Annotated[
+        int | None, Field(ge=1, le=65536), Parameter(help="Entries of the latent vector; default: the method's.")
+    ] = None
     latent: Annotated[Literal["normal", "uniform"], Parameter(help="Prior of the latent vector.")] = "normal"
     loss: Annotated[
-        Literal["minimax", "saturating", "hinge"], Parameter(help="The game; minimax is the non-saturating form.")
-    ] = "minimax"
+        Literal["minimax", "saturating", "hinge", "wasserstein"] | None,
+        Parameter(help="The game; minimax is the non-saturating form; default: the method's."),
+    ] = None
     noise: Annotated[float, Field(ge=0), Parameter(help="noisegan: sigma of Gaussian noise on [-1, 1].")] = 0.3
     salt_pepper: Annotated[
         float, Field(ge=0, le=1), Parameter(help="noisegan: share of pixels set to black or white.")
@@ -165,19 +173,17 @@ class TrainSettings(DataSettings, SearchSettings):
         Parameter(help="cgan, acgan: D sees how much a class's images differ; default: the preset's."),
     ] = None
     conditioning: Annotated[
-        Literal["embedding", "batch-norm", "none"],
-        Parameter(
-            help="cgan, acgan, ali: G is told the class by a vector beside z, or by its batch norms; ali: or not."
-        ),
-    ] = "embedding"
+        Literal["embedding", "batch-norm", "one-hot", "none"] | None,
+        Parameter(help="How G is told the class: a vector beside z, its batch norms, z's first entries; ali: or not."),
+    ] = None
     labels: Annotated[
         Literal["uniform", "data"],
         Parameter(help="cgan, acgan, ali: which classes G is asked for, all alike or as often as in the data."),
     ] = "uniform"
     class_loss: Annotated[
-        Literal["both", "real"],
-        Parameter(help="acgan: D learns the classes of real and generated images, or of real ones alone."),
-    ] = "both"
+        Literal["both", "real"] | None,
+        Parameter(help="D learns the classes of real and generated images, or of real ones; default: the method's."),
+    ] = None
     start: Annotated[
         Literal["ali", "scratch"], Parameter(help="acgan-ali: G begins with the weights of ALI's, or with its own.")
     ] = "ali"
@@ -199,8 +205,12 @@ class TrainSettings(DataSettings, SearchSettings):
     d_lr: Annotated[
         float | None, Field(gt=0), Parameter(help="Step size of D's Adam; default: the preset's share of --lr.")
     ] = None
-    beta1: Annotated[float, Field(ge=0, lt=1), Parameter(help="Adam's first decay.")] = 0.5
-    d_steps: Annotated[int, Field(ge=1, le=100), Parameter(help="Updates of D per update of G.")] = 1
+    beta1: Annotated[float | None, Field(ge=0, lt=1), Parameter(help="Adam's first decay; default: the method's.")] = (
+        None
+    )
+    d_steps: Annotated[
+        int | None, Field(ge=1, le=100), Parameter(help="Updates of D per update of G; default: the method's.")
+    ] = None
     ema: Annotated[
         float | None,
         Field(ge=0, lt=1),
@@ -278,6 +288,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         # one GAN of all classes needs several images of each in a batch, and a D that keeps up
         "per_class": {"batch": 32, "lr": 1e-3, "d_lr_share": 0.5, "spread": True, "images": 15_000},
         "encoding": {"images": 30_000},  # an encoder begins to learn only when G uses its z
+        "resnet": {"width": 16, "images": 15_000, "batch": 32},
         "search_steps": 50,
         "search_lr": 0.02,
     },
@@ -291,6 +302,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ema": 0.0,
         "per_class": {"spread": False},
         "encoding": {},
+        "resnet": {"width": 128},
         "search_steps": 500,
         "search_lr": 0.002,
     },

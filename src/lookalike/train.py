@@ -106,7 +106,7 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
         for k in range(method.d_steps):
             with torch.no_grad():
                 shown = draw(gan, method.d_sees, source.at("D", index=index * method.d_steps + k), batch, epoch)
-            metrics |= update_d(gan, shown)
+            metrics |= update_d(gan, shown, source.at("D", index=index * method.d_steps + k))
         played = draw(gan, method.g_plays, source.at("G", index=index), batch, epoch)
         judged = judge(gan, played)
         metrics |= update("G", gan.opt_g, {loss.name: loss.g(judged) for loss in method.losses})
@@ -114,14 +114,17 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
     return metrics
 
 
-def update_d(gan: GAN, shown: Sequence[Batch]) -> Metrics:
+def update_d(gan: GAN, shown: Sequence[Batch], source: Source) -> Metrics:
     """D's update on all groups together, or one on each apart, whose losses and gradient norms are summed."""
     apart = gan.method.d_updates == "apart"
     parts = [[replace(group, share=1.0)] for group in shown] if apart else [shown]
     metrics, says = Counter[str](), list[Judged]()
     for part in parts:
         judged = judge(gan, part)
-        metrics.update(update("D", gan.opt_d, {loss.name: loss.d(judged) for loss in gan.method.losses}))
+        losses = {loss.name: loss.d(judged) for loss in gan.method.losses}
+        if penalty := gan.method.penalty:
+            losses[penalty.name] = penalty.of(gan.D, part, source.at(penalty.name, index=source.index).generator())
+        metrics.update(update("D", gan.opt_d, losses))
         says += judged
     return dict(metrics) | {"D.accuracy": accuracy(says)}
 

@@ -6,16 +6,24 @@ import pytest
 import torch
 from torch import nn
 
+from lookalike.errors import UsageError
 from lookalike.gan import GAN
+from lookalike.latents import Normal
 from lookalike.methods import METHODS
 from lookalike.nets.anogan import Anogan
-from lookalike.nets.conditioning import ClassBatchNorm, Embedded, NormPerClass, Unconditional
+from lookalike.nets.conditioning import ClassBatchNorm, Embedded, NormPerClass, OneHot, Unconditional
 from lookalike.nets.dcgan import Dcgan
 from lookalike.nets.mlp import Mlp
+from lookalike.nets.resnet import Resnet
 from lookalike.train import train
 
-PLACES = {"anogan": (Anogan(4), (3, 8, 12)), "dcgan": (Dcgan(4), (1, 8, 8)), "mlp": (Mlp(16, 2), (7,))}
-TOLD = {"embedding": Embedded(5), "norm": ClassBatchNorm()}
+PLACES = {
+    "anogan": (Anogan(4), (3, 8, 12)),
+    "dcgan": (Dcgan(4), (1, 8, 8)),
+    "mlp": (Mlp(16, 2), (7,)),
+    "resnet": (Resnet(4), (1, 8, 12)),
+}
+TOLD = {"embedding": Embedded(5), "norm": ClassBatchNorm(), "one-hot": OneHot()}
 
 
 @pytest.fixture(params=[(net, told) for net in PLACES for told in TOLD], ids="-".join)
@@ -61,3 +69,28 @@ def test_an_untold_generator_is_the_nets_own():
     gan = GAN(METHODS["anogan"].but(net=Anogan(4)), (1, 8, 8))
     assert gan.G.state_dict().keys() == Anogan(4).generator((1, 8, 8), 100).state_dict().keys()
     assert not Unconditional().labelled
+
+
+def test_a_one_hot_class_takes_the_place_of_the_first_entries_of_z():
+    """Whatever stands in z's first K entries does not matter; a z that is too short is refused with what to do."""
+    gan = GAN(METHODS["acgan"].but(net=Mlp(8, 1), conditioning=OneHot(), latent=Normal(5)), (7,), classes=3)
+    z, y = torch.randn(4, 5), torch.tensor([0, 1, 2, 0])
+    changed = torch.cat([torch.randn(4, 3), z[:, 3:]], 1)
+    assert torch.equal(gan.generate(z, y), gan.generate(changed, y))
+    told = torch.cat([torch.nn.functional.one_hot(y, 3).float(), z[:, 3:]], 1)
+    assert torch.equal(gan.average.body(told) if gan.average else gan.G.eval().body(told), gan.generate(z, y))
+    with pytest.raises(UsageError, match="3 classes do not fit into a z of 3 entries; use a larger --z"):
+        GAN(METHODS["acgan"].but(net=Mlp(8, 1), conditioning=OneHot(), latent=Normal(3)), (7,), classes=3)
+
+
+def test_a_residual_generators_last_norm_is_the_same_for_all_classes():
+    """Two norms in each block have a scale and a shift per class; the one before the image has one for all."""
+    gan = GAN(METHODS["wgan-gp-classes"].but(net=Resnet(4)), (1, 16, 16), classes=3)
+    named = dict(gan.G.named_modules())
+    told = [name for name, layer in named.items() if isinstance(layer, NormPerClass)]
+    plain = [
+        name
+        for name, layer in named.items()
+        if isinstance(layer, nn.BatchNorm2d) and name.rpartition(".")[0] not in told
+    ]
+    assert len(told) == 4 and len(plain) == 1 and plain[0] > max(told)

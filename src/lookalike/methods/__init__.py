@@ -4,30 +4,48 @@ from __future__ import annotations
 
 from lookalike.diffaugment import DiffAugment
 from lookalike.heads import Auxiliary, Binary, Joint, LabelAware
+from lookalike.heads_by_class import KPlusOne, Projection
 from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
-from lookalike.losses import AuxiliaryClass, Hinge, Minimax
+from lookalike.losses import AuxiliaryClass, Hinge, Minimax, Mode, Wasserstein
 from lookalike.method import Adam, EveryThird, Method, Twin
 from lookalike.methods.ali import Encoded, FromPosterior, Inferring, acgan_ali_v1, acgan_ali_v2, ali
 from lookalike.methods.augmentation import acgan, acgan_v1, acgan_v2, acgan_v3, cgan
+from lookalike.methods.kplus1 import (
+    k_plus_one,
+    k_plus_one_projection,
+    mode,
+    mode_projection,
+    sn_acgan,
+    sn_binary,
+    sn_projection,
+)
 from lookalike.methods.mcgan import OtherClasses, anogan, mcgan
+from lookalike.methods.splitting import wgan_gp, wgan_gp_classes
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened, noisegan, vtgan
 from lookalike.nets.anogan import Anogan
-from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
+from lookalike.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
 from lookalike.nets.dcgan import Dcgan
 from lookalike.nets.encoder import Encoder
 from lookalike.nets.mlp import Mlp
+from lookalike.nets.resnet import Resnet
+from lookalike.penalty import GradientPenalty
 from lookalike.streams import Generated, Real
 
 DETECTION = (anogan, noisegan, mcgan, vtgan)
 AUGMENTATION = (cgan, acgan, acgan_v1, acgan_v2, acgan_v3, ali, acgan_ali_v1, acgan_ali_v2)
-METHODS: dict[str, Method] = {m.name: m for m in (*DETECTION, *AUGMENTATION)}
+QUALITY = (
+    *(wgan_gp, wgan_gp_classes),
+    *(sn_binary, sn_acgan, k_plus_one, mode, sn_projection, k_plus_one_projection, mode_projection),
+)
+METHODS: dict[str, Method] = {m.name: m for m in (*DETECTION, *AUGMENTATION, *QUALITY)}
 
-NETS: dict[str, type] = {"anogan": Anogan, "dcgan": Dcgan, "mlp": Mlp}
+NETS: dict[str, type] = {"anogan": Anogan, "dcgan": Dcgan, "resnet": Resnet, "mlp": Mlp}
 
 PARTS: dict[str, type] = {
     part.__name__: part
     for part in (
         *(Real, Generated, OtherClasses, Noised, FromTwin, Encoded, FromPosterior),
+        *(KPlusOne, Projection, OneHot, Wasserstein, Mode, GradientPenalty),
         *(Binary, Auxiliary, LabelAware, Joint, Encoder, Normal, Uniform, UniformLabels, LabelsAsInData),
         *(
             Unconditional,

@@ -91,7 +91,17 @@ class Inferring:
     def __call__(self, method: Method) -> Method:
         """ALI with the method's values on all other axes."""
         told = method.conditioning.labelled
-        shared = ("net", "latent", "conditioning", "labels", "optimiser", "d_optimiser", "diff_augment")
+        shared = (
+            "net",
+            "latent",
+            "conditioning",
+            "labels",
+            "optimiser",
+            "d_optimiser",
+            "diff_augment",
+            "spectral",
+            "penalty",
+        )
         return ali.but(
             **{axis: getattr(method, axis) for axis in shared},
             head=Joint(LabelAware() if told else Binary()),

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from lookalike.errors import UsageError
 from lookalike.heads import Head, Judgement
@@ -48,11 +49,14 @@ class Net(Protocol):
 class Discriminator(nn.Module):
     """A trunk of named stages and a head's layers."""
 
-    def __init__(self, net: Net, head: Head, shape: Shape, classes: int, z_dim: int) -> None:
+    def __init__(self, net: Net, head: Head, shape: Shape, classes: int, z_dim: int, *, spectral: bool = False) -> None:
         super().__init__()
         self.trunk, features = trunk(net, head.taken(shape))
         self.head = head
         self.layers = head.build(features, shape, classes, z_dim)
+        if spectral:
+            for layer in [layer for layer in self.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.Embedding)]:
+                spectral_norm(layer)
 
     def forward(self, batch: Batch) -> Judgement:
         """D's answer to a batch of N images."""

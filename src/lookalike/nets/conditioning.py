@@ -1,4 +1,4 @@
-"""How G is told which class to make: not at all, by an embedding beside z, or by class-conditional batch norm.
+"""How G is told which class to make: not at all, by an embedding beside z, a one-hot vector, or batch norm per class.
 
 Told or not, a net builds the same layers; `only` turns the generator of many classes into that of one.
 """
@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from lookalike.errors import UsageError
+from lookalike.nets.residual import Residual
 
 if TYPE_CHECKING:
     from lookalike.nets import Net, Shape
@@ -100,6 +104,53 @@ class WithEmbedding(nn.Module):
 
 
 @dataclass(frozen=True)
+class OneHot:
+    """The class as a one-hot vector in place of z's first K entries (kplus1-2020's AC-GAN)."""
+
+    labelled = True
+
+    def __str__(self) -> str:
+        return "the class as a one-hot vector in z's first entries"
+
+    def build(self, net: Net, shape: Shape, z_dim: int, classes: int) -> nn.Module:
+        """The net's own generator; UsageError where z is too short."""
+        if z_dim <= classes:
+            raise UsageError(f"{classes} classes do not fit into a z of {z_dim} entries; use a larger --z")
+        return WithOneHot(classes, net.generator(shape, z_dim))
+
+    @torch.no_grad()
+    def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
+        """The class's entries of z become a bias of the first layer."""
+        assert isinstance(generator, WithOneHot)
+        assert mix is not None, "a class is asked for"
+        body = copy.deepcopy(generator.body)
+        first = body[0]
+        assert isinstance(first, nn.Linear)
+        told = first.weight[:, : generator.classes] @ mix
+        if first.bias is None:
+            first.bias = nn.Parameter(torch.zeros_like(told))
+        first.bias.add_(told)
+        first.weight[:, : generator.classes] = 0
+        return body.train(generator.training)
+
+
+class WithOneHot(nn.Module):
+    """A generator whose z is told the class in its first entries."""
+
+    def __init__(self, classes: int, body: nn.Module) -> None:
+        super().__init__()
+        assert isinstance(body, nn.Sequential)
+        assert isinstance(body[0], nn.Linear), "generators begin with a dense layer"
+        self.classes, self.body = classes, body
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        """(N, Z), (N,) -> (N, *shape)."""
+        told = one_hot(y, self.classes).to(z)
+        images: Tensor = self.body(torch.cat([told, z[:, self.classes :]], 1))
+        return images
+
+
+@dataclass(frozen=True)
 class ClassBatchNorm:
     """Batch norm with a scale and a shift per class (splitting-gan-2017, section 3; Dumoulin et al. 2017)."""
 
@@ -109,18 +160,16 @@ class ClassBatchNorm:
         return "class-conditional batch norm"
 
     def build(self, net: Net, shape: Shape, z_dim: int, classes: int) -> nn.Module:
-        """The net's generator with its batch norms replaced."""
+        """The net's generator with its batch norms replaced, those of residual blocks too."""
         body = net.generator(shape, z_dim)
         assert isinstance(body, nn.Sequential)
-        norms = nn.BatchNorm1d | nn.BatchNorm2d
-        return PerClass(NormPerClass(layer, classes) if isinstance(layer, norms) else layer for layer in body)
+        return _per_class(body, classes)
 
     def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
         """Each norm keeps the class's scale and shift."""
         assert isinstance(generator, PerClass)
         assert mix is not None, "a class is asked for"
-        layers = (layer.only(mix) if isinstance(layer, NormPerClass) else layer for layer in generator.layers)
-        return nn.Sequential(*map(copy.deepcopy, layers)).train(generator.training)
+        return generator.only(mix).train(generator.training)
 
 
 class PerClass(nn.Module):
@@ -133,8 +182,31 @@ class PerClass(nn.Module):
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """(N, Z), (N,) -> (N, *shape)."""
         for layer in self.layers:
-            z = layer(z, y) if isinstance(layer, NormPerClass) else layer(z)
+            z = layer(z, y) if isinstance(layer, Told) else layer(z)
         return z
+
+    def only(self, mix: Tensor) -> nn.Sequential:
+        """A copy whose layers know a mix (K,) of classes alone."""
+        return nn.Sequential(
+            *(layer.only(mix) if isinstance(layer, Told) else copy.deepcopy(layer) for layer in self.layers)
+        )
+
+
+class ResidualPerClass(nn.Module):
+    """A residual block whose main path is told the class."""
+
+    def __init__(self, main: PerClass, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.main, self.shortcut = main, shortcut
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """(N, ...), (N,) -> (N, ...)."""
+        total: Tensor = self.main(x, y) + self.shortcut(x)
+        return total
+
+    def only(self, mix: Tensor) -> Residual:
+        """The block of a mix (K,) of classes."""
+        return Residual(self.main.only(mix), copy.deepcopy(self.shortcut))
 
 
 class NormPerClass(nn.Module):
@@ -158,3 +230,20 @@ class NormPerClass(nn.Module):
         norm = type(self.norm)(self.norm.num_features, device=self.scale.device)
         norm.load_state_dict(self.norm.state_dict() | {"weight": mix @ self.scale, "bias": mix @ self.shift})
         return norm
+
+
+Told = NormPerClass | ResidualPerClass
+
+
+def _per_class(body: nn.Sequential, classes: int) -> PerClass:
+    """Layers in a row whose batch norms, and those on a block's main path, have a scale and a shift per class."""
+    layers: list[nn.Module] = []
+    for layer in body:
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            layers.append(NormPerClass(layer, classes))
+        elif isinstance(layer, Residual):
+            assert isinstance(layer.main, nn.Sequential)
+            layers.append(ResidualPerClass(_per_class(layer.main, classes), layer.shortcut))
+        else:
+            layers.append(layer)
+    return PerClass(layers)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike import files, runs
-from lookalike.choices import per_class
+from lookalike.choices import asked
 from lookalike.data import Images, read, split
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.errors import DataError, UsageError, listed, show
@@ -162,8 +162,8 @@ def _trained(
     said = {"method": METHOD, "test": UNSEEN, **given, "calibration": 0.0}
     classes = open_source(data, allow_empty_class=given.get("allow_empty_class", False)).classes
     settings = train_settings(**said, known=classes)
-    if not per_class(settings):
-        able = ", ".join(name for name, method in METHODS.items() if method.per_class)
+    if not asked(settings):
+        able = ", ".join(name for name, method in METHODS.items() if method.asked)
         raise UsageError(f"{settings.method} is no GAN of several classes; take one of {able}")
     images = read_used(data, settings)
     trained = split(images, test=settings.test, calibration=0.0, seed=settings.seed).train

@@ -80,7 +80,7 @@ def generators(model: Model) -> dict[str, Generator]:
     """What makes the images of each known class; UsageError for a model without a GAN."""
     names = model.classes["known"]
     detector = model.detector
-    if isinstance(detector, GANDetector) and detector.gan.method.per_class:
+    if isinstance(detector, GANDetector) and detector.gan.method.asked:
         return {name: Generator(name, detector.gan, k) for k, name in enumerate(names)}
     members: Mapping[str, Detector] = detector.members if isinstance(detector, OpenSet) else {names[0]: detector}
     found = {

@@ -102,6 +102,7 @@ class Found:
     R: Tensor  # (N,) residual loss, eq. 3
     L_D: Tensor  # (N,) feature loss, eq. 4
     realness: Tensor  # (N,) D's log-odds of real for the image itself
+    classes: Tensor  # (N, K) D's probabilities of the classes; K is 0 where it names none
     steps: Tensor  # (N,) int64, Adam steps of the best start
 
 
@@ -133,8 +134,8 @@ class Inverter:
         seeds = [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in x]
         z, steps = _Slots(self, x, seeds).run()
         parts = [self.measure(x[i : i + self.slots], z[i : i + self.slots]) for i in range(0, len(x), self.slots)]
-        nearest, V, R, L_D, realness = (torch.cat(column) for column in zip(*parts, strict=True))
-        return Found(z, nearest, V, R, L_D, realness, steps)
+        nearest, V, R, L_D, realness, classes = (torch.cat(column) for column in zip(*parts, strict=True))
+        return Found(z, nearest, V, R, L_D, realness, classes, steps)
 
     def start(self, seed: str, restart: int) -> Tensor:
         """(Z,) the start of an image's search."""
@@ -159,14 +160,16 @@ class Inverter:
         return (1 - self.settings.lam) * R + self.settings.lam * L_D
 
     @torch.no_grad()
-    def measure(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """G(z), V, R, L_D and D's realness of x for up to one batch, padded to a whole one."""
+    def measure(self, x: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        """G(z), V, R, L_D, and D's realness and classes of x for up to one batch, padded to a whole one."""
         n, full = len(x), self.slots
         x, z = _padded(x, full).to(self.device), _padded(z, full).to(self.device)
         nearest = self.G(z)
         R, L_D = self.losses(x, self.f(x), nearest)
-        realness = self.D(Batch(x, self.labels(x), z, None)).realness
-        return (*(part[:n].cpu() for part in (nearest, self.variation(R, L_D), R, L_D, realness)),)  # type: ignore[return-value]
+        says = self.D(Batch(x, self.labels(x), z, None))
+        classes = x.new_empty(full, 0) if says.classes is None else says.classes.softmax(1)
+        parts = (nearest, self.variation(R, L_D), R, L_D, says.realness, classes)
+        return tuple(part[:n].cpu() for part in parts)
 
 
 class _Slots:

@@ -113,7 +113,13 @@ class GANDetector:
         """V(x), its parts R and L_D, D's realness of x, and the nearest generated image."""
         found = self.inverter.search(torch.from_numpy(np.ascontiguousarray(scaled(pixels))))
         parts = {name: getattr(found, name).double().numpy() for name in ("R", "L_D", "realness")}
-        return Scores(found.V.double().numpy(), parts, as_pixels(found.nearest))
+        names = self.label is None and found.classes.shape[1] > 1  # D says which class
+        return Scores(
+            found.V.double().numpy(),
+            parts,
+            as_pixels(found.nearest),
+            found.classes.double().numpy() if names else None,
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights of (averaged) G and D."""

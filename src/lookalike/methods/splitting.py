@@ -1,0 +1,39 @@
+"""WGAN-GP, without and with classes (splitting-gan-2017, sections 2 and 3)."""
+
+from __future__ import annotations
+
+from lookalike.heads import Auxiliary
+from lookalike.latents import Normal
+from lookalike.losses import AuxiliaryClass, Wasserstein
+from lookalike.method import Adam, Method
+from lookalike.nets.conditioning import ClassBatchNorm
+from lookalike.nets.resnet import Resnet
+from lookalike.penalty import GradientPenalty
+
+PAPER = "splitting-gan-2017"
+
+wgan_gp = Method(
+    name="wgan-gp",
+    paper=PAPER,
+    summary=(
+        "A GAN whose critic measures how far generated images are from real ones, its slope held near 1 by a gradient "
+        "penalty; five updates of the critic for one of G. It is told no class."
+    ),
+    net=Resnet(128),
+    latent=Normal(128),
+    losses=(Wasserstein(),),
+    penalty=GradientPenalty(),
+    optimiser=Adam(2e-4, 0.0, 0.9),
+    d_steps=5,
+)
+
+wgan_gp_classes = wgan_gp.but(
+    name="wgan-gp-classes",
+    summary=(
+        "wgan-gp whose G is told the class by its batch norms, and whose critic also names the class of real images; G "
+        "minds the class a tenth as much as the critic does."
+    ),
+    head=Auxiliary(),
+    conditioning=ClassBatchNorm(),
+    losses=(Wasserstein(), AuxiliaryClass(on_fake=False, g_weight=0.1)),
+)
