@@ -55,8 +55,8 @@ def preset_of(s: TrainSettings) -> dict[str, Any]:
         g, d = METHODS[s.method].optimiser, METHODS[s.method].d_optimiser or METHODS[s.method].optimiser
         rates = {"lr": g.lr, "d_lr_share": d.lr / g.lr}
         return {**preset, **preset["resnet"], **rates}
-    encodes = told and (METHODS[s.method].encoder is not None or METHODS[s.method].start is not None)
-    return preset | (preset["per_class"] if told else {}) | (preset["encoding"] if encodes else {})
+    twice = told and METHODS[s.method].start is not None
+    return preset | (preset["per_class"] if told else {}) | (preset["twice"] if twice else {})
 
 
 def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> TrainSettings:

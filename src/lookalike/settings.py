@@ -287,7 +287,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ema": 0.995,
         # one GAN of all classes needs several images of each in a batch, and a D that keeps up
         "per_class": {"batch": 32, "lr": 1e-3, "d_lr_share": 0.5, "spread": True, "images": 15_000},
-        "encoding": {"images": 30_000},  # an encoder begins to learn only when G uses its z
+        "twice": {"images": 30_000},  # two trainings, one after the other
         "resnet": {"width": 16, "images": 15_000, "batch": 32},
         "search_steps": 50,
         "search_lr": 0.02,
@@ -301,7 +301,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "d_lr_share": 1.0,
         "ema": 0.0,
         "per_class": {"spread": False},
-        "encoding": {},
+        "twice": {},
         "resnet": {"width": 128},
         "search_steps": 500,
         "search_lr": 0.002,
