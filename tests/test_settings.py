@@ -93,7 +93,7 @@ def test_every_numeric_setting_has_a_refused_value():
 
 
 def test_a_gan_of_all_classes_has_a_preset_of_its_own():
-    """acgan takes larger steps of 32 images, and D sees the spread; preset paper without it; after ALI twice as many."""
+    """acgan takes larger steps of 32 images, and D sees the spread; preset paper does not; after ALI twice as many."""
     small, paper, off = (
         choices.filled(train_settings(known=("3", "8"), method="acgan", **given), (1, 32, 32), 2)
         for given in ({}, {"preset": "paper"}, {"spread": False})

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from lookalike.errors import LookalikeError, ResourceError, memory_guard
 from lookalike.interrupts import Stopped, stop_on_sigterm
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 T = TypeVar("T")
 Do = Callable[[T, Path, str], None]  # (task, folder of all trainings, command)
 _signals: list[int] = []  # that asked this worker to stop
@@ -85,7 +86,8 @@ def _guarded(do: Do[T], task: T, runs: Path, command: str) -> str:
 
 def _one_thread() -> None:
     """Begins a worker."""
-    threadpool_limits(1)
+    os.environ |= dict.fromkeys(THREADS, "1")  # of what is loaded later
+    threadpool_limits(1)  # of what is loaded already
     os.setpgrp()  # Ctrl-C reaches the parent alone
     _note_sigterm()
     threading.Thread(target=_end_with_parent, daemon=True).start()
