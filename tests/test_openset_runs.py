@@ -23,9 +23,11 @@ from lookalike.data import Images, read
 from lookalike.errors import DataError, DivergedError
 from lookalike.model import Model
 from lookalike.settings import train_settings
+from lookalike.streams import Batch
 from lookalike.train import train as train_steps
 from lookalike.use.evaluate import evaluate
 from lookalike.use.openset import OpenSet
+from lookalike.use.score import GANDetector
 
 
 def finished(out, method="knn", data="digits", told=None, **changes):
@@ -436,3 +438,62 @@ def test_one_gan_is_shown_as_many_images_as_the_preset_says_per_class(tmp_path):
 def test_every_row_of_samples_is_of_one_class(classes, counts):
     """Eight rows, shared by few classes; a row each for more, for twenty classes at most."""
     assert torch.bincount(samples.asked(classes)).tolist() == counts
+
+
+@pytest.fixture(scope="module")
+def sorted_run(tmp_path_factory):
+    """(folder, model) of k-plus-one on 3 and 8, whose D names the classes while G is asked for none."""
+    out = tmp_path_factory.mktemp("sorts") / "run"
+    return out, finished(out, "k-plus-one", net="mlp", width=32, lr=2e-3, images=4000, batch=32)
+
+
+def test_d_says_which_class_where_g_is_asked_for_none(sorted_run, digits):
+    """One GAN, nothing joined: classes are D's softmax without the fakes, and D has learnt them."""
+    out, model = sorted_run
+    assert isinstance(model.detector, GANDetector) and model.detector.label is None
+    assert [path.name for path in out.iterdir() if path.name == "classes"] == []
+    rows = part(out, "test", digits)
+    rows = rows[np.isin(digits.labels[rows], [digits.classes.index(name) for name in "38"])]
+    said = model.score(digits.pixels[rows])
+    D = model.detector.inverter.D
+    x = torch.from_numpy(digits.pixels[rows] / np.float32(127.5) - 1)
+    with torch.no_grad():
+        wanted = D(Batch(x, None, None, None)).classes.softmax(1).numpy()
+    assert said.classes == pytest.approx(wanted, abs=1e-5)
+    right = said.classes.argmax(1) == (digits.labels[rows] == digits.classes.index("8"))
+    assert right.mean() > 0.9
+
+
+def test_its_loaded_model_says_the_same_and_company_changes_no_bit(sorted_run, digits):
+    """Scores and classes of the loaded model, of few images and of many, have the same bits."""
+    out, model = sorted_run
+    asked = digits.pixels[:12]
+    whole, few = model.score(asked), Model.load(out).score(asked[3:5])
+    for field in ("score", "p_value", "classes", "label"):
+        assert np.array_equal(getattr(whole, field)[3:5], getattr(few, field)), field
+
+
+def test_it_makes_images_of_any_class(sorted_run, tmp_path, capsys):
+    """generate writes one folder, any; another class is refused in a line, as is filling up a class."""
+    out, _ = sorted_run
+    code, said, err = call(capsys, "generate", out, "-n", "3", "-o", tmp_path / "made")
+    assert code == 0 and "error" not in err and "3 images of any" in said
+    assert read(tmp_path / "made").classes == ("any",)
+    line = assert_clean_failure(
+        capsys, ["generate", str(out), "--class", "3", "-o", str(tmp_path / "x")], 3, "3", "any", kept=out
+    )
+    assert line.startswith("error: ")
+    line = assert_clean_failure(
+        capsys, ["augment", "digits", "--run", str(out), "--to", "3=900", "-o", str(tmp_path / "y")], 3, kept=out
+    )
+    assert "the run makes no images of class 3; it makes any" in line
+
+
+def test_evaluate_and_report_go_on_from_it(sorted_run, capsys):
+    """Which class, and how well, stands in both."""
+    out, _ = sorted_run
+    code, said, err = call(capsys, "evaluate", out, "digits", "--unknown", "5")
+    assert (code, err) == (0, "") and "which class" in said and "by k-plus-one" in said
+    code, said, err = call(capsys, "report", out)
+    assert (code, err) == (0, "")
+    assert "3 + 8 known, 5 unknown" in (out / "report.html").read_text("utf-8")

@@ -257,22 +257,27 @@ def cite(
 def _methods() -> list[dict[str, Any]]:
     from lookalike.baselines import BASELINES, CLASSIFIERS
     from lookalike.methods import METHODS
-    from lookalike.nets.anogan import Anogan
-    from lookalike.settings import PRESETS
 
-    small = Anogan(width=PRESETS["small"]["width"])
     rows = [
-        {"name": m.name, "paper": m.paper, "summary": m.summary, "axes": _axes(m.but(net=small))}
+        {"name": m.name, "paper": m.paper, "summary": m.summary, "axes": _axes(m.but(net=_small(m.name)))}
         for m in METHODS.values()
     ]
     others = (BASELINES | CLASSIFIERS).items()
     return rows + [{"name": n, "paper": b.paper, "summary": b.summary, "axes": {}} for n, b in others]
 
 
+def _small(method: str) -> Any:
+    """Its network in preset small."""
+    from lookalike.choices import filled, method_of
+    from lookalike.settings import train_settings
+
+    return method_of(filled(train_settings(known=("a", "b"), method=method), (1, 32, 32), 2)).net
+
+
 def _axes(method: Any) -> dict[str, Any]:
     from lookalike.choices import own_settings
     from lookalike.method import when
-    from lookalike.record import UPDATES
+    from lookalike.record import UPDATES, held
 
     verdicts = {True: "as real", False: "as fake", None: "realness not asked"}
     groups = {"D sees": method.d_sees, "G plays": method.g_plays}
@@ -284,11 +289,12 @@ def _axes(method: Any) -> dict[str, Any]:
         "loss": ", ".join(map(str, method.losses)),
         "head": str(method.head),
         "D's updates": f"{method.d_steps}, on {UPDATES[method.d_updates]}",
+        "D's slope": held(method),
         "latent": str(method.latent),
         "encoder": str(method.encoder or "none"),
         "class": str(method.conditioning) + (f", {method.labels}" if method.asked else ""),
         "network": f"{method.net} (preset small)",
-        "optimiser": str(method.optimiser),
+        "optimiser": str(method.optimiser) + (f"; D's {method.d_optimiser}" if method.d_optimiser else ""),
         "twins": "; ".join(f"{t.name} twin, {when(t)}: {t.method(method).net}" for t in method.twins) or "none",
         "its own settings": ", ".join(map(flag, own_settings(method))) or "none",
     }

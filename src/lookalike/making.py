@@ -56,7 +56,7 @@ def generate(
         raise UsageError("--between is a picture; say where it goes (--grid)")
     model = Model.load(run, device=device)
     torch.set_num_threads(model.training["threads"])
-    known = tuple(model.classes["known"])
+    known = tuple(making.generators(model))
     names = names_of(class_, known) or known
     with progress("images") as told:
         picture = None

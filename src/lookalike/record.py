@@ -13,7 +13,7 @@ import torch
 
 from lookalike import checkpoint, files
 from lookalike.errors import ModelError, UsageError, show
-from lookalike.method import when
+from lookalike.method import Method, when
 from lookalike.methods import stored
 from lookalike.plan import Plan
 
@@ -127,6 +127,12 @@ SCALING = {"each": "scaled by its own class", "shared": "all on one scale"}
 UPDATES = {"together": "all groups together", "apart": "one group after the other"}
 
 
+def held(method: Method) -> str:
+    """What holds D's slope, in words."""
+    norm = "weights divided by their spectral norm" if method.spectral else ""
+    return "; ".join(filter(None, (norm, str(method.penalty or "")))) or "free"
+
+
 def open_choices(plan: Plan) -> dict[str, Any]:
     """Every choice that the papers leave open, with the value that this run uses (printed in each report)."""
     s, method = plan.settings, plan.method
@@ -153,6 +159,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "G's optimiser": f"{method.optimiser}, batch {s.batch}, {plan.shown} images shown",
         "D's optimiser": str(method.d_optimiser or method.optimiser),
         "D updates per G update": f"{s.d_steps}, on {UPDATES[method.d_updates]}",
+        "D's slope": held(method),
         "what D sees is changed": str(method.diff_augment or "not at all"),
         "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
         "what G plays, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.g_plays),

@@ -78,7 +78,11 @@ def pairs(
 
 def table(
     name: Annotated[
-        str, Parameter(help="PAPER/TABLE: vtgan-2021/1, mcgan-2021/1, mcgan-2021/2 or gan-augmentation-2020/I.")
+        str,
+        Parameter(
+            help="PAPER/TABLE: vtgan-2021/1, mcgan-2021/1, mcgan-2021/2, gan-augmentation-2020/I or "
+            "kplus1-2020/gaussians."
+        ),
     ],
     /,
     *,
@@ -103,7 +107,7 @@ def table(
 
     Hours on a laptop: begin with one row and one seed.
     """
-    from lookalike.tables import NAMES, TABLES, augmentation
+    from lookalike.tables import NAMES, OTHERS, TABLES
     from lookalike.tables import run as tables
     from lookalike.tables.lines import file_name
 
@@ -128,7 +132,7 @@ def table(
         if name in TABLES:
             lines = tables.run(TABLES[name], data=tables.DATA | {"mnist": mnist}, **how)
         else:
-            lines = augmentation.run(**how)
+            lines = OTHERS[name](**how)
     if json_:
         print_json(lines)
         return

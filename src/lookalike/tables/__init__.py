@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lookalike.tables import augmentation, mcgan, vtgan
+from lookalike.tables import augmentation, gaussians, mcgan, vtgan
 from lookalike.tables.table import Table
 
 TABLES: dict[str, Table] = {table.name: table for table in (vtgan.TABLE_1, mcgan.TABLE_1, mcgan.TABLE_2)}
-NAMES = (*TABLES, augmentation.NAME)
+OTHERS = {part.NAME: part.run for part in (augmentation, gaussians)}
+NAMES = (*TABLES, *OTHERS)

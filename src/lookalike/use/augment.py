@@ -140,8 +140,9 @@ def augment(
         images = read(data, size=model.size, channels=model.channels, **how)
     parts = parts_of(beside)
     short = wanted(to, _counts(images))
-    if strange := [name for name in short if name not in model.classes["known"]]:
-        raise DataError(f"the run knows no class {show(strange[0])}; it knows {listed(model.classes['known'])}")
+    able = generators(model)
+    if strange := [name for name in short if name not in able]:
+        raise DataError(f"the run makes no images of class {show(strange[0])}; it makes {listed(able)}")
     check_size(images, short, np.flatnonzero([key in parts["train"] for key in images.keys]))
     seed = given.get("seed", 0)
     filled = fill(model, images, parts, short, seed=seed, filters=filters, report=report)

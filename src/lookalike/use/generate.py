@@ -27,6 +27,7 @@ from lookalike.use.score import Detector, GANDetector, Pixels, as_pixels
 
 BLOCK = 256  # images made at once, always so many, so that company changes no bit
 MANIFEST = "generated.csv"
+ANY = "any"  # in place of a class, of a GAN that learnt several and is not asked for one
 Report = Callable[[str, int, int], None]
 
 
@@ -77,9 +78,11 @@ def _made(G: nn.Module, z: Tensor, gan: GAN) -> Tensor:
 
 
 def generators(model: Model) -> dict[str, Generator]:
-    """What makes the images of each known class; UsageError for a model without a GAN."""
+    """What makes the images of each known class, or of `ANY`; UsageError for a model without a GAN."""
     names = model.classes["known"]
     detector = model.detector
+    if isinstance(detector, GANDetector) and len(names) > 1 and not detector.gan.method.asked:
+        return {ANY: Generator(ANY, detector.gan, None)}
     if isinstance(detector, GANDetector) and detector.gan.method.asked:
         return {name: Generator(name, detector.gan, k) for k, name in enumerate(names)}
     members: Mapping[str, Detector] = detector.members if isinstance(detector, OpenSet) else {names[0]: detector}
