@@ -11,12 +11,16 @@ from torch import nn
 
 from lookalike.errors import UsageError
 from lookalike.heads import Binary
+from lookalike.heads_by_class import Projection
 from lookalike.nets import Discriminator, Scaled
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.dcgan import Dcgan
 from lookalike.nets.mlp import Mlp
+from lookalike.nets.residual import Residual
+from lookalike.nets.resnet import Resnet
+from lookalike.streams import Batch
 
-NETS = {"anogan": Anogan(width=4), "dcgan": Dcgan(width=4), "mlp": Mlp(width=16, layers=2)}
+NETS = {"anogan": Anogan(width=4), "dcgan": Dcgan(width=4), "resnet": Resnet(width=4), "mlp": Mlp(width=16, layers=2)}
 SHAPES = [(1, 8, 8), (3, 16, 8), (1, 8, 24), (3, 32, 48), (1, 64, 64)]
 
 
@@ -37,7 +41,7 @@ def test_images(name, shape, weak):
     assert features(net, shape).ndim == 2
 
 
-@pytest.mark.parametrize("name", ["anogan", "dcgan"])
+@pytest.mark.parametrize("name", ["anogan", "dcgan", "resnet"])
 def test_promised_sizes(name):
     """Squares and rectangles up to 64 px whose sides are multiples of `multiple` can be made, as promised."""
     net = NETS[name]
@@ -49,7 +53,7 @@ def test_promised_sizes(name):
 
 
 @pytest.mark.parametrize("shape", [(1, 7, 7), (1, 9, 14), (1, 28, 30), (1, 31, 200), (3, 1, 1), (1, 62, 63)], ids=str)
-@pytest.mark.parametrize("name", ["anogan", "dcgan"])
+@pytest.mark.parametrize("name", ["anogan", "dcgan", "resnet"])
 def test_suggested_size_can_be_made(name, shape):
     """A size that cannot be made is refused, by G and by D alike, with one that can."""
     net = NETS[name]
@@ -70,7 +74,7 @@ def test_suggested_size_is_the_next_smaller():
         Anogan().generator((1, 29, 30), 100)
 
 
-@pytest.mark.parametrize("name", ["anogan", "dcgan"])
+@pytest.mark.parametrize("name", ["anogan", "dcgan", "resnet"])
 def test_vectors_need_mlp(name):
     """Image networks refuse vectors and say which network takes them."""
     with pytest.raises(UsageError, match=rf"net {name} makes images .*not vectors of 12 entries; use net mlp"):
@@ -183,3 +187,67 @@ def test_weak_mlp():
 def test_weak_dcgan():
     """The weak member of the DCGAN family has one level."""
     assert Dcgan().weak() == Dcgan(levels=1)
+
+
+def test_residual_networks_are_the_published_ones():
+    """32 px begin at 4 x 4 and 48 px at 6 x 6; G has three blocks of 128 maps; D has four, two of them halve."""
+    for side, first in ((32, 4), (48, 6)):
+        G = Resnet().generator((3, side, side), 128)
+        assert G[1].unflattened_size == (128, first, first)
+        assert sum(isinstance(layer, Residual) for layer in G) == 3
+        shapes, x = [], torch.zeros(2, 3, side, side)
+        for name, stage in Resnet(8).trunk((3, side, side)):
+            x = stage(x)
+            shapes.append((name, tuple(x.shape[1:])))
+        half, quarter = side // 2, side // 4
+        assert shapes == [
+            ("block1", (8, half, half)),
+            *((f"block{i}", (8, quarter, quarter)) for i in (2, 3, 4)),
+            ("features", (8,)),
+        ]
+    assert Resnet(128).weak() == Resnet(32)
+
+
+def test_first_weights_of_residual_networks():
+    """Within blocks uniform up to sqrt(2) times Glorot's bound, elsewhere up to it; biases are 0."""
+    torch.manual_seed(1)
+    G = Resnet(16).generator((1, 32, 32), 50)
+    inner = {id(layer) for block in G if isinstance(block, Residual) for layer in linear_layers(block.main)}
+    assert len(inner) == 6
+    for layer in linear_layers(G):
+        bound = math.sqrt(6 / (sum(layer.weight.shape[:2]) * math.prod(layer.weight.shape[2:])))
+        bound *= math.sqrt(2) if id(layer) in inner else 1
+        assert 0.8 * bound < layer.weight.abs().max() <= bound
+        assert layer.bias.abs().max() == 0
+
+
+def test_a_block_adds_its_two_paths():
+    """What comes out of a block is main plus shortcut; the shortcut's pooling first is the usual order's value."""
+    torch.manual_seed(0)
+    x, (first, second, third, _, _) = torch.randn(2, 3, 8, 8), [stage for _, stage in Resnet(4).trunk((3, 8, 8))]
+    pool, narrow = first.shortcut
+    assert torch.allclose(first.shortcut(x), pool(narrow(x)), atol=1e-6)
+    assert torch.equal(first(x), first.main(x) + pool_then(first.shortcut, x))
+    h = second(first(x))
+    assert torch.equal(third(h), third.main(h) + h)
+    assert not isinstance(first.main[0], nn.ReLU) and isinstance(second.main[0], nn.ReLU)  # the image has no ReLU
+
+
+def pool_then(shortcut, x):
+    """The shortcut, layer by layer."""
+    for layer in shortcut:
+        x = layer(x)
+    return x
+
+
+def test_spectral_norm_bounds_every_layer_of_d():
+    """After training steps each weight's largest singular value is 1, the head's vectors included."""
+    torch.manual_seed(0)
+    d = Discriminator(Resnet(4), Projection(), (1, 8, 8), 3, 5, spectral=True).train()
+    batch = Batch(torch.randn(6, 1, 8, 8), torch.arange(6) % 3, None, True)
+    for _ in range(50):
+        d(batch)
+    weights = [layer.weight for layer in d.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.Embedding)]
+    assert len(weights) == 2 * 4 + 2 + 2  # convolutions of the main paths, of two shortcuts, logit and vectors
+    for weight in weights:
+        assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=0.02)

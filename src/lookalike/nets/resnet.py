@@ -1,7 +1,7 @@
 """Residual networks of splitting-gan-2017 and kplus1-2020, after WGAN-GP's and SN-GAN's for CIFAR-10.
 
-G: a dense layer to a map of at most 6 x 6, blocks that double its sides, batch norm, convolution, tanh. D: two blocks
-that halve the sides, two that do not, the mean over what is left; no batch norm.
+G: a dense layer to a small map (4 x 4 for 32 px, 6 x 6 for 48 px), blocks that double its sides, batch norm,
+convolution, tanh. D: two blocks that halve the sides, two that do not, the mean over what is left; no batch norm.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from torch import nn
 from lookalike.nets import Shape, Stages, divisible
 from lookalike.nets.residual import Residual
 
-SIDE = 6  # of G's first map, at most
+SIDE = 6  # of G's first map, at most where the sides can be halved so often
+GRAIN = 4  # D halves the sides twice
 BLOCKS = 4  # of D
 
 
@@ -31,16 +32,15 @@ class Resnet:
     width: int = 128
     feature_layer = "block2"
     initial_weights = "Glorot-uniform, sqrt(2) times it within blocks, biases 0"
-    multiple = 8
+    multiple = GRAIN
 
     def __str__(self) -> str:
         return f"resnet, width {self.width}: G of blocks that double the sides, D of {BLOCKS}"
 
     def generator(self, shape: Shape, z_dim: int) -> nn.Module:
         """(N, z_dim) -> (N, C, H, W) in [-1, 1]."""
-        c, h, w = divisible(shape, 4, "resnet")
-        blocks = max(1, math.ceil(math.log2(max(h, w) / SIDE)))
-        c, h, w = divisible(shape, 2**blocks, "resnet")
+        c, h, w = divisible(shape, GRAIN, "resnet")
+        blocks = min(max(1, math.ceil(math.log2(max(h, w) / SIDE))), _halvings(math.gcd(h, w)))
         seed = (self.width, h >> blocks, w >> blocks)
         parts: list[nn.Module] = [nn.Linear(z_dim, math.prod(seed)), nn.Unflatten(1, seed)]
         parts += [_up(self.width) for _ in range(blocks)]
@@ -51,7 +51,7 @@ class Resnet:
 
     def trunk(self, shape: Shape) -> Stages:
         """block1 to block4 and features."""
-        c, _, _ = divisible(shape, 4, "resnet")
+        c, _, _ = divisible(shape, GRAIN, "resnet")
         return [
             ("block1", _down(c, self.width, first=True)),
             ("block2", _down(self.width, self.width)),
@@ -62,6 +62,11 @@ class Resnet:
     def weak(self) -> Resnet:
         """A quarter of the width."""
         return replace(self, width=max(2, self.width // 4))
+
+
+def _halvings(side: int) -> int:
+    """How often a side can be halved: the twos in it."""
+    return (side & -side).bit_length() - 1
 
 
 def _convolution(into: int, out: int, kernel: int, gain: float) -> nn.Conv2d:
