@@ -1,0 +1,77 @@
+"""Frechet distance of features (FID, Heusel et al. 2017), and what it would be of endlessly many images."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lookalike.errors import DataError
+
+Floats = npt.NDArray[np.float64]
+PARTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the images, for the extrapolation
+DRAWS = 3  # of each part
+
+
+def distance(one: Floats, other: Floats) -> float:
+    """Squared distance of the means, plus tr(A + B - 2 sqrt(A B)) of the covariances, of features (N, D) and (M, D).
+
+    It is too large for few images, since covariances of few scatter: compare it only at the same number of images, or
+    take `unbounded`.
+
+    Raises
+    ------
+    DataError
+        For fewer images than features: covariances then lack rank.
+    """
+    for features in (one, other):
+        need(len(features), features.shape[1])
+    return _distance(one.astype(np.float64), other.astype(np.float64))
+
+
+def need(images: int, features: int) -> None:
+    """Raises DataError where so many images are too few for a covariance of so many features."""
+    if images <= features:
+        raise DataError(
+            f"{images} images are too few for a Frechet distance of {features} features: {features + 1} are needed; "
+            "make more (-n), or look at KID, which few images do not bias"
+        )
+
+
+def _distance(one: Floats, other: Floats) -> float:
+    gap = one.mean(0) - other.mean(0)
+    first, second = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
+    # eigenvalues of a product of two covariances are real and at least 0; rounding says otherwise
+    shared = np.sqrt(np.linalg.eigvals(np.atleast_2d(first @ second)).astype(complex)).real.sum()
+    return float(gap @ gap + np.trace(np.atleast_2d(first)) + np.trace(np.atleast_2d(second)) - 2 * shared)
+
+
+class Unbounded(NamedTuple):
+    """The distance at endlessly many images, and what it is at those there are."""
+
+    value: float
+    at_all: float
+    slope: float  # of the distance over 1 / N
+
+
+def unbounded(one: Floats, other: Floats, *, seed: int = 0) -> Unbounded:
+    """FID-infinity (Chong and Forsyth 2020): a line through the distance at parts of the images, over 1 / N, at 0.
+
+    Both sides lose the same share of their images.
+
+    Raises
+    ------
+    DataError
+        Where half of the images are too few.
+    """
+    for features in (one, other):
+        need(int(PARTS[0] * len(features)), features.shape[1])
+    random, found = np.random.default_rng(seed), []
+    for part in PARTS:
+        for _ in range(DRAWS if part < 1 else 1):
+            rows = [random.permutation(len(side))[: int(part * len(side))] for side in (one, other)]
+            found.append((1 / len(rows[0]), _distance(one[rows[0]], other[rows[1]])))
+    inverse, distances = np.array(found).T
+    slope, value = np.polyfit(inverse, distances, 1)
+    return Unbounded(float(value), float(distances[-1]), float(slope))
