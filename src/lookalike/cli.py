@@ -24,6 +24,7 @@ COMMANDS = {
     "score": "Score images with a trained run: like the known class, or not?",
     "evaluate": "Measure a run on unseen images of its known classes and an unknown one.",
     "generate": "Make images of the classes that a run knows.",
+    "measure": "Measure how good and how varied generated images are.",
     "augment": "Fill up the classes of DATA that are short with generated images.",
     "report": "Write one HTML page about one or several runs.",
     "pairs": "Find which classes of DATA look alike.",
@@ -53,7 +54,13 @@ BENCHES = {
     "detect": "Which detector for my images? Each class in turn plays the unknown.",
     "augment": "Is filling up short classes worth it, for my images?",
 }
-MODULES = {"pairs": "studies", "table": "studies", "generate": "making", "augment": "making"}  # others: commands
+MODULES = {
+    "pairs": "studies",
+    "table": "studies",
+    "generate": "making",
+    "augment": "making",
+    "measure": "making",
+}  # others: commands
 for _name, _help in COMMANDS.items():
     if _name != "bench":
         app.command(f"lookalike.{MODULES.get(_name, 'commands')}:{_name}", name=_name, help=_help)

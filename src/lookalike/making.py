@@ -182,3 +182,56 @@ def augment(
             )
     say(f"{show(out)}: real and generated images; report: {show(page)}")
     say(f"next: lookalike bench augment {show(data)}")
+
+
+def measure(
+    made: Annotated[Path, Parameter(help="A finished run whose GAN makes images, or images as DATA can be.")],
+    /,
+    *,
+    against: Annotated[str, Parameter(help="Real, labelled images: a folder, a file or a name, as DATA elsewhere.")],
+    number: Annotated[
+        int, Parameter(name=["--number", "-n"], help="Images of each class that a run makes.", validator=Number(gte=2))
+    ] = 200,
+    seed: Annotated[int, Parameter(help="Of the images and of the classifier.", validator=Number(gte=0))] = 0,
+    bad: Annotated[DataSettings | None, Flat] = None,
+    threads: Annotated[int, Parameter(help="CPU threads; the same for the same bits.", validator=Number(gte=1))] = 2,
+    json_: Json = False,
+) -> None:
+    """Measures quality and diversity of generated images: FID, KID, precision, recall, and more.
+
+    Features are those of a small classifier that is trained on the real images for this; every figure stands beside
+    what unseen real images reach against each other.
+    """
+    import torch
+
+    from lookalike.data import read
+    from lookalike.model import Model
+    from lookalike.use import measure as measuring
+
+    torch.set_num_threads(threads)
+    reading = (bad or DataSettings()).reading()
+    with progress("images") as told:
+        told("reading", 0, 1)
+        run = (made / "model.json").exists()
+        images = measuring.generated(Model.load(made), number, seed) if run else read(made, **reading)
+        size = images.shape[1:] if len(images.shape) == 3 else None
+        real = read(against, size=size, channels=images.shape[0] if size else None, **reading)
+        told("measuring", 0, len(images.pixels))
+        found = measuring.measure(images, real, Path(against).name, seed=seed)
+    if json_:
+        print_json(found.json())
+        return
+    say(f"{found.made:,} images against {found.real:,} unseen real ones; {found.features}")
+    show_table(
+        ["figure", "value", "+-", "real against real", ""],
+        [[one.name, *map(_figure, (one.value, one.spread, one.real)), one.note] for one in found.figures],
+    )
+    if found.classes:
+        show_table(
+            ["class", "taken for it", "distance within", "of real ones"],
+            [[show(name, 60), *map(_figure, one.values())] for name, one in found.classes.items()],
+        )
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -108,13 +108,20 @@ def test_manifolds_of_one_distribution_overlap_and_of_distant_ones_do_not():
 def test_inception_score_at_its_ends():
     """K where each image is surely of one of K equally frequent classes, 1 where all look the same."""
     sure = np.eye(5)[np.arange(1000) % 5]
-    assert diversity.inception_score(sure).mean == pytest.approx(5)
+    assert diversity.inception_score(sure, 1).mean == pytest.approx(5)
     assert diversity.inception_score(np.full((100, 5), 0.2)).mean == pytest.approx(1)
+    assert diversity.inception_score(np.sort(sure.argmax(1))[:, None] == np.arange(5)).mean > 4.8  # in classes' order
     p = np.random.default_rng(0).dirichlet([1, 2, 3], 90)
     wanted = np.exp((p * np.log(p / p.mean(0))).sum(1).mean())
     assert diversity.inception_score(p, 1) == (pytest.approx(wanted), 0.0)
-    parts = [np.exp((q * np.log(q / q.mean(0))).sum(1).mean()) for q in np.array_split(p, 3)]
-    assert diversity.inception_score(p, 3) == (pytest.approx(np.mean(parts)), pytest.approx(np.std(parts, ddof=1)))
+    parts = [
+        np.exp((q * np.log(q / q.mean(0))).sum(1).mean())
+        for q in np.array_split(p[np.random.default_rng(4).permutation(90)], 3)
+    ]
+    assert diversity.inception_score(p, 3, seed=4) == (
+        pytest.approx(np.mean(parts)),
+        pytest.approx(np.std(parts, ddof=1)),
+    )
 
 
 def test_mean_distance_counts_each_pair_once():

@@ -52,7 +52,7 @@ class Size:
     batch: int = 256
 
 
-SIZES = {"small": Size(128, 10_000, 512_000), "paper": Size(512, 10_000, 2_560_000)}
+SIZES = {"small": Size(128, 10_000, 1_024_000), "paper": Size(512, 10_000, 2_560_000)}
 
 
 @dataclass(frozen=True)

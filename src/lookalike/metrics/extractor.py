@@ -1,0 +1,46 @@
+"""What features are: of a named network. Here a small classifier of the user's own real images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lookalike.baselines import networks
+from lookalike.baselines.classifier import CNN, FEATURES, Classifier
+from lookalike.use.score import Pixels
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A network's features and its probabilities of classes.
+
+    Parameters
+    ----------
+    name : str
+        What it is and what it was trained on: no figure of features means anything without it.
+    classifier : Classifier
+        Trained.
+    """
+
+    name: str
+    classifier: Classifier
+
+    def features(self, pixels: Pixels) -> Floats:
+        """(N, 128) of images (N, C, H, W) uint8."""
+        return np.asarray(networks.in_blocks(self.classifier.net.features, pixels).double().numpy())
+
+    def probabilities(self, pixels: Pixels) -> Floats:
+        """(N, K) of the classes that it was trained on."""
+        shares = self.classifier.score(pixels).classes
+        assert shares is not None, "a classifier names classes"
+        return np.asarray(shares, np.float64)
+
+
+def own(pixels: Pixels, labels: npt.NDArray[np.int64], data: str, seed: int) -> Extractor:
+    """A small CNN trained on real images (N, C, H, W) uint8 with labels (N,), 0..K-1; UsageError for vectors."""
+    name = f"{FEATURES} features of the cnn baseline, trained on {len(pixels):,} images of {data}, seed {seed}"
+    return Extractor(name, CNN.fit(pixels, labels, seed))

@@ -1,0 +1,107 @@
+"""Measuring images: figures are those of the features, real images that trained nothing are the other side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from clean_failure import assert_clean_failure
+from tiny import call, settings
+
+from lookalike import runs
+from lookalike.data import Images, read, split
+from lookalike.errors import DataError, UsageError
+from lookalike.metrics import diversity, extractor, frechet, kernel, manifold
+from lookalike.settings import train_settings
+from lookalike.use.measure import measure
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Digits at 8 x 8."""
+    return read("digits", size=(8, 8))
+
+
+@pytest.fixture(scope="module")
+def found(digits):
+    """(what measure says, the images it measured): training images of 3 and 8 with noise."""
+    rows = split(digits, test=0.2, calibration=0.0, seed=0).train
+    rows = rows[np.isin(digits.labels[rows], [digits.classes.index(name) for name in "38"])]
+    noise = np.random.default_rng(0).integers(0, 40, digits.pixels[rows].shape)
+    pixels = np.minimum(digits.pixels[rows] + noise, 255).astype(np.uint8)
+    made = Images(
+        pixels, np.where(digits.labels[rows] == digits.classes.index("8"), 1, 0), ("3", "8"), digits.names[: len(rows)]
+    )
+    return measure(made, digits, "digits"), made
+
+
+def test_figures_are_those_of_the_named_features(found, digits):
+    """Each equals its function of the features of the made images and of unseen ones of their classes."""
+    said, made = found
+    parts = split(digits, test=0.2, calibration=0.0, seed=0)
+    network = extractor.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
+    unseen = parts.test[np.isin(digits.labels[parts.test], [digits.classes.index(name) for name in "38"])]
+    one, other = network.features(made.pixels), network.features(digits.pixels[unseen])
+    figures = {figure.name: figure for figure in said.figures}
+    assert said.features == "128 features of the cnn baseline, trained on 1,437 images of digits, seed 0".replace(
+        "1,437", f"{len(parts.train):,}"
+    )
+    assert (said.made, said.real) == (len(made), len(unseen))
+    assert figures["KID"].value == kernel.distance(one, other).value
+    assert figures["precision"].value == manifold.compare(other, one).precision
+    assert figures["coverage"].value == manifold.compare(other, one).coverage
+    assert figures["inception score"].value == diversity.inception_score(network.probabilities(made.pixels)).mean
+    assert figures["mean distance"].value == diversity.mean_distance(one, 100).mean
+    assert figures["FID"].value is None and "72 images are too few" in figures["FID"].note
+    within = diversity.within(one, made.labels)
+    assert said.classes["8"]["within"] == within[1] and said.classes["3"]["taken for it"] > 0.8
+
+
+def test_enough_images_have_a_frechet_distance(digits):
+    """All digits moved by a pixel: FID is the function's, and larger than that of real images against each other."""
+    made = replace(digits, pixels=np.roll(digits.pixels, 1, axis=3), test=None)
+    said = {figure.name: figure for figure in measure(made, digits, "digits").figures}
+    parts = split(digits, test=0.2, calibration=0.0, seed=0)
+    network = extractor.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
+    sides = network.features(made.pixels), network.features(digits.pixels[parts.test])
+    assert said["FID"].value == pytest.approx(frechet.distance(*sides), rel=1e-9)
+    assert said["FID, no bias"].value == pytest.approx(frechet.unbounded(*sides).value, rel=1e-9)
+    assert said["FID"].real is not None and said["FID"].value > 2 * said["FID"].real
+    assert said["precision"].value < said["precision"].real
+
+
+def test_what_cannot_be_measured_is_refused(digits):
+    """Vectors, another size, a class that is not there, few images: each a line."""
+    few = digits.select(np.arange(30))
+    for made, error, words in (
+        (replace(few, pixels=np.zeros((30, 4), np.float32)), UsageError, "these are vectors"),
+        (read("digits", size=(16, 16)), UsageError, r"the shape \(1, 16, 16\), the real ones \(1, 8, 8\)"),
+        (replace(few, classes=("cat", *digits.classes[1:])), UsageError, "the real images have no class cat"),
+        (few, DataError, "images to measure: 30; 40 are needed"),
+    ):
+        with pytest.raises(error, match=words):
+            measure(made, digits, "digits")
+
+
+def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
+    """A run's images, and the same written by generate, get the same figures; --json has them all."""
+    how = settings("acgan", known=("3", "8"), batch=32, lr=0.02, ema=0.0) | {"against": ()}
+    runs.run("digits", train_settings(**how), tmp_path / "run")
+    code, _, err = call(capsys, "generate", tmp_path / "run", "-n", "50", "-o", tmp_path / "made")
+    assert code == 0, err
+    said = []
+    for made, more in (("run", ["-n", "50"]), ("made", [])):
+        code, out, err = call(
+            capsys, "measure", tmp_path / made, "--against", "digits", *more, "--threads", "1", "--json"
+        )
+        assert code == 0, err
+        said.append(json.loads(out))
+    assert said[0]["figures"] == said[1]["figures"] and said[0]["made"] == 100
+    code, out, err = call(capsys, "measure", tmp_path / "made", "--against", "digits", "--threads", "1")
+    assert code == 0 and "real against real" in out and "trained on" in out and "taken for it" in out
+    line = assert_clean_failure(
+        capsys, ["measure", str(tmp_path / "made"), "--against", "mnist-5k-x"], 3, "mnist-5k-x", kept=tmp_path
+    )
+    assert line.startswith("error: ")
