@@ -22,6 +22,7 @@ from lookalike.errors import DataError, OutputError, UsageError
 from lookalike.jobs import Job, perform
 from lookalike.model import Model
 from lookalike.tables import TABLES, mcgan, run
+from lookalike.tables import lines as table_lines
 
 COLUMNS = [
     *("paper", "table", "dataset", "known", "unknown", "method", "metric"),
@@ -117,7 +118,7 @@ def test_the_csv_has_these_columns_and_these_digits(four, tmp_path):
     """Thirteen columns; figures have four digits, seconds one, printed its own; what is missing is empty."""
     lines = made(VTGAN, four, tmp_path, methods=["oc-svm", "pca"])
     text = (tmp_path / "out" / "vtgan-2021-1-small-part.csv").read_text("utf-8")
-    assert text.splitlines()[0].split(",") == COLUMNS == list(run.COLUMNS)
+    assert text.splitlines()[0].split(",") == COLUMNS == list(table_lines.COLUMNS)
     first, second = stored(tmp_path)
     fixed = {"paper": "vtgan-2021", "table": "1", "dataset": "mnist", "known": "3", "unknown": "8", "metric": "auc"}
     for line, there in zip(lines, (first, second), strict=True):

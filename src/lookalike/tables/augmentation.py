@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from lookalike.augmentation.trial import (
 from lookalike.data.sources import open_source
 from lookalike.errors import DataError, UsageError
 from lookalike.metrics.paired import difference
-from lookalike.tables.lines import COLUMNS, as_csv, chosen, file_name, grid, ours
+from lookalike.tables.lines import as_csv, chosen, file_name, grid, of_seeds, ours
 from lookalike.tables.table import printed
 
 NAME = "gan-augmentation-2020/I"
@@ -181,17 +180,8 @@ def _lines(dataset: str, trials: Sequence[Trial], values: Found, command: str) -
         for figure in figures:
             numbers = [one[figure] for one in mine]
             key = (*NAME.split("/"), dataset, "", "", way, figure)
-            lines.append(
-                dict[str, Any](zip(COLUMNS, key, strict=False))
-                | {
-                    "printed": printed().get(key),
-                    "mean": statistics.mean(numbers) if numbers else None,
-                    "sd": statistics.stdev(numbers) if len(numbers) > 1 else None,
-                    "seeds": len(numbers),
-                    "seconds": statistics.mean(one["seconds"] for one in mine) if mine else None,
-                    "command": command,
-                }
-            )
+            seconds = [one["seconds"] for one in mine]
+            lines.append(of_seeds(key, numbers, seconds, printed=printed().get(key), command=command))
     return lines
 
 

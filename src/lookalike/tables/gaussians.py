@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from lookalike.nets.mlp import Mlp
 from lookalike.seeds import generator
 from lookalike.streams import Source
 from lookalike.tables import circle
-from lookalike.tables.lines import COLUMNS, as_csv, chosen, file_name, grid, ours
+from lookalike.tables.lines import as_csv, chosen, file_name, grid, of_seeds, ours
 from lookalike.train import train
 
 NAME = "kplus1-2020/gaussians"
@@ -158,22 +157,11 @@ def _stored(trial: Trial, runs: Path) -> dict[str, Any]:
 def _lines(method: str, found: Found, command: str) -> list[dict[str, Any]]:
     """Both divergences over the seeds."""
     mine = [one for trial, one in found.items() if trial.method == method]
-    lines = []
-    for figure in (f"kl_to_{target}" for target in TARGETS):
-        numbers = [one[figure] for one in mine]
-        key = (*NAME.split("/"), "gaussians", "", "", method, figure)
-        lines.append(
-            dict[str, Any](zip(COLUMNS, key, strict=False))
-            | {
-                "printed": None,  # the paper shows pictures
-                "mean": statistics.mean(numbers) if numbers else None,
-                "sd": statistics.stdev(numbers) if len(numbers) > 1 else None,
-                "seeds": len(numbers),
-                "seconds": statistics.mean(one["seconds"] for one in mine) if mine else None,
-                "command": command,
-            }
-        )
-    return lines
+    seconds = [one["seconds"] for one in mine]
+    keys = [(*NAME.split("/"), "gaussians", "", "", method, f"kl_to_{target}") for target in TARGETS]
+    return [  # the paper prints no figure, it shows pictures
+        of_seeds(key, [one[key[-1]] for one in mine], seconds, printed=None, command=command) for key in keys
+    ]
 
 
 def _markdown(preset: str, lines: Sequence[Mapping[str, Any]], found: Found, command: str) -> str:

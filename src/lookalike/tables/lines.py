@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,20 @@ def _digits(column: str, value: Any) -> Any:
     if not isinstance(value, float) or column == "printed":
         return value
     return f"{value:.1f}" if column == "seconds" else f"{value:.4f}"
+
+
+def of_seeds(
+    key: Sequence[str], numbers: Sequence[float], seconds: Sequence[float], *, printed: float | None, command: str
+) -> dict[str, Any]:
+    """The line of one figure: `key` are its first seven columns, one number and its seconds for each seed."""
+    return dict[str, Any](zip(COLUMNS, key, strict=False)) | {
+        "printed": printed,
+        "mean": statistics.mean(numbers) if numbers else None,
+        "sd": statistics.stdev(numbers) if len(numbers) > 1 else None,
+        "seeds": len(numbers),
+        "seconds": statistics.mean(seconds) if seconds else None,
+        "command": command,
+    }
 
 
 def grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.jobs import Job
 from lookalike.methods import METHODS
 from lookalike.tables import claims
-from lookalike.tables.lines import COLUMNS, as_csv, chosen, file_name, grid, ours
+from lookalike.tables.lines import as_csv, chosen, file_name, grid, of_seeds, ours
 from lookalike.tables.table import Row, Table, printed
 
 DATA = {"mnist": "mnist-5k", "fashion-mnist": "fashion-mnist"}
@@ -142,17 +141,8 @@ def _lines(
         for figure in table.figures:
             found = [v for (r, m, _), v in values[figure].items() if (r, m) == (str(row), method)]
             key = (table.paper, table.number, row.dataset, ",".join(row.known), row.unknown, method, figure)
-            lines.append(
-                dict[str, Any](zip(COLUMNS, key, strict=False))
-                | {
-                    "printed": printed().get(key),
-                    "mean": statistics.mean(found) if found else None,
-                    "sd": statistics.stdev(found) if len(found) > 1 else None,
-                    "seeds": len(found),
-                    "seconds": statistics.mean(costs[str(row), method]) if found else None,
-                    "command": command,
-                }
-            )
+            seconds = costs[str(row), method] if found else []
+            lines.append(of_seeds(key, found, seconds, printed=printed().get(key), command=command))
     return lines, values
 
 
