@@ -24,6 +24,7 @@ from lookalike.gan import GAN
 from lookalike.losses import Minimax
 from lookalike.methods import METHODS
 from lookalike.model import Model
+from lookalike.nets.resnet import Resnet
 from lookalike.seeds import generator
 from lookalike.settings import train_settings
 
@@ -88,7 +89,7 @@ def test_config_records_everything_that_made_the_run(done):
         "known": ["3"], "against": against, "method": method, "size": "8,8", "width": 4, "z": 8, "images": 256,
     }  # fmt: skip
     assert {name: given[name] for name in ("log_every", "sample_every", "save_every", "net", "search_steps")} == {
-        "log_every": 64, "sample_every": 64, "save_every": 64, "net": "anogan", "search_steps": 5,
+        "log_every": 64, "sample_every": 64, "save_every": 64, "net": _net(method), "search_steps": 5,
     }  # fmt: skip
     assert config["classes"] == {"known": ["3"], "against": against}
     images = read("digits", size=(8, 8))
@@ -110,9 +111,14 @@ def test_config_records_everything_that_made_the_run(done):
     assert "0.05 false alarms" in config["open_choices"]["threshold"]
     if method not in BASELINES:
         assert config["open_choices"]["V(x)"].startswith("lambda 0.2, sum over pixels and features")
-        assert config["open_choices"]["network"].startswith("anogan, width 4: ")
+        assert config["open_choices"]["network"].startswith(f"{_net(method)}, width 4: ")
         assert config["method"]["latent"] == {"is": "Normal", "z_dim": 8}
     assert ("weak twin" in config["open_choices"]) == (method == "vtgan")
+
+
+def _net(method):
+    """The method's own network; that of the papers for baselines, which look at none."""
+    return "resnet" if method in METHODS and isinstance(METHODS[method].net, Resnet) else "anogan"
 
 
 def test_metrics_are_finite_numbers_and_count_images(done):
@@ -122,8 +128,9 @@ def test_metrics_are_finite_numbers_and_count_images(done):
     if method in BASELINES:
         assert [set(line) for line in lines] == [{"step", "images", "seconds"}]
         return
-    names = {"D.minimax", "D.gradient_norm", "D.accuracy", "G.minimax", "G.gradient_norm"}
-    names |= {"D.class", "G.class"} if method.startswith("acgan") else set()
+    named = METHODS[method]
+    names = {"D.gradient_norm", "D.accuracy", "G.gradient_norm"} | ({"D.penalty"} if named.penalty else set())
+    names |= {f"{player}.{loss.name}" for player in "DG" for loss in named.losses}
     names |= {f"weak/{name}" for name in names} if method == "vtgan" else set()
     early = {f"ali/{name}" for name in names - {"D.class", "G.class"}} if method.startswith("acgan-ali") else names
     assert [(line["step"], line["images"]) for line in lines] == [(1, 64), (2, 128), (3, 192), (4, 256)]

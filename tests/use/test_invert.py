@@ -206,8 +206,8 @@ def test_sum_and_mean_differ_by_the_counts(gan):
     """R by sums is 64 times R by means at 8 x 8; L_D is 4 * 4 * 4 times, the features behind the first pooling."""
     x = images(3)
     summed, mean = (Inverter(gan, replace(SEARCH, reduce=r)) for r in ("sum", "mean"))
-    _, _, R, L_D, _ = summed.measure(x, torch.zeros(3, 8))
-    _, _, mean_R, mean_L_D, _ = mean.measure(x, torch.zeros(3, 8))
+    _, _, R, L_D, *_ = summed.measure(x, torch.zeros(3, 8))
+    _, _, mean_R, mean_L_D, *_ = mean.measure(x, torch.zeros(3, 8))
     assert torch.allclose(R, 64 * mean_R)
     assert torch.allclose(L_D, 64 * mean_L_D)
 
@@ -217,7 +217,7 @@ def test_layers(layer, gan):
     """f(x) is the layer that was asked for."""
     x = images(3)
     settings = replace(SEARCH, layer=layer)
-    _, V, _, L_D, _ = Inverter(gan, settings).measure(x, torch.zeros(3, 8))
+    _, V, _, L_D, *_ = Inverter(gan, settings).measure(x, torch.zeros(3, 8))
     hand_V, _, hand_L_D = by_hand(gan, x, torch.zeros(3, 8), settings, layer)
     assert torch.allclose(L_D.double(), hand_L_D, rtol=1e-5)
     assert torch.allclose(V.double(), hand_V, rtol=1e-5)
