@@ -50,12 +50,12 @@ def asked(s: TrainSettings) -> bool:
 
 def preset_of(s: TrainSettings) -> dict[str, Any]:
     """What the preset says for this kind of method; one of residual networks has its own step sizes."""
-    preset, told = PRESETS[s.preset], per_class(s)
-    if s.method in METHODS and isinstance(METHODS[s.method].net, Resnet):
-        g, d = METHODS[s.method].optimiser, METHODS[s.method].d_optimiser or METHODS[s.method].optimiser
+    preset, told, named = PRESETS[s.preset], per_class(s), METHODS.get(s.method)
+    if named is not None and isinstance(named.net, Resnet):
+        g, d = named.optimiser, named.d_optimiser or named.optimiser
         rates = {"lr": g.lr, "d_lr_share": d.lr / g.lr}
         return {**preset, **preset["resnet"], **rates}
-    twice = told and METHODS[s.method].start is not None
+    twice = told and named is not None and named.start is not None
     return preset | (preset["per_class"] if told else {}) | (preset["twice"] if twice else {})
 
 

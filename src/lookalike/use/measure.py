@@ -85,7 +85,9 @@ def measure(made: Images, real: Images, data: str, *, seed: int = 0) -> Measured
     unseen = parts.test[np.isin(real.labels[parts.test], _numbers(made, real))]
     for pixels, what in ((made.pixels, "images to measure"), (unseen, "unseen real images")):
         if len(pixels) < LEAST:
-            raise DataError(f"{what}: {len(pixels)}; {LEAST} are needed, and hundreds for figures that mean something")
+            raise DataError(
+                f"{what}: {len(pixels)}; {LEAST} are needed, and hundreds for figures that mean something; add some"
+            )
     reference, own_labels = real.pixels[unseen], real.labels[unseen]
     half = np.random.default_rng(seed).permutation(len(unseen))
     halves = reference[half[: len(half) // 2]], reference[half[len(half) // 2 :]]
