@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from lookalike.gan import GAN
 from lookalike.methods import METHODS
 from lookalike.nets.anogan import Anogan
-from lookalike.settings import PRESETS
+from lookalike.presets import PRESETS
 from lookalike.streams import Batch, Source
 from lookalike.train import step
 from machine import save

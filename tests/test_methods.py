@@ -117,7 +117,7 @@ def test_names_and_papers():
     """A method's name is its key; its paper is one that can be cited; its summary says something."""
     assert list(METHODS) == [
         *("anogan", "noisegan", "mcgan", "vtgan"), *("cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3"),
-        *("ali", "acgan-ali-v1", "acgan-ali-v2"), *("wgan-gp", "wgan-gp-classes"),
+        *("ali", "acgan-ali-v1", "acgan-ali-v2"), *("wgan-gp", "wgan-gp-classes", "splitting"),
         *("sn-binary", "sn-acgan", "k-plus-one", "mode"),
         *("sn-projection", "k-plus-one-projection", "mode-projection"),
     ]  # fmt: skip

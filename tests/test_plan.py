@@ -19,8 +19,9 @@ from lookalike.losses import Hinge, Minimax
 from lookalike.method import Adam
 from lookalike.methods import NETS
 from lookalike.methods.vtgan import Noised
+from lookalike.presets import PRESETS
 from lookalike.record import open_choices
-from lookalike.settings import PRESETS, train_settings
+from lookalike.settings import train_settings
 from lookalike.use.invert import Search
 
 

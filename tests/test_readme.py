@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import lookalike
-from lookalike import settings
+from lookalike import presets
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -23,8 +23,8 @@ def test_the_python_examples_run(
 ) -> None:
     """The README's Python lines run as they stand, in order; the figures are those of the stored evaluation."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(settings.PRESETS["small"], "images", 1280)
-    monkeypatch.setitem(settings.PRESETS["small"], "search_steps", 10)
+    monkeypatch.setitem(presets.PRESETS["small"], "images", 1280)
+    monkeypatch.setitem(presets.PRESETS["small"], "search_steps", 10)
     monkeypatch.setattr(torch, "set_num_threads", lambda _n: None)  # what the tests run beside need cores too
     names: dict[str, object] = {}
     for example in EXAMPLES:

@@ -18,7 +18,8 @@ from lookalike.latents import LabelsAsInData, Normal, UniformLabels
 from lookalike.losses import AuxiliaryClass, Minimax
 from lookalike.methods import METHODS
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
-from lookalike.settings import PRESETS, DataSettings, TrainSettings, flag, train_settings
+from lookalike.presets import PRESETS
+from lookalike.settings import DataSettings, TrainSettings, flag, train_settings
 
 
 def test_defaults_are_the_papers_where_they_speak():
@@ -57,7 +58,8 @@ BAD = [
     ("max_bad", "-0.1"), ("max_bad", "1.1"),
     ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "unet"), ("latent", "cauchy"),
     ("loss", "lsgan"), ("conditioning", "film"), ("labels", "rare"), ("class_loss", "fake"),
-    ("d_updates", "never"), ("start", "vtgan"),
+    ("d_updates", "never"), ("start", "vtgan"), ("decay", "perhaps"),
+    ("split_at", "0"), ("split_above", "0"), ("split_above", "1"), ("split_normalised", "batch"),
     ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
     ("seed", "-1"), ("seed", str(2**63)), ("seed", "1.5"),
     ("width", "0"), ("width", "4097"), ("z", "0"), ("z", "65537"), ("weak_z", "0"), ("batch", "1"), ("batch", "65537"),

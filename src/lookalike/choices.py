@@ -16,7 +16,9 @@ from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.nets import Net
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
 from lookalike.nets.resnet import Resnet
-from lookalike.settings import PRESETS, DataSettings, TrainSettings, flag
+from lookalike.presets import PRESETS
+from lookalike.settings import DataSettings, TrainSettings, flag
+from lookalike.splitting import Splitting
 
 OF_BASELINES = {  # settings that a baseline looks at
     *("known", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms", "device", "threads"),
@@ -25,8 +27,11 @@ OF_BASELINES = {  # settings that a baseline looks at
 OF_SOME_METHODS = (
     *("against", "noise", "salt_pepper", "weak_z", "decoys"),
     *("spread", "labels", "conditioning", "class_loss", "start"),
+    *("split_at", "split_above", "split_normalised"),
 )
 JOINING = ("scaling", "decides")  # how detectors of several known classes become one
+SPLITS = (0.1562,)  # shares of the training after which classes are split (splitting-gan-2017, CIFAR-10)
+SPLITS_OF_ONE = tuple(0.0781 * i for i in range(1, 6))
 FULL = 10  # known classes whose detectors each get all of --images
 CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm(), "one-hot": OneHot()}
 LABELS = {"uniform": UniformLabels(), "data": LabelsAsInData()}
@@ -75,6 +80,9 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     spread = preset.get("spread", False) if settings.spread is None else settings.spread
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
+    if settings.method in METHODS and METHODS[settings.method].splitting:
+        shares = SPLITS if known > 1 else SPLITS_OF_ONE
+        values["split_at"] = settings.split_at or tuple(sorted({max(1, int(share * images)) for share in shares}))
     return settings.model_copy(update=values | steps | search)
 
 
@@ -119,7 +127,14 @@ def method_of(s: TrainSettings) -> Method:
         start=None if s.start == "scratch" else named.start,
         d_updates=s.d_updates,
         diff_augment=DiffAugment() if s.diff_augment else None,
+        splitting=replace(named.splitting, **_splits(s)) if named.splitting else None,
+        decay=named.decay if s.decay is None else s.decay,
     )
+
+
+def _splits(s: TrainSettings) -> dict[str, Any]:
+    """When and how classes are split."""
+    return {"at": s.split_at or Splitting().at, "above": s.split_above, "normalised": s.split_normalised}
 
 
 def _told(s: TrainSettings, named: Method) -> dict[str, Any]:
@@ -166,6 +181,7 @@ def own_settings(method: Method) -> tuple[str, ...]:
     used = (
         *(method.needs_others, noised, noised, weak, decoys),
         *(spreads, told, named.asked, method.head.names, named.start is not None),
+        *[named.splitting is not None] * 3,
     )
     looks = zip(OF_SOME_METHODS, used, strict=True)
     return tuple(name for name, look in looks if look)

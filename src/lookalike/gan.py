@@ -14,12 +14,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lookalike import checkpoint
-from lookalike.errors import UsageError
+from lookalike.errors import ModelError, UsageError
+from lookalike.heads import Judgement
 from lookalike.method import Adam, Method
 from lookalike.nets import Discriminator, Shape
 from lookalike.seeds import seed_of
+from lookalike.streams import Batch
+from lookalike.tree import MOST, Tree
 
 M = TypeVar("M", bound=nn.Module)
+TREE, LEAVES = "tree", "leaves"  # tensors beside the weights
 
 
 class GAN:
@@ -56,7 +60,9 @@ class GAN:
         classes: int = 1,
         ema: float = 0.0,
     ) -> None:
-        self.method, self.shape, self.classes, self.ema_decay = method, shape, classes, ema
+        self.method, self.shape, self.ema_decay = method, shape, ema
+        self.tree = Tree(classes)
+        self.leaves: Tensor | None = None  # (N,) of the training images, once classes were split
         self.device = torch.device(device)
         if method.diff_augment:
             method.diff_augment.check(shape)
@@ -80,12 +86,32 @@ class GAN:
         # channels last: a third faster on CPU
         return net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
+    @property
+    def classes(self) -> int:
+        """Classes that G and D know, sub-classes counted."""
+        return self.tree.leaves
+
     def begin(self) -> None:
         """The game begins: G has the weights of the twin that it starts from."""
         if self.method.start is not None:
             for net in (self.G, self.average):
                 if net is not None:
                     net.load_state_dict(self.twins[self.method.start].G.state_dict())
+
+    def grow(self, leaf: int) -> None:
+        """One more class, the second half of `leaf`: D and G treat both halves as they treated the whole."""
+        self.D.head.grow(self.D.layers, leaf, self.opt_d)
+        self.method.conditioning.grow(self.G, self.tree, leaf, self.opt_g)
+        if self.average is not None:
+            self.method.conditioning.grow(self.average, self.tree, leaf, None)
+            self.average.requires_grad_(False)
+        self.tree = self.tree.split(leaf)
+
+    def set_rate(self, share: float) -> None:
+        """Steps from now on are this share of the method's."""
+        for optimiser in (self.opt_g, self.opt_d):
+            for group in optimiser.param_groups:
+                group["lr"] = share * group["initial_lr"]
 
     def update_average(self, index: int) -> None:
         """Moves the averaged generator towards G after step `index`; does nothing without one.
@@ -125,6 +151,13 @@ class GAN:
         y = None if y is None else y.to(self.device)
         with _evaluating(self.average or self.G) as generator:
             return _made(generator, z.to(self.device), y)
+
+    @torch.no_grad()
+    def features(self, batch: Batch) -> Tensor:
+        """(N, F) D's last features, with inference statistics."""
+        with _evaluating(self.D) as discriminator:
+            says: Judgement = discriminator(batch)
+        return says.features
 
     def infer(self, x: Tensor, y: Tensor | None, random: torch.Generator | None) -> Tensor:
         """z (N, z_dim) of images and classes, drawn from E's posterior, its mean without `random`; gradients reach E.
@@ -169,7 +202,11 @@ class GAN:
         """Its own tensors by name: weights, and for `training` both Adam states and the twins too."""
         nets = self.nets()
         named = {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
+        if self.method.splitting:
+            named[TREE] = torch.tensor(self.tree.splits, dtype=torch.int64)
         if training:
+            if self.leaves is not None:
+                named[LEAVES] = self.leaves
             for name, optimiser in self._optimisers().items():
                 named |= {f"adam.{name}.{key}": value for key, value in _moments(nets[name], optimiser).items()}
             for name, twin in self.twins.items():
@@ -182,12 +219,16 @@ class GAN:
         self.take(tensors, training=training)
 
     def expect(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
-        """Raises ModelError, naming the tensor, where `tensors` are not this GAN's."""
+        """Raises ModelError, naming the tensor, where `tensors` are not this GAN's; grows to their tree."""
         what = f"{self.method.name} {'x'.join(map(str, self.shape))}"
+        if self.method.splitting and TREE in tensors:
+            self._grow_to(tensors, what)
         checkpoint.match(tensors, self.tensors(training=training), what)
 
     def take(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
         """`load` without its check."""
+        if self.method.splitting:
+            self._grow_to(tensors, self.method.name)
         nets = self.nets()
         for name, net in nets.items():
             net.load_state_dict({key: tensors[f"{name}.{key}"] for key in net.state_dict()})
@@ -195,11 +236,27 @@ class GAN:
             for name, optimiser in self._optimisers().items():
                 for key, value in _moments(nets[name], optimiser).items():
                     value.copy_(tensors[f"adam.{name}.{key}"])
+            if self.leaves is not None:
+                self.leaves = tensors[LEAVES].clone()
             for name, twin in self.twins.items():
                 twin.take(
                     {k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")},
                     training=True,
                 )
+
+    def _grow_to(self, tensors: Mapping[str, Tensor], what: str) -> None:
+        """Splits classes until the tree is that of `tensors`; the leaves of as many images wait to be filled."""
+        splits = tensors[TREE].tolist()
+        done = len(self.tree.splits)
+        able = len(splits) + self.tree.roots <= MOST and tensors[TREE].ndim == 1
+        if not able or tuple(splits[:done]) != self.tree.splits:
+            raise ModelError(f"{what}: its tree of classes cannot be built; use another copy or train again")
+        for leaf in splits[done:]:
+            if not 0 <= leaf < self.tree.leaves:
+                raise ModelError(f"{what}: its tree splits class {leaf} of {self.tree.leaves}; use another copy")
+            self.grow(leaf)
+        if LEAVES in tensors:
+            self.leaves = torch.zeros(tensors[LEAVES].shape, dtype=torch.int64)
 
 
 @contextmanager
@@ -219,7 +276,9 @@ def _made(generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
 
 def _adam(nets: Sequence[nn.Module], settings: Adam) -> torch.optim.Adam:
     weights = [weight for net in nets for weight in net.parameters()]
-    return torch.optim.Adam(weights, lr=settings.lr, betas=(settings.beta1, settings.beta2))
+    adam = torch.optim.Adam(weights, lr=settings.lr, betas=(settings.beta1, settings.beta2))
+    adam.param_groups[0]["initial_lr"] = settings.lr  # torch's name for it
+    return adam
 
 
 def _fused(net: nn.Module) -> nn.Module:

@@ -8,7 +8,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
+from torch.optim import Optimizer
 
+from lookalike.growth import copy_row
 from lookalike.streams import Batch
 
 SPREAD = 10.0  # brings it to the size of features
@@ -58,6 +60,13 @@ class Head(Protocol):
     def answer(self, layers: nn.Module, features: Tensor, batch: Batch) -> Judgement:
         """The Judgement of `batch` whose trunk features are (N, F)."""
 
+    @property
+    def grows(self) -> bool:
+        """Whether its classes can be split."""
+
+    def grow(self, layers: nn.Module, leaf: int, optimiser: Optimizer) -> None:
+        """One more class that `layers` take for `leaf`, with the same moments."""
+
 
 @dataclass(frozen=True)
 class Binary:
@@ -66,6 +75,7 @@ class Binary:
     needs_labels = False
     needs_z = False
     names = False
+    grows = True
 
     def __str__(self) -> str:
         return "one logit, real or fake"
@@ -85,6 +95,9 @@ class Binary:
     def answer(self, layers: nn.Module, features: Tensor, batch: Batch) -> Judgement:
         """Realness only."""
         return Judgement(layers(features).squeeze(1), None, features)
+
+    def grow(self, layers: nn.Module, leaf: int, optimiser: Optimizer) -> None:
+        """Nothing: it knows no classes."""
 
 
 class Realness(nn.Module):
@@ -154,6 +167,11 @@ class Auxiliary:
         """For the spread."""
         return self.spread
 
+    @property
+    def grows(self) -> bool:
+        """Not with the spread, whose weights have columns by class."""
+        return not self.spread
+
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The image."""
         return shape
@@ -171,6 +189,11 @@ class Auxiliary:
         """Realness and class logits."""
         assert isinstance(layers, nn.ModuleDict)
         return Judgement(layers["realness"](features, batch), layers["classes"](features), features)
+
+    def grow(self, layers: nn.Module, leaf: int, optimiser: Optimizer) -> None:
+        """The leaf's logit once more."""
+        assert isinstance(layers, nn.ModuleDict)
+        copy_row(layers["classes"], leaf, optimiser)
 
 
 @dataclass(frozen=True)
@@ -190,6 +213,11 @@ class LabelAware:
     needs_labels = True
     needs_z = False
     names = False
+
+    @property
+    def grows(self) -> bool:
+        """Not with the spread, whose weights have columns by class."""
+        return not self.spread
 
     def __str__(self) -> str:
         given = f"one logit, real or fake, given the class as a map made of a learnt vector of {self.size} entries"
@@ -217,6 +245,11 @@ class LabelAware:
         """Realness only."""
         assert isinstance(layers, nn.ModuleDict)
         return Judgement(layers["realness"](features, batch), None, features)
+
+    def grow(self, layers: nn.Module, leaf: int, optimiser: Optimizer) -> None:
+        """The leaf's vector once more."""
+        assert isinstance(layers, nn.ModuleDict)
+        copy_row(layers["vector"], leaf, optimiser)
 
 
 def beside_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
@@ -288,6 +321,16 @@ class Joint:
         assert isinstance(layers, nn.ModuleDict)
         pair = layers["pair"](features, batch.z)
         return replace(self.head.answer(layers["answer"], pair, batch), features=features)
+
+    @property
+    def grows(self) -> bool:
+        """Where the inner head does."""
+        return self.head.grows
+
+    def grow(self, layers: nn.Module, leaf: int, optimiser: Optimizer) -> None:
+        """The inner head's."""
+        assert isinstance(layers, nn.ModuleDict)
+        self.head.grow(layers["answer"], leaf, optimiser)
 
 
 class Pair(nn.Module):

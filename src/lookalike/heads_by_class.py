@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
+from lookalike.growth import copy_row
 from lookalike.heads import Judgement
 from lookalike.streams import Batch
 
@@ -36,6 +40,11 @@ class KPlusOne:
         """For the projection."""
         return self.projection
 
+    @property
+    def grows(self) -> bool:
+        """Not with the projection, whose vectors have columns by class."""
+        return not self.projection
+
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The image."""
         return shape
@@ -61,6 +70,15 @@ class KPlusOne:
         fake, real = logits[:, 0], logits[:, 1:]
         return Judgement(real.logsumexp(1) - fake, real, features)
 
+    @torch.no_grad()
+    def grow(self, layers: nn.Module, leaf: int, optimiser: Optimizer) -> None:
+        """The leaf's logit once more, each half as likely as the other: realness stays as it is."""
+        assert isinstance(layers, nn.ModuleDict)
+        logits = layers["logits"]
+        copy_row(logits, leaf + 1, optimiser)
+        assert isinstance(logits.bias, nn.Parameter)
+        logits.bias[[leaf + 1, -1]] -= math.log(2)
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -69,6 +87,7 @@ class Projection:
     needs_labels = True
     needs_z = False
     names = False
+    grows = True
 
     def __str__(self) -> str:
         return "one logit, real or fake, given the class by projection"
@@ -90,3 +109,8 @@ class Projection:
         assert isinstance(layers, nn.ModuleDict)
         given = (layers["vectors"](batch.y) * features).sum(1)
         return Judgement(layers["logit"](features).squeeze(1) + given, None, features)
+
+    def grow(self, layers: nn.Module, leaf: int, optimiser: Optimizer) -> None:
+        """The leaf's vector once more."""
+        assert isinstance(layers, nn.ModuleDict)
+        copy_row(layers["vectors"], leaf, optimiser)

@@ -16,6 +16,7 @@ from lookalike.nets.anogan import Anogan
 from lookalike.nets.conditioning import Conditioning, Unconditional
 from lookalike.nets.encoder import Encoder
 from lookalike.penalty import GradientPenalty
+from lookalike.splitting import Splitting
 from lookalike.streams import Generated, Real, Stream
 
 
@@ -126,6 +127,10 @@ class Method:
         GANs that train beside, or before.
     start : str or None
         The twin trained before whose G's weights G begins with; None: G begins from scratch.
+    splitting : Splitting or None
+        When classes are split into sub-classes.
+    decay : bool
+        Step sizes fall linearly to 0 at the end of the training.
 
     Raises
     ------
@@ -154,10 +159,15 @@ class Method:
     penalty: GradientPenalty | None = None
     twins: tuple[Twin, ...] = ()
     start: str | None = None
+    splitting: Splitting | None = None
+    decay: bool = False
 
     def __post_init__(self) -> None:
         # one after the other: a twin is made of a method that can work
-        for refusals in (self._refusals, self._twin_refusals, self._pair_refusals, self._label_refusals):
+        for refusals in (
+            *(self._refusals, self._twin_refusals, self._pair_refusals, self._label_refusals),
+            self._split_refusals,
+        ):
             for refused, sentence in refusals():
                 if refused:
                     raise UsageError(f"method {self.name}: {sentence}")
@@ -263,6 +273,20 @@ class Method:
                 self.penalty is not None and self.d_updates == "apart",
                 "the gradient penalty lies between real and fake images; use d_updates together",
             ),
+        ]
+
+    def _split_refusals(self) -> list[tuple[bool, str]]:
+        """Where classes that are to be split cannot be."""
+        splits = self.splitting is not None
+        return [
+            (splits and not self.per_class, "classes are to be split that neither G nor D knows; use Auxiliary()"),
+            (splits and not self.head.grows, f"its classes are to be split, and D's head cannot grow: {self.head}"),
+            (
+                splits and not self.conditioning.grows,
+                f"its classes are to be split, and G cannot be told new ones: {self.conditioning}",
+            ),
+            (splits and self.encoder is not None, "its classes are to be split, and the encoder cannot grow"),
+            (splits and bool(self.twins), "its classes are to be split, and its twins would not follow"),
         ]
 
     @property

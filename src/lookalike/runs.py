@@ -28,6 +28,7 @@ from lookalike.model import Model
 from lookalike.plan import Plan
 from lookalike.samples import draw_samples
 from lookalike.settings import TrainSettings
+from lookalike.splitting import SPLIT
 from lookalike.streams import Source
 from lookalike.train import Progress, train
 from lookalike.use.openset import OpenSet
@@ -212,7 +213,7 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Cal
         try:
             for progress in train(gan, source, images=total, batch=batch, start=start, precision=precision):
                 done, last = progress.step, progress.step == steps
-                if last or _due(progress.images, batch, s.log_every):
+                if last or _due(progress.images, batch, s.log_every) or SPLIT in progress.metrics:
                     _log(folder / METRICS, progress, before + time.monotonic() - began)
                 if last or _due(progress.images, batch, s.sample_every):
                     draw_samples(folder, gan, progress.images, s.seed)

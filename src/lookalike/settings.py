@@ -16,12 +16,12 @@ from lookalike.errors import UsageError, show
 
 ClassGANName = Literal[  # G makes the class that it is asked for
     "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "ali", "acgan-ali-v1", "acgan-ali-v2",
-    "wgan-gp-classes", "sn-acgan", "sn-projection", "k-plus-one-projection", "mode-projection",
+    "wgan-gp-classes", "splitting", "sn-acgan", "sn-projection", "k-plus-one-projection", "mode-projection",
 ]  # fmt: skip
 MethodName = Literal[
     "anogan", "noisegan", "mcgan", "vtgan",
     "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "ali", "acgan-ali-v1", "acgan-ali-v2",
-    "wgan-gp", "wgan-gp-classes",
+    "wgan-gp", "wgan-gp-classes", "splitting",
     "sn-binary", "sn-acgan", "k-plus-one", "mode", "sn-projection", "k-plus-one-projection", "mode-projection",
     "pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis",
     "autoencoder", "deepsvdd", "rotation", "auto", "cnn", "cnn-energy", "cnn-knn",
@@ -191,6 +191,22 @@ class TrainSettings(DataSettings, SearchSettings):
         Literal["together", "apart"],
         Parameter(help="D's updates: on all its images together, or on real and fake ones one after the other."),
     ] = "together"
+    split_at: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...],
+        Parameter(
+            help="splitting: images shown before each split, repeated for more; default: by the share that the paper "
+            "has, after 16 % of --images, of a single class five times after 8 % each.",
+            consume_multiple=False,
+            negative=(),
+        ),
+    ] = ()
+    split_above: Annotated[
+        float, Field(gt=0, lt=1), Parameter(help="splitting: classes with more of the images than this are split.")
+    ] = 0.04
+    split_normalised: Annotated[
+        Literal["sample", "feature"],
+        Parameter(help="splitting: features of length 1 by image, or each one over 64 images, as the authors' code."),
+    ] = "sample"
     diff_augment: Annotated[
         bool,
         Parameter(help=DIFF_AUGMENT, negative=()),
@@ -210,6 +226,9 @@ class TrainSettings(DataSettings, SearchSettings):
     )
     d_steps: Annotated[
         int | None, Field(ge=1, le=100), Parameter(help="Updates of D per update of G; default: the method's.")
+    ] = None
+    decay: Annotated[
+        bool | None, Parameter(help="Step sizes fall to 0 at the end of training; default: the method's.")
     ] = None
     ema: Annotated[
         float | None,
@@ -273,40 +292,6 @@ class TrainSettings(DataSettings, SearchSettings):
         if both := set(self.known) & set(self.against):
             raise ValueError(f"class {show(min(both))} is both known and against; name it once")
         return self
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "small": {
-        "side": 32,
-        "width": 8,
-        "images": 30_000,
-        "batch": 16,  # with 64, G has not learnt its class after so few steps
-        # a slower D and an averaged G: without them the game swings, and the AUC with it
-        "lr": 4e-4,
-        "d_lr_share": 0.25,
-        "ema": 0.995,
-        # one GAN of all classes needs several images of each in a batch, and a D that keeps up
-        "per_class": {"batch": 32, "lr": 1e-3, "d_lr_share": 0.5, "spread": True, "images": 15_000},
-        "twice": {"images": 30_000},  # two trainings, one after the other
-        "resnet": {"width": 16, "images": 15_000, "batch": 32},
-        "search_steps": 50,
-        "search_lr": 0.02,
-    },
-    "paper": {
-        "side": 64,
-        "width": 64,
-        "images": 150_000,
-        "batch": 64,
-        "lr": 2e-4,
-        "d_lr_share": 1.0,
-        "ema": 0.0,
-        "per_class": {"spread": False},
-        "twice": {},
-        "resnet": {"width": 128},
-        "search_steps": 500,
-        "search_lr": 0.002,
-    },
-}
 
 
 def train_settings(**given: Any) -> TrainSettings:

@@ -6,6 +6,7 @@ that belong to one paper (other classes, noised images, a twin's images) live in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
@@ -86,6 +87,11 @@ class Source:
         """n known images (float32 in [-1, 1]) and their labels (int64)."""
         rows = self.rows(len(self.known), n)
         return self._ready(self.known[rows]), self.labels[rows].to(self.device)
+
+    def blocks(self, n: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """All known images and their labels in their own order, n at a time."""
+        for i in range(0, len(self.known), n):
+            yield self._ready(self.known[i : i + n]), self.labels[i : i + n].to(self.device)
 
     def take_others(self, n: int) -> Tensor:
         """n images of other classes; raises UsageError where there are none."""

@@ -20,6 +20,7 @@ from lookalike.errors import DivergedError, UsageError
 from lookalike.gan import GAN
 from lookalike.heads import Judged
 from lookalike.method import Method, Share, early, share_at
+from lookalike.splitting import relabelled
 from lookalike.streams import Batch, Source, Stream
 
 HUGE = 1e8  # a loss beyond this has left the game
@@ -77,7 +78,12 @@ def turn(
         return step_twins(gan, names, source, index, batch, precision)
     if index == begins:
         gan.begin()
-    return step(gan, source, index - begins, batch, precision)
+    if gan.method.decay:
+        gan.set_rate(1 - (index - begins) / (steps - begins))
+    splitting, split = gan.method.splitting, {}
+    if splitting and splitting.due(index - begins, batch):
+        split = splitting.split(gan, source, index)
+    return split | step(gan, relabelled(source, gan.leaves), index - begins, batch, precision)
 
 
 def step_twins(

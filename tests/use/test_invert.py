@@ -14,8 +14,8 @@ from lookalike.gan import GAN
 from lookalike.method import Adam
 from lookalike.methods import METHODS
 from lookalike.nets import initialise
+from lookalike.presets import PRESETS
 from lookalike.seeds import generator
-from lookalike.settings import PRESETS
 from lookalike.streams import Batch
 from lookalike.train import train
 from lookalike.use import invert

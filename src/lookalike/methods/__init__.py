@@ -20,7 +20,7 @@ from lookalike.methods.kplus1 import (
     sn_projection,
 )
 from lookalike.methods.mcgan import OtherClasses, anogan, mcgan
-from lookalike.methods.splitting import wgan_gp, wgan_gp_classes
+from lookalike.methods.splitting import splitting, wgan_gp, wgan_gp_classes
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened, noisegan, vtgan
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
@@ -29,12 +29,13 @@ from lookalike.nets.encoder import Encoder
 from lookalike.nets.mlp import Mlp
 from lookalike.nets.resnet import Resnet
 from lookalike.penalty import GradientPenalty
+from lookalike.splitting import Splitting
 from lookalike.streams import Generated, Real
 
 DETECTION = (anogan, noisegan, mcgan, vtgan)
 AUGMENTATION = (cgan, acgan, acgan_v1, acgan_v2, acgan_v3, ali, acgan_ali_v1, acgan_ali_v2)
 QUALITY = (
-    *(wgan_gp, wgan_gp_classes),
+    *(wgan_gp, wgan_gp_classes, splitting),
     *(sn_binary, sn_acgan, k_plus_one, mode, sn_projection, k_plus_one_projection, mode_projection),
 )
 METHODS: dict[str, Method] = {m.name: m for m in (*DETECTION, *AUGMENTATION, *QUALITY)}
@@ -45,7 +46,7 @@ PARTS: dict[str, type] = {
     part.__name__: part
     for part in (
         *(Real, Generated, OtherClasses, Noised, FromTwin, Encoded, FromPosterior),
-        *(KPlusOne, Projection, OneHot, Wasserstein, Mode, GradientPenalty),
+        *(KPlusOne, Projection, OneHot, Wasserstein, Mode, GradientPenalty, Splitting),
         *(Binary, Auxiliary, LabelAware, Joint, Encoder, Normal, Uniform, UniformLabels, LabelsAsInData),
         *(
             Unconditional,

@@ -1,4 +1,4 @@
-"""WGAN-GP, without and with classes (splitting-gan-2017, sections 2 and 3)."""
+"""WGAN-GP, without and with classes, and class-splitting GAN (splitting-gan-2017, sections 2 and 3)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from lookalike.method import Adam, Method
 from lookalike.nets.conditioning import ClassBatchNorm
 from lookalike.nets.resnet import Resnet
 from lookalike.penalty import GradientPenalty
+from lookalike.splitting import Splitting
 
 PAPER = "splitting-gan-2017"
 
@@ -25,6 +26,7 @@ wgan_gp = Method(
     penalty=GradientPenalty(),
     optimiser=Adam(2e-4, 0.0, 0.9),
     d_steps=5,
+    decay=True,
 )
 
 wgan_gp_classes = wgan_gp.but(
@@ -36,4 +38,13 @@ wgan_gp_classes = wgan_gp.but(
     head=Auxiliary(),
     conditioning=ClassBatchNorm(),
     losses=(Wasserstein(), AuxiliaryClass(on_fake=False, g_weight=0.1)),
+)
+
+splitting = wgan_gp_classes.but(
+    name="splitting",
+    summary=(
+        "wgan-gp-classes whose classes are split in two while it trains, by clusters of the critic's features: it "
+        "finds sub-classes of its own, also of a single class."
+    ),
+    splitting=Splitting(),
 )

@@ -8,14 +8,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
+from torch.optim import Optimizer
 
 from lookalike.errors import UsageError
+from lookalike.growth import append, copy_row
 from lookalike.nets.residual import Residual
+from lookalike.tree import Tree
 
 if TYPE_CHECKING:
     from lookalike.nets import Net, Shape
@@ -34,12 +39,20 @@ class Conditioning(Protocol):
     def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
         """(N, z_dim) -> (N, *shape): a copy of G that makes one class, 1 in `mix` (K,), or what lies between some."""
 
+    @property
+    def grows(self) -> bool:
+        """Whether its classes can be split."""
+
+    def grow(self, generator: nn.Module, tree: Tree, leaf: int, optimiser: Optimizer | None) -> None:
+        """One more class, of which G makes what it makes of `leaf` in `tree`, with the same moments."""
+
 
 @dataclass(frozen=True)
 class Unconditional:
     """G is told nothing."""
 
     labelled = False
+    grows = True
 
     def __str__(self) -> str:
         return "G is not told a class"
@@ -51,6 +64,9 @@ class Unconditional:
     def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
         """A copy."""
         return copy.deepcopy(generator)
+
+    def grow(self, generator: nn.Module, tree: Tree, leaf: int, optimiser: Optimizer | None) -> None:
+        """Nothing: G knows no classes."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,7 @@ class Embedded:
 
     size: int = 50
     labelled = True
+    grows = True
 
     def __str__(self) -> str:
         return f"the class as a learnt vector of {self.size} entries beside z"
@@ -87,6 +104,11 @@ class Embedded:
         layer.bias.copy_(first.weight[:, z_dim:] @ vector + (0.0 if first.bias is None else first.bias))
         return nn.Sequential(layer, *copy.deepcopy(rest)).train(generator.training)
 
+    def grow(self, generator: nn.Module, tree: Tree, leaf: int, optimiser: Optimizer | None) -> None:
+        """The leaf's vector once more."""
+        assert isinstance(generator, WithEmbedding)
+        copy_row(generator.embedding, leaf, optimiser)
+
 
 class WithEmbedding(nn.Module):
     """A generator behind the concatenation of z and the class's vector."""
@@ -108,6 +130,7 @@ class OneHot:
     """The class as a one-hot vector in place of z's first K entries (kplus1-2020's AC-GAN)."""
 
     labelled = True
+    grows = False
 
     def __str__(self) -> str:
         return "the class as a one-hot vector in z's first entries"
@@ -133,6 +156,10 @@ class OneHot:
         first.weight[:, : generator.classes] = 0
         return body.train(generator.training)
 
+    def grow(self, generator: nn.Module, tree: Tree, leaf: int, optimiser: Optimizer | None) -> None:
+        """Never: `Method` refuses it."""
+        raise AssertionError("z has no entry for a new class")
+
 
 class WithOneHot(nn.Module):
     """A generator whose z is told the class in its first entries."""
@@ -155,6 +182,7 @@ class ClassBatchNorm:
     """Batch norm with a scale and a shift per class (splitting-gan-2017, section 3; Dumoulin et al. 2017)."""
 
     labelled = True
+    grows = True
 
     def __str__(self) -> str:
         return "class-conditional batch norm"
@@ -170,6 +198,11 @@ class ClassBatchNorm:
         assert isinstance(generator, PerClass)
         assert mix is not None, "a class is asked for"
         return generator.only(mix).train(generator.training)
+
+    def grow(self, generator: nn.Module, tree: Tree, leaf: int, optimiser: Optimizer | None) -> None:
+        """Both halves' differences from the leaf's scale and shift, 0 to begin with (section 3)."""
+        for norm in [norm for norm in generator.modules() if isinstance(norm, NormPerClass)]:
+            norm.grow(tree, leaf, optimiser)
 
 
 class PerClass(nn.Module):
@@ -210,26 +243,48 @@ class ResidualPerClass(nn.Module):
 
 
 class NormPerClass(nn.Module):
-    """Batch norm over all classes, then a scale and a shift of the image's own."""
+    """Batch norm over all classes, then a scale and a shift of the image's own.
+
+    Of classes that were split these are sums along the leaf's path, so that halves go on sharing what they have in
+    common (splitting-gan-2017, section 3).
+    """
+
+    paths: Tensor | None
 
     def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, classes: int) -> None:
         super().__init__()
         self.norm = type(norm)(norm.num_features, affine=False)
         self.scale = nn.Parameter(torch.ones(classes, norm.num_features))
         self.shift = nn.Parameter(torch.zeros(classes, norm.num_features))
+        self.register_buffer("paths", None, persistent=False)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """(N, C, ...), (N,) -> (N, C, ...)."""
         shape = (len(x), -1, *(1,) * (x.ndim - 2))
-        normed: Tensor = self.norm(x) * self.scale[y].view(shape) + self.shift[y].view(shape)
+        scale, shift = self._of_leaves(self.scale), self._of_leaves(self.shift)
+        normed: Tensor = self.norm(x) * scale[y].view(shape) + shift[y].view(shape)
         return normed
 
     @torch.no_grad()
     def only(self, mix: Tensor) -> nn.Module:
         """Batch norm with the scale and the shift of a mix (K,) of classes."""
         norm = type(self.norm)(self.norm.num_features, device=self.scale.device)
-        norm.load_state_dict(self.norm.state_dict() | {"weight": mix @ self.scale, "bias": mix @ self.shift})
+        scale, shift = self._of_leaves(self.scale), self._of_leaves(self.shift)
+        norm.load_state_dict(self.norm.state_dict() | {"weight": mix @ scale, "bias": mix @ shift})
         return norm
+
+    def grow(self, tree: Tree, leaf: int, optimiser: Optimizer | None) -> None:
+        """Two rows of zeros below the leaf's own; their moments are those of that row."""
+        for rows in (self.scale, self.shift):
+            append(rows, rows.data.new_zeros(2, rows.shape[1]), tree.paths[leaf][-1], optimiser)
+        self.paths = tree.split(leaf).index().to(self.scale.device)
+
+    def _of_leaves(self, rows: Tensor) -> Tensor:
+        """(K, C): each class's row, or the sum of those on its path, from the root on, so that zeros change no bit."""
+        if self.paths is None:
+            return rows
+        padded = torch.cat([rows, rows.new_zeros(1, rows.shape[1])])  # -1 is the row of zeros
+        return reduce(add, padded[self.paths].unbind(1))
 
 
 Told = NormPerClass | ResidualPerClass

@@ -33,7 +33,7 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Generator:
-    """Makes the images of one known class.
+    """Makes the images of one known class; image i of its sub-class i, modulo their number.
 
     Parameters
     ----------
@@ -61,10 +61,19 @@ class Generator:
         truncation : float or None
             Entries of z beyond it are drawn anew (Brock et al. 2019): fewer odd images, and less variety.
         """
-        G, _ = self.gan.frozen(self.label)
+        make = self.maker()
         for start in range(0, n, BLOCK):
             z = torch.cat([self.z(start + i, seed, truncation) for i in range(BLOCK)])
-            yield as_pixels(_made(G, z, self.gan))[: n - start]
+            yield as_pixels(make(z, start))[: n - start]
+
+    def maker(self) -> Callable[[Tensor, int], Tensor]:
+        """Makes images (N, *shape) float32 on the CPU of z (N, Z), which are the images from number `start` on."""
+        leaves = () if self.label is None else self.gan.tree.of(self.label)
+        if len(leaves) > 1:
+            turn = torch.tensor(leaves)
+            return lambda z, start: self.gan.generate(z, turn[(start + torch.arange(len(z))) % len(turn)]).cpu()
+        G, _ = self.gan.frozen(self.label)
+        return lambda z, _start: _made(G, z, self.gan)
 
     def z(self, i: int, seed: int, truncation: float | None = None) -> Tensor:
         """(1, Z) of image i."""
@@ -183,7 +192,7 @@ def picture(model: Model, seed: int = 0, truncation: float | None = None, column
     rows = []
     for one in able.values():
         z = torch.cat([one.z(i, seed, truncation) for i in range(columns)])
-        rows.append(_made(one.gan.frozen(one.label)[0], z, one.gan))
+        rows.append(one.maker()(z, 0))
     return png(grid(torch.cat(rows), columns))
 
 

@@ -9,7 +9,8 @@ depends neither on what else is searched nor on the order.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
@@ -104,6 +105,17 @@ class Found:
     realness: Tensor  # (N,) D's log-odds of real for the image itself
     classes: Tensor  # (N, K) D's probabilities of the classes; K is 0 where it names none
     steps: Tensor  # (N,) int64, Adam steps of the best start
+
+
+def closest(found: Sequence[Found]) -> Found:
+    """Of several searches of the same images the one with the least V, image by image."""
+    best = torch.stack([one.V for one in found]).argmin(0)
+    rows = torch.arange(len(best))
+    return Found(*(torch.stack(list(column))[best, rows] for column in zip(*map(_columns, found), strict=True)))
+
+
+def _columns(found: Found) -> list[Tensor]:
+    return [getattr(found, field.name) for field in fields(found)]
 
 
 class Inverter:

@@ -19,7 +19,7 @@ from torch import Tensor
 from lookalike.data import scaled
 from lookalike.errors import DataError, UsageError
 from lookalike.gan import GAN
-from lookalike.use.invert import Inverter, Search
+from lookalike.use.invert import Inverter, Search, closest
 
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[Any]
@@ -100,18 +100,21 @@ class GANDetector:
     search : Search
         How z is searched.
     label : int or None
-        Of a GAN that knows several classes, the one that it is asked for; the detector of class 0 stores the GAN.
+        Of a GAN that knows several classes, the one that it is asked for; the detector of class 0 stores the GAN. Each
+        of its sub-classes is searched, and the least V(x) counts.
     """
 
     kind = "gan"
 
     def __init__(self, gan: GAN, search: Search, label: int | None = None) -> None:
         self.gan, self.search, self.label = gan, search, label
-        self.inverter = Inverter(gan, search, label)
+        leaves = (None,) if label is None else gan.tree.of(label)
+        self.inverters = [Inverter(gan, search, leaf) for leaf in leaves]
 
     def score(self, pixels: Pixels) -> Scores:
         """V(x), its parts R and L_D, D's realness of x, and the nearest generated image."""
-        found = self.inverter.search(torch.from_numpy(np.ascontiguousarray(scaled(pixels))))
+        x = torch.from_numpy(np.ascontiguousarray(scaled(pixels)))
+        found = closest([inverter.search(x) for inverter in self.inverters])
         parts = {name: getattr(found, name).double().numpy() for name in ("R", "L_D", "realness")}
         names = self.label is None and found.classes.shape[1] > 1  # D says which class
         return Scores(

@@ -1,0 +1,38 @@
+"""What a preset says where the settings leave it open: small for a laptop, paper as published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {
+        "side": 32,
+        "width": 8,
+        "images": 30_000,
+        "batch": 16,  # with 64, G has not learnt its class after so few steps
+        # a slower D and an averaged G: without them the game swings, and the AUC with it
+        "lr": 4e-4,
+        "d_lr_share": 0.25,
+        "ema": 0.995,
+        # one GAN of all classes needs several images of each in a batch, and a D that keeps up
+        "per_class": {"batch": 32, "lr": 1e-3, "d_lr_share": 0.5, "spread": True, "images": 15_000},
+        "twice": {"images": 30_000},  # two trainings, one after the other
+        "resnet": {"width": 16, "images": 15_000, "batch": 32},
+        "search_steps": 50,
+        "search_lr": 0.02,
+    },
+    "paper": {
+        "side": 64,
+        "width": 64,
+        "images": 150_000,
+        "batch": 64,
+        "lr": 2e-4,
+        "d_lr_share": 1.0,
+        "ema": 0.0,
+        "per_class": {"spread": False},
+        "twice": {},
+        "resnet": {"width": 128},
+        "search_steps": 500,
+        "search_lr": 0.002,
+    },
+}
