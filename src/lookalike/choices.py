@@ -21,7 +21,20 @@ from lookalike.settings import DataSettings, TrainSettings, flag
 from lookalike.splitting import Splitting
 
 OF_BASELINES = {  # settings that a baseline looks at
-    *("known", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms", "device", "threads"),
+    *(
+        "known",
+        "unlabelled",
+        "method",
+        "preset",
+        "seed",
+        "size",
+        "grey",
+        "test",
+        "calibration",
+        "false_alarms",
+        "device",
+        "threads",
+    ),
     *DataSettings.model_fields,
 }
 OF_SOME_METHODS = (
@@ -67,7 +80,8 @@ def preset_of(s: TrainSettings) -> dict[str, Any]:
 def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> TrainSettings:
     """The settings with what they leave open, for images of `shape` and so many known classes."""
     preset = preset_of(settings)
-    images = settings.images or preset["images"] * (min(known, FULL) if per_class(settings) else 1)
+    several = per_class(settings) or settings.unlabelled
+    images = settings.images or preset["images"] * (min(known, FULL) if several else 1)
     batch = settings.batch or preset["batch"]
     net = settings.net or (_net_of(settings.method) if len(shape) == 3 else "mlp")
     width = settings.width or (8 * preset["width"] if net == "mlp" else preset["width"])
@@ -81,7 +95,7 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
     if settings.method in METHODS and METHODS[settings.method].splitting:
-        shares = SPLITS if known > 1 else SPLITS_OF_ONE
+        shares = SPLITS if known > 1 and not settings.unlabelled else SPLITS_OF_ONE
         values["split_at"] = settings.split_at or tuple(sorted({max(1, int(share * images)) for share in shares}))
     return settings.model_copy(update=values | steps | search)
 

@@ -27,6 +27,7 @@ from lookalike.use.score import Detector, Floats, GANDetector, Pixels, Threshold
 
 CALIBRATION = "calibration"
 ROLES = ("known", "against")
+ANY = "any"  # several classes taken as one; images of a GAN that learnt several and is not asked for one
 UNKNOWN = "unknown"  # the verdict; no class of several known ones may be called so
 
 

@@ -20,7 +20,7 @@ from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.gan import GAN
 from lookalike.method import Method
 from lookalike.methods import METHODS, NETS
-from lookalike.model import UNKNOWN, check_device
+from lookalike.model import ANY, UNKNOWN, check_device
 from lookalike.settings import TrainSettings
 from lookalike.streams import Source
 from lookalike.train import check_batch
@@ -51,6 +51,8 @@ class Plan:
     deciding : Index
         Of several known classes, the held-out rows that join their detectors; the threshold sees others, unless there
         are too few (`shares_held`).
+    truth, true_classes
+        (N,) the labels of all images before known classes were taken as one, and their names.
     """
 
     settings: TrainSettings
@@ -64,6 +66,8 @@ class Plan:
     others: tuple[str, ...]
     method: Method | None
     deciding: Index
+    truth: Index
+    true_classes: tuple[str, ...]
 
     @property
     def joins(self) -> bool:
@@ -148,6 +152,12 @@ class Plan:
         mine = self.labels_of(self.known)
         return np.array([mine.index(label) for label in self.images.labels[rows].tolist()], np.int64)
 
+    @property
+    def pooled(self) -> set[str]:
+        """The classes that were taken as one."""
+        mine = np.isin(self.images.labels, self.labels_of(self.known))
+        return {self.true_classes[label] for label in np.unique(self.truth[mine]).tolist()}
+
     def data_digest(self) -> str:
         """One hash over all images that are used: a resumed run must see the same."""
         used = {name: keys for name, keys in self.keys().items() if name != "test"}
@@ -170,6 +180,9 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
     known, others = images.names_of(settings.known), images.names_of(settings.against)
     settings = filled(settings, images.shape, len(known))
+    truth, true_classes = images.labels, images.classes
+    if settings.unlabelled:
+        images, known = images.pooled(known, ANY), (ANY,)
     method = method_of(settings) if settings.method in METHODS else None
     _check_others(settings, len(known), uses=method is not None and method.needs_others)
     if both := set(known) & set(others):
@@ -194,6 +207,8 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         test=parts.test,
         method=method,
         deciding=deciding,
+        truth=truth,
+        true_classes=true_classes,
     )
     if len(plan.train) < 2 or (others and len(plan.against) < 2):
         role, names = ("known", known) if len(plan.train) < 2 else ("against", others)

@@ -31,6 +31,7 @@ from lookalike.settings import TrainSettings
 from lookalike.splitting import SPLIT
 from lookalike.streams import Source
 from lookalike.train import Progress, train
+from lookalike.use import subclasses
 from lookalike.use.openset import OpenSet
 from lookalike.use.score import Detector, GANDetector, Threshold
 
@@ -230,6 +231,8 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Cal
             raise DivergedError(
                 f"{error}; among its images: {names}; earlier checkpoints are kept; try a lower --lr, in another folder"
             ) from error
+    if method.splitting:
+        subclasses.write(folder, gan, plan)
     return GANDetector(gan, plan.search(), 0 if method.asked else None)
 
 
@@ -248,6 +251,7 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
         "counts": {name: len(keys) for name, keys in plan.keys().items()},
         "value_range": plan.settings.low_high,
         "threads": plan.settings.threads,
+        **({"pooled": sorted(plan.pooled)} if plan.settings.unlabelled else {}),
     }
     classes = {"known": plan.known, "against": plan.others}
     return Model(detector, threshold, plan.images.shape, classes, method, training)

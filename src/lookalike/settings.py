@@ -130,6 +130,9 @@ class TrainSettings(DataSettings, SearchSettings):
             negative=(),
         ),
     ]
+    unlabelled: Annotated[
+        bool, Parameter(help="Learn the known classes as one, any, without their labels.", negative=())
+    ] = False
     against: Annotated[
         tuple[str, ...],
         Parameter(help="Classes whose images mcgan learns to be unlike.", consume_multiple=False, negative=()),

@@ -78,6 +78,22 @@ class Images:
         """
         return self.select(np.flatnonzero(np.isin(self.labels, [_number(name, self.classes) for name in class_names])))
 
+    def pooled(self, class_names: Iterable[str], name: str) -> Images:
+        """These classes as one, the first, called `name`; the others keep their order.
+
+        Raises
+        ------
+        DataError
+            Where another class has that name.
+        """
+        mine = {_number(each, self.classes) for each in class_names}
+        others = [number for number in range(len(self.classes)) if number not in mine]
+        if name in (self.classes[number] for number in others):
+            raise DataError(f"classes cannot be taken as one, {show(name)}, beside a class of that name; rename it")
+        number = {-1: -1} | dict.fromkeys(mine, 0) | {other: i for i, other in enumerate(others, 1)}
+        labels = np.array([number[label] for label in self.labels.tolist()], np.int64)
+        return replace(self, labels=labels, classes=(name, *(self.classes[other] for other in others)))
+
     def names_of(self, given: tuple[str, ...]) -> tuple[str, ...]:
         """Class names that are given whole, or several in one text separated by commas: in order, each once.
 

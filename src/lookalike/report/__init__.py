@@ -76,6 +76,8 @@ def _panels(metrics: Metrics) -> list[tuple[str, Mapping[str, Any]]]:
     panels: dict[str, dict[str, Any]] = {"losses": {}, "gradient norms": {}, "accuracy of D": {}}
     for name, column in metrics.columns.items():
         player, _, measure = name.rpartition(".")
+        if player == "split":
+            continue  # counts, said beside the sub-classes
         kind = {"gradient_norm": "gradient norms", "accuracy": "accuracy of D"}.get(measure, "losses")
         panels[kind][name if kind == "losses" else player] = column
     return [(kind, columns) for kind, columns in panels.items() if columns]

@@ -22,6 +22,7 @@ from lookalike.strict import parse_json
 Array = npt.NDArray[Any]
 ARRAYS_LIMIT = 1 << 30  # bytes of one evaluation, unpacked
 LINE_LIMIT = 1 << 16  # bytes of one line of metrics
+FACTS, PICTURE = "subclasses.json", "subclasses.png"
 CLASSES = "classes"  # folder of the trainings of several known classes
 
 
@@ -104,6 +105,23 @@ class Figures(_Record):
         return self
 
 
+class SubClass(_Record):
+    """One sub-class: the true class that most of its training images are of, and its share."""
+
+    name: str
+    images: NonNegativeInt
+    most: str
+    share: float = Field(ge=0, le=1)
+
+
+class SubClasses(_Record):
+    """`subclasses.json`: what splitting found; agreement with the true classes as mutual information and Rand index."""
+
+    leaves: tuple[SubClass, ...]
+    nmi: float
+    ari: float
+
+
 @dataclass(frozen=True)
 class Worst:
     """The k most misleading images of one kind: `query` and `nearest` are uint8 (k, C, H, W), None for vectors."""
@@ -157,6 +175,8 @@ class Run:
     evaluations: tuple[Evaluation, ...]
     training: Training
     members: Mapping[str, Training] = field(default_factory=dict)
+    subclasses: SubClasses | None = None
+    leaves: Path | None = None  # their picture
 
     @property
     def method(self) -> str:
@@ -192,6 +212,8 @@ def read_run(folder: Path) -> Run:
         evaluations=tuple(_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json"))),
         training=_training(folder),
         members={name: one for name, one in members.items() if one != Training(Metrics(), {})},
+        subclasses=_typed(SubClasses, folder / FACTS) if (folder / FACTS).exists() else None,
+        leaves=folder / PICTURE if (folder / PICTURE).exists() else None,
     )
 
 

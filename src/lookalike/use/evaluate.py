@@ -20,7 +20,7 @@ from lookalike.data import Images, read
 from lookalike.data.source import UNLABELLED
 from lookalike.errors import DataError, UsageError, show
 from lookalike.metrics.auc import auc, rate
-from lookalike.model import Model, Verdicts
+from lookalike.model import ANY, Model, Verdicts
 from lookalike.record import parts_of
 from lookalike.runs import seconds
 
@@ -93,6 +93,8 @@ def evaluate(
     images = data
     if not isinstance(images, Images):
         images = _read(images, model, on_bad=on_bad, max_bad=max_bad, allow_empty_class=allow_empty_class)
+    if pooled := model.training.get("pooled"):
+        images = images.pooled([name for name in pooled if name in images.classes], ANY)
     if images.skipped:
         warn(f"images left out since they cannot be read: {len(images.skipped)}, first {show(images.skipped[0].name)}")
     others = _others(model, images, unknown, warn)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lookalike import files
 from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.gan import GAN
-from lookalike.model import Model
+from lookalike.model import ANY, Model
 from lookalike.samples import grid, png
 from lookalike.seeds import generator
 from lookalike.use.openset import OpenSet
@@ -27,7 +27,6 @@ from lookalike.use.score import Detector, GANDetector, Pixels, as_pixels
 
 BLOCK = 256  # images made at once, always so many, so that company changes no bit
 MANIFEST = "generated.csv"
-ANY = "any"  # in place of a class, of a GAN that learnt several and is not asked for one
 Report = Callable[[str, int, int], None]
 
 

@@ -17,8 +17,8 @@ from lookalike.data import Images, split
 from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.metrics import diversity, frechet, kernel, manifold
 from lookalike.metrics.extractor import Extractor, own
-from lookalike.model import Model
-from lookalike.use.generate import ANY, generators
+from lookalike.model import ANY, Model
+from lookalike.use.generate import generators
 from lookalike.use.score import Pixels
 
 UNSEEN = 0.2  # of the real images, where there is no official test part
