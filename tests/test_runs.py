@@ -25,6 +25,7 @@ from lookalike.losses import Minimax
 from lookalike.methods import METHODS
 from lookalike.model import Model
 from lookalike.nets.resnet import Resnet
+from lookalike.samples import asked
 from lookalike.seeds import generator
 from lookalike.settings import train_settings
 
@@ -74,6 +75,8 @@ def test_the_folder_holds_these_files_and_no_others(done):
     prefixes = [""] if method in BASELINES else ["", *(f"{twin.name}-" for twin in METHODS[method].twins)]
     trained = {f"samples/{prefix}{images}.png" for prefix in prefixes for images in shown}
     trained |= {f"checkpoints/{images}.safetensors" for images in shown[-2:]}
+    if method in METHODS and METHODS[method].splitting:
+        trained |= {f"subclasses.{kind}" for kind in ("csv", "json", "png")}
     assert set(tree(out)) == always | (set() if method in BASELINES else trained)
 
 
@@ -134,7 +137,8 @@ def test_metrics_are_finite_numbers_and_count_images(done):
     names |= {f"weak/{name}" for name in names} if method == "vtgan" else set()
     early = {f"ali/{name}" for name in names - {"D.class", "G.class"}} if method.startswith("acgan-ali") else names
     assert [(line["step"], line["images"]) for line in lines] == [(1, 64), (2, 128), (3, 192), (4, 256)]
-    assert [set(line) - {"step", "images", "seconds"} for line in lines] == [early, early, names, names]
+    split = {"split.leaves", "split.left_whole"} if named.splitting else set()
+    assert [set(line) - {"step", "images", "seconds"} - split for line in lines] == [early, early, names, names]
     assert all(math.isfinite(value) for line in lines for value in line.values())
     assert all(0 <= line["D.accuracy"] <= 1 and line["D.gradient_norm"] > 0 for line in lines[2:])
     seconds = [line["seconds"] for line in lines]
@@ -168,7 +172,7 @@ def test_samples_come_from_the_same_z_all_along(done):
         pytest.fail("a baseline made samples") if (out / "samples").exists() else None
         return
     gan = Model.load(out).detector.gan
-    y = torch.zeros(64, dtype=torch.int64) if gan.method.asked else None
+    y = asked(gan.classes) if gan.method.asked else None
     made = gan.generate(gan.method.latent.draw(64, generator(0, "samples")), y)
     expected = ((made + 1) * 127.5).round().clamp(0, 255).byte().numpy()
     picture = np.asarray(Image.open(out / "samples" / "000000256.png"))

@@ -90,7 +90,7 @@ def test_G2_a_value_out_of_range_is_refused_by_name(name, value, tmp_path, capsy
 
 def test_every_numeric_setting_has_a_refused_value():
     """The list above misses no setting but the names of classes and of D's layer, and switches."""
-    free = {"known", "against", "layer", "grey", "allow_empty_class", "spread", "diff_augment"}
+    free = {"known", "pooled", "against", "unlabelled", "layer", "grey", "allow_empty_class", "spread", "diff_augment"}
     assert {name for name, _ in BAD} == set(TrainSettings.model_fields) - free
 
 

@@ -19,11 +19,12 @@ from lookalike.nets.resnet import Resnet
 from lookalike.presets import PRESETS
 from lookalike.settings import DataSettings, TrainSettings, flag
 from lookalike.splitting import Splitting
+from lookalike.streams import Unlabelled
 
 OF_BASELINES = {  # settings that a baseline looks at
     *(
         "known",
-        "unlabelled",
+        "pooled",
         "method",
         "preset",
         "seed",
@@ -38,7 +39,7 @@ OF_BASELINES = {  # settings that a baseline looks at
     *DataSettings.model_fields,
 }
 OF_SOME_METHODS = (
-    *("against", "noise", "salt_pepper", "weak_z", "decoys"),
+    *("against", "unlabelled", "noise", "salt_pepper", "weak_z", "decoys"),
     *("spread", "labels", "conditioning", "class_loss", "start"),
     *("split_at", "split_above", "split_normalised"),
 )
@@ -80,7 +81,7 @@ def preset_of(s: TrainSettings) -> dict[str, Any]:
 def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> TrainSettings:
     """The settings with what they leave open, for images of `shape` and so many known classes."""
     preset = preset_of(settings)
-    several = per_class(settings) or settings.unlabelled
+    several = per_class(settings) or settings.pooled
     images = settings.images or preset["images"] * (min(known, FULL) if several else 1)
     batch = settings.batch or preset["batch"]
     net = settings.net or (_net_of(settings.method) if len(shape) == 3 else "mlp")
@@ -95,7 +96,7 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
     if settings.method in METHODS and METHODS[settings.method].splitting:
-        shares = SPLITS if known > 1 and not settings.unlabelled else SPLITS_OF_ONE
+        shares = SPLITS if known > 1 and not settings.pooled else SPLITS_OF_ONE
         values["split_at"] = settings.split_at or tuple(sorted({max(1, int(share * images)) for share in shares}))
     return settings.model_copy(update=values | steps | search)
 
@@ -121,6 +122,11 @@ def method_of(s: TrainSettings) -> Method:
         for stream, share in named.d_sees
     ]
     streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
+    more = ((Unlabelled(), 1.0),) if s.unlabelled else ()
+    if more and not named.head.names:
+        raise UsageError(
+            f"--unlabelled: {s.method}'s D names no classes; take one whose D does, such as k-plus-one or acgan"
+        )
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
     net: Net = NETS[s.net or _net_of(s.method)](width=s.width)
     lr, d_lr = _rates(s)
@@ -130,7 +136,7 @@ def method_of(s: TrainSettings) -> Method:
     )
     return named.but(
         **_told(s, named),
-        d_sees=tuple(zip(streams, shares, strict=True)),
+        d_sees=(*zip(streams, shares, strict=True), *more),
         twins=tuple(twins),
         net=net,
         latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z or named.latent.z_dim),
@@ -193,7 +199,7 @@ def own_settings(method: Method) -> tuple[str, ...]:
     told, named = method.asked, METHODS[method.name]
     spreads = told and isinstance(_inner(method.head), Auxiliary | LabelAware)
     used = (
-        *(method.needs_others, noised, noised, weak, decoys),
+        *(method.needs_others, method.head.names, noised, noised, weak, decoys),
         *(spreads, told, named.asked, method.head.names, named.start is not None),
         *[named.splitting is not None] * 3,
     )

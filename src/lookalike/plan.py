@@ -51,6 +51,8 @@ class Plan:
     deciding : Index
         Of several known classes, the held-out rows that join their detectors; the threshold sees others, unless there
         are too few (`shares_held`).
+    unlabelled : Index
+        Rows of known classes of which nobody says which.
     truth, true_classes
         (N,) the labels of all images before known classes were taken as one, and their names.
     """
@@ -68,6 +70,7 @@ class Plan:
     deciding: Index
     truth: Index
     true_classes: tuple[str, ...]
+    unlabelled: Index
 
     @property
     def joins(self) -> bool:
@@ -92,8 +95,9 @@ class Plan:
         others = torch.from_numpy(pixels[self.against]) if len(self.against) else None
         labels = self.numbered(self.train)
         device = torch.device(self.settings.device)
+        more = torch.from_numpy(pixels[self.unlabelled]) if len(self.unlabelled) else None
         return Source(
-            torch.from_numpy(pixels[self.train]), torch.from_numpy(labels), others, self.settings.seed, device
+            torch.from_numpy(pixels[self.train]), torch.from_numpy(labels), others, self.settings.seed, device, more
         )
 
     def search(self) -> Search:
@@ -116,7 +120,8 @@ class Plan:
     def keys(self) -> dict[str, list[str]]:
         """Content keys of the images of each part, for the run's record."""
         held = np.union1d(self.calibration, self.deciding)
-        parts = {"train": self.train, "calibration": held, "against": self.against, "test": self.test}
+        trained = np.concatenate([self.train, self.unlabelled])
+        parts = {"train": trained, "calibration": held, "against": self.against, "test": self.test}
         return {name: [self.images.keys[i] for i in rows] for name, rows in parts.items()}
 
     def only(self, name: str) -> Plan:
@@ -181,12 +186,15 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     known, others = images.names_of(settings.known), images.names_of(settings.against)
     settings = filled(settings, images.shape, len(known))
     truth, true_classes = images.labels, images.classes
-    if settings.unlabelled:
+    if settings.pooled:
         images, known = images.pooled(known, ANY), (ANY,)
     method = method_of(settings) if settings.method in METHODS else None
     _check_others(settings, len(known), uses=method is not None and method.needs_others)
+    nameless = images.names_of(settings.unlabelled)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is both known and against; name it once")
+    if both := {*known, *others} & set(nameless):
+        raise UsageError(f"class {show(min(both))} is named elsewhere and --unlabelled; name it once")
     parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
     is_known = np.isin(images.labels, [images.classes.index(name) for name in known])
     is_other = np.isin(images.labels, [images.classes.index(name) for name in others])
@@ -207,6 +215,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         test=parts.test,
         method=method,
         deciding=deciding,
+        unlabelled=_of(images, nameless, np.union1d(parts.train, parts.calibration)),
         truth=truth,
         true_classes=true_classes,
     )
@@ -235,10 +244,19 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     return plan
 
 
+def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:
+    """Those of the rows that are of these classes; DataError for a class without any."""
+    numbers = [images.classes.index(name) for name in names]
+    found = rows[np.isin(images.labels[rows], numbers)]
+    if len(found) < 2 * bool(names):
+        raise DataError(f"unlabelled {listed(names)}: fewer than 2 images are left to train on; add images")
+    return found
+
+
 def read_used(data: str | Path, s: TrainSettings) -> Images:
     """The images of known classes and of those against them, at the size that they train at; DataError as `read`."""
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
-    size, used = s.sides, (*s.known, *s.against)
+    size, used = s.sides, (*s.known, *s.against, *s.unlabelled)
     if not source.vectors and size is None:
         size = aspect_size(data, preset_of(s)["side"], NETS[s.net or "anogan"]().multiple, used)
     return read(data, size=size, channels=1 if s.grey else None, classes=used, **s.reading())

@@ -251,7 +251,8 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
         "counts": {name: len(keys) for name, keys in plan.keys().items()},
         "value_range": plan.settings.low_high,
         "threads": plan.settings.threads,
-        **({"pooled": sorted(plan.pooled)} if plan.settings.unlabelled else {}),
+        **({"unlabelled": list(plan.settings.unlabelled)} if plan.settings.unlabelled else {}),
+        **({"pooled": sorted(plan.pooled)} if plan.settings.pooled else {}),
     }
     classes = {"known": plan.known, "against": plan.others}
     return Model(detector, threshold, plan.images.shape, classes, method, training)

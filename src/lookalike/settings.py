@@ -130,9 +130,18 @@ class TrainSettings(DataSettings, SearchSettings):
             negative=(),
         ),
     ]
-    unlabelled: Annotated[
+    pooled: Annotated[
         bool, Parameter(help="Learn the known classes as one, any, without their labels.", negative=())
     ] = False
+    unlabelled: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Classes, such as a folder, whose images are of the known ones and nobody says which: k-plus-one and "
+            "other methods whose D names classes learn from them too.",
+            consume_multiple=False,
+            negative=(),
+        ),
+    ] = ()
     against: Annotated[
         tuple[str, ...],
         Parameter(help="Classes whose images mcgan learns to be unlike.", consume_multiple=False, negative=()),

@@ -48,6 +48,8 @@ class Source:
         Seed of the whole training.
     device : torch.device
         Where batches go.
+    unlabelled : Tensor or None
+        More images of the known classes, in the same form, of which nobody says which.
     purpose, index
         Which use draws, and how often it drew before; set by `at`.
     """
@@ -57,6 +59,7 @@ class Source:
     others: Tensor | None
     seed: int
     device: torch.device = torch.device("cpu")
+    unlabelled: Tensor | None = None
     purpose: tuple[str | int, ...] = ()
     index: int = 0
 
@@ -98,6 +101,12 @@ class Source:
         if self.others is None or len(self.others) == 0:
             raise UsageError("this method learns from another class's images and none were given; name one (--against)")
         return self._ready(self.others[self.rows(len(self.others), n)])
+
+    def take_unlabelled(self, n: int) -> Tensor:
+        """n images of the known classes without a label; raises UsageError where there are none."""
+        if self.unlabelled is None or len(self.unlabelled) == 0:
+            raise UsageError("this method learns from images without labels and none were given (--unlabelled)")
+        return self._ready(self.unlabelled[self.rows(len(self.unlabelled), n)])
 
     def _ready(self, x: Tensor) -> Tensor:
         x = x.to(self.device)
@@ -143,6 +152,22 @@ class Real:
         """n real images."""
         x, y = source.take_known(n)
         return Batch(x, y, None, self.real)
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Real images of the known classes of which nobody says which (Salimans et al. 2016, section 5)."""
+
+    real = True
+    labelled = False
+    made = False
+
+    def __str__(self) -> str:
+        return "images of the known classes without a label"
+
+    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+        """n real images; D is asked their realness alone."""
+        return Batch(source.take_unlabelled(n), None, None, self.real)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ SPLIT = ("--split-at", "64", "--split-at", "128", "--d-steps", "1", "--split-abo
 def run(tmp_path_factory):
     """Digits 3, 8 and 0 learnt as one class that is split twice."""
     out = tmp_path_factory.mktemp("runs") / "one"
-    assert main(train(out, "--known", "0,3,8", "--unlabelled", *SPLIT, method="splitting")) == 0
+    assert main(train(out, "--known", "0,3,8", "--pooled", *SPLIT, method="splitting")) == 0
     return out
 
 

@@ -30,7 +30,7 @@ from lookalike.nets.mlp import Mlp
 from lookalike.nets.resnet import Resnet
 from lookalike.penalty import GradientPenalty
 from lookalike.splitting import Splitting
-from lookalike.streams import Generated, Real
+from lookalike.streams import Generated, Real, Unlabelled
 
 DETECTION = (anogan, noisegan, mcgan, vtgan)
 AUGMENTATION = (cgan, acgan, acgan_v1, acgan_v2, acgan_v3, ali, acgan_ali_v1, acgan_ali_v2)
@@ -45,7 +45,7 @@ NETS: dict[str, type] = {"anogan": Anogan, "dcgan": Dcgan, "resnet": Resnet, "ml
 PARTS: dict[str, type] = {
     part.__name__: part
     for part in (
-        *(Real, Generated, OtherClasses, Noised, FromTwin, Encoded, FromPosterior),
+        *(Real, Unlabelled, Generated, OtherClasses, Noised, FromTwin, Encoded, FromPosterior),
         *(KPlusOne, Projection, OneHot, Wasserstein, Mode, GradientPenalty, Splitting),
         *(Binary, Auxiliary, LabelAware, Joint, Encoder, Normal, Uniform, UniformLabels, LabelsAsInData),
         *(

@@ -135,7 +135,8 @@ def _others(
     others = images.names_of((unknown,) if isinstance(unknown, str) else unknown)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is known to this model; name another as --unknown")
-    return others or tuple(name for name in images.classes if name not in known)
+    nameless = model.training.get("unlabelled", ())  # of the known classes, nobody says which
+    return others or tuple(name for name in images.classes if name not in (*known, *nameless))
 
 
 def _groups(
