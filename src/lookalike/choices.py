@@ -128,7 +128,8 @@ def method_of(s: TrainSettings) -> Method:
             f"--unlabelled: {s.method}'s D names no classes; take one whose D does, such as k-plus-one or acgan"
         )
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
-    net: Net = NETS[s.net or _net_of(s.method)](width=s.width)
+    kind = NETS[s.net or _net_of(s.method)]
+    net: Net = replace(named.net, width=s.width) if isinstance(named.net, kind) else kind(width=s.width)  # type: ignore[type-var]
     lr, d_lr = _rates(s)
     g, d = (
         {"beta1": adam.beta1 if s.beta1 is None else s.beta1, "beta2": adam.beta2}

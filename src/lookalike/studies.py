@@ -80,8 +80,8 @@ def table(
     name: Annotated[
         str,
         Parameter(
-            help="PAPER/TABLE: vtgan-2021/1, mcgan-2021/1, mcgan-2021/2, gan-augmentation-2020/I or "
-            "kplus1-2020/gaussians."
+            help="PAPER/TABLE: vtgan-2021/1, mcgan-2021/1, mcgan-2021/2, gan-augmentation-2020/I, "
+            "splitting-gan-2017/1, /2 or /3, kplus1-2020/gaussians, /cifar-10 or /celeba."
         ),
     ],
     /,

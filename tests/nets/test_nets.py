@@ -12,6 +12,7 @@ from torch import nn
 from lookalike.errors import UsageError
 from lookalike.heads import Binary
 from lookalike.heads_by_class import Projection
+from lookalike.methods import METHODS
 from lookalike.nets import Discriminator, Scaled
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.dcgan import Dcgan
@@ -205,7 +206,16 @@ def test_residual_networks_are_the_published_ones():
             *((f"block{i}", (8, quarter, quarter)) for i in (2, 3, 4)),
             ("features", (8,)),
         ]
-    assert Resnet(128).weak() == Resnet(32)
+    assert Resnet(128).weak() == Resnet(32) and Resnet(128, "sum").weak() == Resnet(32, "sum")
+
+
+def test_features_are_means_or_sums_over_what_is_left():
+    """WGAN-GP's critic takes the mean of its last map, SN-GAN's D the sum; both behind a ReLU."""
+    x = torch.randn(3, 4, 2, 2)
+    mean, total = (dict(Resnet(4, how).trunk((1, 8, 8)))["features"](x) for how in ("mean", "sum"))
+    assert torch.allclose(mean, x.clamp(min=0).flatten(2).mean(2)) and torch.allclose(total, 4 * mean)
+    pools = {name: method.net.pool for name, method in METHODS.items() if isinstance(method.net, Resnet)}
+    assert {name for name, pool in pools.items() if pool == "mean"} == {"wgan-gp", "wgan-gp-classes", "splitting"}
 
 
 def test_first_weights_of_residual_networks():

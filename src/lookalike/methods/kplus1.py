@@ -19,7 +19,7 @@ sn_binary = Method(
         "A GAN of residual networks whose D is spectrally normalised and told no class: the base that the other "
         "methods of its paper are compared with."
     ),
-    net=Resnet(128),
+    net=Resnet(128, pool="sum"),
     latent=Normal(128),
     losses=(Hinge(),),
     spectral=True,

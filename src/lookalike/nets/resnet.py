@@ -1,15 +1,16 @@
 """Residual networks of splitting-gan-2017 and kplus1-2020, after WGAN-GP's and SN-GAN's for CIFAR-10.
 
 G: a dense layer to a small map (4 x 4 for 32 px, 6 x 6 for 48 px), blocks that double its sides, batch norm,
-convolution, tanh. D: two blocks that halve the sides, two that do not, the mean over what is left; no batch norm.
+convolution, tanh. D: two blocks that halve the sides, two that do not, the mean or sum of what is left; no batch norm.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from lookalike.nets import Shape, Stages, divisible
 from lookalike.nets.residual import Residual
@@ -27,15 +28,19 @@ class Resnet:
     ----------
     width : int
         Channels of every block in G and D: splitting-gan-2017's ResNet-A has 128, its ResNet-B 256.
+    pool : "mean" or "sum"
+        D's features over what is left of the image: WGAN-GP's mean, or SN-GAN's sum, without which weights of norm 1
+        could not tell classes apart.
     """
 
     width: int = 128
+    pool: Literal["mean", "sum"] = "mean"
     feature_layer = "block2"
     initial_weights = "Glorot-uniform, sqrt(2) times it within blocks, biases 0"
     multiple = GRAIN
 
     def __str__(self) -> str:
-        return f"resnet, width {self.width}: G of blocks that double the sides, D of {BLOCKS}"
+        return f"resnet, width {self.width}: G of blocks that double the sides, D of {BLOCKS}, features by {self.pool}"
 
     def generator(self, shape: Shape, z_dim: int) -> nn.Module:
         """(N, z_dim) -> (N, C, H, W) in [-1, 1]."""
@@ -56,12 +61,24 @@ class Resnet:
             ("block1", _down(c, self.width, first=True)),
             ("block2", _down(self.width, self.width)),
             *[(f"block{i}", Residual(_pair(self.width, self.width), nn.Identity())) for i in (3, BLOCKS)],
-            ("features", nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())),
+            ("features", nn.Sequential(nn.ReLU(), Pool(self.pool))),
         ]
 
     def weak(self) -> Resnet:
         """A quarter of the width."""
         return replace(self, width=max(2, self.width // 4))
+
+
+class Pool(nn.Module):
+    """(N, C, H, W) -> (N, C), the mean or the sum over H and W."""
+
+    def __init__(self, how: Literal["mean", "sum"]) -> None:
+        super().__init__()
+        self.how = how
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C)."""
+        return x.mean((2, 3)) if self.how == "mean" else x.sum((2, 3))
 
 
 def _halvings(side: int) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from lookalike.tables import augmentation, gaussians, mcgan, vtgan
+from lookalike.tables.quality import QUALITY
 from lookalike.tables.table import Table
 
 TABLES: dict[str, Table] = {table.name: table for table in (vtgan.TABLE_1, mcgan.TABLE_1, mcgan.TABLE_2)}
-OTHERS = {part.NAME: part.run for part in (augmentation, gaussians)}
+OTHERS = {part.NAME: part.run for part in (augmentation, gaussians)} | {table.name: table.run for table in QUALITY}
 NAMES = (*TABLES, *OTHERS)

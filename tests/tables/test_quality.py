@@ -1,0 +1,101 @@
+"""The tables of quality: what each way trains with, what is measured of it, and what is said beside the base."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from lookalike import files
+from lookalike.data import read
+from lookalike.errors import DataError, UsageError
+from lookalike.model import Model
+from lookalike.presets import PRESETS
+from lookalike.tables import NAMES, quality
+from lookalike.tables.quality import QUALITY, RESULT, Quality, Trial, Way, perform
+from lookalike.use.measure import generated, measure
+
+WAYS = (Way("one", "wgan-gp", pooled=True), Way("two", "splitting", wide=2))
+TABLE = Quality("splitting-gan-2017/9", {"digits": 8, "cifar-10": 32}, WAYS, "one", "supervised")
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Moments of training, on 8 x 8."""
+    monkeypatch.setitem(PRESETS["small"], "resnet", {"width": 4, "images": 32, "batch": 32})
+    monkeypatch.setitem(PRESETS["small"], "side", 8)
+    monkeypatch.setattr(quality, "MADE", 300)
+
+
+def test_the_papers_tables_are_these():
+    """CIFAR-10 and STL-10 of the one paper, CIFAR-10 and CelebA of the other; ResNet-B is twice as wide as A."""
+    names = [table.name for table in QUALITY]
+    assert names == [
+        *(f"splitting-gan-2017/{number}" for number in (1, 2, 3)), "kplus1-2020/cifar-10", "kplus1-2020/celeba"
+    ]  # fmt: skip
+    assert set(names) <= set(NAMES)
+    first, told, third, family, _ = QUALITY
+    assert all(way.pooled for way in (*first.ways, *third.ways)) and not any(way.pooled for way in told.ways)
+    assert [way.wide for way in told.ways] == [1, 2, 1, 2]
+    assert third.rows == {"stl-10-unlabelled": 48} and first.rows["cifar-10"] == 32
+    assert [way.method for way in family.ways] == [
+        "sn-binary", "sn-acgan", "k-plus-one", "mode", "sn-projection", "k-plus-one-projection", "mode-projection"
+    ]  # fmt: skip
+
+
+def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
+    """What a trial stores is what `measure` says of images that its model makes, on features named in the file."""
+    trial = Trial("digits", WAYS[1], 0, "small", 8)
+    perform(trial, tmp_path)
+    stored = json.loads((trial.folder(tmp_path) / RESULT).read_text())
+    model = Model.load(trial.folder(tmp_path) / "run")
+    assert model.detector.gan.method.net.width == 8 and model.threshold is None
+    found = measure(generated(model, 30, 0), read("digits", size=(8, 8)), "digits", seed=0)
+    assert stored["features"] == found.features
+    said = {figure.name: figure.value for figure in found.figures}
+    assert stored["figures"]["fid"] == said["FID"] and stored["figures"]["kid"] == said["KID"]
+    assert stored["figures"]["inception_score_own"] == said["inception score"]
+    assert {"nmi", "ari"} <= set(stored["figures"]) and stored["seconds"] > 0
+
+
+def _stored(runs, trial, fid):
+    files.make_folder(trial.folder(runs))
+    figures = {"fid": fid, "kid": fid / 10, "inception_score_own": 2.0, "precision": 0.5, "recall": None}
+    files.write_json(trial.folder(runs) / RESULT, {"figures": figures, "features": "ours", "seconds": 3.0})
+
+
+def test_differences_are_paired_by_seed(tiny, tmp_path):
+    """Each way's figures over seeds, and its mean difference from the base with Student's interval."""
+    fids = {("one", 0): 10.0, ("one", 1): 14.0, ("two", 0): 7.0, ("two", 1): 13.0}
+    for trial in TABLE.trials("digits", ("one", "two"), 2, "small"):
+        _stored(tmp_path, trial, fids[trial.way.name, trial.seed])
+    lines = TABLE.run(
+        preset="small", seeds=2, rows=("digits",), runs=tmp_path, out=tmp_path / "out", side_by_side=1, command="C"
+    )
+    one = next(line for line in lines if (line["method"], line["metric"]) == ("one", "fid"))
+    assert (one["mean"], one["sd"], one["seeds"]) == (12.0, pytest.approx(8**0.5), 2)
+    assert one["printed"] is None and one["known"] == "supervised"
+    rows = list(csv.DictReader((tmp_path / "out" / "splitting-gan-2017-9-small-part.csv").read_text().splitlines()))
+    assert len(rows) == len(lines) == 10
+    page = (tmp_path / "out" / "splitting-gan-2017-9-small-part.md").read_text()
+    half = student.ppf(0.975, 1) * np.std([-3.0, -1.0], ddof=1) / 2**0.5
+    assert f"- two less one, 2 seeds: fid -2.000 [{-2 - half:+.3f}, {-2 + half:+.3f}]" in page
+    assert "recall not measured" in page and "Features: ours." in page
+
+
+def test_data_that_are_not_here_are_left_out(tiny, tmp_path, monkeypatch):
+    """With a warning, unless they are asked for; a table without any figure is refused."""
+    monkeypatch.delenv("LOOKALIKE_DATA", raising=False)
+    for trial in TABLE.trials("digits", ("one", "two"), 1, "small"):
+        _stored(tmp_path, trial, 1.0)
+    how = {"preset": "small", "seeds": 1, "runs": tmp_path, "out": tmp_path / "out", "side_by_side": 1, "command": "C"}
+    said = []
+    assert {line["dataset"] for line in TABLE.run(**how, warn=said.append)} == {"digits"}
+    assert len(said) == 1 and said[0].startswith("cifar-10 is left out: data set 'cifar-10' is not here")
+    with pytest.raises(DataError, match="is not here"):
+        TABLE.run(**how, rows=("cifar-10",))
+    with pytest.raises(UsageError, match="has no method three"):
+        TABLE.run(**how, methods=("three",))
