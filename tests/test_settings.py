@@ -58,7 +58,7 @@ BAD = [
     ("max_bad", "-0.1"), ("max_bad", "1.1"),
     ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "unet"), ("latent", "cauchy"),
     ("loss", "lsgan"), ("conditioning", "film"), ("labels", "rare"), ("class_loss", "fake"),
-    ("d_updates", "never"), ("start", "vtgan"), ("decay", "perhaps"),
+    ("d_updates", "never"), ("start", "vtgan"), ("decay", "perhaps"), ("spectral", "perhaps"),
     ("split_at", "0"), ("split_above", "0"), ("split_above", "1"), ("split_normalised", "batch"),
     ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
     ("seed", "-1"), ("seed", str(2**63)), ("seed", "1.5"),

@@ -70,7 +70,7 @@ def asked(s: TrainSettings) -> bool:
 def preset_of(s: TrainSettings) -> dict[str, Any]:
     """What the preset says for this kind of method; one of residual networks has its own step sizes."""
     preset, told, named = PRESETS[s.preset], per_class(s), METHODS.get(s.method)
-    if named is not None and isinstance(named.net, Resnet):
+    if named is not None and isinstance(named.net, Resnet) and s.net in (None, "resnet"):
         g, d = named.optimiser, named.d_optimiser or named.optimiser
         rates = {"lr": g.lr, "d_lr_share": d.lr / g.lr}
         return {**preset, **preset["resnet"], **rates}
@@ -145,6 +145,7 @@ def method_of(s: TrainSettings) -> Method:
         optimiser=Adam(lr, **g),
         d_optimiser=Adam(d_lr, **d),
         d_steps=s.d_steps or named.d_steps,
+        spectral=named.spectral if s.spectral is None else s.spectral,
         start=None if s.start == "scratch" else named.start,
         d_updates=s.d_updates,
         diff_augment=DiffAugment() if s.diff_augment else None,

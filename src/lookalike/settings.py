@@ -219,6 +219,9 @@ class TrainSettings(DataSettings, SearchSettings):
         Literal["sample", "feature"],
         Parameter(help="splitting: features of length 1 by image, or each one over 64 images, as the authors' code."),
     ] = "sample"
+    spectral: Annotated[
+        bool | None, Parameter(help="D's weights are divided by their spectral norm; default: the method's.")
+    ] = None
     diff_augment: Annotated[
         bool,
         Parameter(help=DIFF_AUGMENT, negative=()),

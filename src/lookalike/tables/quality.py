@@ -32,8 +32,8 @@ COMPARED = ("fid", "kid", "inception_score_own", "precision", "recall")
 SUMMARY = (
     "{made:,} generated images against real ones that trained neither the GAN nor the features; every class as often "
     "as any other. Features and the inception score (_own) are those of a small classifier trained on the data set's "
-    "own training images, so that no figure can be compared with a published one. Mean ± standard deviation over seeds; "
-    "seconds are training on one thread. Differences are paired by seed, with Student's 95 % interval."
+    "own training images, so that no figure can be compared with a published one. Mean ± standard deviation over "
+    "seeds; seconds are training on one thread. Differences are paired by seed, with Student's 95 % interval."
 )
 
 
