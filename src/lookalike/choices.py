@@ -73,7 +73,7 @@ def preset_of(s: TrainSettings) -> dict[str, Any]:
     if named is not None and isinstance(named.net, Resnet) and s.net in (None, "resnet"):
         g, d = named.optimiser, named.d_optimiser or named.optimiser
         rates = {"lr": g.lr, "d_lr_share": d.lr / g.lr}
-        return {**preset, **preset["resnet"], **rates}
+        return {**preset, **preset["resnet"], **(preset["critic"] if named.d_steps > 1 else {}), **rates}
     twice = told and named is not None and named.start is not None
     return preset | (preset["per_class"] if told else {}) | (preset["twice"] if twice else {})
 

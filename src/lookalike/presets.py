@@ -18,6 +18,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "per_class": {"batch": 32, "lr": 1e-3, "d_lr_share": 0.5, "spread": True, "images": 15_000},
         "twice": {"images": 30_000},  # two trainings, one after the other
         "resnet": {"width": 16, "images": 15_000, "batch": 32},
+        "critic": {"images": 6_000},  # each of which the critic sees five times
         "search_steps": 50,
         "search_lr": 0.02,
     },
@@ -32,6 +33,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "per_class": {"spread": False},
         "twice": {},
         "resnet": {"width": 128},
+        "critic": {},
         "search_steps": 500,
         "search_lr": 0.002,
     },

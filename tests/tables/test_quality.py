@@ -18,7 +18,7 @@ from lookalike.tables import NAMES, quality
 from lookalike.tables.quality import QUALITY, RESULT, Quality, Trial, Way, perform
 from lookalike.use.measure import generated, measure
 
-WAYS = (Way("one", "wgan-gp", pooled=True), Way("two", "splitting", wide=2))
+WAYS = (Way("one", "wgan-gp", pooled=True), Way("two", "splitting"), Way("wide", "splitting", wide=2))
 TABLE = Quality("splitting-gan-2017/9", {"digits": 8, "cifar-10": 32}, WAYS, "one", "supervised")
 
 
@@ -26,6 +26,7 @@ TABLE = Quality("splitting-gan-2017/9", {"digits": 8, "cifar-10": 32}, WAYS, "on
 def tiny(monkeypatch):
     """Moments of training, on 8 x 8."""
     monkeypatch.setitem(PRESETS["small"], "resnet", {"width": 4, "images": 32, "batch": 32})
+    monkeypatch.setitem(PRESETS["small"], "critic", {})
     monkeypatch.setitem(PRESETS["small"], "side", 8)
     monkeypatch.setattr(quality, "MADE", 300)
 
@@ -40,6 +41,7 @@ def test_the_papers_tables_are_these():
     first, told, third, family, _ = QUALITY
     assert all(way.pooled for way in (*first.ways, *third.ways)) and not any(way.pooled for way in told.ways)
     assert [way.wide for way in told.ways] == [1, 2, 1, 2]
+    assert told.usual("small") == ("wgan-gp-resnet-a", "splitting-gan-resnet-a") and len(told.usual("paper")) == 4
     assert third.rows == {"stl-10-unlabelled": 48} and first.rows["cifar-10"] == 32
     assert [way.method for way in family.ways] == [
         "sn-binary", "sn-acgan", "k-plus-one", "mode", "sn-projection", "k-plus-one-projection", "mode-projection"
@@ -48,7 +50,7 @@ def test_the_papers_tables_are_these():
 
 def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
     """What a trial stores is what `measure` says of images that its model makes, on features named in the file."""
-    trial = Trial("digits", WAYS[1], 0, "small", 8)
+    trial = Trial("digits", WAYS[2], 0, "small", 8)
     perform(trial, tmp_path)
     stored = json.loads((trial.folder(tmp_path) / RESULT).read_text())
     model = Model.load(trial.folder(tmp_path) / "run")
