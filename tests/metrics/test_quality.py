@@ -36,6 +36,13 @@ def test_frechet_of_shifted_and_scaled_features():
     assert frechet.distance(cloud(40_000), cloud(40_000, scale=2, seed=1)) == pytest.approx(4, rel=0.02)
 
 
+def test_frechet_of_halved_features():
+    """Features against their half: a quarter of the mean's square and of the variances' sum."""
+    one = cloud(300, 2.0) @ np.random.default_rng(5).normal(size=(4, 4))
+    wanted = (one.mean(0) @ one.mean(0) + np.trace(np.cov(one, rowvar=False))) / 4
+    assert frechet.distance(one, one / 2) == pytest.approx(wanted, rel=1e-9)
+
+
 def test_frechet_of_endlessly_many_images_is_less_biased():
     """Over ten pairs of samples its mean is much nearer to the truth than the plain distance's."""
     for truth, shift in ((0.0, 0.0), (20 * 0.25, 0.5)):
