@@ -56,6 +56,15 @@ def test_frechet_of_endlessly_many_images_is_less_biased():
         assert all(one.slope > 0 for one in found)
 
 
+def test_the_jackknife_of_frechet_finds_its_scatter():
+    """Mean error of the distance over 20 pairs of samples is its standard deviation over them, to a third."""
+    pairs = [(cloud(300, seed=i), cloud(300, 1.0, seed=100 + i)) for i in range(20)]
+    errors, scatter = [frechet.error(*pair) for pair in pairs], np.std([frechet.distance(*pair) for pair in pairs])
+    assert np.mean(errors) == pytest.approx(scatter, rel=0.33)
+    with pytest.raises(DataError, match="4 images are too few"):
+        frechet.error(cloud(5), cloud(50))
+
+
 def test_frechet_of_too_few_images_is_refused():
     """As many images as features: one line with the number needed and what else there is."""
     with pytest.raises(DataError, match="4 images are too few for a Frechet distance of 4 features: 5 are needed"):
@@ -102,6 +111,13 @@ def test_manifold_by_hand():
     assert found.recall == 1.0
 
 
+def test_errors_of_manifolds_are_those_of_their_means():
+    """sd / sqrt(n) over made images (precision, density) and real ones (recall, coverage), by hand as above."""
+    real, made = np.array([[0.0], [1.0], [2.0], [11.0]]), np.array([[0.5], [20.0]])
+    error = manifold.overlap(real, made, k=1).error
+    assert error == pytest.approx((0.5 / 2**0.5, 0, 1 / 2**0.5, 0.5 / 4**0.5))
+
+
 def test_manifolds_of_one_distribution_overlap_and_of_distant_ones_do_not():
     """Two samples of one cloud: precision and recall high, density about 1; a narrow one is precise only."""
     real = cloud(1500, d=6)
@@ -139,6 +155,12 @@ def test_mean_distance_counts_each_pair_once():
 
     wanted = 2 * np.exp(gammaln(4.5) - gammaln(4))
     assert diversity.mean_distance(cloud(4000, d=8), 1000).mean == pytest.approx(wanted, rel=0.01)
+
+
+def test_distances_by_batch_stop_at_the_images_there_are():
+    """Of 100 images batches of 16, 32 and 64, each as `mean_distance` has it."""
+    found = diversity.by_batch(cloud(100), seed=2)
+    assert found == {size: diversity.mean_distance(cloud(100), size, seed=2) for size in (16, 32, 64)}
 
 
 def test_diversity_within_classes():
