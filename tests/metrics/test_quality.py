@@ -36,6 +36,13 @@ def test_frechet_of_shifted_and_scaled_features():
     assert frechet.distance(cloud(40_000), cloud(40_000, scale=2, seed=1)) == pytest.approx(4, rel=0.02)
 
 
+def test_frechet_of_halved_features():
+    """Features against their half: a quarter of the mean's square and of the variances' sum."""
+    one = cloud(300, 2.0) @ np.random.default_rng(5).normal(size=(4, 4))
+    wanted = (one.mean(0) @ one.mean(0) + np.trace(np.cov(one, rowvar=False))) / 4
+    assert frechet.distance(one, one / 2) == pytest.approx(wanted, rel=1e-9)
+
+
 def test_frechet_of_endlessly_many_images_is_less_biased():
     """Over ten pairs of samples its mean is much nearer to the truth than the plain distance's."""
     for truth, shift in ((0.0, 0.0), (20 * 0.25, 0.5)):
@@ -47,6 +54,15 @@ def test_frechet_of_endlessly_many_images_is_less_biased():
         value, at_all = (np.mean([getattr(one, name) for one in found]) for name in ("value", "at_all"))
         assert abs(value - truth) < (at_all - truth) / 3
         assert all(one.slope > 0 for one in found)
+
+
+def test_the_jackknife_of_frechet_finds_its_scatter():
+    """Mean error of the distance over 20 pairs of samples is its standard deviation over them, to a third."""
+    pairs = [(cloud(300, seed=i), cloud(300, 1.0, seed=100 + i)) for i in range(20)]
+    errors, scatter = [frechet.error(*pair) for pair in pairs], np.std([frechet.distance(*pair) for pair in pairs])
+    assert np.mean(errors) == pytest.approx(scatter, rel=0.33)
+    with pytest.raises(DataError, match="4 images are too few"):
+        frechet.error(cloud(5), cloud(50))
 
 
 def test_frechet_of_too_few_images_is_refused():
@@ -95,6 +111,13 @@ def test_manifold_by_hand():
     assert found.recall == 1.0
 
 
+def test_errors_of_manifolds_are_those_of_their_means():
+    """sd / sqrt(n) over made images (precision, density) and real ones (recall, coverage), by hand as above."""
+    real, made = np.array([[0.0], [1.0], [2.0], [11.0]]), np.array([[0.5], [20.0]])
+    error = manifold.overlap(real, made, k=1).error
+    assert error == pytest.approx((0.5 / 2**0.5, 0, 1 / 2**0.5, 0.5 / 4**0.5))
+
+
 def test_manifolds_of_one_distribution_overlap_and_of_distant_ones_do_not():
     """Two samples of one cloud: precision and recall high, density about 1; a narrow one is precise only."""
     real = cloud(1500, d=6)
@@ -132,6 +155,12 @@ def test_mean_distance_counts_each_pair_once():
 
     wanted = 2 * np.exp(gammaln(4.5) - gammaln(4))
     assert diversity.mean_distance(cloud(4000, d=8), 1000).mean == pytest.approx(wanted, rel=0.01)
+
+
+def test_distances_by_batch_stop_at_the_images_there_are():
+    """Of 100 images batches of 16, 32 and 64, each as `mean_distance` has it."""
+    found = diversity.by_batch(cloud(100), seed=2)
+    assert found == {size: diversity.mean_distance(cloud(100), size, seed=2) for size in (16, 32, 64)}
 
 
 def test_diversity_within_classes():

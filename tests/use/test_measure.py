@@ -11,6 +11,7 @@ from clean_failure import assert_clean_failure
 from tiny import call, settings
 
 from lookalike import runs
+from lookalike.baselines.classifier import CNN
 from lookalike.data import Images, read, split
 from lookalike.errors import DataError, UsageError
 from lookalike.metrics import diversity, extractor, frechet, kernel, manifold
@@ -55,8 +56,52 @@ def test_figures_are_those_of_the_named_features(found, digits):
     assert figures["inception score"].value == diversity.inception_score(network.probabilities(made.pixels)).mean
     assert figures["mean distance"].value == diversity.mean_distance(one, 100).mean
     assert figures["FID"].value is None and "72 images are too few" in figures["FID"].note
+    assert figures["precision"].spread == manifold.overlap(other, one).error.precision
     within = diversity.within(one, made.labels)
     assert said.classes["8"]["within"] == within[1] and said.classes["3"]["taken for it"] > 0.8
+
+
+def test_each_class_is_compared_with_its_own_real_images(found, digits):
+    """KID of class 8 is that of its features against the unseen 8s'; FID needs more than there are."""
+    said, made = found
+    parts = split(digits, test=0.2, calibration=0.0, seed=0)
+    network = extractor.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
+    unseen = parts.test[digits.labels[parts.test] == digits.classes.index("8")]
+    one, other = network.features(made.pixels[made.labels == 1]), network.features(digits.pixels[unseen])
+    of_eight = said.classes["8"]
+    assert (of_eight["images"], of_eight["real images"]) == (len(one), len(other))
+    assert (of_eight["KID"], of_eight["KID, spread"]) == kernel.distance(one, other)
+    assert of_eight["FID"] is None and said.accuracy is None
+    assert of_eight["within, real"] == diversity.within(other, np.zeros(len(other)))[0]
+
+
+def test_confidence_and_distances_stand_beside_those_of_real_images(found, digits):
+    """Shares above 0.9 are the classifier's; distances in batches of 16 to as many as the smaller side allows."""
+    said, made = found
+    parts = split(digits, test=0.2, calibration=0.0, seed=0)
+    network = extractor.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
+    unseen = parts.test[np.isin(digits.labels[parts.test], [digits.classes.index(name) for name in "38"])]
+    sure, real = said.confidence[0.9]
+    assert sure.count == (network.probabilities(made.pixels).max(1) > 0.9).sum() and sure.of == len(made)
+    assert real.count == (network.probabilities(digits.pixels[unseen]).max(1) > 0.9).sum() and real.of == len(unseen)
+    assert [one["batch"] for one in said.distances] == [16, 32, 64]
+    wanted = diversity.mean_distance(network.features(digits.pixels[unseen]), 32)
+    assert (said.distances[1]["real mean"], said.distances[1]["real sd"]) == wanted
+
+
+def test_a_second_measure_trains_nothing(found, digits, monkeypatch):
+    """Its classifier comes from the cache, and its figures are the same."""
+    said, made = found
+    monkeypatch.setattr(type(CNN), "fit", None)
+    assert measure(made, digits, "digits") == said
+
+
+def test_images_without_classes_are_measured_against_all(found, digits):
+    """Where nobody says which class an image is of, all real classes are the other side, and no class has a row."""
+    _, made = found
+    bare = replace(made, labels=np.full(len(made), -1), classes=())
+    said = measure(bare, digits, "digits")
+    assert said.classes == {} and said.real > 300
 
 
 def test_enough_images_have_a_frechet_distance(digits):
@@ -83,6 +128,8 @@ def test_what_cannot_be_measured_is_refused(digits):
     ):
         with pytest.raises(error, match=words):
             measure(made, digits, "digits")
+    with pytest.raises(UsageError, match="--accuracy needs images that are labelled with two classes"):
+        measure(replace(few, labels=np.zeros(30, np.int64), classes=("3",)), digits, "digits", accuracy=True)
 
 
 def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
@@ -101,6 +148,9 @@ def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
     assert said[0]["figures"] == said[1]["figures"] and said[0]["made"] == 100
     code, out, err = call(capsys, "measure", tmp_path / "made", "--against", "digits", "--threads", "1")
     assert code == 0 and "real against real" in out and "trained on" in out and "taken for it" in out
+    assert "surer than" in out and "learnt from" not in out
+    code, out, _ = call(capsys, "measure", tmp_path / "made", "--against", "digits", "--threads", "1", "--accuracy")
+    assert code == 0 and "a classifier that learnt from 100 of these images alone names" in out
     line = assert_clean_failure(
         capsys, ["measure", str(tmp_path / "made"), "--against", "mnist-5k-x"], 3, "mnist-5k-x", kept=tmp_path
     )

@@ -10,6 +10,7 @@ from scipy.spatial.distance import pdist
 
 Floats = npt.NDArray[np.float64]
 SPLITS = 10
+BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 
 
 class Score(NamedTuple):
@@ -44,6 +45,11 @@ def mean_distance(features: Floats, batch: int, *, batches: int = 10, seed: int 
     random = np.random.default_rng(seed)
     each = [float(pdist(features[random.permutation(len(features))[:batch]]).mean()) for _ in range(batches)]
     return Score(float(np.mean(each)), float(np.std(each, ddof=1)))
+
+
+def by_batch(features: Floats, *, seed: int = 0) -> dict[int, Score]:
+    """`mean_distance` for batches of 16 to 1,024 images (N, D), as far as there are so many (section 4's figure)."""
+    return {size: mean_distance(features, size, seed=seed) for size in BATCHES if size <= len(features)}
 
 
 def within(features: Floats, labels: npt.NDArray[np.int64]) -> dict[int, float]:

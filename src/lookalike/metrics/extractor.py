@@ -1,27 +1,40 @@
-"""What features are: of a named network. Here a small classifier of the user's own real images."""
+"""What features are: of a named network. The usual one is a small classifier of the user's own real images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from lookalike.baselines import networks
-from lookalike.baselines.classifier import CNN, FEATURES, Classifier
+from lookalike.baselines.classifier import FEATURES, Classifier
+from lookalike.metrics.cache import trained
 from lookalike.use.score import Pixels
 
 Floats = npt.NDArray[np.float64]
 
 
+class Extractor(Protocol):
+    """A network's features; `name` says what it is and what it was trained on, or no figure means anything."""
+
+    @property
+    def name(self) -> str:
+        """In words."""
+
+    def features(self, pixels: Pixels) -> Floats:
+        """(N, D) of images (N, C, H, W) uint8."""
+
+
 @dataclass(frozen=True)
-class Extractor:
-    """A network's features and its probabilities of classes.
+class Own:
+    """A classifier's features and its probabilities of classes.
 
     Parameters
     ----------
     name : str
-        What it is and what it was trained on: no figure of features means anything without it.
+        What it is and what it was trained on.
     classifier : Classifier
         Trained.
     """
@@ -40,7 +53,7 @@ class Extractor:
         return np.asarray(shares, np.float64)
 
 
-def own(pixels: Pixels, labels: npt.NDArray[np.int64], data: str, seed: int) -> Extractor:
+def own(pixels: Pixels, labels: npt.NDArray[np.int64], data: str, seed: int) -> Own:
     """A small CNN trained on real images (N, C, H, W) uint8 with labels (N,), 0..K-1; UsageError for vectors."""
     name = f"{FEATURES} features of the cnn baseline, trained on {len(pixels):,} images of {data}, seed {seed}"
-    return Extractor(name, CNN.fit(pixels, labels, seed))
+    return Own(name, trained(pixels, labels, seed))

@@ -12,6 +12,7 @@ from lookalike.errors import DataError
 Floats = npt.NDArray[np.float64]
 PARTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the images, for the extrapolation
 DRAWS = 3  # of each part
+GROUPS = 10  # of the jackknife
 
 
 def distance(one: Floats, other: Floats) -> float:
@@ -45,6 +46,22 @@ def _distance(one: Floats, other: Floats) -> float:
     # eigenvalues of a product of two covariances are real and at least 0; rounding says otherwise
     shared = np.sqrt(np.linalg.eigvals(np.atleast_2d(first @ second)).astype(complex)).real.sum()
     return float(gap @ gap + np.trace(np.atleast_2d(first)) + np.trace(np.atleast_2d(second)) - 2 * shared)
+
+
+def error(one: Floats, other: Floats, *, seed: int = 0) -> float:
+    """Standard error of `distance` by a jackknife (Efron 1982): ten times, a tenth of both sides is left out.
+
+    Raises
+    ------
+    DataError
+        Where nine tenths of the images are too few.
+    """
+    for features in (one, other):
+        need(len(features) - -(-len(features) // GROUPS), features.shape[1])
+    random = np.random.default_rng(seed)
+    groups = [random.permutation(len(side)) % GROUPS for side in (one, other)]
+    found = [_distance(one[groups[0] != i], other[groups[1] != i]) for i in range(GROUPS)]
+    return float(np.sqrt((GROUPS - 1) * np.var(found)))
 
 
 class Unbounded(NamedTuple):

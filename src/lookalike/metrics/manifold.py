@@ -26,19 +26,35 @@ class Manifold(NamedTuple):
     coverage: float
 
 
+class Overlap(NamedTuple):
+    """The shares, and their standard errors over images, the balls held as they are."""
+
+    value: Manifold
+    error: Manifold
+
+
 def compare(real: Floats, made: Floats, k: int = 5) -> Manifold:
+    """`overlap` without its errors."""
+    return overlap(real, made, k).value
+
+
+def overlap(real: Floats, made: Floats, k: int = 5) -> Overlap:
     """Of features (N, D) and (M, D), each with more than k rows, in memory that grows with N + M alone."""
     real_ball, made_ball = _radii(real, k), _radii(made, k)
-    inside, precise = 0, 0
     recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
+    inside = np.zeros(len(made))  # how many real balls each made image lies in
     for start in range(0, len(made), BLOCK):
-        far = _far(made[start : start + BLOCK], real)  # (B, N)
+        rows = slice(start, start + BLOCK)
+        far = _far(made[rows], real)  # (B, N)
         within = far < real_ball
-        inside += int(within.sum())
-        precise += int(within.any(1).sum())
+        inside[rows] = within.sum(1)
         covered |= within.any(0)
-        recalled |= (far < made_ball[start : start + BLOCK, None]).any(0)
-    return Manifold(precise / len(made), float(recalled.mean()), inside / (k * len(made)), float(covered.mean()))
+        recalled |= (far < made_ball[rows, None]).any(0)
+    each = (inside > 0, recalled, inside / k, covered)
+    return Overlap(
+        Manifold(*(float(one.mean()) for one in each)),
+        Manifold(*(float(one.std() / np.sqrt(len(one))) for one in each)),
+    )
 
 
 def _radii(features: Floats, k: int) -> Floats:

@@ -6,8 +6,8 @@ beside what unseen real images reach against each other, as many of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,27 +15,18 @@ import numpy.typing as npt
 
 from lookalike.data import Images, split
 from lookalike.errors import DataError, UsageError, listed, show
-from lookalike.metrics import diversity, frechet, kernel, manifold
-from lookalike.metrics.extractor import Extractor, own
+from lookalike.metrics.accuracy import Accuracy, accuracy_score
+from lookalike.metrics.auc import Rate
+from lookalike.metrics.confidence import surer
+from lookalike.metrics.extractor import Own, own
+from lookalike.metrics.figures import Figure, Side, by_class, compared, distances
 from lookalike.model import ANY, Model
 from lookalike.use.generate import generators
 from lookalike.use.score import Pixels
 
 UNSEEN = 0.2  # of the real images, where there is no official test part
-NEAREST = 5
+Labels = npt.NDArray[np.int64]
 LEAST = 40  # images on either side: two halves of them for KID's error
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of the images that are measured, and the same of real images where that can be said."""
-
-    name: str
-    value: float | None  # None: too few images
-    spread: float | None  # standard error or deviation; None where there is none
-    real: float | None  # unseen real images against each other
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,56 +37,79 @@ class Measured:
     made: int
     real: int
     figures: tuple[Figure, ...]
-    classes: Mapping[str, Mapping[str, float | None]]  # class -> share taken for it, distances within, of the real
+    confidence: Mapping[float, tuple[Rate, Rate]]  # level -> share of made and of unseen real images above it
+    distances: Sequence[Mapping[str, float]]  # mean distance of features by batch size
+    classes: Mapping[str, Mapping[str, float | None]]  # class -> what `by_class` says
+    accuracy: Accuracy | None  # where it was asked for
 
     def json(self) -> dict[str, Any]:
         """As plain values."""
         figures = {f.name: {"value": f.value, "spread": f.spread, "real": f.real, "note": f.note} for f in self.figures}
+        surer = [{"above": c, "made": asdict(one), "real": asdict(two)} for c, (one, two) in self.confidence.items()]
+        cas = self.accuracy and {
+            "images": self.accuracy.images,
+            "made": asdict(self.accuracy.made),
+            "real": asdict(self.accuracy.real),
+        }
         return {
             "features": self.features,
             "made": self.made,
             "real": self.real,
             "figures": figures,
+            "confidence": surer,
+            "distances": [dict(one) for one in self.distances],
             "classes": {name: dict(one) for name, one in self.classes.items()},
+            "accuracy": cas,
         }
 
 
-def measure(made: Images, real: Images, data: str, *, seed: int = 0) -> Measured:
+def measure(made: Images, real: Images, data: str, *, accuracy: bool = False, seed: int = 0) -> Measured:
     """Trains the extractor on real images and compares the made ones with real ones that it has not seen.
 
     Parameters
     ----------
     made : Images
-        What is measured; its classes are some of the real ones', or `any`.
+        What is measured; its classes are some of the real ones', `any`, or none.
     real : Images
         At the same size.
     data : str
         What the real images are called.
+    accuracy : bool
+        Whether to train a classifier on the made images too, and one on as many real ones.
 
     Raises
     ------
     UsageError
-        For vectors, or other classes or shapes than the real ones'.
+        For vectors, other classes or shapes than the real ones', or `accuracy` of fewer than two classes.
     DataError
         For fewer than 40 images on either side.
     """
-    _check(made, real)
+    _check(made, real, accuracy=accuracy)
     parts = split(real, test=UNSEEN, calibration=0.0, seed=seed)
-    extractor = own(real.pixels[parts.train], real.labels[parts.train], data, seed)
-    unseen = parts.test[np.isin(real.labels[parts.test], _numbers(made, real))]
-    for pixels, what in ((made.pixels, "images to measure"), (unseen, "unseen real images")):
-        if len(pixels) < LEAST:
+    numbers = _numbers(made, real)
+    unseen = parts.test[np.isin(real.labels[parts.test], numbers)]
+    for rows, what in ((made.pixels, "images to measure"), (unseen, "unseen real images")):
+        if len(rows) < LEAST:
             raise DataError(
-                f"{what}: {len(pixels)}; {LEAST} are needed, and hundreds for figures that mean something; add some"
+                f"{what}: {len(rows)}; {LEAST} are needed, and hundreds for figures that mean something; add some"
             )
-    reference, own_labels = real.pixels[unseen], real.labels[unseen]
+    judge = own(real.pixels[parts.train], real.labels[parts.train], data, seed)
+    one = _side(judge, made.pixels, made.labels if _unnamed(made) else _renumbered(made.labels, numbers))
+    other = _side(judge, real.pixels[unseen], real.labels[unseen])
     half = np.random.default_rng(seed).permutation(len(unseen))
-    halves = reference[half[: len(half) // 2]], reference[half[len(half) // 2 :]]
-    figures = _compared(extractor, made.pixels, reference, seed)
-    among = _compared(extractor, *halves, seed)
-    joined = tuple(Figure(f.name, f.value, f.spread, r.value, f.note) for f, r in zip(figures, among, strict=True))
-    classes = _by_class(extractor, made, reference, own_labels, real)
-    return Measured(extractor.name, len(made.pixels), len(reference), joined, classes)
+    among = compared(other.select(half[: len(half) // 2]), other.select(half[len(half) // 2 :]), seed)
+    figures = tuple(replace(f, real=r.value) for f, r in zip(compared(one, other, seed), among, strict=True))
+    sure = surer(one.probabilities), surer(other.probabilities)
+    return Measured(
+        judge.name,
+        len(made.pixels),
+        len(unseen),
+        figures,
+        {level: (sure[0][level], sure[1][level]) for level in sure[0]},
+        distances(one, other, seed),
+        {} if _unnamed(made) else {real.classes[k]: by_class(one, other, k, seed) for k in numbers},
+        _accuracy(made, real, parts.train, unseen, seed) if accuracy else None,
+    )
 
 
 def generated(model: Model, number: int, seed: int) -> Images:
@@ -106,67 +120,48 @@ def generated(model: Model, number: int, seed: int) -> Images:
     return Images(pixels, labels, tuple(able), tuple(f"{i:06d}" for i in range(len(pixels))))
 
 
-def _check(made: Images, real: Images) -> None:
+def _check(made: Images, real: Images, *, accuracy: bool) -> None:
     if len(made.shape) != 3:
         raise UsageError("these are vectors; measure compares images")
     if made.shape != real.shape:
         raise UsageError(f"the images have the shape {made.shape}, the real ones {real.shape}; give them one size")
     strange = [name for name in made.classes if name not in real.classes]
-    if strange and made.classes != (ANY,):
+    if strange and not _unnamed(made):
         raise UsageError(f"the real images have no class {show(strange[0])}; they have {listed(real.classes)}")
+    if accuracy and len(made.classes) < 2:
+        raise UsageError("--accuracy needs images that are labelled with two classes or more; leave it out")
 
 
 def _numbers(made: Images, real: Images) -> list[int]:
     """The real images' numbers of the classes that were made."""
-    if made.classes == (ANY,):
+    if _unnamed(made):
         return list(range(len(real.classes)))
     return [real.classes.index(name) for name in made.classes]
 
 
-def _compared(extractor: Extractor, made: Pixels, real: Pixels, seed: int) -> list[Figure]:
-    """Figures of the one side against the other."""
-    one, other = extractor.features(made), extractor.features(real)
-    kid = kernel.distance(one, other, seed=seed)
-    balls = manifold.compare(other, one, NEAREST)
-    score = diversity.inception_score(extractor.probabilities(made), seed=seed)
-    apart = diversity.mean_distance(one, min(100, len(one)), seed=seed)
-    return [
-        *_frechet(one, other, seed),
-        Figure("KID", kid.value, kid.error, None),
-        *(Figure(name, getattr(balls, name), None, None) for name in balls._fields),
-        Figure("inception score", score.mean, score.sd, None, "of this classifier's classes"),
-        Figure("mean distance", apart.mean, apart.sd, None, "of features, in batches of 100"),
-    ]
+def _unnamed(made: Images) -> bool:
+    """Whether nobody says which class an image is of."""
+    return made.classes in ((), (ANY,))
 
 
-def _frechet(one: Floats, other: Floats, seed: int) -> list[Figure]:
-    """FID, and FID at endlessly many images; None with the number needed where there are too few."""
-    found = []
-    for name, of in (
-        ("FID", frechet.distance),
-        ("FID, no bias", lambda a, b: frechet.unbounded(a, b, seed=seed).value),
-    ):
-        try:
-            found.append(Figure(name, float(of(one, other)), None, None))
-        except DataError as error:
-            found.append(Figure(name, None, None, None, str(error).partition(";")[0]))
-    return found
+def _renumbered(labels: Labels, numbers: list[int]) -> Labels:
+    """(N,) the number of class k in place of k; -1, no label, stays."""
+    return np.array([*numbers, -1])[labels]
 
 
-def _by_class(
-    extractor: Extractor, made: Images, real: Pixels, labels: npt.NDArray[np.int64], all_real: Images
-) -> dict[str, dict[str, float | None]]:
-    """Of each class: the share that the classifier takes for it, and mean distances within it, made and real."""
-    if made.classes == (ANY,):
-        return {}
-    said, within = (
-        extractor.probabilities(made.pixels).argmax(1),
-        diversity.within(extractor.features(made.pixels), made.labels),
+def _side(judge: Own, pixels: Pixels, labels: Labels) -> Side:
+    return Side(judge.features(pixels), judge.probabilities(pixels), labels)
+
+
+def _accuracy(made: Images, real: Images, training: Labels, unseen: Labels, seed: int) -> Accuracy:
+    """Classes are numbered as the made images' are."""
+    of_number = np.full(len(real.classes), -1)
+    of_number[[real.classes.index(name) for name in made.classes]] = np.arange(len(made.classes))
+    labels = of_number[real.labels]
+    training, named = training[labels[training] >= 0], made.labels >= 0
+    return accuracy_score(
+        (made.pixels[named], made.labels[named]),
+        (real.pixels[training], labels[training]),
+        (real.pixels[unseen], labels[unseen]),
+        seed,
     )
-    real_within = diversity.within(extractor.features(real), labels)
-    found = {}
-    for k, name in enumerate(made.classes):
-        mine, number = made.labels == k, all_real.classes.index(name)
-        taken = float((said[mine] == number).mean()) if mine.any() else None
-        found[name] = {"taken for it": taken, "within": within.get(k), "within, real": real_within.get(number)}
-    return found

@@ -1,0 +1,53 @@
+"""Classifiers that measuring trained, kept in the user's cache folder: the same images and seed train once.
+
+A file there may be removed at any time. One that is damaged, or cannot be written, only costs a training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lookalike import checkpoint
+from lookalike.baselines import classifier
+from lookalike.baselines.classifier import CNN, Classifier
+from lookalike.errors import ModelError, OutputError
+from lookalike.files import make_folder
+from lookalike.use.score import Pixels
+
+
+def folder() -> Path:
+    """$XDG_CACHE_HOME/lookalike, else ~/.cache/lookalike, on macOS ~/Library/Caches/lookalike."""
+    usual = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or usual) / "lookalike"
+
+
+def trained(pixels: Pixels, labels: npt.NDArray[np.int64], seed: int) -> Classifier:
+    """The cnn baseline of images (N, C, H, W) uint8 with labels (N,), 0..K-1: from its file, else trained and kept."""
+    path = folder() / f"cnn-{_key(pixels, labels, seed)}.safetensors"
+    with suppress(ModelError):
+        return CNN.restore(*checkpoint.read_tensors(path), pixels.shape[1:])
+    found = CNN.fit(pixels, labels, seed)
+    with suppress(OutputError):
+        make_folder(path.parent)
+        # softmax reads none of the neighbours
+        checkpoint.write_tensors(path, found.tensors() | {"known": found.known[:1]}, found.facts())
+    return found
+
+
+def _key(pixels: Pixels, labels: npt.NDArray[np.int64], seed: int) -> str:
+    """Of all that the weights' bits depend on."""
+    settings = (classifier.WIDTH, classifier.STEPS, classifier.BATCH, classifier.LR, seed, torch.get_num_threads())
+    facts = (version("lookalike"), torch.__version__, *settings, pixels.shape, pixels.dtype.str)
+    digest = hashlib.sha256(repr(facts).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    digest.update(np.ascontiguousarray(labels, np.int64).data)
+    return digest.hexdigest()[:32]
