@@ -1,4 +1,4 @@
-"""Small data sets in the layouts of MNIST and CIFAR, with a test part, and a pool that works in this process."""
+"""Small data sets in the layouts of MNIST, CIFAR, STL-10 and CelebA, and a pool that works in this process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from lookalike.data import cifar
 
@@ -52,6 +53,60 @@ def cifar_files(folder: Path, layout: cifar.Layout) -> dict[str, tuple[np.ndarra
         (folder / f"{part}.bin").write_bytes(rows.tobytes())
         written[part] = labels, pixels
     return written
+
+
+def stl_files(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Writes STL-10's binary files, two images of each class in each part and seven without a label.
+
+    Returns part -> (labels from 0, pixels (N, 3, 96, 96) uint8 with rows before columns, as one looks at them).
+    """
+    folder.mkdir(parents=True)
+    draw, written = np.random.default_rng(0), {}
+    (folder / "class_names.txt").write_text("".join(f"stl_{i}\n" for i in range(10)), encoding="utf-8")
+    for part, count in (("train", 20), ("test", 20), ("unlabeled", 7)):
+        pixels = draw.integers(0, 256, (count, 3, 96, 96), dtype=np.uint8)
+        (folder / f"{part}_X.bin").write_bytes(pixels.transpose(0, 1, 3, 2).tobytes())
+        labels = np.arange(count) % 10
+        if part != "unlabeled":
+            (folder / f"{part}_y.bin").write_bytes((labels + 1).astype(np.uint8).tobytes())
+        written[part] = labels, pixels
+    return written
+
+
+ATTRIBUTES = ("5_o_Clock_Shadow", "Male", "Mouth_Slightly_Open", "Young")
+LANDMARKS = tuple(
+    f"{part}_{axis}" for part in ("lefteye", "righteye", "nose", "leftmouth", "rightmouth") for axis in "xy"
+)
+
+
+def celeba_files(folder: Path, faces: list[tuple[int, int, int]], *, official_folders: bool = False) -> np.ndarray:
+    """Writes CelebA's aligned images and lists: a face per (male, open, nose's x between eyes at 69 and 109).
+
+    Every third is an official test image. Returns the pixels (N, 3, 218, 178) that JPEG keeps exactly: one grey each.
+    """
+    anno, evaluation, img = ((folder / n if official_folders else folder) for n in ("Anno", "Eval", "Img"))
+    (img / "img_align_celeba").mkdir(parents=True)
+    for place in (anno, evaluation):
+        place.mkdir(exist_ok=True)
+    names = [f"{i + 1:06d}.jpg" for i in range(len(faces))]
+    told = [
+        f"{name} -1 {2 * male - 1:2d} {2 * mouth - 1:2d}  1"
+        for name, (male, mouth, _) in zip(names, faces, strict=True)
+    ]
+    where = [
+        f"{name} 69 109 109 113 {nose:3d} 135 72 152 108 154" for name, (_, _, nose) in zip(names, faces, strict=True)
+    ]
+    lists = (("list_attr_celeba.txt", ATTRIBUTES, told), ("list_landmarks_align_celeba.txt", LANDMARKS, where))
+    for file, columns, rows in lists:
+        (anno / file).write_text("\n".join([str(len(faces)), " ".join(columns) + " ", *rows]) + "\n")
+    parts = "".join(f"{name} {2 if i % 3 == 2 else i % 3}\n" for i, name in enumerate(names))
+    (evaluation / "list_eval_partition.txt").write_text(parts)
+    pixels = np.zeros((len(faces), 3, 218, 178), np.uint8)
+    for i, name in enumerate(names):
+        pixels[i] = 20 * i + 10
+        pixels[i, :, 20] = 250  # the first row of the middle square
+        Image.fromarray(pixels[i].transpose(1, 2, 0)).save(img / "img_align_celeba" / name, quality=100, subsampling=0)
+    return pixels
 
 
 class Here:

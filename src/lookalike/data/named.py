@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lookalike.data import arrays, cifar, histopathology, idx
+from lookalike.data import arrays, celeba, cifar, histopathology, idx, stl10
 from lookalike.data.source import Source
 from lookalike.errors import DataError, show
 
@@ -75,6 +75,34 @@ def of_cifar(name: str, layout: cifar.Layout) -> Source:
     )
 
 
+def of_stl10(*, labelled: bool) -> Source:
+    """STL-10, 96 x 96 RGB, 5,000 + 8,000 images with labels or 100,000 without, from its official binary files.
+
+    They are looked for in $LOOKALIKE_DATA and in its folders stl-10 and stl10_binary.
+    """
+    for folder in _folders("stl-10", "stl10_binary"):
+        if stl10.holds(folder) if labelled else (folder / stl10.UNLABELLED).is_file():
+            return stl10.read_folder(folder) if labelled else stl10.read_unlabelled(folder)
+    raise DataError(
+        f"data set '{'stl-10' if labelled else 'stl-10-unlabelled'}' is not here; download {stl10.ARCHIVE}, unpack it, "
+        f"and set {FOLDER_VARIABLE} to the folder of its .bin files{_looked_in()}"
+    )
+
+
+def of_celeba() -> Source:
+    """CelebA's 202,599 aligned faces, cut to 178 x 178 RGB, in the five classes of kplus1-2020.
+
+    They are looked for in $LOOKALIKE_DATA/celeba and $LOOKALIKE_DATA.
+    """
+    for folder in _folders("celeba"):
+        if celeba.holds(folder):
+            return celeba.read_folder(folder)
+    raise DataError(
+        "data set 'celeba' is not here; download CelebA's aligned images (img_align_celeba), its attributes, landmarks "
+        f"and partition, and set {FOLDER_VARIABLE} to their folder{_looked_in()}"
+    )
+
+
 def of_histopathology(*, by_patient: bool) -> Source:
     """Kaggle's 277,524 patches of breast tissue, 50 x 50 RGB, split by patient or, as the paper does, by patch.
 
@@ -107,6 +135,9 @@ NAMED: dict[str, Callable[[], Source]] = {
     "cifar-10": partial(of_cifar, "cifar-10", cifar.CIFAR_10),
     "cifar-100": partial(of_cifar, "cifar-100", cifar.CIFAR_100),
     "cifar-100-coarse": partial(of_cifar, "cifar-100-coarse", cifar.CIFAR_100_COARSE),
+    "stl-10": partial(of_stl10, labelled=True),
+    "stl-10-unlabelled": partial(of_stl10, labelled=False),
+    "celeba": of_celeba,
     "histopathology": partial(of_histopathology, by_patient=True),
     "histopathology-patches": partial(of_histopathology, by_patient=False),
 }

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from lookalike.data import arrays, cifar, folder, gate, histopathology, idx, named
+from lookalike.data import arrays, celeba, cifar, folder, gate, histopathology, idx, named, stl10
 from lookalike.data.images import Images, names_of
 from lookalike.data.source import Source
 from lookalike.errors import DataError, UsageError, show
@@ -25,8 +25,8 @@ def open_source(
 ) -> Source:
     """List what `source` holds, without decoding: a data set's name, a folder, an `.npz`, `.npy` or IDX file.
 
-    A folder holds class folders, patients, or the files of MNIST or CIFAR. With `labelled=False` also a folder of
-    loose images or one image file.
+    A folder holds class folders, patients, or the files of MNIST, CIFAR, STL-10 or CelebA. With `labelled=False` also
+    a folder of loose images or one image file.
 
     Raises
     ------
@@ -48,6 +48,10 @@ def open_source(
         return idx.four(path)
     if is_folder and (layout := cifar.layout_of(path)):
         return cifar.read_folder(path, layout)
+    if is_folder and stl10.holds(path):
+        return stl10.read_folder(path)
+    if is_folder and celeba.holds(path):
+        return celeba.read_folder(path)
     if is_folder and histopathology.is_folder(path):
         return histopathology.patients(path, value_range, allow_empty_class)
     if is_folder and labelled:
