@@ -18,8 +18,10 @@ from lookalike.latents import LabelsAsInData, Normal, UniformLabels
 from lookalike.losses import AuxiliaryClass, Minimax
 from lookalike.methods import METHODS
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
+from lookalike.penalty import GradientPenalty
 from lookalike.presets import PRESETS
 from lookalike.settings import DataSettings, TrainSettings, flag, train_settings
+from lookalike.splitting import Splitting
 
 
 def test_defaults_are_the_papers_where_they_speak():
@@ -59,6 +61,7 @@ BAD = [
     ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "unet"), ("latent", "cauchy"),
     ("loss", "lsgan"), ("conditioning", "film"), ("labels", "rare"), ("class_loss", "fake"),
     ("d_updates", "never"), ("start", "vtgan"), ("decay", "perhaps"), ("spectral", "perhaps"),
+    ("penalty", "-1"), ("penalty", "nan"),
     ("split_at", "0"), ("split_above", "0"), ("split_above", "1"), ("split_normalised", "batch"),
     ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
     ("seed", "-1"), ("seed", str(2**63)), ("seed", "1.5"),
@@ -132,6 +135,24 @@ def test_settings_reach_their_axes():
     assert (twin.conditioning, twin.labels, twin.diff_augment) == (ClassBatchNorm(), LabelsAsInData(), DiffAugment())
 
 
+def test_what_holds_d_can_be_had_with_any_game():
+    """A penalty or a spectral norm joins a method that has none, or leaves one that has; so do splits and decay."""
+    given = {"penalty": 5.0, "spectral": True, "decay": True}
+    foil, bare, sorter = (
+        choices.method_of(choices.filled(train_settings(known=("3", "8"), method=name, **more), (1, 32, 32), 2))
+        for name, more in (
+            ("vtgan", given),
+            ("wgan-gp", {"penalty": 0.0, "decay": False}),
+            ("k-plus-one", {"split_at": (500, 900), "split_above": 0.1}),
+        )
+    )
+    assert (foil.penalty, foil.spectral, foil.decay) == (GradientPenalty(5.0), True, True)
+    assert (bare.penalty, bare.decay, bare.d_steps) == (None, False, 5)
+    assert sorter.splitting == Splitting((500, 900), 0.1) and "split_at" in choices.own_settings(sorter)
+    with pytest.raises(UsageError, match="that neither G nor D knows"):
+        choices.method_of(choices.filled(train_settings(known=("3",), method="anogan", split_at=(9,)), (1, 32, 32), 1))
+
+
 def test_g_begins_with_its_own_weights_when_asked():
     """acgan-ali's G begins with ALI's weights, or from scratch, as the authors tried both."""
     s = [train_settings(known=("3", "8"), method="acgan-ali-v1", start=start) for start in ("ali", "scratch")]
@@ -139,13 +160,18 @@ def test_g_begins_with_its_own_weights_when_asked():
 
 
 def test_a_method_of_residual_networks_keeps_its_own_game_and_steps():
-    """Games, step sizes, decays, critic steps and z are the method's unless they are given; vectors get an mlp."""
+    """Games, decays, critic steps and z are the method's unless given, in preset paper step sizes too."""
     s = choices.filled(train_settings(known=("3", "8"), method="wgan-gp-classes"), (1, 32, 32), 2)
     method = choices.method_of(s)
     assert (s.net, s.width, s.batch, s.lr, s.d_lr) == ("resnet", 16, 32, 2e-4, 2e-4)
     assert method.but(net=METHODS["wgan-gp-classes"].net, d_optimiser=None) == METHODS["wgan-gp-classes"]
     s = choices.filled(train_settings(known=("3", "8"), method="mode", lr=2e-4, preset="paper"), (1, 32, 32), 2)
     assert (s.width, s.d_lr, choices.method_of(s).losses) == (128, 8e-4, METHODS["mode"].losses)
+    own = [
+        choices.filled(train_settings(known=("3", "8"), method="mode", preset=preset), (1, 32, 32), 2)
+        for preset in ("paper", "small")
+    ]
+    assert [(one.lr, one.d_lr) for one in own] == [(1e-4, 4e-4), (4e-4, 1e-3)]
     given = {"loss": "minimax", "beta1": 0.5, "d_steps": 2, "z": 7, "conditioning": "embedding", "class_loss": "both"}
     changed = choices.method_of(
         choices.filled(train_settings(known=("3", "8"), method="sn-acgan", **given), (1, 32, 32), 2)

@@ -16,6 +16,7 @@ from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.nets import Net
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
 from lookalike.nets.resnet import Resnet
+from lookalike.penalty import GradientPenalty
 from lookalike.presets import PRESETS
 from lookalike.settings import DataSettings, TrainSettings, flag
 from lookalike.splitting import Splitting
@@ -73,7 +74,7 @@ def preset_of(s: TrainSettings) -> dict[str, Any]:
     if named is not None and isinstance(named.net, Resnet) and s.net in (None, "resnet"):
         g, d = named.optimiser, named.d_optimiser or named.optimiser
         rates = {"lr": g.lr, "d_lr_share": d.lr / g.lr}
-        return {**preset, **preset["resnet"], **(preset["critic"] if named.d_steps > 1 else {}), **rates}
+        return {**preset, **rates, **preset["resnet"], **(preset["critic"] if named.d_steps > 1 else {})}
     twice = told and named is not None and named.start is not None
     return preset | (preset["per_class"] if told else {}) | (preset["twice"] if twice else {})
 
@@ -92,13 +93,19 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     size = ",".join(map(str, shape[1:])) if len(shape) == 3 else None
     lr, d_lr = _rates(settings)
     ema = preset["ema"] if settings.ema is None else settings.ema
-    spread = preset.get("spread", False) if settings.spread is None else settings.spread
+    spread = _spread(settings) if settings.spread is None else settings.spread
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
     if settings.method in METHODS and METHODS[settings.method].splitting:
         shares = SPLITS if known > 1 and not settings.pooled else SPLITS_OF_ONE
         values["split_at"] = settings.split_at or tuple(sorted({max(1, int(share * images)) for share in shares}))
     return settings.model_copy(update=values | steps | search)
+
+
+def _spread(s: TrainSettings) -> bool:
+    """Whether D sees it: as the preset says of methods that are not of residual networks and whose classes stay."""
+    own = s.method in METHODS and not isinstance(METHODS[s.method].net, Resnet)
+    return own and not s.split_at and preset_of(s).get("spread", False)
 
 
 def _net_of(method: str) -> str:
@@ -146,10 +153,11 @@ def method_of(s: TrainSettings) -> Method:
         d_optimiser=Adam(d_lr, **d),
         d_steps=s.d_steps or named.d_steps,
         spectral=named.spectral if s.spectral is None else s.spectral,
+        penalty=named.penalty if s.penalty is None else GradientPenalty(s.penalty) if s.penalty else None,
         start=None if s.start == "scratch" else named.start,
         d_updates=s.d_updates,
         diff_augment=DiffAugment() if s.diff_augment else None,
-        splitting=replace(named.splitting, **_splits(s)) if named.splitting else None,
+        splitting=replace(named.splitting or Splitting(), **_splits(s)) if named.splitting or s.split_at else None,
         decay=named.decay if s.decay is None else s.decay,
     )
 
@@ -203,7 +211,7 @@ def own_settings(method: Method) -> tuple[str, ...]:
     used = (
         *(method.needs_others, method.head.names, noised, noised, weak, decoys),
         *(spreads, told, named.asked, method.head.names, named.start is not None),
-        *[named.splitting is not None] * 3,
+        *[method.splitting is not None] * 3,
     )
     looks = zip(OF_SOME_METHODS, used, strict=True)
     return tuple(name for name, look in looks if look)

@@ -206,19 +206,28 @@ class TrainSettings(DataSettings, SearchSettings):
     split_at: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...],
         Parameter(
-            help="splitting: images shown before each split, repeated for more; default: by the share that the paper "
-            "has, after 16 % of --images, of a single class five times after 8 % each.",
+            help="Images shown before classes are split, repeated for more; splitting's default, as its paper: after "
+            "16 % of --images, of a single class five times after 8 % each.",
             consume_multiple=False,
             negative=(),
         ),
     ] = ()
     split_above: Annotated[
-        float, Field(gt=0, lt=1), Parameter(help="splitting: classes with more of the images than this are split.")
+        float,
+        Field(gt=0, lt=1),
+        Parameter(help="Where classes are split: those with more of the images than this are split."),
     ] = 0.04
     split_normalised: Annotated[
         Literal["sample", "feature"],
-        Parameter(help="splitting: features of length 1 by image, or each one over 64 images, as the authors' code."),
+        Parameter(
+            help="Where classes are split: features of length 1 by image, or each over 64 images, as the authors' code."
+        ),
     ] = "sample"
+    penalty: Annotated[
+        float | None,
+        Field(ge=0, le=1e6),
+        Parameter(help="Weight of the gradient penalty on D, 0: none; default: the method's."),
+    ] = None
     spectral: Annotated[
         bool | None, Parameter(help="D's weights are divided by their spectral norm; default: the method's.")
     ] = None

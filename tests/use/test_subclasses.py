@@ -16,6 +16,7 @@ from lookalike import read
 from lookalike.cli import main
 from lookalike.errors import DataError
 from lookalike.model import Model
+from lookalike.streams import Batch
 from lookalike.use.generate import generators
 from lookalike.use.invert import Inverter, closest
 from lookalike.use.score import as_pixels
@@ -136,3 +137,18 @@ def test_pooled_images_keep_other_classes():
     assert np.array_equal(one.labels == 0, np.isin(images.labels, [3, 5]))
     with pytest.raises(DataError, match="beside a class of that name"):
         images.pooled(("3", "5"), "4")
+
+
+def test_d_of_sub_classes_names_the_class(tmp_path, capsys):
+    """Where D sorts and its classes were split, a class has what its sub-classes have together."""
+    out = tmp_path / "run"
+    flags = ("--known", "0,3", "--net", "anogan", "--split-at", "64", "--split-above", "0.1", "--no-spectral")
+    assert call(capsys, *train(out, *flags, method="k-plus-one"))[0] == 0
+    model, images = Model.load(out), read("digits").pixels[:5]
+    gan = model.detector.gan
+    assert gan.tree.leaves == 4 and (out / "subclasses.csv").exists()
+    gan.D.eval()
+    says = gan.D(Batch(torch.from_numpy(images).float() / 127.5 - 1, None, None, None))
+    leaves = says.classes.double().softmax(1).detach().numpy()
+    together = np.stack([leaves[:, list(gan.tree.of(k))].sum(1) for k in (0, 1)], 1)
+    assert np.allclose(model.score(images).classes, together, atol=1e-6)

@@ -19,6 +19,7 @@ from torch import Tensor
 from lookalike.data import scaled
 from lookalike.errors import DataError, UsageError
 from lookalike.gan import GAN
+from lookalike.tree import Tree
 from lookalike.use.invert import Inverter, Search, closest
 
 Floats = npt.NDArray[np.float64]
@@ -116,12 +117,12 @@ class GANDetector:
         x = torch.from_numpy(np.ascontiguousarray(scaled(pixels)))
         found = closest([inverter.search(x) for inverter in self.inverters])
         parts = {name: getattr(found, name).double().numpy() for name in ("R", "L_D", "realness")}
-        names = self.label is None and found.classes.shape[1] > 1  # D says which class
+        names = self.label is None and found.classes.shape[1] > 1 and self.gan.tree.roots > 1  # D says which class
         return Scores(
             found.V.double().numpy(),
             parts,
             as_pixels(found.nearest),
-            found.classes.double().numpy() if names else None,
+            _of_classes(found.classes.double(), self.gan.tree).numpy() if names else None,
         )
 
     def tensors(self) -> dict[str, Tensor]:
@@ -131,6 +132,12 @@ class GANDetector:
     def facts(self) -> dict[str, Any]:
         """The search settings."""
         return dict(vars(self.search))
+
+
+def _of_classes(shares: Tensor, tree: Tree) -> Tensor:
+    """(N, leaves) -> (N, K): what sub-classes have goes to their class."""
+    roots = torch.tensor([path[0] for path in tree.paths])
+    return shares.new_zeros(len(shares), tree.roots).index_add(1, roots, shares)
 
 
 def as_pixels(x: Tensor) -> Pixels:
