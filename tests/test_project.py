@@ -37,6 +37,7 @@ REQUIREMENTS = [
     *EXTRAS["mnist"],
     *EXTRAS["bench"],
     *EXTRAS["imblearn"],
+    *EXTRAS["efficientnet"],
     *EXTRAS["test"],
 ]
 

@@ -206,6 +206,10 @@ def measure(
     number: Annotated[
         int, Parameter(name=["--number", "-n"], help="Images of each class that a run makes.", validator=Number(gte=2))
     ] = 200,
+    features: Annotated[
+        Literal["own", "efficientnet"],
+        Parameter(help="Of a classifier of the real images, or of EfficientNet-Lite0 (extra efficientnet)."),
+    ] = "own",
     accuracy: Annotated[
         bool,
         Parameter(help="Also train a classifier on these images, and one on as many real ones.", negative=()),
@@ -218,7 +222,8 @@ def measure(
     """Measures quality and diversity of generated images: FID, KID, precision, recall, and more.
 
     Features are those of a small classifier that is trained on the real images for this, once: it stays in your cache
-    folder. Every figure stands beside what unseen real images reach against each other.
+    folder. Figures compare between data sets only with the features of another network (--features). Every figure
+    stands beside what unseen real images reach against each other.
     """
     import torch
 
@@ -235,7 +240,7 @@ def measure(
         size = images.shape[1:] if len(images.shape) == 3 else None
         real = read(against, size=size, channels=images.shape[0] if size else None, **reading)
         told("measuring", 0, len(images.pixels))
-        found = measuring.measure(images, real, Path(against).name, accuracy=accuracy, seed=seed)
+        found = measuring.measure(images, real, Path(against).name, features=features, accuracy=accuracy, seed=seed)
     if json_:
         print_json(found.json())
         return

@@ -14,7 +14,7 @@ from lookalike import runs
 from lookalike.baselines.classifier import CNN
 from lookalike.data import Images, read, split
 from lookalike.errors import DataError, UsageError
-from lookalike.metrics import diversity, extractor, frechet, kernel, manifold
+from lookalike.metrics import diversity, efficientnet, extractor, frechet, kernel, manifold
 from lookalike.settings import train_settings
 from lookalike.use.measure import measure
 
@@ -94,6 +94,21 @@ def test_a_second_measure_trains_nothing(found, digits, monkeypatch):
     said, made = found
     monkeypatch.setattr(type(CNN), "fit", None)
     assert measure(made, digits, "digits") == said
+
+
+def test_other_features_are_named_and_the_classifier_stays_the_users_own(found, digits):
+    """KID and distances are of EfficientNet's features; the inception score and confidence are as before."""
+    _, made = found
+    rows = np.arange(0, len(made), 4)
+    few = made.select(rows)
+    own, other = (measure(few, digits, "digits", features=features) for features in ("own", "efficientnet"))
+    assert "1,280 features of EfficientNet-Lite0, ImageNet weights, at 8 x 8 pixels, grey" in other.features
+    values = [{figure.name: figure.value for figure in one.figures} for one in (own, other)]
+    assert values[0]["inception score"] == values[1]["inception score"] and own.confidence == other.confidence
+    parts = split(digits, test=0.2, calibration=0.0, seed=0)
+    unseen = parts.test[np.isin(digits.labels[parts.test], [digits.classes.index(name) for name in "38"])]
+    sides = (efficientnet.lite0((1, 8, 8)).features(pixels) for pixels in (few.pixels, digits.pixels[unseen]))
+    assert values[1]["KID"] == kernel.distance(*sides).value != values[0]["KID"]
 
 
 def test_images_without_classes_are_measured_against_all(found, digits):

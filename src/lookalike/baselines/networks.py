@@ -71,14 +71,14 @@ def numbered_batches(pixels: Pixels, size: int, steps: int, seed: int, kind: str
         order = order[size:]
 
 
-def in_blocks(of: Callable[[Tensor], Tensor], pixels: Pixels) -> Tensor:
+def in_blocks(of: Callable[[Tensor], Tensor], pixels: Pixels, block: int = BLOCK) -> Tensor:
     """(N, ...) what `of` says of each image, without gradients; an image's values do not depend on the others."""
     found = []
     with torch.no_grad():
-        for i in range(0, len(pixels), BLOCK):
-            x = torch.from_numpy(np.ascontiguousarray(scaled(pixels[i : i + BLOCK])))
+        for i in range(0, len(pixels), block):
+            x = torch.from_numpy(np.ascontiguousarray(scaled(pixels[i : i + block])))
             n = len(x)
-            found.append(of(torch.cat([x, x.new_zeros(BLOCK - n, *x.shape[1:])]))[:n])
+            found.append(of(torch.cat([x, x.new_zeros(block - n, *x.shape[1:])]))[:n])
     return torch.cat(found)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,15 @@ from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.metrics.accuracy import Accuracy, accuracy_score
 from lookalike.metrics.auc import Rate
 from lookalike.metrics.confidence import surer
-from lookalike.metrics.extractor import Own, own
+from lookalike.metrics.efficientnet import lite0
+from lookalike.metrics.extractor import Extractor, Own, own
 from lookalike.metrics.figures import Figure, Side, by_class, compared, distances
 from lookalike.model import ANY, Model
 from lookalike.use.generate import generators
 from lookalike.use.score import Pixels
 
 UNSEEN = 0.2  # of the real images, where there is no official test part
+Features = Literal["own", "efficientnet"]
 Labels = npt.NDArray[np.int64]
 LEAST = 40  # images on either side: two halves of them for KID's error
 
@@ -63,8 +65,10 @@ class Measured:
         }
 
 
-def measure(made: Images, real: Images, data: str, *, accuracy: bool = False, seed: int = 0) -> Measured:
-    """Trains the extractor on real images and compares the made ones with real ones that it has not seen.
+def measure(
+    made: Images, real: Images, data: str, *, features: Features = "own", accuracy: bool = False, seed: int = 0
+) -> Measured:
+    """Trains a classifier on real images and compares the made ones with real ones that it has not seen.
 
     Parameters
     ----------
@@ -74,13 +78,16 @@ def measure(made: Images, real: Images, data: str, *, accuracy: bool = False, se
         At the same size.
     data : str
         What the real images are called.
+    features : {"own", "efficientnet"}
+        Whose: that classifier's, or EfficientNet-Lite0's, as ImageNet taught it (extra `efficientnet`).
     accuracy : bool
         Whether to train a classifier on the made images too, and one on as many real ones.
 
     Raises
     ------
     UsageError
-        For vectors, other classes or shapes than the real ones', or `accuracy` of fewer than two classes.
+        For vectors, other classes or shapes than the real ones', `accuracy` of fewer than two classes, or weights that
+        are not installed.
     DataError
         For fewer than 40 images on either side.
     """
@@ -93,15 +100,17 @@ def measure(made: Images, real: Images, data: str, *, accuracy: bool = False, se
             raise DataError(
                 f"{what}: {len(rows)}; {LEAST} are needed, and hundreds for figures that mean something; add some"
             )
+    weights = lite0(real.shape) if features == "efficientnet" else None  # before the long part
     judge = own(real.pixels[parts.train], real.labels[parts.train], data, seed)
-    one = _side(judge, made.pixels, made.labels if _unnamed(made) else _renumbered(made.labels, numbers))
-    other = _side(judge, real.pixels[unseen], real.labels[unseen])
+    extractor = weights or judge
+    one = _side(extractor, judge, made.pixels, made.labels if _unnamed(made) else _renumbered(made.labels, numbers))
+    other = _side(extractor, judge, real.pixels[unseen], real.labels[unseen])
     half = np.random.default_rng(seed).permutation(len(unseen))
     among = compared(other.select(half[: len(half) // 2]), other.select(half[len(half) // 2 :]), seed)
     figures = tuple(replace(f, real=r.value) for f, r in zip(compared(one, other, seed), among, strict=True))
     sure = surer(one.probabilities), surer(other.probabilities)
     return Measured(
-        judge.name,
+        extractor.name,
         len(made.pixels),
         len(unseen),
         figures,
@@ -149,8 +158,8 @@ def _renumbered(labels: Labels, numbers: list[int]) -> Labels:
     return np.array([*numbers, -1])[labels]
 
 
-def _side(judge: Own, pixels: Pixels, labels: Labels) -> Side:
-    return Side(judge.features(pixels), judge.probabilities(pixels), labels)
+def _side(extractor: Extractor, judge: Own, pixels: Pixels, labels: Labels) -> Side:
+    return Side(extractor.features(pixels), judge.probabilities(pixels), labels)
 
 
 def _accuracy(made: Images, real: Images, training: Labels, unseen: Labels, seed: int) -> Accuracy:

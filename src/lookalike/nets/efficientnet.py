@@ -1,0 +1,73 @@
+"""EfficientNet-Lite0 (Tan and Le 2019; "Lite", 2020, has ReLU6 and no squeeze-and-excitation).
+
+Inverted residuals: a 1 x 1 convolution widens, a depthwise one looks around, a 1 x 1 one narrows. At stride 2 padding
+is TensorFlow's "SAME", which puts the odd pixel below and to the right.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+STEM, HEAD, CLASSES = 32, 1280, 1000
+STAGES = (  # times, kernel, stride of the first, widening, channels out
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+
+
+class Convolution(nn.Sequential):
+    """Padded convolution without bias, batch norm and, unless it narrows, ReLU6."""
+
+    def __init__(
+        self, into: int, out: int, kernel: int, stride: int = 1, groups: int = 1, *, relu: bool = True
+    ) -> None:
+        layers: list[nn.Module] = [nn.Conv2d(into, out, kernel, stride, groups=groups, bias=False)]
+        layers.append(nn.BatchNorm2d(out, eps=1e-3))
+        super().__init__(*layers, *([nn.ReLU6()] if relu else []))
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""
+        needs = [max((-(-n // self.stride) - 1) * self.stride + self.kernel - n, 0) for n in x.shape[:1:-1]]
+        x = pad(x, [side for n in needs for side in (n // 2, n - n // 2)])
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class Block(nn.Module):
+    """An inverted residual; the input is added where its shape stays."""
+
+    def __init__(self, into: int, out: int, kernel: int, stride: int, widening: int) -> None:
+        super().__init__()
+        wide = widening * into
+        layers = [Convolution(into, wide, 1)] if widening > 1 else []
+        layers += [Convolution(wide, wide, kernel, stride, groups=wide), Convolution(wide, out, 1, relu=False)]
+        self.layers, self.adds = nn.Sequential(*layers), stride == 1 and into == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, into, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""
+        y: Tensor = self.layers(x)
+        return x + y if self.adds else y
+
+
+class EfficientNetLite0(nn.Module):
+    """Features, and logits of ImageNet's classes; parameters stand in the order of the published weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [Convolution(3, STEM, 3, 2)]
+        channels = STEM
+        for times, kernel, stride, widening, out in STAGES:
+            for i in range(times):
+                layers.append(Block(channels, out, kernel, 1 if i else stride, widening))
+                channels = out
+        layers.append(Convolution(channels, HEAD, 1))
+        self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.classes = nn.Linear(HEAD, CLASSES)
