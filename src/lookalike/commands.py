@@ -294,7 +294,10 @@ def _axes(method: Any) -> dict[str, Any]:
         "encoder": str(method.encoder or "none"),
         "class": str(method.conditioning) + (f", {method.labels}" if method.asked else ""),
         "network": f"{method.net} (preset small)",
-        "optimiser": str(method.optimiser) + (f"; D's {method.d_optimiser}" if method.d_optimiser else ""),
+        "optimiser": str(method.optimiser)
+        + (f"; D's {method.d_optimiser}" if method.d_optimiser else "")
+        + "; step sizes fall to 0" * method.decay,
         "twins": "; ".join(f"{t.name} twin, {when(t)}: {t.method(method).net}" for t in method.twins) or "none",
+        **({"sub-classes": str(method.splitting)} if method.splitting else {}),
         "its own settings": ", ".join(map(flag, own_settings(method))) or "none",
     }
