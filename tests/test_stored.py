@@ -19,6 +19,7 @@ from lookalike.methods.vtgan import FromTwin, Noised, Weakened
 from lookalike.nets.anogan import Anogan
 from lookalike.nets.dcgan import Dcgan
 from lookalike.nets.mlp import Mlp
+from lookalike.splitting import Splitting
 from lookalike.streams import Generated, Real
 
 CHANGES = {
@@ -51,7 +52,19 @@ def changed(method, change):
         values.pop("d_sees", None)
     if method.start:
         values |= {"twins": (*method.twins, *values["twins"])} if "twins" in values else {}
+    if method.splitting and "twins" in values:
+        values["splitting"] = None  # twins would not follow
     return method.but(**values)
+
+
+def test_splits_come_back():
+    """Points, share and way of splitting return from JSON; points that fall are refused there too."""
+    method = METHODS["splitting"].but(splitting=Splitting((5, 9), 0.2, "feature"))
+    given = json.loads(json.dumps(stored.to_json(method)))
+    assert stored.from_json(given) == method
+    given["splitting"]["at"] = [9, 5]
+    with pytest.raises(ModelError, match="rising"):
+        stored.from_json(given)
 
 
 @pytest.mark.parametrize("name", METHODS)
