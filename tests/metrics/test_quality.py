@@ -85,8 +85,8 @@ def test_kernel_distance_is_the_sum_over_pairs():
     ]
     wanted = sum(same) - 2 * np.mean([k(x, y) for x in one for y in other])
     assert kernel.discrepancy(one, other) == pytest.approx(wanted, rel=1e-9)
-    many, block = cloud(2500), kernel.BLOCK
-    assert len(many) > 2 * block
+    many = cloud(2500)
+    assert len(many) ** 2 > kernel.CELLS
     by_matrix = (many @ many.T / 4 + 1) ** 3
     wanted = (by_matrix.sum() - np.trace(by_matrix)) / (2500 * 2499)
     assert kernel.discrepancy(many, many + 0) == pytest.approx(2 * wanted - 2 * by_matrix.mean(), rel=1e-6)
@@ -126,6 +126,14 @@ def test_manifolds_of_one_distribution_overlap_and_of_distant_ones_do_not():
     narrow = manifold.compare(real, cloud(1500, scale=0.4, d=6, seed=1))
     assert narrow.precision > 0.99 and narrow.recall < 0.5 and narrow.density > 1.3
     assert manifold.compare(real, cloud(600, 100.0, d=6, seed=1)) == (0, 0, 0, 0)
+
+
+def test_blocks_change_no_manifold(monkeypatch):
+    """A row at a time, or all at once: the same shares."""
+    real, made = cloud(60), cloud(70, 0.5, seed=1)
+    at_once = manifold.overlap(real, made)
+    monkeypatch.setattr(manifold, "CELLS", 1)
+    assert manifold.overlap(real, made) == at_once
 
 
 def test_inception_score_at_its_ends():

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-BLOCK = 1024  # rows of the kernel at once
+CELLS = 4_000_000  # of the kernel held at once
 DEGREE = 3
 SPLITS = 10  # for the standard error
 
@@ -33,7 +33,7 @@ def distance(one: Floats, other: Floats, *, seed: int = 0) -> Kernel:
 
 
 def discrepancy(one: Floats, other: Floats) -> float:
-    """The estimate alone, in memory that does not grow with N."""
+    """The estimate alone, in memory that hardly grows with N."""
     n, m = len(one), len(other)
     same = (_sum(one, one) - _diagonal(one)) / (n * (n - 1)), (_sum(other, other) - _diagonal(other)) / (m * (m - 1))
     return float(same[0] + same[1] - 2 * _sum(one, other) / (n * m))
@@ -41,7 +41,8 @@ def discrepancy(one: Floats, other: Floats) -> float:
 
 def _sum(one: Floats, other: Floats) -> float:
     """Of the kernel over all pairs."""
-    blocks = (one[i : i + BLOCK] for i in range(0, len(one), BLOCK))
+    size = max(1, CELLS // len(other))
+    blocks = (one[i : i + size] for i in range(0, len(one), size))
     return float(sum(((block @ other.T / one.shape[1] + 1) ** DEGREE).sum() for block in blocks))
 
 
