@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lookalike import files, jobs, workers
+from lookalike import files, jobs
 from lookalike.augmentation.transforms import Affine
 from lookalike.augmentation.trial import (
     MANY,
@@ -29,10 +29,11 @@ from lookalike.augmentation.trial import (
     remarks,
 )
 from lookalike.data.sources import open_source
-from lookalike.errors import DataError, UsageError
+from lookalike.errors import UsageError
 from lookalike.metrics.paired import difference
 from lookalike.tables.lines import as_csv, chosen, file_name, grid, of_seeds, ours
 from lookalike.tables.table import printed
+from lookalike.tables.trials import of_data, train_missing
 
 NAME = "gan-augmentation-2020/I"
 SUMMARY = (
@@ -123,22 +124,11 @@ def run(
     """
     picked = chosen([task.name for task in TASKS], rows, "row", NAME)
     names = chosen(WAYS, methods, "method", NAME) if methods else ()
-    found: dict[str, list[Trial]] = {}
-    for task in TASKS:
-        if task.name in picked:
-            try:
-                found[task.name] = task.trials(names, seeds, preset)
-            except DataError as error:
-                if rows:
-                    raise
-                warn(f"{task.name} is left out: {error}")
+    tasks = {task.name: task for task in TASKS if task.name in picked}
+    found = of_data(tuple(tasks), lambda name: tasks[name].trials(names, seeds, preset), warn, asked=bool(rows))
     folder = files.make_folder(out)  # hours before it is needed
     jobs.name_of.cache_clear()
-    missing = [trial for trials in found.values() for trial in trials if not trial.is_done(runs)]
-    report("training and measuring", 0, len(missing))
-    failed = workers.side_by_side(perform, missing, runs, workers=side_by_side, command=command, report=report)
-    for trial, sentence in failed.items():
-        warn(f"{trial}: {sentence}")
+    train_missing(perform, found, runs, side_by_side=side_by_side, command=command, report=report, warn=warn)
     for line in remarks([trial for trials in found.values() for trial in trials], runs):
         warn(line)
     values = {name: _values(trials, runs) for name, trials in found.items()}

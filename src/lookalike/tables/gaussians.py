@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lookalike import files, workers
+from lookalike import files
 from lookalike.errors import UsageError
 from lookalike.gan import GAN
 from lookalike.latents import Normal
@@ -25,6 +25,7 @@ from lookalike.seeds import generator
 from lookalike.streams import Source
 from lookalike.tables import circle
 from lookalike.tables.lines import as_csv, chosen, file_name, grid, of_seeds, ours
+from lookalike.tables.trials import train_missing
 from lookalike.train import train
 
 NAME = "kplus1-2020/gaussians"
@@ -64,6 +65,10 @@ class Trial:
 
     def __str__(self) -> str:
         return f"{self.method}, seed {self.seed}"
+
+    def is_done(self, runs: Path) -> bool:
+        """Whether it was measured."""
+        return self.file(runs).exists()
 
     def file(self, runs: Path) -> Path:
         """Its figures and histogram."""
@@ -128,12 +133,9 @@ def run(
     names = chosen(tuple(OWN), methods, "method", NAME)
     trials = [Trial(name, seed, preset) for seed in range(seeds) for name in names]
     folder = files.make_folder(out)
-    missing = [trial for trial in trials if not trial.file(runs).exists()]
-    report("training and measuring", 0, len(missing))
-    failed = workers.side_by_side(perform, missing, runs, workers=side_by_side, command=command, report=report)
-    for trial, sentence in failed.items():
-        warn(f"{trial}: {sentence}")
-    found = {trial: _stored(trial, runs) for trial in trials if trial.file(runs).exists()}
+    group = {"gaussians": trials}
+    train_missing(perform, group, runs, side_by_side=side_by_side, command=command, report=report, warn=warn)
+    found = {trial: _stored(trial, runs) for trial in trials if trial.is_done(runs)}
     if not found:
         raise UsageError("nothing could be trained; the warnings above say why")
     lines = [line for name in names for line in _lines(name, found, command)]

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from lookalike import files, runs, workers
+from lookalike import files, runs
 from lookalike.data import read
 from lookalike.data.sources import open_source
-from lookalike.errors import DataError, UsageError
+from lookalike.errors import UsageError
 from lookalike.metrics.paired import difference
 from lookalike.presets import PRESETS
 from lookalike.report.read import FACTS
 from lookalike.settings import TrainSettings, train_settings
 from lookalike.tables.lines import as_csv, chosen, file_name, grid, of_seeds, ours
+from lookalike.tables.trials import of_data, train_missing
 from lookalike.use.generate import generators
 from lookalike.use.measure import generated, measure
 
@@ -160,20 +161,10 @@ class Quality:
         """
         there = [way.name for way in self.ways]
         names = chosen(there, methods, "method", self.name) if methods else self.usual(preset)
-        found: dict[str, list[Trial]] = {}
-        for data in chosen(tuple(self.rows), rows, "row", self.name):
-            try:
-                found[data] = self.trials(data, names, seeds, preset)
-            except DataError as error:
-                if rows:
-                    raise
-                warn(f"{data} is left out: {error}")
+        picked = chosen(tuple(self.rows), rows, "row", self.name)
+        found = of_data(picked, lambda data: self.trials(data, names, seeds, preset), warn, asked=bool(rows))
         folder = files.make_folder(out)
-        missing = [trial for trials in found.values() for trial in trials if not trial.is_done(runs)]
-        report("training and measuring", 0, len(missing))
-        failed = workers.side_by_side(perform, missing, runs, workers=side_by_side, command=command, report=report)
-        for trial, sentence in failed.items():
-            warn(f"{trial}: {sentence}")
+        train_missing(perform, found, runs, side_by_side=side_by_side, command=command, report=report, warn=warn)
         done = {
             trial: files.read_json(trial.folder(runs) / RESULT)
             for trials in found.values() for trial in trials if trial.is_done(runs)
