@@ -141,6 +141,10 @@ class GAN:
             player.eval().requires_grad_(False)
         return _fused(players[0]), players[1]
 
+    def asked(self) -> nn.Module:
+        """A copy of (averaged) G that takes z and classes, with inference statistics and no gradients for weights."""
+        return copy.deepcopy(self.average or self.G).eval().requires_grad_(False)
+
     def make(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Images (N, *shape) for z (N, z_dim) and classes y (N,), None where G is told none; gradients reach G."""
         return _made(self.G, z, y)

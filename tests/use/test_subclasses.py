@@ -14,12 +14,15 @@ from tiny import call, train
 
 from lookalike import read
 from lookalike.cli import main
-from lookalike.errors import DataError
+from lookalike.errors import DataError, UsageError
+from lookalike.gan import GAN
+from lookalike.methods import METHODS
 from lookalike.model import Model
+from lookalike.splitting import Splitting
 from lookalike.streams import Batch
 from lookalike.use.generate import generators
-from lookalike.use.invert import Inverter, closest
-from lookalike.use.score import as_pixels
+from lookalike.use.invert import Inverter, Search
+from lookalike.use.score import GANDetector, as_pixels
 from lookalike.use.subclasses import purity
 
 SPLIT = ("--split-at", "64", "--split-at", "128", "--d-steps", "1", "--split-above", "0.1", "--net", "anogan")
@@ -86,21 +89,42 @@ def test_a_model_takes_turns_among_the_sub_classes(run):
         assert np.abs(made[leaf::4].astype(int) - alone[:9][leaf::4].astype(int)).max() <= 1
 
 
-def test_v_is_the_least_over_the_sub_classes(run):
-    """An image's score is that of the sub-class whose best image comes closest."""
+def test_an_image_is_searched_in_the_sub_class_that_d_names(run):
+    """Its score is V of the search among images of that sub-class alone, whatever else is scored."""
     model, digits = Model.load(run), read("digits")
-    images = digits.pixels[:6]
+    gan, search = model.detector.gan, model.detector.search
+    images = digits.pixels[np.isin(digits.labels, [0, 3, 8])][:12]
     x = torch.from_numpy(images).float() / 127.5 - 1
-    found = [Inverter(model.detector.gan, model.detector.search, leaf).search(x) for leaf in range(4)]
-    least = torch.stack([one.V for one in found]).amin(0)
-    assert np.allclose(model.score(images).score, least.numpy(), rtol=1e-6)
-    best = closest(found)
-    assert torch.equal(best.V, least)
-    assert all(torch.equal(best.nearest[i], found[int(k)].nearest[i]) for i, k in enumerate(_which(found)))
+    with torch.no_grad():  # an untrained D finds all alike
+        gan.D.eval().layers["classes"].weight.normal_(0, 3, generator=torch.Generator().manual_seed(1))
+    named = gan.D(Batch(x, None, None, None)).classes.argmax(1)
+    assert len(set(named.tolist())) > 1
+    inverter = Inverter(gan, search, 0)
+    found = inverter.search(x)
+    assert torch.equal(inverter.likeliest(x), named)
+    for i in (0, 5, 11):
+        made = gan.generate(found.z[i : i + 1], named[i : i + 1])
+        assert torch.allclose(found.nearest[i], made[0], atol=1e-5)
+        assert torch.allclose(found.R[i], (x[i] - made[0]).abs().sum(), rtol=1e-4)
+        alone = Inverter(gan, search, 0).search(x[i : i + 1])
+        assert torch.equal(alone.V[0], found.V[i])
+    assert np.allclose(GANDetector(gan, search, 0).score(images).score, found.V.numpy(), rtol=1e-6)
 
 
-def _which(found):
-    return torch.stack([one.V for one in found]).argmin(0)
+def test_d_that_is_told_the_class_finds_the_sub_class_most_real(small):
+    """Where D names no class an image is searched in the sub-class as which it finds the image most real."""
+    method = small(METHODS["sn-projection"]).but(splitting=Splitting())
+    with pytest.raises(UsageError, match="neither"):
+        METHODS["sn-binary"].but(splitting=Splitting())
+    gan = GAN(method, (1, 8, 8), classes=2)
+    gan.grow(1)
+    with torch.no_grad():
+        gan.D.layers["vectors"].parametrizations.weight.original[2] += 1
+    x = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    gan.D.eval()
+    each = [gan.D(Batch(x, torch.full((6,), leaf), None, None)).realness for leaf in (1, 2)]
+    wanted = torch.where(each[1] > each[0], 2, 1)
+    assert torch.equal(Inverter(gan, Search(steps=2), 1).likeliest(x), wanted)
 
 
 def test_classes_taken_as_one_are_evaluated_as_one(run, capsys):

@@ -9,8 +9,7 @@ depends neither on what else is searched nor on the order.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -107,17 +106,6 @@ class Found:
     steps: Tensor  # (N,) int64, Adam steps of the best start
 
 
-def closest(found: Sequence[Found]) -> Found:
-    """Of several searches of the same images the one with the least V, image by image."""
-    best = torch.stack([one.V for one in found]).argmin(0)
-    rows = torch.arange(len(best))
-    return Found(*(torch.stack(list(column))[best, rows] for column in zip(*map(_columns, found), strict=True)))
-
-
-def _columns(found: Found) -> list[Tensor]:
-    return [getattr(found, field.name) for field in fields(found)]
-
-
 class Inverter:
     """A frozen GAN, ready to search.
 
@@ -128,7 +116,8 @@ class Inverter:
     settings : Search
         How to search; raises UsageError for an unknown layer.
     label : int or None
-        The class that G is asked for, and that D is told; None where they know no classes.
+        The class that G is asked for, and that D is told; None where they know no classes. Of a class with sub-classes
+        each image is searched in the one that D finds likeliest.
     """
 
     def __init__(self, gan: GAN, settings: Search, label: int | None = None) -> None:
@@ -136,7 +125,10 @@ class Inverter:
         # whole vectors: the last rows of an odd batch get other bits
         self.slots = settings.batch if settings.batch == 1 else -(-settings.batch // 32) * 32
         self.latent, self.device, self.shape = gan.method.latent, gan.device, gan.shape
+        self.leaves = () if label is None else gan.tree.of(label)
         self.G, self.D = gan.frozen(label)
+        if len(self.leaves) > 1:
+            self.G = gan.asked()
         self.label, self.stages = label, self.D.stages_to(settings.layer or gan.method.net.feature_layer)
 
     def search(self, x: Tensor) -> Found:
@@ -144,8 +136,10 @@ class Inverter:
         if tuple(x.shape[1:]) != self.shape:
             raise UsageError(f"this model takes images of shape {self.shape}, not {tuple(x.shape[1:])}")
         seeds = [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in x]
-        z, steps = _Slots(self, x, seeds).run()
-        parts = [self.measure(x[i : i + self.slots], z[i : i + self.slots]) for i in range(0, len(x), self.slots)]
+        y = torch.cat([self.likeliest(block) for block in x.split(self.slots)]) if len(self.leaves) > 1 else None
+        z, steps = _Slots(self, x, seeds, y).run()
+        rows = [slice(i, i + self.slots) for i in range(0, len(x), self.slots)]
+        parts = [self.measure(x[some], z[some], None if y is None else y[some]) for some in rows]
         nearest, V, R, L_D, realness, classes = (torch.cat(column) for column in zip(*parts, strict=True))
         return Found(z, nearest, V, R, L_D, realness, classes, steps)
 
@@ -153,32 +147,51 @@ class Inverter:
         """(Z,) the start of an image's search."""
         return self.latent.draw(1, generator(self.settings.seed, "z", seed, restart))[0]
 
-    def labels(self, x: Tensor) -> Tensor | None:
-        """(N,) the label, once per image of x."""
-        return None if self.label is None else torch.full((len(x),), self.label, device=x.device)
+    @torch.no_grad()
+    def likeliest(self, x: Tensor) -> Tensor:
+        """(N,) the sub-class of each image of up to one batch: which D names, or finds it most real as."""
+        full = _padded(x, self.slots).to(self.device)
+        if self.D.head.names and not self.D.head.needs_labels:
+            classes = self.D(Batch(full, None, None, None)).classes
+            assert classes is not None, "the head names classes"
+            found = classes[:, list(self.leaves)]
+        else:
+            told = [torch.full((len(full),), leaf, device=full.device) for leaf in self.leaves]
+            found = torch.stack([self.D(Batch(full, y, None, None)).realness for y in told], 1)
+        return torch.tensor(self.leaves)[found.argmax(1).cpu()[: len(x)]]
 
-    def f(self, x: Tensor) -> Tensor:
-        """f(x) of images (N, *shape), eq. 4."""
-        features: Tensor = self.stages(self.D.shown(x, self.labels(x)))
+    def labels(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
+        """(N,) y, or the label once per image of x."""
+        return y if y is not None or self.label is None else torch.full((len(x),), self.label, device=x.device)
+
+    def made(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """G's images (N, *shape) of z (N, Z), of sub-classes y (N,) where there are any."""
+        images: Tensor = self.G(z) if y is None else self.G(z, y)
+        return images
+
+    def f(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """f(x) of images (N, *shape), eq. 4; of sub-classes y (N,)."""
+        features: Tensor = self.stages(self.D.shown(x, self.labels(x, y)))
         return features
 
-    def losses(self, x: Tensor, fx: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """R and L_D of each image (N,), eqs. 3 and 4, between x and generated y."""
+    def losses(self, x: Tensor, fx: Tensor, made: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """R and L_D of each image (N,), eqs. 3 and 4, between x and a generated one."""
         over = torch.sum if self.settings.reduce == "sum" else torch.mean
-        return over((x - y).abs().flatten(1), 1), over((fx - self.f(y)).abs().flatten(1), 1)
+        return over((x - made).abs().flatten(1), 1), over((fx - self.f(made, y)).abs().flatten(1), 1)
 
     def variation(self, R: Tensor, L_D: Tensor) -> Tensor:
         """Eq. 2."""
         return (1 - self.settings.lam) * R + self.settings.lam * L_D
 
     @torch.no_grad()
-    def measure(self, x: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+    def measure(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
         """G(z), V, R, L_D, and D's realness and classes of x for up to one batch, padded to a whole one."""
         n, full = len(x), self.slots
         x, z = _padded(x, full).to(self.device), _padded(z, full).to(self.device)
-        nearest = self.G(z)
-        R, L_D = self.losses(x, self.f(x), nearest)
-        says = self.D(Batch(x, self.labels(x), z, None))
+        y = None if y is None else _padded(y, full).to(self.device)
+        nearest = self.made(z, y)
+        R, L_D = self.losses(x, self.f(x, y), nearest, y)
+        says = self.D(Batch(x, self.labels(x, y), z, None))
         classes = x.new_empty(full, 0) if says.classes is None else says.classes.softmax(1)
         parts = (nearest, self.variation(R, L_D), R, L_D, says.realness, classes)
         return tuple(part[:n].cpu() for part in parts)
@@ -187,15 +200,17 @@ class Inverter:
 class _Slots:
     """The state of `batch` searches side by side; a finished one is replaced by the next (image, restart)."""
 
-    def __init__(self, inverter: Inverter, x: Tensor, seeds: list[str]) -> None:
+    def __init__(self, inverter: Inverter, x: Tensor, seeds: list[str], y: Tensor | None = None) -> None:
         self.inverter, self.settings, self.x, self.seeds = inverter, inverter.settings, x, seeds
         self.jobs = iter([(i, r) for i in range(len(x)) for r in range(self.settings.restarts)])
         size, z_dim, device = inverter.slots, inverter.latent.z_dim, inverter.device
         self.image = torch.full((size,), -1)  # -1: idle
         self.target = torch.zeros(size, *x.shape[1:], device=device)
         self.group, self.group_features = -1, torch.empty(0)
+        self.of = y  # each image's sub-class, and each slot's
+        self.y = None if y is None else torch.full((size,), inverter.leaves[0], device=device)
         with torch.no_grad():
-            self.features = inverter.f(self.target)
+            self.features = inverter.f(self.target, self.y)
         self.z, self.m, self.v, self.best_z = (torch.zeros(size, z_dim, device=device) for _ in range(4))
         self.t, self.since = (torch.zeros(size, device=device) for _ in range(2))
         self.best, self.reference = (torch.full((size,), torch.inf, device=device) for _ in range(2))
@@ -218,7 +233,8 @@ class _Slots:
     def step(self) -> None:
         """One Adam step of every slot on eq. 5, and its book-keeping."""
         z = self.z.requires_grad_()
-        V = self.inverter.variation(*self.inverter.losses(self.target, self.features, self.inverter.G(z)))
+        made = self.inverter.made(z, self.y)
+        V = self.inverter.variation(*self.inverter.losses(self.target, self.features, made, self.y))
         (gradient,) = torch.autograd.grad(V.sum(), z)
         V, self.z = V.detach(), z.detach()
         with torch.no_grad():
@@ -254,6 +270,8 @@ class _Slots:
             if image >= 0:
                 self.target[slot], self.features[slot] = self.x[image], self.features_of(image)
                 self.z[slot] = self.inverter.start(self.seeds[image], restart)
+                if self.y is not None and self.of is not None:
+                    self.y[slot] = self.of[image]
                 taken.append(slot)
         for state in (self.m, self.v, self.t, self.since):
             state[taken] = 0.0
@@ -265,9 +283,11 @@ class _Slots:
         slots = self.inverter.slots
         group, row = divmod(image, slots)
         if group != self.group:
-            block = _padded(self.x[group * slots : (group + 1) * slots], slots)
+            rows, device = slice(group * slots, (group + 1) * slots), self.inverter.device
+            block = _padded(self.x[rows], slots).to(device)
+            y = None if self.of is None else _padded(self.of[rows], slots).to(device)
             with torch.no_grad():
-                self.group, self.group_features = group, self.inverter.f(block.to(self.inverter.device))
+                self.group, self.group_features = group, self.inverter.f(block, y)
         return self.group_features[row]
 
 

@@ -20,7 +20,7 @@ from lookalike.data import scaled
 from lookalike.errors import DataError, UsageError
 from lookalike.gan import GAN
 from lookalike.tree import Tree
-from lookalike.use.invert import Inverter, Search, closest
+from lookalike.use.invert import Inverter, Search
 
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[Any]
@@ -101,21 +101,18 @@ class GANDetector:
     search : Search
         How z is searched.
     label : int or None
-        Of a GAN that knows several classes, the one that it is asked for; the detector of class 0 stores the GAN. Each
-        of its sub-classes is searched, and the least V(x) counts.
+        Of a GAN that knows several classes, the one that it is asked for; the detector of class 0 stores the GAN.
     """
 
     kind = "gan"
 
     def __init__(self, gan: GAN, search: Search, label: int | None = None) -> None:
         self.gan, self.search, self.label = gan, search, label
-        leaves = (None,) if label is None else gan.tree.of(label)
-        self.inverters = [Inverter(gan, search, leaf) for leaf in leaves]
+        self.inverter = Inverter(gan, search, label)
 
     def score(self, pixels: Pixels) -> Scores:
         """V(x), its parts R and L_D, D's realness of x, and the nearest generated image."""
-        x = torch.from_numpy(np.ascontiguousarray(scaled(pixels)))
-        found = closest([inverter.search(x) for inverter in self.inverters])
+        found = self.inverter.search(torch.from_numpy(np.ascontiguousarray(scaled(pixels))))
         parts = {name: getattr(found, name).double().numpy() for name in ("R", "L_D", "realness")}
         names = self.label is None and found.classes.shape[1] > 1 and self.gan.tree.roots > 1  # D says which class
         return Scores(
