@@ -16,6 +16,7 @@ from lookalike.errors import UsageError
 from lookalike.heads import Binary, Joint
 from lookalike.latents import LabelsAsInData, Normal, UniformLabels
 from lookalike.losses import AuxiliaryClass, Minimax
+from lookalike.method import Adam
 from lookalike.methods import METHODS
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
 from lookalike.penalty import GradientPenalty
@@ -163,8 +164,10 @@ def test_a_method_of_residual_networks_keeps_its_own_game_and_steps():
     """Games, decays, critic steps and z are the method's unless given, in preset paper step sizes too."""
     s = choices.filled(train_settings(known=("3", "8"), method="wgan-gp-classes"), (1, 32, 32), 2)
     method = choices.method_of(s)
-    assert (s.net, s.width, s.batch, s.lr, s.d_lr) == ("resnet", 16, 32, 2e-4, 2e-4)
-    assert method.but(net=METHODS["wgan-gp-classes"].net, d_optimiser=None) == METHODS["wgan-gp-classes"]
+    assert (s.net, s.width, s.batch, s.lr, s.d_lr) == ("resnet", 16, 32, 1e-3, 1e-3)
+    named = METHODS["wgan-gp-classes"]
+    assert method.but(net=named.net, d_optimiser=None, optimiser=named.optimiser) == named
+    assert method.optimiser == Adam(1e-3, 0.0, 0.9) == method.d_optimiser
     s = choices.filled(train_settings(known=("3", "8"), method="mode", lr=2e-4, preset="paper"), (1, 32, 32), 2)
     assert (s.width, s.d_lr, choices.method_of(s).losses) == (128, 8e-4, METHODS["mode"].losses)
     own = [
