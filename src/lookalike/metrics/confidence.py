@@ -7,10 +7,12 @@ import numpy.typing as npt
 
 from lookalike.metrics.auc import Rate, rate
 
-LEVELS = (0.9, 0.99, 0.999, 0.9999)  # the paper's 0 stands for no face: a classifier always names a class
+LEVELS = (0.9, 0.99, 0.999, 0.9999)
 
 
-def surer(probabilities: npt.NDArray[np.float64]) -> dict[float, Rate]:
-    """Level -> the share of images (N, K) whose largest probability of a class is above it."""
-    largest = probabilities.max(1)
-    return {level: rate(int((largest > level).sum()), len(largest)) for level in LEVELS}
+def surer(sure: npt.NDArray[np.float64], *, least: bool = False) -> dict[float, Rate]:
+    """Level -> the share of images above it, of how sure (N,) something is of each.
+
+    With `least` 0 is a level too: a detector may find nothing, where a classifier always names a class.
+    """
+    return {level: rate(int((sure > level).sum()), len(sure)) for level in (*([0.0] if least else []), *LEVELS)}

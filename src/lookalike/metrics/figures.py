@@ -26,15 +26,17 @@ class Side(NamedTuple):
     features : (N, D)
     probabilities : (N, K), of the user's own classifier
     labels : (N,), numbers of the same K classes
+    named : (N, M), whose the inception score is: the same, or of a published network's M classes
     """
 
     features: Floats
     probabilities: Floats
     labels: npt.NDArray[np.int64]
+    named: Floats
 
     def select(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Side:
         """Some of them."""
-        return Side(self.features[rows], self.probabilities[rows], self.labels[rows])
+        return Side(self.features[rows], self.probabilities[rows], self.labels[rows], self.named[rows])
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,12 @@ class Figure:
     note: str = ""
 
 
-def compared(made: Side, real: Side, seed: int) -> list[Figure]:
-    """Figures of the one side against the other, each side of at least 20 images; their `real` is None."""
+def compared(made: Side, real: Side, seed: int, whose: str = "your classes") -> list[Figure]:
+    """Figures of the one side against the other, each of 20 images or more; `whose` classes are named; no `real`."""
     one, other = made.features, real.features
     kid = kernel.distance(one, other, seed=seed)
     balls = manifold.overlap(other, one, NEAREST)
-    score = diversity.inception_score(made.probabilities, seed=seed)
+    score = diversity.inception_score(made.named, seed=seed)
     batch = min(BATCH, len(one))
     apart = diversity.mean_distance(one, batch, seed=seed)
     means = (
@@ -66,7 +68,7 @@ def compared(made: Side, real: Side, seed: int) -> list[Figure]:
         *_frechet(one, other, seed),
         Figure("KID", kid.value, kid.error, None, "lower is better; 0: alike"),
         *(Figure(n, v, e, None, m) for n, v, e, m in zip(balls.value._fields, *balls, means, strict=True)),
-        Figure("inception score", score.mean, score.sd, None, "of your classes, as the classifier names them"),
+        Figure("inception score", score.mean, score.sd, None, f"of {whose}, as the network names them"),
         Figure("mean distance", apart.mean, apart.sd, None, f"of features, in batches of {batch}"),
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,13 +21,15 @@ from lookalike.metrics.auc import Rate
 from lookalike.metrics.confidence import surer
 from lookalike.metrics.efficientnet import lite0
 from lookalike.metrics.extractor import Extractor, Own, own
+from lookalike.metrics.faces import detector, faces
 from lookalike.metrics.figures import Figure, Side, by_class, compared, distances
+from lookalike.metrics.inception import Published, published
 from lookalike.model import ANY, Model
 from lookalike.use.generate import generators
 from lookalike.use.score import Pixels
 
 UNSEEN = 0.2  # of the real images, where there is no official test part
-Features = Literal["own", "efficientnet"]
+Features = Literal["own", "efficientnet", "inception"]
 Labels = npt.NDArray[np.int64]
 LEAST = 40  # images on either side: two halves of them for KID's error
 
@@ -39,6 +42,7 @@ class Measured:
     made: int
     real: int
     figures: tuple[Figure, ...]
+    sure: str  # what is sure of an image, and of what
     confidence: Mapping[float, tuple[Rate, Rate]]  # level -> share of made and of unseen real images above it
     distances: Sequence[Mapping[str, float]]  # mean distance of features by batch size
     classes: Mapping[str, Mapping[str, float | None]]  # class -> what `by_class` says
@@ -58,6 +62,7 @@ class Measured:
             "made": self.made,
             "real": self.real,
             "figures": figures,
+            "sure": self.sure,
             "confidence": surer,
             "distances": [dict(one) for one in self.distances],
             "classes": {name: dict(one) for name, one in self.classes.items()},
@@ -66,7 +71,15 @@ class Measured:
 
 
 def measure(
-    made: Images, real: Images, data: str, *, features: Features = "own", accuracy: bool = False, seed: int = 0
+    made: Images,
+    real: Images,
+    data: str,
+    *,
+    features: Features = "own",
+    weights: Path | None = None,
+    show_faces: bool = False,
+    accuracy: bool = False,
+    seed: int = 0,
 ) -> Measured:
     """Trains a classifier on real images and compares the made ones with real ones that it has not seen.
 
@@ -78,8 +91,13 @@ def measure(
         At the same size.
     data : str
         What the real images are called.
-    features : {"own", "efficientnet"}
-        Whose: that classifier's, or EfficientNet-Lite0's, as ImageNet taught it (extra `efficientnet`).
+    features : {"own", "efficientnet", "inception"}
+        Whose: that classifier's, or EfficientNet-Lite0's, as ImageNet taught it (extra `efficientnet`), or those of
+        Inception-v3 in FID's published form, whose classes the inception score takes too.
+    weights : Path, optional
+        Inception's file.
+    show_faces : bool
+        Whether MTCNN says how sure it is that an image shows a face, in place of how sure the classifier is of a class.
     accuracy : bool
         Whether to train a classifier on the made images too, and one on as many real ones.
 
@@ -92,6 +110,9 @@ def measure(
         For fewer than 40 images on either side.
     """
     _check(made, real, accuracy=accuracy)
+    network = _network(features, weights, real.shape)  # before the long part
+    if show_faces:
+        detector()
     parts = split(real, test=UNSEEN, calibration=0.0, seed=seed)
     numbers = _numbers(made, real)
     unseen = parts.test[np.isin(real.labels[parts.test], numbers)]
@@ -100,20 +121,24 @@ def measure(
             raise DataError(
                 f"{what}: {len(rows)}; {LEAST} are needed, and hundreds for figures that mean something; add some"
             )
-    weights = lite0(real.shape) if features == "efficientnet" else None  # before the long part
     judge = own(real.pixels[parts.train], real.labels[parts.train], data, seed)
-    extractor = weights or judge
+    extractor = network or judge
     one = _side(extractor, judge, made.pixels, made.labels if _unnamed(made) else _renumbered(made.labels, numbers))
     other = _side(extractor, judge, real.pixels[unseen], real.labels[unseen])
     half = np.random.default_rng(seed).permutation(len(unseen))
     among = compared(other.select(half[: len(half) // 2]), other.select(half[len(half) // 2 :]), seed)
-    figures = tuple(replace(f, real=r.value) for f, r in zip(compared(one, other, seed), among, strict=True))
-    sure = surer(one.probabilities), surer(other.probabilities)
+    whose = "ImageNet's classes" if isinstance(network, Published) else "your classes"
+    figures = tuple(replace(f, real=r.value) for f, r in zip(compared(one, other, seed, whose), among, strict=True))
+    if show_faces:
+        sure = [surer(faces(rows), least=True) for rows in (made.pixels, real.pixels[unseen])]
+    else:
+        sure = [surer(side.probabilities.max(1)) for side in (one, other)]
     return Measured(
         extractor.name,
         len(made.pixels),
         len(unseen),
         figures,
+        "MTCNN of a face" if show_faces else "classifier",
         {level: (sure[0][level], sure[1][level]) for level in sure[0]},
         distances(one, other, seed),
         {} if _unnamed(made) else {real.classes[k]: by_class(one, other, k, seed) for k in numbers},
@@ -158,8 +183,22 @@ def _renumbered(labels: Labels, numbers: list[int]) -> Labels:
     return np.array([*numbers, -1])[labels]
 
 
+def _network(features: Features, weights: Path | None, shape: tuple[int, ...]) -> Extractor | None:
+    """None for the classifier that is trained on the real images."""
+    if (features == "inception") != (weights is not None):
+        raise UsageError(
+            f"--features {features} {'without' if weights is None else 'with'} --weights; --features inception needs "
+            "--weights FILE, pytorch-fid's pt_inception-2015-12-05-6726825d.pth, and nothing else takes one"
+        )
+    if weights is not None:
+        return published(weights, shape)
+    return lite0(shape) if features == "efficientnet" else None
+
+
 def _side(extractor: Extractor, judge: Own, pixels: Pixels, labels: Labels) -> Side:
-    return Side(extractor.features(pixels), judge.probabilities(pixels), labels)
+    features, shares = extractor.features(pixels), judge.probabilities(pixels)
+    named = extractor.probabilities(features) if isinstance(extractor, Published) else shares
+    return Side(features, shares, labels, named)
 
 
 def _accuracy(made: Images, real: Images, training: Labels, unseen: Labels, seed: int) -> Accuracy:
