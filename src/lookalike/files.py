@@ -64,8 +64,12 @@ def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
 
 
 def refuse_full(path: Path) -> None:
-    """Raises UsageError where the folder `path` holds something."""
-    if path.exists() and any(path.iterdir()):
+    """Raises UsageError where the folder `path` holds something, OutputError where a file has its name."""
+    try:
+        full = path.exists() and any(path.iterdir())
+    except OSError as error:
+        raise _output_error(error, path) from error
+    if full:
         raise UsageError(f"{show(path)} is not empty; give a new or empty folder")
 
 

@@ -48,7 +48,9 @@ def generate(
     ] = 0,
     truncation: Annotated[
         float | None,
-        Parameter(help="Draw entries of z beyond it anew: safer images, less variety.", validator=Number(gt=0)),
+        Parameter(
+            help="Draw entries of the noise z beyond it anew: safer images, less variety.", validator=Number(gt=0)
+        ),
     ] = None,
     grid: Annotated[Path | None, Parameter(help="Also a picture (PNG), a row for each class.")] = None,
     between: Annotated[
@@ -68,6 +70,8 @@ def generate(
 
     if between is not None and grid is None:
         raise UsageError("--between is a picture; say where it goes (--grid)")
+    if grid is not None and not grid.absolute().parent.is_dir():
+        raise UsageError(f"--grid {show(grid)}: its folder does not exist; make that first")
     model = Model.load(run, device=device)
     torch.set_num_threads(model.training["threads"])
     known = tuple(making.generators(model))
@@ -75,7 +79,11 @@ def generate(
     with progress("images") as told:
         picture = None
         if grid is not None:
-            picture = making.between(model, *between, seed=seed) if between else making.picture(model, seed, truncation)
+            picture = (
+                making.between(model, *between, seed=seed, truncation=truncation)
+                if between
+                else making.picture(model, seed, truncation)
+            )
         making.write(model, out, dict.fromkeys(names, number), seed=seed, truncation=truncation, report=told)
         if grid is not None and picture is not None:
             files.write_bytes(grid, picture)
@@ -95,7 +103,11 @@ def augment(
     *,
     out: Out,
     to: Annotated[
-        str, Parameter(help="balance: as many of each class as of the largest; a number; or CLASS=NUMBER,...")
+        str,
+        Parameter(
+            help="Images of each class in the end, real and made. balance: as many as of the largest; a number; or "
+            "CLASS=NUMBER,... A class needs 12 real ones to be filled up."
+        ),
     ] = "balance",
     method: Annotated[ClassGANName | None, Parameter(help="A GAN of several classes; default: acgan.")] = None,
     preset: Annotated[Literal["small", "paper"] | None, Parameter(help="As train takes it; default: small.")] = None,
@@ -113,7 +125,7 @@ def augment(
     ] = None,
     realness: Annotated[
         float,
-        Parameter(help="Keep this share, those that D finds most real.", validator=Number(gt=0, lte=1)),
+        Parameter(help="Keep this share, those that the discriminator finds most real.", validator=Number(gt=0, lte=1)),
     ] = 1.0,
     agree: Annotated[
         bool, Parameter(help="Keep what a classifier of the real images takes for its class.", negative=())

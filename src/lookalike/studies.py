@@ -17,6 +17,7 @@ from lookalike.errors import UsageError, show
 from lookalike.settings import DIFF_AUGMENT, DataSettings, Size
 
 TOP = 10  # pairs printed
+CELL = {"dataset": "data", "known": "known", "unknown": "unknown", "method": "method", "metric": "figure"}  # of a table
 
 
 def pairs(
@@ -136,9 +137,11 @@ def table(
     if json_:
         print_json(lines)
         return
+    found = {key: {line[key] for line in lines} for key in CELL}
+    keys = [key for key in CELL if found[key] != {""} and (key != "dataset" or len(found[key]) > 1)]
     show_table(
-        ["known", "unknown", "method", "figure", "printed", "ours", "seeds", "seconds"],
-        [[line["known"], line["unknown"], line["method"], line["metric"], *_printed_and_ours(line)] for line in lines],
+        [*(CELL[key] for key in keys), "printed", "ours", "seeds", "seconds"],
+        [[*(line[key] for key in keys), *_printed_and_ours(line)] for line in lines],
     )
     written = file_name(name, preset, part=bool(rows or methods))
     say(f"table: {show(out / written)}.md")
@@ -147,7 +150,7 @@ def table(
 def _printed_and_ours(line: dict[str, Any]) -> list[str]:
     spread = "" if line["sd"] is None else f" +- {line['sd']:.3f}"
     return [
-        "" if line["printed"] is None else f"{line['printed']:.2f}",
+        "" if line["printed"] is None else f"{line['printed']:g}",
         "not measured" if line["mean"] is None else f"{line['mean']:.3f}{spread}",
         str(line["seeds"]),
         "" if line["seconds"] is None else f"{line['seconds']:.0f}",
@@ -213,9 +216,18 @@ def bench_augment(
     *,
     methods: Annotated[
         tuple[str, ...],
-        Parameter(help="One way, or all; repeat for more. Default: the usual ones and three GANs.", negative=()),
+        Parameter(
+            help="One way (none, oversample, affine, mixup, or a GAN of several classes), or all; repeat for more. "
+            "Default: these four, acgan, acgan-v3 and cgan.",
+            negative=(),
+        ),
     ] = (),
-    to: Annotated[str, Parameter(help="How far short classes are filled up, as augment takes it.")] = "balance",
+    to: Annotated[
+        str,
+        Parameter(
+            help="How far short classes are filled up, as augment takes it; of the images that train, not of all."
+        ),
+    ] = "balance",
     preset: Annotated[Literal["small", "paper"], Parameter(help="As train takes it.")] = "small",
     seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
     images: Annotated[

@@ -104,6 +104,21 @@ def test_a_way_that_is_not_done_is_left_out(tmp_path):
                 "30 s each."
             ),
         ),
+        (
+            [
+                line("mixup", 0.011, -0.002, 0.024),
+                line("oversample", 0.01, 0.004, 0.016),
+                line("acgan", 0.0095, -0.01, 0.029),
+                line("cgan", 0.009, 0.004, 0.014),
+                line("none", 0, 0, 0),
+            ],
+            3,
+            (
+                "Take oversample, +1.0 points of balanced accuracy [+0.4, +1.6], 3 seeds, 30 s each. "
+                "mixup, +1.1 points of balanced accuracy [-0.2, +2.4], 3 seeds, 30 s each may be chance. "
+                "The best GAN is cgan, +0.9 points of balanced accuracy [+0.4, +1.4], 3 seeds, 30 s each, a gain too."
+            ),
+        ),
         ([line("none", 0, 0, 0)], 3, "Nothing but the bare classifier was measured."),
     ],
 )

@@ -64,6 +64,13 @@ def test_gains_are_paired_by_seed(tmp_path, here, measured):
     assert f"- acgan over none, points: accuracy +3.00 [{100 * wanted.low:+.2f}, {100 * wanted.high:+.2f}]" in text
 
 
+def test_none_always_takes_part(tmp_path, here, measured):
+    """Asked for one way alone, the table has what it gains over none, and the terminal more digits than the paper."""
+    assert {line["method"] for line in table(tmp_path, methods=("acgan",))} == {"none", "acgan"}
+    text = (tmp_path / "out" / "gan-augmentation-2020-I-small-part.md").read_text()
+    assert "acgan over none, points: accuracy +3.00 [" in text and "nan" not in text
+
+
 def test_every_seeds_figures_are_written(tmp_path, here, measured):
     """A line for each way, seed and figure, from which the means can be computed anew."""
     lines = {(line["method"], line["metric"]): line for line in table(tmp_path)}
@@ -115,7 +122,9 @@ def test_data_that_is_not_here_is_left_out_unless_it_is_asked_for(tmp_path, here
     said = []
     lines = table(tmp_path, rows=(), warn=said.append)
     assert {line["dataset"] for line in lines} == {"fashion-mnist-tenth", "mnist-5k-twenty", "fashion-mnist"}
-    assert [line.split(":")[0] for line in said] == ["cifar-100 is left out", "breast-histopathology is left out"]
+    assert [line.split(":")[0] for line in said] == [
+        f"{name} is left out" for name in ("cifar-100", "breast-histopathology", "histopathology-by-patient")
+    ]
     with pytest.raises(DataError, match="data set 'cifar-100' is not here"):
         table(tmp_path, rows=("cifar-100",))
 
@@ -135,4 +144,5 @@ def test_the_command_prints_the_lines(tmp_path, capsys, here, measured):
     more = [word for way in ACCURACY for word in ("--methods", way)]
     where = ["-o", tmp_path / "o", "--runs", tmp_path / "r", "--workers", "1", "--seeds", "3"]
     code, out, _ = call(capsys, "table", NAME, "--rows", "mnist-5k-twenty", *where, *more)
+    assert out.splitlines()[0].split() == ["method", "figure", "printed", "ours", "seeds", "seconds"]
     assert code == 0 and "0.850 +- 0.010" in out and "gan-augmentation-2020-I-small-part.md" in out

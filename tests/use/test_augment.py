@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -136,6 +139,27 @@ def test_data_is_not_touched_and_the_same_command_gives_the_same_bytes(folder, f
     assert digest(again) == digest(out) and digest(folder) == before
 
 
+def test_killed_while_it_writes_it_leaves_nothing_that_looks_whole(folder, filled, tmp_path):
+    """After SIGKILL in the middle there is no folder of that name; the same command ends in the same bytes."""
+    out, run = tmp_path / "b", filled[0].with_name("balanced-run")
+    program = (
+        "import itertools, os, signal, sys\n"
+        "from lookalike.use import augment, balanced\n"
+        "from pathlib import Path\n"
+        "honest, count = balanced.png, itertools.count()\n"
+        "def png(picture):\n"
+        "    if next(count) == 40: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return honest(picture)\n"
+        "balanced.png = png\n"
+        "augment.augment(sys.argv[1], Path(sys.argv[2]), run=Path(sys.argv[3]), to='8=17')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(folder), str(out), str(run)], timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL and not out.exists()
+    augment(str(folder), out, run=run, to="8=17")
+    augment(str(folder), tmp_path / "c", run=run, to="8=17")
+    assert digest(out) == digest(tmp_path / "c") and not list(tmp_path.glob("*.part.*"))
+
+
 def test_an_npz_file_marks_the_generated(folder, filled, tmp_path):
     """Beside images, labels and classes stand generated and number; the page lies beside the file."""
     augment(str(folder), tmp_path / "b.npz", run=filled[0].with_name("balanced-run"), to="8=17")
@@ -225,6 +249,67 @@ def test_images_that_are_copies_are_said_and_dropped(folder, filled, tmp_path, m
     assert "G has learnt some of its images by heart" in (tmp_path / "b.html").read_text()
     with pytest.raises(DataError, match="refused by copies"):
         augment(str(folder), tmp_path / "c.npz", run=run, to="8=44", filters=Filters(drop_copies=True))
+
+
+def test_copies_need_unseen_images(folder, filled, tmp_path, monkeypatch):
+    """Without unseen images --drop-copies is refused; with one it says that half of new images go with the copies."""
+    from lookalike.use import augment as module
+
+    run, said = filled[0].with_name("balanced-run"), []
+    keys = frozenset(read(folder).keys)
+    augment(str(folder), tmp_path / "b.npz", run=run, to="8=15", filters=Filters(drop_copies=True), warn=said.append)
+    assert said == ["8: 1 unseen images tell copies; 50% of new images go with them"]
+    nothing = dict.fromkeys(("test", "calibration"), frozenset())
+    monkeypatch.setattr(module, "parts_of", lambda _: {"train": keys, **nothing})
+    with pytest.raises(DataError, match="8: no image is unseen, and copies are told by how close those lie"):
+        augment(str(folder), tmp_path / "c.npz", run=run, to="8=15", filters=Filters(drop_copies=True))
+
+
+def test_a_filter_does_not_praise_itself(folder, filled, tmp_path, monkeypatch):
+    """With --agree the share that is recognised is that of the images before the classifier filtered them."""
+    from lookalike.use import augment as module
+
+    monkeypatch.setattr(module, "agrees", lambda *_: {"8": lambda made: np.arange(len(made)) % 4 == 3})
+    run = filled[0].with_name("balanced-run")
+    (one,) = augment(str(folder), tmp_path / "b.npz", run=run, to="8=24", filters=Filters(agree=True))
+    assert (one.made, one.rejected, one.agreed) == (40, {"classifier": 30}, 0.25)
+
+
+def test_real_images_that_change_their_size_are_said(folder, tmp_path):
+    """A warning names the size that real images are written at, and theirs; there is none where they keep it."""
+    said = []
+    augment(str(folder), tmp_path / "b.npz", to="8=15", settings=TINY | {"size": "16,16"}, warn=said.append)
+    assert [line for line in said if "are written at the GAN's 16 x 16 pixels" in line and "such as 8 x 8" in line]
+    assert read(tmp_path / "b.npz").shape == (1, 16, 16)
+    said.clear()
+    augment(str(folder), tmp_path / "c.npz", to="8=16", run=tmp_path / "b-run", warn=said.append)
+    assert len(said) == 1
+    augment(str(folder), tmp_path / "d.npz", to="8=15", settings=TINY, warn=said.append)
+    assert len(said) == 1
+
+
+def test_what_cannot_be_written_is_refused_before_training(folder, tmp_path, capsys):
+    """Vectors into a folder, a class that names no folder, a file in the way, and the data itself."""
+    np.savez(tmp_path / "v.npz", images=np.zeros((4, 5), np.float32), labels=np.arange(4) % 2, classes=["a", "b"])
+    np.savez(tmp_path / "s.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.arange(4) % 2, classes=["a/b", "b"])
+    with pytest.raises(UsageError, match=r"vectors are no pictures; give a file .npz"):
+        augment(str(tmp_path / "v.npz"), tmp_path / "out")
+    with pytest.raises(UsageError, match=r"class a/b cannot name a folder"):
+        augment(str(tmp_path / "s.npz"), tmp_path / "out")
+    before = (tmp_path / "s.npz").read_bytes()
+    with pytest.raises(UsageError, match="is the data itself; write elsewhere"):
+        augment(str(tmp_path / "s.npz"), tmp_path / "s.npz")
+    (tmp_path / "file").touch()
+    code, _, err = call(capsys, "augment", folder, "-o", tmp_path / "file")
+    assert code == 5 and "a file is in the way" in err
+    assert (tmp_path / "s.npz").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"v.npz", "s.npz", "file"}
+
+
+def test_the_run_of_a_folder_with_a_dot_has_its_whole_name(folder, tmp_path):
+    """bal.v1 and bal.v2 do not share a run."""
+    augment(str(folder), tmp_path / "bal.v1", to="8=15", settings=TINY | {"images": 64})
+    assert {path.name for path in tmp_path.iterdir()} == {"bal.v1", "bal.v1-run"}
 
 
 def test_the_command(folder, filled, tmp_path, capsys):

@@ -69,7 +69,7 @@ def test_truncation_keeps_z_within(latent, told, tmp_path):
 
 
 def test_a_folder_of_pngs_is_data_with_a_list(told, tmp_path):
-    """A folder per class; the pixels are the generator's, and generated.csv names file, class, seed and number."""
+    """A folder per class; the pixels are the generator's, and generated.csv says what each was made from."""
     _, model = told
     write(model, tmp_path / "out", {"3": 4, "8": 2}, seed=5)
     images = read(tmp_path / "out")
@@ -77,17 +77,18 @@ def test_a_folder_of_pngs_is_data_with_a_list(told, tmp_path):
     assert np.array_equal(images.of("3").pixels, next(generators(model)["3"].images(4, seed=5)))
     with (tmp_path / "out" / "generated.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert rows[0] == {"file": "3/000000.png", "class": "3", "seed": "5", "number": "0"} and len(rows) == 6
+    assert rows[0] == {"file": "3/000000.png", "class": "3", "seed": "5", "number": "0", "truncation": ""}
+    assert len(rows) == 6
     assert all((tmp_path / "out" / row["file"]).is_file() for row in rows)
 
 
 def test_the_list_holds_names_with_commas_and_quotes(tmp_path):
     """generated.csv is read back by csv as it was meant, whatever the class is called."""
     name = 'red "dry", é'
-    generate._folder(tmp_path / "out", [name], 5, iter([(name, 0, np.zeros((2, 1, 4, 4), np.uint8))]))
+    generate._folder(tmp_path / "out", [name], 5, 0.5, iter([(name, 0, np.zeros((2, 1, 4, 4), np.uint8))]))
     with (tmp_path / "out" / "generated.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
-    assert rows[1:] == [[f"{name}/00000{i}.png", name, "5", str(i)] for i in range(2)]
+    assert rows[1:] == [[f"{name}/00000{i}.png", name, "5", str(i), "0.5"] for i in range(2)]
 
 
 def test_an_npz_file_is_data(told, tmp_path):
@@ -97,6 +98,8 @@ def test_an_npz_file_is_data(told, tmp_path):
     images = read(tmp_path / "made.npz")
     assert images.classes == ("8", "3") and images.labels.tolist() == [0, 0, 0, 1, 1]
     assert np.array_equal(images.of("8").pixels, next(generators(model)["8"].images(3, seed=5)))
+    with np.load(tmp_path / "made.npz") as kept:
+        assert kept["number"].tolist() == [0, 1, 2, 0, 1] and (kept["seed"], kept["truncation"]) == (5, np.inf)
 
 
 def test_a_gan_per_class_makes_its_own(tmp_path):

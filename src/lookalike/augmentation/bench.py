@@ -195,16 +195,23 @@ def verdict(lines: Sequence[Line], seeds: int) -> str:
     others = [line for line in lines if line.gain is not None]
     if not others:
         return "Nothing but the bare classifier was measured."
-    best, gans = others[0], [line for line in others if line.way in GANS]
+    gains = [line for line in others if _helps(line)] if seeds >= ENOUGH else []
+    best, gan = (gains or others)[0], _best_gan(gains) or _best_gan(others)
     if seeds < ENOUGH:
         said = f"{seeds} seed{'s' if seeds > 1 else ''} cannot tell, {ENOUGH} are needed; the best so far is"
     else:
-        said = "Take" if _helps(best) else "No gain found: the best way is"
+        said = "Take" if gains else "No gain found: the best way is"
     said += f" {_of(best, seeds)}."
-    if gans and gans[0] is not best:
-        helps = seeds >= ENOUGH and _helps(gans[0])
-        said += f" The best GAN is {_of(gans[0], seeds)}{', a gain too' if helps else ''}."
+    if others[0] not in (best, gan):
+        said += f" {_of(others[0], seeds)} may be chance."
+    if gan and gan is not best:
+        said += f" The best GAN is {_of(gan, seeds)}{', a gain too' if gan in gains else ''}."
     return said
+
+
+def _best_gan(lines: Sequence[Line]) -> Line | None:
+    """The first of them; None where there is none."""
+    return next((line for line in lines if line.way in GANS), None)
 
 
 def _helps(line: Line) -> bool:

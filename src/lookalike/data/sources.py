@@ -62,11 +62,13 @@ def open_source(
 
 
 def refuse_inside(out: Path | None, source: object) -> None:
-    """Raises UsageError where `out` is the folder `source` or lies in it: what is written would be read as data."""
+    """Raises UsageError where `out` is `source`, or lies in that folder: what is written would be read as data."""
     if out is None or not isinstance(source, str | Path) or (isinstance(source, str) and source in named.NAMED):
         return
-    folder = Path(source).resolve()
-    if folder.is_dir() and folder in (out.resolve(), *out.resolve().parents):
+    there, path = Path(source).resolve(), out.resolve()
+    if there == path and there.is_file():
+        raise UsageError(f"'{show(out)}' is the data itself; write elsewhere (-o)")
+    if there.is_dir() and there in (path, *path.parents):
         raise UsageError(f"'{show(out)}' would lie among the images of '{show(source)}'; write elsewhere (-o)")
 
 

@@ -7,11 +7,13 @@ the GAN works at, so that real and generated ones do not differ by their size.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from lookalike import files, runs
 from lookalike.choices import asked
@@ -25,7 +27,7 @@ from lookalike.record import parts_of
 from lookalike.settings import DataSettings, train_settings
 from lookalike.use.balanced import Filled, usable, write
 from lookalike.use.filters import POOL, Filter, Filters, agrees, most_real, no_copies
-from lookalike.use.generate import Generator, generators
+from lookalike.use.generate import Generator, class_folder, generators
 from lookalike.use.memorised import Memory
 from lookalike.use.score import Pixels
 
@@ -33,6 +35,7 @@ METHOD = "acgan"
 UNSEEN = 0.1  # share that does not train: closeness needs it
 LEAST = 10  # distinct images that a class is learnt from
 TRIES = 50  # images made per image that is kept, at most
+FEW = 19  # unseen images: of more, fewer than 1 in 20 new images is closer than all of them by chance
 BALANCE = "balance"
 Report = Callable[[str, int, int], None]
 
@@ -82,8 +85,9 @@ def check_size(images: Images, short: Mapping[str, int], trained: npt.NDArray[np
     if small := {name: n for name, n in found.items() if n < LEAST}:
         said = ", ".join(f"{show(name)} {n}" for name, n in list(small.items())[:5])
         raise DataError(
-            f"distinct images to learn from: {said}; {LEAST} of each class that is to be filled up are needed; add "
-            "images, or name the other classes (--to CLASS=NUMBER,...)"
+            f"distinct images to learn from: {said}; {LEAST} of each class that is to be filled up are needed, about "
+            f"{ceil(LEAST / (1 - UNSEEN))} with those that are held out; add images, or name the other classes "
+            "(--to CLASS=NUMBER,...)"
         )
 
 
@@ -126,16 +130,18 @@ def augment(
     from lookalike.report.augment import page
 
     given, filters = dict(settings or {}), filters or Filters()
-    beside = run or out.with_name(out.stem + "-run")
+    file = out.suffix == ".npz"
+    beside = run or out.with_name((out.stem if file else out.name) + "-run")
     for path in (out, beside):
         refuse_inside(path, data)
-    if out.suffix != ".npz":
-        files.refuse_full(out)
+    if not file:
+        _check_folder(out, data, allow_empty_class=given.get("allow_empty_class", False))
     reading = {name: given[name] for name in DataSettings.model_fields if name in given}
     if run is None:
         images, model = _trained(data, beside, to, given, command, report, warn)
     else:
         model = Model.load(run, device=given.get("device", "cpu"))
+        torch.set_num_threads(model.training["threads"])  # as generate does, for the same bits
         how = DataSettings(**reading).reading() | {"value_range": model.training["value_range"]}
         images = read(data, size=model.size, channels=model.channels, **how)
     parts = parts_of(beside)
@@ -144,10 +150,33 @@ def augment(
     if strange := [name for name in short if name not in able]:
         raise DataError(f"the run makes no images of class {show(strange[0])}; it makes {listed(able)}")
     check_size(images, short, np.flatnonzero([key in parts["train"] for key in images.keys]))
+    if len(images.shape) == 3:
+        _warn_of_size(data, images.shape[1:], tuple(short), warn)
     seed = given.get("seed", 0)
-    filled = fill(model, images, parts, short, seed=seed, filters=filters, report=report)
+    filled = fill(model, images, parts, short, seed=seed, filters=filters, report=report, warn=warn)
     write(out, images, filled, page(model, filled, filters, Path(data).name, command), seed=seed)
     return filled
+
+
+def _check_folder(out: Path, data: str, *, allow_empty_class: bool) -> None:
+    """Raises UsageError where a folder of PNGs cannot be made of the data, before anything is trained."""
+    files.refuse_full(out)
+    source = open_source(data, allow_empty_class=allow_empty_class)
+    if source.vectors:
+        raise UsageError("vectors are no pictures; give a file .npz (-o)")
+    for name in source.classes:
+        class_folder(name)
+
+
+def _warn_of_size(data: str, size: tuple[int, ...], classes: tuple[str, ...], warn: Callable[[str], None]) -> None:
+    """Says it where real images are written at another size than they have."""
+    height, width = size
+    other = next((one for one in open_source(data).only(classes).sizes() if one != (height, width)), None)
+    if other:
+        warn(
+            f"real images are written at the GAN's {height} x {width} pixels, beside generated ones; DATA's have other "
+            f"sizes, such as {other[0]} x {other[1]} (--size H,W trains at another)"
+        )
 
 
 def _trained(
@@ -192,13 +221,14 @@ def fill(
     seed: int,
     filters: Filters,
     report: Report,
+    warn: Callable[[str], None],
 ) -> list[Filled]:
     """Makes what each class lacks; `parts` are the content keys of the parts that the model was trained on.
 
     Raises
     ------
     DataError
-        Where the filters leave too few of the images that are made.
+        Where the filters leave too few of the images that are made, or copies cannot be told without unseen images.
     """
     able, done, total = generators(model), 0, sum(short.values())
     report("training the classifier", 0, 1)
@@ -212,14 +242,33 @@ def fill(
             pool = np.concatenate(list(one.images(POOL, seed=seed)))
             checks["D"] = most_real(one.gan, one.label, pool, filters.realness)
         checks |= {"classifier": agree[name]} if filters.agree else {}
-        checks |= {"copies": no_copies(memory)} if filters.drop_copies else {}
+        if filters.drop_copies:
+            _check_unseen(name, len(memory.unseen), warn)
+            checks["copies"] = no_copies(memory)
         report("generating", done, total)
         pixels, numbers, made, rejected = _kept(one, n, checks, seed)
-        agreed = float(agree[name](pixels).mean()) if agree else None
+        agreed = _agreed(agree[name], pixels, made, rejected) if agree else None
         close = memory.closeness(pixels)
         filled.append(Filled(name, _counts(images)[name], pixels, numbers, made, rejected, agreed, *close, memory))
         done += n
     return filled
+
+
+def _check_unseen(name: str, unseen: int, warn: Callable[[str], None]) -> None:
+    """Raises DataError where no unseen image says how close is too close; warns where few do."""
+    if unseen == 0:
+        raise DataError(
+            f"{show(name)}: no image is unseen, and copies are told by how close those lie; leave --drop-copies out"
+        )
+    if unseen < FEW:
+        warn(f"{show(name)}: {unseen} unseen images tell copies; {1 / (unseen + 1):.0%} of new images go with them")
+
+
+def _agreed(keeps: Filter, pixels: Pixels, made: int, rejected: Mapping[str, int]) -> float:
+    """Share that the classifier takes for the class of the images that it saw: as a filter, before it filtered."""
+    if "classifier" not in rejected:
+        return float(keeps(pixels).mean())
+    return 1 - rejected["classifier"] / (made - rejected.get("D", 0))
 
 
 def _kept(

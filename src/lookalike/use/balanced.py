@@ -32,7 +32,7 @@ class Filled:
     numbers: npt.NDArray[np.int64]  # (N,) of `lookalike generate`
     made: int  # so many were made to keep N
     rejected: Mapping[str, int]  # filter -> images that it refused
-    agreed: float | None  # share of N that a classifier of the real images takes for the class; None for vectors
+    agreed: float | None  # share that a classifier of the real images takes for the class, before it filters
     closeness: Floats  # (N,)
     nearest: npt.NDArray[np.int64]  # (N,) row of `memory.training`
     memory: Memory

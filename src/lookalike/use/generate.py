@@ -145,10 +145,12 @@ def write(
                 yield name, start, block
                 start, done = start + len(block), done + len(block)
 
-    _write(out, list(counts), seed, blocks())
+    _write(out, list(counts), seed, truncation, blocks())
 
 
-def _folder(out: Path, names: list[str], seed: int, blocks: Iterator[tuple[str, int, Pixels]]) -> None:
+def _folder(
+    out: Path, names: list[str], seed: int, truncation: float | None, blocks: Iterator[tuple[str, int, Pixels]]
+) -> None:
     """PNGs in a folder per class; generated.csv lists them last."""
     folders = {name: class_folder(name) for name in names}
     with files.atomic_folder(out) as part:
@@ -156,12 +158,12 @@ def _folder(out: Path, names: list[str], seed: int, blocks: Iterator[tuple[str, 
             (part / folder).mkdir()
         listing = io.StringIO()
         rows = csv.writer(listing, lineterminator="\n")
-        rows.writerow(("file", "class", "seed", "number"))
+        rows.writerow(("file", "class", "seed", "number", "truncation"))
         for name, start, block in blocks:
             for i, image in enumerate(block, start):
                 path = f"{folders[name]}/{i:06d}.png"
                 files.write_new(part / path, png(image.transpose(1, 2, 0)))
-                rows.writerow((path, name, seed, i))
+                rows.writerow((path, name, seed, i, truncation))
         files.write_new(part / MANIFEST, listing.getvalue().encode("utf-8", "surrogateescape"))
 
 
@@ -172,14 +174,23 @@ def class_folder(name: str) -> str:
     return name
 
 
-def _npz(out: Path, names: list[str], seed: int, blocks: Iterator[tuple[str, int, Pixels]]) -> None:
-    """`images`, `labels` and `classes`, as `lookalike` reads them."""
-    kept = [(names.index(name), block) for name, _, block in blocks]
-    pixels = np.concatenate([block for _, block in kept])
+def _npz(
+    out: Path, names: list[str], seed: int, truncation: float | None, blocks: Iterator[tuple[str, int, Pixels]]
+) -> None:
+    """`images`, `labels`, `classes`, as `lookalike` reads them; `number`, `seed`, `truncation` say what made them."""
+    kept = [(names.index(name), start + np.arange(len(block)), block) for name, start, block in blocks]
+    pixels = np.concatenate([block for _, _, block in kept])
     images = pixels.transpose(0, 2, 3, 1) if pixels.ndim == 4 else pixels
     data = io.BytesIO()
-    labels = np.repeat([label for label, _ in kept], [len(block) for _, block in kept])
-    np.savez_compressed(data, images=images, labels=labels, classes=np.array(names))
+    np.savez_compressed(
+        data,
+        images=images,
+        labels=np.repeat([label for label, _, _ in kept], [len(block) for _, _, block in kept]),
+        classes=np.array(names),
+        number=np.concatenate([numbers for _, numbers, _ in kept]),
+        seed=np.array(seed),
+        truncation=np.array(np.inf if truncation is None else truncation),
+    )
     files.write_bytes(out, data.getvalue())
 
 
@@ -195,7 +206,16 @@ def picture(model: Model, seed: int = 0, truncation: float | None = None, column
     return png(grid(torch.cat(rows), columns))
 
 
-def between(model: Model, first: str, second: str, *, seed: int = 0, steps: int = 8, rows: int = 4) -> bytes:
+def between(
+    model: Model,
+    first: str,
+    second: str,
+    *,
+    seed: int = 0,
+    truncation: float | None = None,
+    steps: int = 8,
+    rows: int = 4,
+) -> bytes:
     """A PNG of the way from one class to another: each row one z, its columns from `first` to `second`.
 
     Raises
@@ -212,7 +232,7 @@ def between(model: Model, first: str, second: str, *, seed: int = 0, steps: int 
     one, other = able[first], able[second]
     if one.label is None or other.label is None or len(model.shape) != 3:
         raise UsageError("only a GAN of several classes of images has something between them; train acgan or cgan")
-    z = torch.cat([one.z(i, seed) for i in range(rows)])
+    z = torch.cat([one.z(i, seed, truncation) for i in range(rows)])
     ways = []
     for share in np.linspace(0, 1, steps).tolist():
         mix = torch.zeros(one.gan.classes)
