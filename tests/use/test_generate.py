@@ -155,6 +155,9 @@ def test_the_command(told, tmp_path, capsys):
         "out": str(tmp_path / "o.npz"), "images": {"8": 2, "3": 2}, "grid": str(tmp_path / "g.png"),
     }  # fmt: skip
     assert (tmp_path / "g.png").read_bytes() == generate.between(model, "3", "8")
+    argv[4:6] = ["-o", tmp_path / "p.npz", "--truncation", "0.3"]
+    assert call(capsys, *argv)[0] == 0
+    assert (tmp_path / "g.png").read_bytes() == generate.between(model, "3", "8", truncation=0.3)
 
 
 BAD = {
@@ -162,6 +165,7 @@ BAD = {
     "number": (["-n", "0"], 2, '"0" for -n'),
     "truncation": (["--truncation", "0"], 2, "--truncation"),
     "between without a place": (["--between", "3", "8"], 2, "say where it goes (--grid)"),
+    "grid nowhere": (["--grid", "OUT-none/g.png"], 2, "its folder does not exist"),
     "between nothing": (["--between", "3", "4", "--grid", "OUT.png"], 3, "knows no class 4"),
 }
 
