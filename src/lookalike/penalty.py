@@ -36,6 +36,8 @@ class GradientPenalty:
         real, fake = ([b for b in shown if b.real is verdict] for verdict in (True, False))
         one, other = (torch.cat([b.x for b in group]) for group in (real, fake))
         n = min(len(one), len(other))
+        if len(other) > n:  # of several groups of fakes, so that each is met
+            other = other[torch.randperm(len(other), generator=random)[:n].to(other.device)]
         mix = torch.rand(n, *[1] * (one.ndim - 1), generator=random).to(one)
         x = (mix * one[:n] + (1 - mix) * other[:n]).requires_grad_()
         y = None if any(b.y is None for b in real) else torch.cat([b.y for b in real if b.y is not None])[:n]
