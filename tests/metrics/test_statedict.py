@@ -80,6 +80,9 @@ def test_damaged_files_are_refused(cut):
     zipfile.ZipFile(other, "w").close()
     with pytest.raises(ModelError, match="are not tensors under names"):
         statedict.tensors(other.getvalue())
+    for value in ({"epoch": 3}, [1, 2]):
+        with pytest.raises(ModelError, match="are not tensors under names"):
+            statedict.tensors(stored(value, zipped=True))
     with pytest.raises(ModelError, match="are not tensors under names"):
         statedict.tensors(pickle.dumps([1, 2], protocol=2))
 

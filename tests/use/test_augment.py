@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -286,6 +287,15 @@ def test_real_images_that_change_their_size_are_said(folder, tmp_path):
     assert len(said) == 1
     augment(str(folder), tmp_path / "d.npz", to="8=15", settings=TINY, warn=said.append)
     assert len(said) == 1
+
+
+def test_an_empty_class_that_is_accepted_stays_accepted(folder, tmp_path):
+    """With --allow-empty-class other classes are filled up, and the empty one has an empty folder."""
+    data = tmp_path / "data"
+    shutil.copytree(folder, data)
+    (data / "9").mkdir()
+    augment(str(data), tmp_path / "out", to="8=15", settings=TINY | {"images": 64, "allow_empty_class": True})
+    assert len(list((tmp_path / "out" / "8").iterdir())) == 15 and not list((tmp_path / "out" / "9").iterdir())
 
 
 def test_what_cannot_be_written_is_refused_before_training(folder, tmp_path, capsys):

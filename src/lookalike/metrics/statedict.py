@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import pickletools
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -31,6 +32,10 @@ EMPTY: Mapping[str, Callable[[], Any]] = {"EMPTY_TUPLE": tuple, "EMPTY_LIST": li
 FIXED = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 MARK = object()
+BROKEN = (
+    *(ValueError, LookupError, TypeError, AttributeError, OverflowError, RuntimeError, StopIteration),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def tensors(data: bytes) -> dict[str, Tensor]:
     """Name -> tensor of a file's bytes; ModelError where they are more than tensors under names."""
     try:
         return _zipped(data) if zipfile.is_zipfile(BytesIO(data)) else _plain(BytesIO(data))
-    except (ValueError, KeyError, IndexError, TypeError, RuntimeError, StopIteration, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise ModelError("the weights are not tensors under names, as torch stores them") from error
 
 

@@ -171,7 +171,9 @@ def _check_folder(out: Path, data: str, *, allow_empty_class: bool) -> None:
 def _warn_of_size(data: str, size: tuple[int, ...], classes: tuple[str, ...], warn: Callable[[str], None]) -> None:
     """Says it where real images are written at another size than they have."""
     height, width = size
-    other = next((one for one in open_source(data).only(classes).sizes() if one != (height, width)), None)
+    other = next(
+        (one for one in open_source(data, allow_empty_class=True).only(classes).sizes() if one != (height, width)), None
+    )
     if other:
         warn(
             f"real images are written at the GAN's {height} x {width} pixels, beside generated ones; DATA's have other "
