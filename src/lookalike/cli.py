@@ -59,7 +59,7 @@ MODULES = {
     "table": "studies",
     "generate": "making",
     "augment": "making",
-    "measure": "making",
+    "measure": "measuring",
 }  # others: commands
 for _name, _help in COMMANDS.items():
     if _name != "bench":

@@ -96,6 +96,10 @@ def table(
     methods: Annotated[
         tuple[str, ...], Parameter(help="One method; repeat for more. Default: the paper's and ours.", negative=())
     ] = (),
+    weights: Annotated[
+        Path | None,
+        Parameter(help="Inception-v3's, as measure takes them, for images of splitting-gan-2017 and kplus1-2020."),
+    ] = None,
     mnist: Annotated[str, Parameter(help="MNIST: a folder of its four IDX files, or mnist-5k.")] = "mnist-5k",
     out: Out = Path("runs/tables"),
     runs: Annotated[Path, Parameter(help="Where the trainings are kept; tables share them.")] = Path("runs/trainings"),
@@ -108,14 +112,17 @@ def table(
 
     Hours on a laptop: begin with one row and one seed.
     """
-    from lookalike.tables import NAMES, OTHERS, TABLES
+    from lookalike.tables import BY_FEATURES, NAMES, OTHERS, TABLES
     from lookalike.tables import run as tables
     from lookalike.tables.lines import file_name
 
     if name not in NAMES:
         raise UsageError(f"there is no table {show(name)}; there are {', '.join(NAMES)}")
+    if weights is not None and name not in BY_FEATURES:
+        raise UsageError(f"table {name} measures no features; leave --weights out")
     options = [f"--preset {preset} --seeds {seeds}", *(f"--rows {shlex.quote(row)}" for row in rows)]
     options += [f"--methods {method}" for method in methods]
+    options += [f"--weights {shlex.quote(str(weights))}"] if weights else []
     options += [f"--mnist {shlex.quote(mnist)}"] if mnist != "mnist-5k" else []
     with progress("trainings") as told:
         how: dict[str, Any] = {
@@ -133,7 +140,7 @@ def table(
         if name in TABLES:
             lines = tables.run(TABLES[name], data=tables.DATA | {"mnist": mnist}, **how)
         else:
-            lines = OTHERS[name](**how)
+            lines = OTHERS[name](**how | ({"weights": weights} if weights else {}))
     if json_:
         print_json(lines)
         return
@@ -143,7 +150,7 @@ def table(
         [*(CELL[key] for key in keys), "printed", "ours", "seeds", "seconds"],
         [[*(line[key] for key in keys), *_printed_and_ours(line)] for line in lines],
     )
-    written = file_name(name, preset, part=bool(rows or methods))
+    written = file_name(name, preset, part=bool(rows or methods), inception=weights is not None)
     say(f"table: {show(out / written)}.md")
 
 

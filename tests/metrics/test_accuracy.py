@@ -86,3 +86,17 @@ def test_a_damaged_or_forbidden_cache_costs_a_training_alone(own_folder, fits):
     own_folder.write_text("in the way")
     assert np.array_equal(cache.trained(pixels, labels, 0).score(pixels).classes, wanted)
     assert len(fits) == 3 and own_folder.read_text() == "in the way"
+
+
+def test_without_a_home_nothing_is_kept(fits, monkeypatch):
+    """Where neither a cache folder nor a home is known, the same images train twice."""
+
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(cache.Path, "expanduser", homeless)
+    assert cache.folder() is None
+    for _ in range(2):
+        cache.trained(*stripes(20, 1), 3)
+    assert len(fits) == 2

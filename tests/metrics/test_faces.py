@@ -47,6 +47,18 @@ def test_what_is_cut_out():
     assert torch.allclose(outside[0, 0], x[0, 0, :, :1].expand(-1, 4), atol=1.5) and (outside.diff(dim=3) == 0).all()
 
 
+def test_frames_of_several_images_come_in_their_order():
+    """Each frame is cut out of its own image, whatever the order of the images."""
+    x = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    frames = torch.tensor([[0.0, 0, 4, 4], [2, 2, 8, 8], [0, 0, 8, 8], [1, 0, 5, 4]])
+    owners = torch.tensor([2, 0, 2, 1])
+    found = faces._cut(x, frames, owners, 4)
+    alone = [
+        faces._cut(x[[o]], frames[[i]], torch.zeros(1, dtype=torch.long), 4) for i, o in enumerate(owners.tolist())
+    ]
+    assert torch.equal(found, torch.cat(alone))
+
+
 def test_missing_weights(monkeypatch):
     """Without the package: how to install it, and that its code is not used."""
     faces.detector.cache_clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
+from scipy.spatial.distance import pdist
 
 from lookalike.errors import DataError
 from lookalike.metrics import diversity, frechet, kernel, manifold
@@ -171,7 +172,22 @@ def test_distances_by_batch_stop_at_the_images_there_are():
     assert found == {size: diversity.mean_distance(cloud(100), size, seed=2) for size in (16, 32, 64)}
 
 
-def test_diversity_within_classes():
-    """Mean distance of each class's own pairs; a class of one image has none."""
-    features = np.array([[0.0], [2.0], [5.0], [9.0], [1.0]])
-    assert diversity.within(features, np.array([0, 0, 1, 1, 2])) == {0: 2.0, 1: 4.0}
+def test_diversity_within_a_class(monkeypatch):
+    """Mean distance of all pairs, scipy's, in blocks as at once; its error is that of ten disjoint parts."""
+    assert diversity.within(np.array([[0.0], [2.0], [5.0]])) == (pytest.approx(10 / 3), None)
+    features = cloud(45)
+    found = diversity.within(features, seed=3)
+    assert found.mean == pytest.approx(pdist(features).mean(), rel=1e-12)
+    parts = np.array_split(np.random.default_rng(3).permutation(45), 10)
+    each = [pdist(features[rows]).mean() for rows in parts]
+    assert found.error == pytest.approx(np.std(each, ddof=1) / 10**0.5)
+    monkeypatch.setattr(diversity, "CELLS", 100)
+    assert diversity.within(features, seed=3).mean == pytest.approx(found.mean, rel=1e-12)
+
+
+def test_the_error_of_the_unbiased_frechet_distance_finds_its_scatter():
+    """The images' error and the line's together are its standard deviation over 20 pairs of samples, to a third."""
+    pairs = [(cloud(300, d=20, seed=i), cloud(300, 0.3, d=20, seed=100 + i)) for i in range(20)]
+    lines = [frechet.unbounded(*pair) for pair in pairs]
+    errors = [np.hypot(frechet.error(*pair), line.fit) for pair, line in zip(pairs, lines, strict=True)]
+    assert np.mean(errors) == pytest.approx(np.std([line.value for line in lines]), rel=0.33)

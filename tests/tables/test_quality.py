@@ -8,15 +8,17 @@ import json
 import numpy as np
 import pytest
 from scipy.stats import t as student
+from tiny import call
 
 from lookalike import files
 from lookalike.data import read
 from lookalike.errors import DataError, UsageError
 from lookalike.model import Model
 from lookalike.presets import PRESETS
+from lookalike.record import parts_of
 from lookalike.tables import NAMES, quality
-from lookalike.tables.quality import QUALITY, RESULT, Quality, Trial, Way, perform
-from lookalike.use.measure import generated, measure
+from lookalike.tables.quality import QUALITY, Quality, Trial, Way, perform
+from lookalike.use.measure import _parts, generated, measure
 
 WAYS = (Way("one", "wgan-gp", pooled=True), Way("two", "splitting"), Way("wide", "splitting", wide=2))
 TABLE = Quality("splitting-gan-2017/9", {"digits": 8, "cifar-10": 32}, WAYS, "one", "supervised")
@@ -52,21 +54,67 @@ def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
     """What a trial stores is what `measure` says of images that its model makes, on features named in the file."""
     trial = Trial("digits", WAYS[2], 0, "small", 8)
     perform(trial, tmp_path)
-    stored = json.loads((trial.folder(tmp_path) / RESULT).read_text())
+    stored = json.loads(trial.result(tmp_path).read_text())
     model = Model.load(trial.folder(tmp_path) / "run")
     assert model.detector.gan.method.net.width == 8 and model.threshold is None
-    found = measure(generated(model, 30, 0), read("digits", size=(8, 8)), "digits", seed=0)
-    assert stored["features"] == found.features
+    found = measure(
+        generated(model, 30, 0),
+        read("digits", size=(8, 8)),
+        "digits",
+        run=trial.folder(tmp_path) / "run",
+        accuracy=True,
+    )
+    assert stored["features"] == found.features and stored["measured"] == json.loads(json.dumps(found.json()))
     said = {figure.name: figure.value for figure in found.figures}
     assert stored["figures"]["fid"] == said["FID"] and stored["figures"]["kid"] == said["KID"]
     assert stored["figures"]["inception_score_own"] == said["inception score"]
     assert {"nmi", "ari"} <= set(stored["figures"]) and stored["seconds"] > 0
+    taken = [one["taken for it"] for one in found.classes.values()]
+    assert stored["figures"]["class_taken_for_it"] == pytest.approx(np.mean(taken))
+    assert stored["figures"]["class_fid"] is None and stored["figures"]["class_kid"] > 0
+    assert stored["figures"]["accuracy_score"] == found.accuracy.made.rate
+    assert stored["figures"]["surer_than_0.9"] == found.confidence[0.9][0].rate
+    assert stored["figures"]["distance_64"] == found.distances[2]["mean"]
+    assert stored["real"]["kid"] == next(figure.real for figure in found.figures if figure.name == "KID")
+
+
+def test_real_images_are_those_that_the_run_was_not_shown(tiny, tmp_path):
+    """Of another seed's run another fifth is unseen; a classifier of their own is trained on the others."""
+    for seed in (0, 1):
+        perform(Trial("digits", WAYS[0], seed, "small", 8), tmp_path)
+        result = json.loads(Trial("digits", WAYS[0], seed, "small", 8).result(tmp_path).read_text())
+        assert result["measured"]["real"] > 300
+    own = Trial("digits", WAYS[0], 1, "small", 8).folder(tmp_path) / "run"
+    unseen = _parts(read("digits", size=(8, 8)), own, 0)[1]
+    keys = np.array(read("digits", size=(8, 8)).keys)
+    assert not {*keys[unseen]} & parts_of(own)["train"]
+
+
+def test_inceptions_features_stand_beside_what_the_paper_printed(tiny, tmp_path, monkeypatch):
+    """With its weights: figures in a file of their own, under the papers' names, and a table of its own."""
+    table = Quality(
+        "splitting-gan-2017/2", {"cifar-10": 32}, (Way("wgan-gp-resnet-a", "wgan-gp-classes"),), "", "supervised"
+    )
+    monkeypatch.setattr(quality, "open_source", lambda data: None)
+    monkeypatch.setattr(quality, "published", lambda weights, shape: None)
+    trial = Trial("cifar-10", table.ways[0], 0, "small", 8, str(tmp_path / "weights.pth"))
+    assert trial.features == "inception" and Trial("cifar-10", table.ways[0], 0, "small", 8).features == "own"
+    assert Trial("stl-10-unlabelled", table.ways[0], 0, "small", 8).features == "efficientnet"
+    files.make_folder(trial.folder(tmp_path))
+    stored = {"figures": {"inception_score": 8.0, "fid": 9.0}, "real": {"fid": 1.0}, "features": "F", "seconds": 3.0}
+    files.write_json(trial.result(tmp_path), stored)
+    how = {"preset": "small", "seeds": 1, "runs": tmp_path, "out": tmp_path / "out", "side_by_side": 1, "command": "C"}
+    lines = table.run(**how, weights=tmp_path / "weights.pth")
+    assert [(line["metric"], line["printed"]) for line in lines] == [("inception_score", 8.42), ("fid", None)]
+    page = (tmp_path / "out" / "splitting-gan-2017-2-small-inception.md").read_text()
+    assert "8.000 (printed 8.42)" in page and "real images" in page
 
 
 def _stored(runs, trial, fid):
     files.make_folder(trial.folder(runs))
     figures = {"fid": fid, "kid": fid / 10, "inception_score_own": 2.0, "precision": 0.5, "recall": None}
-    files.write_json(trial.folder(runs) / RESULT, {"figures": figures, "features": "ours", "seconds": 3.0})
+    real = {"fid": 0.5, "kid": 0.0}
+    files.write_json(trial.result(runs), {"figures": figures, "real": real, "features": "ours", "seconds": 3.0})
 
 
 def test_differences_are_paired_by_seed(tiny, tmp_path):
@@ -86,6 +134,12 @@ def test_differences_are_paired_by_seed(tiny, tmp_path):
     half = student.ppf(0.975, 1) * np.std([-3.0, -1.0], ddof=1) / 2**0.5
     assert f"- two less one, 2 seeds: fid -2.000 [{-2 - half:+.3f}, {-2 + half:+.3f}]" in page
     assert "recall not measured" in page and "Features: ours." in page
+
+
+def test_weights_belong_to_tables_of_images(capsys):
+    """A table of detectors takes none: one line."""
+    code, _, err = call(capsys, "table", "vtgan-2021/1", "--weights", "x.pth")
+    assert (code, err) == (2, "error: table vtgan-2021/1 measures no features; leave --weights out\n")
 
 
 def test_data_that_are_not_here_are_left_out(tiny, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from clean_failure import assert_clean_failure
@@ -19,7 +20,9 @@ from lookalike.data import Images, read, split
 from lookalike.errors import DataError, UsageError
 from lookalike.metrics import diversity, efficientnet, extractor, frechet, inception, kernel, manifold
 from lookalike.nets.inception import Inception
+from lookalike.record import parts_of
 from lookalike.settings import train_settings
+from lookalike.use import measure as measuring
 from lookalike.use.measure import measure
 
 
@@ -53,7 +56,7 @@ def test_figures_are_those_of_the_named_features(found, digits):
     assert said.features == "128 features of the cnn baseline, trained on 1,437 images of digits, seed 0".replace(
         "1,437", f"{len(parts.train):,}"
     )
-    assert (said.made, said.real) == (len(made), len(unseen))
+    assert (said.made, said.real, said.half) == (len(made), len(unseen), len(unseen) // 2)
     assert figures["KID"].value == kernel.distance(one, other).value
     assert figures["precision"].value == manifold.compare(other, one).precision
     assert figures["coverage"].value == manifold.compare(other, one).coverage
@@ -61,8 +64,10 @@ def test_figures_are_those_of_the_named_features(found, digits):
     assert figures["mean distance"].value == diversity.mean_distance(one, 100).mean
     assert figures["FID"].value is None and "72 images are too few" in figures["FID"].note
     assert figures["precision"].spread == manifold.overlap(other, one).error.precision
-    within = diversity.within(one, made.labels)
-    assert said.classes["8"]["within"] == within[1] and said.classes["3"]["taken for it"] > 0.8
+    within = diversity.within(one[made.labels == 1])
+    eight = said.classes["8"]
+    assert (eight["within"], eight["within, spread"]) == within and said.classes["3"]["taken for it"] > 0.8
+    assert eight["taken for it, low"] < eight["taken for it"] <= eight["taken for it, high"]
 
 
 def test_each_class_is_compared_with_its_own_real_images(found, digits):
@@ -76,7 +81,7 @@ def test_each_class_is_compared_with_its_own_real_images(found, digits):
     assert (of_eight["images"], of_eight["real images"]) == (len(one), len(other))
     assert (of_eight["KID"], of_eight["KID, spread"]) == kernel.distance(one, other)
     assert of_eight["FID"] is None and said.accuracy is None
-    assert of_eight["within, real"] == diversity.within(other, np.zeros(len(other)))[0]
+    assert (of_eight["within, real"], of_eight["within, real, spread"]) == diversity.within(other)
 
 
 def test_confidence_and_distances_stand_beside_those_of_real_images(found, digits):
@@ -167,8 +172,57 @@ def test_enough_images_have_a_frechet_distance(digits):
     sides = network.features(made.pixels), network.features(digits.pixels[parts.test])
     assert said["FID"].value == pytest.approx(frechet.distance(*sides), rel=1e-9)
     assert said["FID, no bias"].value == pytest.approx(frechet.unbounded(*sides).value, rel=1e-9)
+    fit = frechet.unbounded(*sides).fit
+    assert said["FID, no bias"].spread == pytest.approx(np.hypot(frechet.error(*sides), fit), rel=1e-9)
     assert said["FID"].real is not None and said["FID"].value > 2 * said["FID"].real
     assert said["precision"].value < said["precision"].real
+
+
+def test_what_a_run_was_shown_is_not_unseen(tmp_path, digits):
+    """A run of another seed drew other test images: those are the other side, none that it trained on."""
+    how = settings("acgan", known=("3", "8"), batch=32, seed=5) | {"against": ()}
+    runs.run("digits", train_settings(**how), tmp_path)
+    shown = parts_of(tmp_path)
+    training, unseen = measuring._parts(digits, tmp_path, 0)
+    keys = np.array(digits.keys)
+    assert not {*keys[unseen]} & (shown["train"] | shown["calibration"]) and shown["test"] <= {*keys[unseen]}
+    assert (shown["train"] | shown["calibration"]) <= {*keys[training]} and not {*training} & {*unseen}
+    usual = split(digits, test=0.2, calibration=0.0, seed=0).test
+    assert shown["train"] & {*keys[usual]}, "seed 0's test images are of no use here"
+    made = digits.select(np.arange(60))
+    kid = kernel.distance(*_features(digits, made, training, unseen)).value
+    assert next(f.value for f in measure(made, digits, "digits", run=tmp_path).figures if f.name == "KID") == kid
+
+
+def _features(digits, made, training, unseen):
+    network = extractor.own(digits.pixels[training], digits.labels[training], "digits", 0)
+    return network.features(made.pixels), network.features(digits.pixels[unseen])
+
+
+def test_real_images_of_one_class_need_another_networks_features(digits):
+    """The own classifier is refused; with EfficientNet's features there is no inception score and no confidence."""
+    threes = digits.of("3")
+    one = replace(threes, labels=np.zeros(len(threes), np.int64), classes=("3",))
+    made = replace(one, labels=np.full(len(one), -1), classes=())
+    with pytest.raises(UsageError, match=r"of one class, of which no classifier learns features; .*efficientnet"):
+        measure(made, one, "digits")
+    few = one.select(np.arange(0, 180))
+    real = replace(few, test=np.arange(180) % 3 == 0)
+    said = measure(made.select(np.arange(60)), real, "digits", features="efficientnet")
+    assert "inception score" not in {figure.name for figure in said.figures} and said.confidence == {}
+    assert said.sure == "" and next(f.value for f in said.figures if f.name == "KID") is not None
+    named = measure(one.select(np.arange(60)), real, "digits", features="efficientnet").classes["3"]
+    assert named["taken for it"] is None and named["within"] > 0
+
+
+def test_loose_files_are_measured_against_all_classes(tmp_path, capsys, digits):
+    """A folder without folders: images of which nobody says the class."""
+    for i, pixels in enumerate(digits.pixels[:60, 0]):
+        PIL.Image.fromarray(pixels).save(tmp_path / f"{i:02d}.png")
+    code, out, err = call(capsys, "measure", tmp_path, "--against", "digits", "--threads", "1", "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    assert said["made"] == 60 and said["classes"] == {} and said["real"] > 300 and said["half"] == said["real"] // 2
 
 
 def test_what_cannot_be_measured_is_refused(digits):
@@ -188,12 +242,12 @@ def test_what_cannot_be_measured_is_refused(digits):
 
 def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
     """A run's images, and the same written by generate, get the same figures; --json has them all."""
-    how = settings("acgan", known=("3", "8"), batch=32, lr=0.02, ema=0.0) | {"against": ()}
+    how = settings("acgan", known=("3", "8"), batch=32, lr=0.02, ema=0.0, seed=4) | {"against": ()}
     runs.run("digits", train_settings(**how), tmp_path / "run")
     code, _, err = call(capsys, "generate", tmp_path / "run", "-n", "50", "-o", tmp_path / "made")
     assert code == 0, err
     said = []
-    for made, more in (("run", ["-n", "50"]), ("made", [])):
+    for made, more in (("run", ["-n", "50"]), ("made", ["--run", tmp_path / "run"])):
         code, out, err = call(
             capsys, "measure", tmp_path / made, "--against", "digits", *more, "--threads", "1", "--json"
         )
@@ -202,6 +256,15 @@ def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
     assert said[0]["figures"] == said[1]["figures"] and said[0]["made"] == 100
     code, out, err = call(capsys, "measure", tmp_path / "made", "--against", "digits", "--threads", "1")
     assert code == 0 and "real against real" in out and "trained on" in out and "taken for it" in out
+    assert "FID of a class needs more images of it" in out and "mean distance" in out
+    refused = assert_clean_failure(
+        capsys,
+        ["measure", str(tmp_path / "run"), "--against", "digits", "--run", str(tmp_path / "run")],
+        2,
+        "--run",
+        kept=tmp_path,
+    )
+    assert "leave out --run" in refused
     assert "surer than" in out and "learnt from" not in out
     code, out, _ = call(capsys, "measure", tmp_path / "made", "--against", "digits", "--threads", "1", "--accuracy")
     assert code == 0 and "a classifier that learnt from 100 of these images alone names" in out

@@ -31,6 +31,7 @@ def read(
     value_range: gate.ValueRange | None = None,
     allow_empty_class: bool = False,
     classes: Iterable[str] = (),
+    labelled: bool = True,
 ) -> Images:
     """Images of `source` with their labels, at one size.
 
@@ -42,13 +43,14 @@ def read(
     max_bad : share of unreadable images above which "skip" fails too
     value_range : (black, white) of images with more than 8 bits or of float arrays
     classes : as `Images.names_of` takes them; of others no image is decoded or opened. Empty: all classes
+    labelled : False takes a folder of loose images or one image file too, whose labels are -1
 
     Raises
     ------
     DataError
         for a source that cannot be used; the message is one line with the file and what to do.
     """
-    opened = open_source(source, value_range=value_range, allow_empty_class=allow_empty_class)
+    opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     names = names_of(classes, opened.classes)
     opened = opened.only(names) if names else opened
     loader = _Loader(opened, str(source), size, channels, on_bad)

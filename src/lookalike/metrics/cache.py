@@ -24,15 +24,21 @@ from lookalike.files import make_folder
 from lookalike.use.score import Pixels
 
 
-def folder() -> Path:
-    """$XDG_CACHE_HOME/lookalike, else ~/.cache/lookalike, on macOS ~/Library/Caches/lookalike."""
-    usual = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or usual) / "lookalike"
+def folder() -> Path | None:
+    """$XDG_CACHE_HOME/lookalike, else ~/.cache/lookalike, on macOS ~/Library/Caches/lookalike; None without a home."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        usual = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
+        return (Path(given) if given else usual.expanduser()) / "lookalike"
+    except RuntimeError:
+        return None
 
 
 def trained(pixels: Pixels, labels: npt.NDArray[np.int64], seed: int) -> Classifier:
     """The cnn baseline of images (N, C, H, W) uint8 with labels (N,), 0..K-1: from its file, else trained and kept."""
-    path = folder() / f"cnn-{_key(pixels, labels, seed)}.safetensors"
+    if (there := folder()) is None:
+        return CNN.fit(pixels, labels, seed)
+    path = there / f"cnn-{_key(pixels, labels, seed)}.safetensors"
     with suppress(ModelError):
         return CNN.restore(*checkpoint.read_tensors(path), pixels.shape[1:])
     found = CNN.fit(pixels, labels, seed)

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist, pdist
 
 Floats = npt.NDArray[np.float64]
 SPLITS = 10
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
+CELLS = 4_000_000  # distances held at once
 
 
 class Score(NamedTuple):
@@ -52,7 +53,22 @@ def by_batch(features: Floats, *, seed: int = 0) -> dict[int, Score]:
     return {size: mean_distance(features, size, seed=seed) for size in BATCHES if size <= len(features)}
 
 
-def within(features: Floats, labels: npt.NDArray[np.int64]) -> dict[int, float]:
-    """Mean distance of the pairs of each class (N, D), (N,); classes of one image are left out."""
-    classes, counts = np.unique(labels, return_counts=True)
-    return {int(k): float(pdist(features[labels == k]).mean()) for k, n in zip(classes, counts, strict=True) if n > 1}
+class Apart(NamedTuple):
+    """A mean distance and its standard error, None for fewer than 20 images."""
+
+    mean: float
+    error: float | None
+
+
+def within(features: Floats, *, seed: int = 0) -> Apart:
+    """Mean Euclidean distance of all pairs of features (N, D), N at least 2, in memory that hardly grows with N.
+
+    The standard error comes from ten disjoint parts.
+    """
+    n, size = len(features), max(1, CELLS // len(features))
+    total = sum(float(cdist(features[i : i + size], features).sum()) for i in range(0, n, size))
+    error = None
+    if n >= 2 * SPLITS:
+        parts = np.array_split(np.random.default_rng(seed).permutation(n), SPLITS)
+        error = float(np.std([pdist(features[rows]).mean() for rows in parts], ddof=1) / np.sqrt(SPLITS))
+    return Apart(total / (n * (n - 1)), error)

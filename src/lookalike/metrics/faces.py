@@ -123,7 +123,12 @@ def _cut(x: Tensor, frames: Tensor, owners: Tensor, side: int) -> Tensor:
     grid = torch.stack(
         [across[:, None].expand(-1, 2 * side, -1), down[:, :, None].expand(-1, -1, 2 * side)], 3
     )  # (M, 2 side, 2 side, 2)
-    return avg_pool2d(grid_sample(x[owners], grid, padding_mode="border", align_corners=False), 2)
+    cut = x.new_empty(len(frames), x.shape[1], 2 * side, 2 * side)
+    for one in owners.unique().tolist():  # all frames of an image as one tall grid, or each would have a copy of it
+        mine = owners == one
+        tall = grid_sample(x[one : one + 1], grid[mine].flatten(0, 1)[None], padding_mode="border", align_corners=False)
+        cut[mine] = tall[0].unflatten(1, (-1, 2 * side)).transpose(0, 1)
+    return avg_pool2d(cut, 2)
 
 
 def _apart(frames: Tensor, sure: Tensor, owners: Tensor, alike: float) -> Tensor:

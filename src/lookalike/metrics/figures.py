@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.errors import DataError
-from lookalike.metrics import diversity, frechet, kernel, manifold
+from lookalike.metrics import diversity, frechet, kernel, manifold, rate
 
 Floats = npt.NDArray[np.float64]
 NEAREST = 5
@@ -24,19 +24,20 @@ class Side(NamedTuple):
     Parameters
     ----------
     features : (N, D)
-    probabilities : (N, K), of the user's own classifier
-    labels : (N,), numbers of the same K classes
+    labels : (N,), numbers of the user's K classes
+    probabilities : (N, K), of the user's own classifier; None where there is one class
     named : (N, M), whose the inception score is: the same, or of a published network's M classes
     """
 
     features: Floats
-    probabilities: Floats
     labels: npt.NDArray[np.int64]
-    named: Floats
+    probabilities: Floats | None
+    named: Floats | None
 
     def select(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Side:
         """Some of them."""
-        return Side(self.features[rows], self.probabilities[rows], self.labels[rows], self.named[rows])
+        shares = (None if one is None else one[rows] for one in (self.probabilities, self.named))
+        return Side(self.features[rows], self.labels[rows], *shares)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,6 @@ def compared(made: Side, real: Side, seed: int, whose: str = "your classes") -> 
     one, other = made.features, real.features
     kid = kernel.distance(one, other, seed=seed)
     balls = manifold.overlap(other, one, NEAREST)
-    score = diversity.inception_score(made.named, seed=seed)
     batch = min(BATCH, len(one))
     apart = diversity.mean_distance(one, batch, seed=seed)
     means = (
@@ -68,42 +68,67 @@ def compared(made: Side, real: Side, seed: int, whose: str = "your classes") -> 
         *_frechet(one, other, seed),
         Figure("KID", kid.value, kid.error, None, "lower is better; 0: alike"),
         *(Figure(n, v, e, None, m) for n, v, e, m in zip(balls.value._fields, *balls, means, strict=True)),
-        Figure("inception score", score.mean, score.sd, None, f"of {whose}, as the network names them"),
+        *_inception(made.named, whose, seed),
         Figure("mean distance", apart.mean, apart.sd, None, f"of features, in batches of {batch}"),
     ]
+
+
+def _inception(named: Floats | None, whose: str, seed: int) -> list[Figure]:
+    """Nothing where nobody names classes."""
+    if named is None:
+        return []
+    score = diversity.inception_score(named, seed=seed)
+    return [Figure("inception score", score.mean, score.sd, None, f"of {whose}, as the network names them")]
 
 
 def _frechet(one: Floats, other: Floats, seed: int) -> list[Figure]:
     """FID, and FID at endlessly many images; None with the number needed where there are too few."""
     spread = _or_none(lambda: frechet.error(one, other, seed=seed))
-    ways: tuple[tuple[str, Callable[[], float], float | None], ...] = (
-        ("FID", lambda: frechet.distance(one, other), spread),
-        ("FID, no bias", lambda: frechet.unbounded(one, other, seed=seed).value, None),
+
+    def unbounded() -> tuple[float, float | None]:
+        found = frechet.unbounded(one, other, seed=seed)
+        return found.value, None if spread is None else float(np.hypot(spread, found.fit))
+
+    ways: tuple[tuple[str, Callable[[], tuple[float, float | None]]], ...] = (
+        ("FID", lambda: (frechet.distance(one, other), spread)),
+        ("FID, no bias", unbounded),
     )
     found = []
-    for name, of, error in ways:
+    for name, of in ways:
         try:
-            found.append(Figure(name, of(), error, None, "lower is better"))
+            found.append(Figure(name, *of(), None, "lower is better"))
         except DataError as few:
             found.append(Figure(name, None, None, None, str(few).partition(";")[0]))
     return found
 
 
 def by_class(made: Side, real: Side, k: int, seed: int) -> dict[str, float | None]:
-    """Of class k: images, share that the classifier takes for it, FID and KID against the real ones, distances."""
+    """Of class k: images, share that the classifier takes for it, FID and KID against the real ones, distances.
+
+    Spreads are standard errors, `low` and `high` Wilson's interval; None where there are too few images.
+    """
     one, other = made.select(made.labels == k), real.select(real.labels == k)
-    inside, inside_real = (diversity.within(side.features, side.labels).get(k) for side in (one, other))
+    apart, apart_real = (
+        diversity.within(side.features, seed=seed) if len(side.labels) > 1 else None for side in (one, other)
+    )
     enough = min(len(one.labels), len(other.labels)) >= LEAST
     kid = kernel.distance(one.features, other.features, seed=seed) if enough else None
+    taken = None if one.probabilities is None else one.probabilities.argmax(1) == k
+    share = rate(int(taken.sum()), len(taken)) if taken is not None else None
     return {
         "images": len(one.labels),
         "real images": len(other.labels),
-        "taken for it": float((one.probabilities.argmax(1) == k).mean()) if len(one.labels) else None,
+        "taken for it": share.rate if share else None,
+        "taken for it, low": share.low if share else None,
+        "taken for it, high": share.high if share else None,
         "FID": _or_none(lambda: frechet.distance(one.features, other.features)),
+        "FID, spread": _or_none(lambda: frechet.error(one.features, other.features, seed=seed)),
         "KID": kid.value if kid else None,
         "KID, spread": kid.error if kid else None,
-        "within": inside,
-        "within, real": inside_real,
+        "within": apart.mean if apart else None,
+        "within, spread": apart.error if apart else None,
+        "within, real": apart_real.mean if apart_real else None,
+        "within, real, spread": apart_real.error if apart_real else None,
     }
 
 

@@ -72,6 +72,7 @@ class Unbounded(NamedTuple):
     value: float
     at_all: float
     slope: float  # of the distance over 1 / N
+    fit: float  # standard error of `value` on the line; that of the images themselves (`error`) comes on top
 
 
 def unbounded(one: Floats, other: Floats, *, seed: int = 0) -> Unbounded:
@@ -92,5 +93,5 @@ def unbounded(one: Floats, other: Floats, *, seed: int = 0) -> Unbounded:
             rows = [random.permutation(len(side))[: int(part * len(side))] for side in (one, other)]
             found.append((1 / len(rows[0]), _distance(one[rows[0]], other[rows[1]])))
     inverse, distances = np.array(found).T
-    slope, value = np.polyfit(inverse, distances, 1)
-    return Unbounded(float(value), float(distances[-1]), float(slope))
+    (slope, value), covariance = np.polyfit(inverse, distances, 1, cov=True)
+    return Unbounded(float(value), float(distances[-1]), float(slope), float(np.sqrt(covariance[1, 1])))

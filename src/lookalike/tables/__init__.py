@@ -7,5 +7,6 @@ from lookalike.tables.quality import QUALITY
 from lookalike.tables.table import Table
 
 TABLES: dict[str, Table] = {table.name: table for table in (vtgan.TABLE_1, mcgan.TABLE_1, mcgan.TABLE_2)}
-OTHERS = {part.NAME: part.run for part in (augmentation, gaussians)} | {table.name: table.run for table in QUALITY}
+BY_FEATURES = {table.name: table.run for table in QUALITY}  # of a network that can be chosen
+OTHERS = {part.NAME: part.run for part in (augmentation, gaussians)} | BY_FEATURES
 NAMES = (*TABLES, *OTHERS)

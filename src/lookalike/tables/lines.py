@@ -16,9 +16,9 @@ COLUMNS = (
 )
 
 
-def file_name(table: str, preset: str, *, part: bool) -> str:
-    """PAPER-TABLE-PRESET, without suffix; some rows or methods alone never overwrite the whole table."""
-    return f"{table.replace('/', '-')}-{preset}" + "-part" * part
+def file_name(table: str, preset: str, *, part: bool, inception: bool = False) -> str:
+    """PAPER-TABLE-PRESET, without suffix; a part, or other features, never overwrite the whole table."""
+    return f"{table.replace('/', '-')}-{preset}" + "-part" * part + "-inception" * inception
 
 
 def chosen(there: Sequence[str], given: Sequence[str], what: str, table: str) -> tuple[str, ...]:

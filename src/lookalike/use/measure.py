@@ -1,7 +1,7 @@
 """How good and how varied are these images? Their features beside those of real images that trained nothing.
 
 Small sets make every such figure scatter, and FID too large: so each stands with its number of images and a spread, and
-beside what unseen real images reach against each other, as many of them.
+beside what two halves of the unseen real images reach against each other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from lookalike import files
 from lookalike.data import Images, split
 from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.metrics.accuracy import Accuracy, accuracy_score
@@ -25,6 +26,7 @@ from lookalike.metrics.faces import detector, faces
 from lookalike.metrics.figures import Figure, Side, by_class, compared, distances
 from lookalike.metrics.inception import Published, published
 from lookalike.model import ANY, Model
+from lookalike.record import CONFIG, parts_of
 from lookalike.use.generate import generators
 from lookalike.use.score import Pixels
 
@@ -41,8 +43,9 @@ class Measured:
     features: str
     made: int
     real: int
+    half: int  # images on either side of real against real
     figures: tuple[Figure, ...]
-    sure: str  # what is sure of an image, and of what
+    sure: str  # what is sure of an image, and of what; "" where nothing can be
     confidence: Mapping[float, tuple[Rate, Rate]]  # level -> share of made and of unseen real images above it
     distances: Sequence[Mapping[str, float]]  # mean distance of features by batch size
     classes: Mapping[str, Mapping[str, float | None]]  # class -> what `by_class` says
@@ -61,6 +64,7 @@ class Measured:
             "features": self.features,
             "made": self.made,
             "real": self.real,
+            "half": self.half,
             "figures": figures,
             "sure": self.sure,
             "confidence": surer,
@@ -75,6 +79,7 @@ def measure(
     real: Images,
     data: str,
     *,
+    run: Path | None = None,
     features: Features = "own",
     weights: Path | None = None,
     show_faces: bool = False,
@@ -91,6 +96,9 @@ def measure(
         At the same size.
     data : str
         What the real images are called.
+    run : Path, optional
+        The run that made the images: real images that it was shown are not among the unseen ones. Without it these are
+        the official test images, or a fifth that `seed` draws.
     features : {"own", "efficientnet", "inception"}
         Whose: that classifier's, or EfficientNet-Lite0's, as ImageNet taught it (extra `efficientnet`), or those of
         Inception-v3 in FID's published form, whose classes the inception score takes too.
@@ -104,46 +112,62 @@ def measure(
     Raises
     ------
     UsageError
-        For vectors, other classes or shapes than the real ones', `accuracy` of fewer than two classes, or weights that
-        are not installed.
+        For vectors, other classes or shapes than the real ones', real images of one class without another network's
+        features, `accuracy` of fewer than two classes, or weights that are not installed.
     DataError
         For fewer than 40 images on either side.
+    ModelError
+        For a `run` whose record is missing.
     """
-    _check(made, real, accuracy=accuracy)
+    _check(made, real, features, accuracy=accuracy)
     network = _network(features, weights, real.shape)  # before the long part
     if show_faces:
         detector()
-    parts = split(real, test=UNSEEN, calibration=0.0, seed=seed)
+    training, unseen = _parts(real, run, seed)
     numbers = _numbers(made, real)
-    unseen = parts.test[np.isin(real.labels[parts.test], numbers)]
+    unseen = unseen[np.isin(real.labels[unseen], numbers)]
     for rows, what in ((made.pixels, "images to measure"), (unseen, "unseen real images")):
         if len(rows) < LEAST:
             raise DataError(
                 f"{what}: {len(rows)}; {LEAST} are needed, and hundreds for figures that mean something; add some"
             )
-    judge = own(real.pixels[parts.train], real.labels[parts.train], data, seed)
+    judge = own(real.pixels[training], real.labels[training], data, seed) if len(real.classes) > 1 else None
     extractor = network or judge
+    assert extractor is not None, "one class alone was refused"
     one = _side(extractor, judge, made.pixels, made.labels if _unnamed(made) else _renumbered(made.labels, numbers))
     other = _side(extractor, judge, real.pixels[unseen], real.labels[unseen])
-    half = np.random.default_rng(seed).permutation(len(unseen))
-    among = compared(other.select(half[: len(half) // 2]), other.select(half[len(half) // 2 :]), seed)
+    order, half = np.random.default_rng(seed).permutation(len(unseen)), len(unseen) // 2
+    among = compared(other.select(order[:half]), other.select(order[half : 2 * half]), seed)
     whose = "ImageNet's classes" if isinstance(network, Published) else "your classes"
     figures = tuple(replace(f, real=r.value) for f, r in zip(compared(one, other, seed, whose), among, strict=True))
+    sure: list[dict[float, Rate]] = [{}, {}]
     if show_faces:
         sure = [surer(faces(rows), least=True) for rows in (made.pixels, real.pixels[unseen])]
-    else:
-        sure = [surer(side.probabilities.max(1)) for side in (one, other)]
+    elif judge:
+        sure = [surer(side.probabilities.max(1)) for side in (one, other) if side.probabilities is not None]
     return Measured(
         extractor.name,
         len(made.pixels),
         len(unseen),
+        half,
         figures,
-        "MTCNN of a face" if show_faces else "classifier",
+        "MTCNN of a face" if show_faces else "classifier" if judge else "",
         {level: (sure[0][level], sure[1][level]) for level in sure[0]},
         distances(one, other, seed),
         {} if _unnamed(made) else {real.classes[k]: by_class(one, other, k, seed) for k in numbers},
-        _accuracy(made, real, parts.train, unseen, seed) if accuracy else None,
+        _accuracy(made, real, training, unseen, seed) if accuracy else None,
     )
+
+
+def _parts(real: Images, run: Path | None, seed: int) -> tuple[Labels, Labels]:
+    """Rows that train the classifier, and rows that trained nothing: as the run split them, less what it was shown."""
+    if run is None:
+        parts = split(real, test=UNSEEN, calibration=0.0, seed=seed)
+        return parts.train, parts.test
+    shown, how = parts_of(run), files.read_json(run / CONFIG)["settings"]
+    parts = split(real, test=how["test"] or UNSEEN, calibration=0.0, seed=how["seed"])
+    seen = np.isin(np.array(real.keys), sorted(shown["train"] | shown["against"] | shown["calibration"]))
+    return np.union1d(parts.train, parts.test[seen[parts.test]]), parts.test[~seen[parts.test]]
 
 
 def generated(model: Model, number: int, seed: int) -> Images:
@@ -154,7 +178,15 @@ def generated(model: Model, number: int, seed: int) -> Images:
     return Images(pixels, labels, tuple(able), tuple(f"{i:06d}" for i in range(len(pixels))))
 
 
-def _check(made: Images, real: Images, *, accuracy: bool) -> None:
+def flat(path: Path) -> bool:
+    """Whether it is a folder of loose images, of which nobody says the class: one without folders."""
+    try:
+        return path.is_dir() and not any(one.is_dir() for one in path.iterdir() if not one.name.startswith("."))
+    except OSError:  # reading it will say so
+        return False
+
+
+def _check(made: Images, real: Images, features: Features, *, accuracy: bool) -> None:
     if len(made.shape) != 3:
         raise UsageError("these are vectors; measure compares images")
     if made.shape != real.shape:
@@ -162,6 +194,11 @@ def _check(made: Images, real: Images, *, accuracy: bool) -> None:
     strange = [name for name in made.classes if name not in real.classes]
     if strange and not _unnamed(made):
         raise UsageError(f"the real images have no class {show(strange[0])}; they have {listed(real.classes)}")
+    if features == "own" and len(real.classes) < 2:
+        raise UsageError(
+            "the real images are of one class, of which no classifier learns features; take another network's "
+            "(--features efficientnet or inception)"
+        )
     if accuracy and len(made.classes) < 2:
         raise UsageError("--accuracy needs images that are labelled with two classes or more; leave it out")
 
@@ -195,10 +232,10 @@ def _network(features: Features, weights: Path | None, shape: tuple[int, ...]) -
     return lite0(shape) if features == "efficientnet" else None
 
 
-def _side(extractor: Extractor, judge: Own, pixels: Pixels, labels: Labels) -> Side:
-    features, shares = extractor.features(pixels), judge.probabilities(pixels)
+def _side(extractor: Extractor, judge: Own | None, pixels: Pixels, labels: Labels) -> Side:
+    features, shares = extractor.features(pixels), judge.probabilities(pixels) if judge else None
     named = extractor.probabilities(features) if isinstance(extractor, Published) else shares
-    return Side(features, shares, labels, named)
+    return Side(features, labels, shares, named)
 
 
 def _accuracy(made: Images, real: Images, training: Labels, unseen: Labels, seed: int) -> Accuracy:
