@@ -91,7 +91,7 @@ def measured(monkeypatch):
     def perform(trial, runs, command=""):
         gap = 0.01 * (trial.seed + 1) * (-1 if (trial.method, trial.seed) == ("mode", 2) else 1)
         near, far = ("mode", "real") if trial.method == "mode" else ("real", "mode")
-        values = {f"kl_to_{near}": 0.1, f"kl_to_{far}": 0.1 + gap, "outside": 0.0, "seconds": 7.0}
+        values = {f"kl_to_{near}": 0.1, f"kl_to_{far}": 0.1 + gap, "outside": 0.25, "seconds": 7.0}
         files.make_folder(trial.file(runs).parent)
         np.savez(trial.file(runs), histogram=circle.targets()[near], **values)
 
@@ -107,7 +107,8 @@ def table(tmp_path, **changes):
 def test_figures_and_verdicts(tmp_path, here, measured):
     """Means over seeds; of each method how many seeds are nearer to its own target, by scipy's paired interval."""
     lines = {(line["method"], line["metric"]): line for line in table(tmp_path)}
-    assert len(lines) == 6 and lines["k-plus-one", "kl_to_mode"]["mean"] == pytest.approx(0.12)
+    assert len(lines) == 9 and lines["k-plus-one", "kl_to_mode"]["mean"] == pytest.approx(0.12)
+    assert lines["mode", "outside"]["mean"] == 0.25
     assert lines["k-plus-one", "kl_to_mode"]["sd"] == pytest.approx(0.01)
     assert lines["mode", "kl_to_mode"]["seconds"] == 7.0
     text = (tmp_path / "out" / "kplus1-2020-gaussians-small.md").read_text()
@@ -118,7 +119,7 @@ def test_figures_and_verdicts(tmp_path, here, measured):
     )
     assert "- mode is nearer to mode than to real in 2 of 3 seeds, by +0.0000" in text
     with (tmp_path / "out" / "kplus1-2020-gaussians-small.csv").open(newline="") as file:
-        assert [row["metric"] for row in csv.DictReader(file)] == ["kl_to_real", "kl_to_mode"] * 3
+        assert [row["metric"] for row in csv.DictReader(file)] == ["kl_to_real", "kl_to_mode", "outside"] * 3
     with Image.open(tmp_path / "out" / "kplus1-2020-gaussians-small.png") as picture:
         assert picture.width > 4 * picture.height  # two targets, three methods
 
