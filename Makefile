@@ -36,6 +36,7 @@ lint: $(READY) ## check style, format and types
 
 bench: $(READY) ## run every benchmark and renew benchmarks/results
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m pip install -q --no-deps --upgrade --target build/fidelity torch-fidelity==0.4.0 tqdm
 	set -e; for file in $(BENCHMARKS); do $(BIN)/python $$file; done
 
 clean: ## remove the environment, builds and caches

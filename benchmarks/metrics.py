@@ -29,7 +29,8 @@ from lookalike.metrics import frechet, kernel, manifold
 from machine import save
 
 N, SMALL, ROUNDS = 10_000, 2_500, {128: 3, 2048: 1}
-OURS: dict[str, Callable[[np.ndarray, np.ndarray], object]] = {
+Figure = Callable[[np.ndarray, np.ndarray], object]
+OURS: dict[str, Figure] = {
     "FID": frechet.distance,
     "KID": kernel.discrepancy,
     "precision to coverage": lambda made, real: manifold.compare(real, made),
@@ -69,18 +70,22 @@ def seconds(of: Callable[[], object]) -> tuple[float, object]:
     return time.perf_counter() - began, said
 
 
-def compared(what: str, d: int) -> dict[str, float]:
-    """The ratio and both times, of features of d numbers."""
-    made, real = features(N, d)
-    rounds = []
-    for _ in range(ROUNDS[d]):
-        ours, our_value = seconds(lambda: OURS[what](made, real))
-        other, their_value = seconds(lambda: theirs(what, made, real))
+def ratios(ours: Figure, theirs: Figure, sides: tuple[np.ndarray, np.ndarray], rounds: int) -> dict[str, float]:
+    """The ratio and both times, in turn; both must say the same of the two sides."""
+    taken = []
+    for _ in range(rounds):
+        mine, our_value = seconds(lambda: ours(*sides))
+        other, their_value = seconds(lambda: theirs(*sides))
         np.testing.assert_allclose(our_value, their_value, rtol=1e-6)  # type: ignore[arg-type]
-        rounds.append((ours, other))
-    times = [round(statistics.median(one), 2) for one in zip(*rounds, strict=True)]
-    ratio = statistics.median(ours / other for ours, other in rounds)
+        taken.append((mine, other))
+    times = [round(statistics.median(one), 2) for one in zip(*taken, strict=True)]
+    ratio = statistics.median(mine / other for mine, other in taken)
     return {"ratio": round(ratio, 3), "ours s": times[0], "theirs s": times[1]}
+
+
+def compared(what: str, d: int) -> dict[str, float]:
+    """Of features of d numbers."""
+    return ratios(OURS[what], lambda made, real: theirs(what, made, real), features(N, d), ROUNDS[d])
 
 
 def peak(what: str, n: int, d: int) -> float:
