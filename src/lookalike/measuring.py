@@ -46,7 +46,9 @@ def measure(
     ] = 200,
     run: Annotated[
         Path | None,
-        Parameter(help="The run that made a folder of images: what it was shown is not unseen. A run is its own."),
+        Parameter(
+            help="The run that made MADE, if that is a folder: what it was shown is not among the unseen images."
+        ),
     ] = None,
     features: Annotated[
         Literal["own", "efficientnet", "inception"],

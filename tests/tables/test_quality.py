@@ -16,7 +16,7 @@ from lookalike.errors import DataError, UsageError
 from lookalike.model import Model
 from lookalike.presets import PRESETS
 from lookalike.record import parts_of
-from lookalike.tables import NAMES, quality
+from lookalike.tables import NAMES, quality, quality_trial
 from lookalike.tables.quality import QUALITY, Quality, Trial, Way, perform
 from lookalike.use.measure import _parts, generated, measure
 
@@ -30,7 +30,7 @@ def tiny(monkeypatch):
     monkeypatch.setitem(PRESETS["small"], "resnet", {"width": 4, "images": 32, "batch": 32})
     monkeypatch.setitem(PRESETS["small"], "critic", {})
     monkeypatch.setitem(PRESETS["small"], "side", 8)
-    monkeypatch.setattr(quality, "MADE", 300)
+    monkeypatch.setattr(quality_trial, "MADE", 300)
 
 
 def test_the_papers_tables_are_these():
@@ -130,6 +130,12 @@ def test_differences_are_paired_by_seed(tiny, tmp_path):
     assert one["printed"] is None and one["known"] == "supervised"
     rows = list(csv.DictReader((tmp_path / "out" / "splitting-gan-2017-9-small-part.csv").read_text().splitlines()))
     assert len(rows) == len(lines) == 10
+    each = list(
+        csv.DictReader((tmp_path / "out" / "splitting-gan-2017-9-small-part-seeds.csv").read_text().splitlines())
+    )
+    assert {(one["method"], one["seed"]): one["value"] for one in each if one["metric"] == "fid"} == {
+        (name, str(seed)): f"{value:.4f}" for (name, seed), value in fids.items()
+    }
     page = (tmp_path / "out" / "splitting-gan-2017-9-small-part.md").read_text()
     half = student.ppf(0.975, 1) * np.std([-3.0, -1.0], ddof=1) / 2**0.5
     assert f"- two less one, 2 seeds: fid -2.000 [{-2 - half:+.3f}, {-2 + half:+.3f}]" in page

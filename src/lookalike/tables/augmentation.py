@@ -6,8 +6,6 @@ which three classes have twenty images.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +29,7 @@ from lookalike.augmentation.trial import (
 from lookalike.data.sources import open_source
 from lookalike.errors import UsageError
 from lookalike.metrics.paired import difference
-from lookalike.tables.lines import as_csv, chosen, file_name, grid, of_seeds, ours
+from lookalike.tables.lines import as_csv, chosen, every_seed, file_name, grid, of_seeds, ours
 from lookalike.tables.table import printed
 from lookalike.tables.trials import of_data, train_missing
 
@@ -140,7 +138,7 @@ def run(
     lines = [line for name, trials in found.items() for line in _lines(name, trials, values[name], command)]
     stem = file_name(NAME, preset, part=bool(rows or methods))
     files.write_text(folder / f"{stem}.csv", as_csv(lines))
-    files.write_text(folder / f"{stem}-seeds.csv", _each(values))
+    files.write_text(folder / f"{stem}-seeds.csv", every_seed(values))
     files.write_text(folder / f"{stem}.md", _markdown(preset, lines, values, command))
     return lines
 
@@ -176,19 +174,6 @@ def _lines(dataset: str, trials: Sequence[Trial], values: Found, command: str) -
             seconds = [one["seconds"] for one in mine]
             lines.append(of_seeds(key, numbers, seconds, printed=printed().get(key), command=command))
     return lines
-
-
-def _each(values: Mapping[str, Found]) -> str:
-    """Every figure of every way and seed, as CSV: what the means and the paired gains are made of."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("dataset", "method", "seed", "metric", "value"))
-    for dataset, found in values.items():
-        for (way, seed), one in found.items():
-            rows.writerows(
-                (dataset, way, seed, name, f"{value:.4f}") for name, value in one.items() if value is not None
-            )
-    return text.getvalue()
 
 
 def _markdown(preset: str, lines: Sequence[Mapping[str, Any]], values: Mapping[str, Found], command: str) -> str:

@@ -38,6 +38,19 @@ def as_csv(lines: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+def every_seed(values: Mapping[str, Mapping[tuple[str, int], Mapping[str, float | None]]]) -> str:
+    """Data set -> (method, seed) -> figures, as CSV: what the means and the paired differences are made of."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("dataset", "method", "seed", "metric", "value"))
+    for dataset, found in values.items():
+        for (way, seed), one in found.items():
+            rows.writerows(
+                (dataset, way, seed, name, f"{value:.4f}") for name, value in one.items() if value is not None
+            )
+    return text.getvalue()
+
+
 def _digits(column: str, value: Any) -> Any:
     if not isinstance(value, float) or column == "printed":
         return value

@@ -8,35 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from lookalike import files, runs
-from lookalike.data import read
+from lookalike import files
 from lookalike.data.sources import open_source
 from lookalike.errors import UsageError
-from lookalike.metrics.faces import PACKAGE
 from lookalike.metrics.inception import published
 from lookalike.metrics.paired import difference
 from lookalike.presets import PRESETS
-from lookalike.report.read import FACTS
-from lookalike.settings import TrainSettings, train_settings
-from lookalike.tables.lines import as_csv, chosen, file_name, grid, of_seeds, ours
+from lookalike.tables.lines import as_csv, chosen, every_seed, file_name, grid, of_seeds, ours
+from lookalike.tables.quality_trial import MADE, Trial, Way, mean_of_all, perform
 from lookalike.tables.table import printed
 from lookalike.tables.trials import of_data, train_missing
-from lookalike.use.generate import generators
-from lookalike.use.measure import Features, Measured, generated, measure
 
-MADE = 5000  # images that are measured, of all classes together
 SMALL = ("fashion-mnist", "mnist-5k")
 COMPARED = ("fid", "kid", "inception_score_own", "inception_score", "precision", "recall")
 NAMES = {"stl-10-unlabelled": "stl-10"}  # as the papers have it
-ONE_CLASS = ("stl-10-unlabelled",)  # EfficientNet's features: no classifier learns from one class
-OF_FACES = ("celeba",)  # MTCNN says how sure it is, where its weights are installed
 SUMMARY = (
     "{made:,} generated images against real ones that trained neither the GAN nor the features; every class as often "
     "as any other, where G is told the class. Real images: one half of those unseen ones against the other half. Mean "
@@ -47,120 +37,6 @@ SUMMARY = (
 )
 OWN_SCORE = "The inception score (_own) is of that classifier's classes: no figure compares with a published one."
 PARTS = ("", "class_", "accuracy_", "surer_", "distance_")  # a grid of each: how its figures' names begin
-
-
-@dataclass(frozen=True)
-class Way:
-    """One method of a table: its name there, and how it is trained."""
-
-    name: str
-    method: str
-    pooled: bool = False  # without labels
-    wide: int = 1  # times the preset's width
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training, what it made, and what that was worth."""
-
-    data: str
-    way: Way
-    seed: int
-    preset: str
-    side: int
-    weights: str = ""  # Inception's file
-
-    def __str__(self) -> str:
-        return f"{self.way.name} on {self.data}, seed {self.seed}"
-
-    def folder(self, runs: Path) -> Path:
-        """Where it trains, below `runs`; ways of one training share it."""
-        way = "-".join([self.way.method, *["pooled"] * self.way.pooled, *[f"{self.way.wide}x"] * (self.way.wide > 1)])
-        return runs / f"quality-{self.preset}" / files.safe_name(self.data) / way / f"seed-{self.seed}"
-
-    def is_done(self, runs: Path) -> bool:
-        """Whether it was measured."""
-        return self.result(runs).exists()
-
-    def result(self, runs: Path) -> Path:
-        """What was measured: with Inception's features a file of its own."""
-        return self.folder(runs) / ("figures-inception.json" if self.weights else "figures.json")
-
-    @property
-    def features(self) -> Features:
-        """Whose."""
-        return "inception" if self.weights else "efficientnet" if self.data in ONE_CLASS else "own"
-
-    def settings(self, known: tuple[str, ...]) -> TrainSettings:
-        """What it trains with."""
-        width = self.way.wide * PRESETS[self.preset]["resnet"]["width"]
-        return train_settings(
-            known=known, method=self.way.method, seed=self.seed, preset=self.preset, pooled=self.way.pooled,
-            size=f"{self.side},{self.side}", width=width, calibration=0, threads=1,
-        )  # fmt: skip
-
-
-def perform(trial: Trial, folder: Path, command: str = "") -> None:
-    """Trains, generates, measures and stores the figures."""
-    own = trial.folder(folder)
-    settings = trial.settings(open_source(trial.data).classes)
-    files.make_folder(own.parent)
-    model = runs.run(trial.data, settings, own / "run", command=(command,))
-    made = generated(model, MADE // len(generators(model)), trial.seed)
-    found = measure(
-        made,
-        read(trial.data, size=model.size),
-        trial.data,
-        run=own / "run",
-        features=trial.features,
-        weights=Path(trial.weights) if trial.weights else None,
-        show_faces=trial.data in OF_FACES and find_spec(PACKAGE) is not None,
-        accuracy=len(made.classes) > 1,
-        seed=0,  # the same classifier for all
-    )
-    tree = own / "run" / FACTS
-    split = {name: files.read_json(tree)[name] for name in ("nmi", "ari")} if tree.exists() else {}
-    whose = "" if trial.weights else "_own"
-    result = {
-        "figures": _figures(found, whose) | split,
-        "real": {_plain(one.name, whose): one.real for one in found.figures},
-        "features": found.features,
-        "sure": found.sure,
-        "seconds": runs.seconds(own / "run"),
-        "measured": found.json(),
-    }
-    files.write_json(trial.result(folder), result)
-
-
-def _figures(found: Measured, whose: str) -> dict[str, float | None]:
-    """All of them under names of columns; `whose` marks the inception score of our classifier."""
-    classes, sure = list(found.classes.values()), found.confidence.items()
-    score = found.accuracy and {
-        "accuracy_score": found.accuracy.made.rate,
-        "accuracy_score_real": found.accuracy.real.rate,
-    }
-    return (
-        {_plain(one.name, whose): one.value for one in found.figures}
-        | {f"class_{_plain(name)}": _mean([one[name] for one in classes]) for name in BY_CLASS if classes}
-        | (score or {})
-        | {f"surer_than_{level:g}": made.rate for level, (made, _) in sure}
-        | {f"distance_{one['batch']}": one["mean"] for one in found.distances}
-    )
-
-
-BY_CLASS = ("FID", "KID", "within", "taken for it")
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """None where one is."""
-    there = [value for value in values if value is not None]
-    return fmean(there) if len(there) == len(values) else None
-
-
-def _plain(name: str, whose: str = "") -> str:
-    """A figure's name as a column's."""
-    plain = name.lower().replace(",", "").replace(" ", "_")
-    return f"{plain}{whose}" if plain == "inception_score" else plain
 
 
 @dataclass(frozen=True)
@@ -243,6 +119,11 @@ class Quality:
         lines = [line for data in found for name in names for line in self._lines(data, name, done, command)]
         stem = file_name(self.name, preset, part=bool(rows or methods), inception=bool(file))
         files.write_text(folder / f"{stem}.csv", as_csv(lines))
+        values = {
+            data: {(trial.way.name, trial.seed): one["figures"] for trial, one in done.items() if trial.data == data}
+            for data in found
+        }
+        files.write_text(folder / f"{stem}-seeds.csv", every_seed(values))
         files.write_text(folder / f"{stem}.md", self._markdown(preset, lines, done, command))
         return lines
 
@@ -301,7 +182,7 @@ def _grid(part: str, lines: Sequence[Mapping[str, Any]], done: Sequence[Mapping[
     seconds = {line["method"]: f"{line['seconds'] or 0:.0f}" for line in lines}
     body = [[way, *(cells.get((way, one), "") for one in figures), *[s] * (not part)] for way, s in seconds.items()]
     if not part:
-        real = [_mean([one["real"].get(figure) for one in done]) for figure in figures]
+        real = [mean_of_all([one["real"].get(figure) for one in done]) for figure in figures]
         body.append(["real images", *("" if value is None else f"{value:.3f}" for value in real), ""])
     return grid(["method", *figures, *["seconds"] * (not part)], body)
 
