@@ -15,7 +15,7 @@ from lookalike.diffaugment import DiffAugment
 from lookalike.errors import UsageError
 from lookalike.heads import Binary, Joint
 from lookalike.latents import LabelsAsInData, Normal, UniformLabels
-from lookalike.losses import AuxiliaryClass, Minimax
+from lookalike.losses import AuxiliaryClass, Minimax, Wasserstein
 from lookalike.method import Adam
 from lookalike.methods import METHODS
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
@@ -61,6 +61,7 @@ BAD = [
     ("max_bad", "-0.1"), ("max_bad", "1.1"),
     ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "unet"), ("latent", "cauchy"),
     ("loss", "lsgan"), ("conditioning", "film"), ("labels", "rare"), ("class_loss", "fake"),
+    ("class_weight", "0"), ("class_weight", "1001"),
     ("d_updates", "never"), ("start", "vtgan"), ("decay", "perhaps"), ("spectral", "perhaps"),
     ("penalty", "-1"), ("penalty", "nan"),
     ("split_at", "0"), ("split_above", "0"), ("split_above", "1"), ("split_normalised", "batch"),
@@ -114,7 +115,7 @@ def test_a_gan_of_all_classes_has_a_preset_of_its_own():
     assert [choices.method_of(s).head.spread for s in (small, paper, off)] == [True, False, False]
 
 
-TOLD = {"conditioning": "batch-norm", "labels": "data", "class_loss": "real", "start": "scratch"}
+TOLD = {"conditioning": "batch-norm", "labels": "data", "class_loss": "real", "class_weight": 0.5, "start": "scratch"}
 
 
 def test_settings_reach_their_axes():
@@ -166,7 +167,8 @@ def test_a_method_of_residual_networks_keeps_its_own_game_and_steps():
     method = choices.method_of(s)
     assert (s.net, s.width, s.batch, s.lr, s.d_lr) == ("resnet", 16, 32, 1e-3, 1e-3)
     named = METHODS["wgan-gp-classes"]
-    assert method.but(net=named.net, d_optimiser=None, optimiser=named.optimiser) == named
+    losses = (Wasserstein(), AuxiliaryClass(on_fake=False, g_weight=1.0))  # a tenth does not teach so small a G
+    assert method.but(net=named.net, d_optimiser=None, optimiser=named.optimiser) == named.but(losses=losses)
     assert method.optimiser == Adam(1e-3, 0.0, 0.9) == method.d_optimiser
     s = choices.filled(train_settings(known=("3", "8"), method="mode", lr=2e-4, preset="paper"), (1, 32, 32), 2)
     assert (s.width, s.d_lr, choices.method_of(s).losses) == (128, 8e-4, METHODS["mode"].losses)
@@ -175,11 +177,19 @@ def test_a_method_of_residual_networks_keeps_its_own_game_and_steps():
         for preset in ("paper", "small")
     ]
     assert [(one.lr, one.d_lr) for one in own] == [(1e-4, 4e-4), (4e-4, 1e-3)]
+    for name, more, weight in (
+        ("sn-acgan", {}, 1),
+        ("sn-acgan", {"preset": "paper"}, 0.1),
+        ("sn-acgan", {"class_weight": 0.3}, 0.3),
+        ("k-plus-one", {}, 0),
+    ):
+        s = choices.filled(train_settings(known=("3", "8"), method=name, **more), (1, 32, 32), 2)
+        assert choices.method_of(s).losses[1].g_weight == weight
     given = {"loss": "minimax", "beta1": 0.5, "d_steps": 2, "z": 7, "conditioning": "embedding", "class_loss": "both"}
     changed = choices.method_of(
         choices.filled(train_settings(known=("3", "8"), method="sn-acgan", **given), (1, 32, 32), 2)
     )
-    assert changed.losses == (Minimax(), AuxiliaryClass(g_weight=0.1)) and changed.optimiser.beta2 == 0.999
+    assert changed.losses == (Minimax(), AuxiliaryClass(g_weight=1)) and changed.optimiser.beta2 == 0.999
     assert (changed.optimiser.beta1, changed.d_steps, changed.latent) == (0.5, 2, Normal(7))
     assert changed.conditioning == Embedded()
     assert choices.filled(train_settings(known=("3",), method="wgan-gp"), (5,), 1).net == "mlp"
@@ -204,7 +214,8 @@ def test_a_gan_that_learns_classes_together_must_be_told_them(method):
 
 
 @pytest.mark.parametrize(
-    ("method", "idle"), [("vtgan", set(TOLD)), ("cgan", {"class_loss", "start"}), ("acgan-ali-v1", set())]
+    ("method", "idle"),
+    [("vtgan", set(TOLD)), ("cgan", {"class_loss", "class_weight", "start"}), ("acgan-ali-v1", set())],
 )
 def test_settings_that_a_method_does_not_use_are_told(method, idle):
     """Only a GAN of all classes looks at how classes are told; only one that names them at the class loss."""

@@ -41,7 +41,7 @@ OF_BASELINES = {  # settings that a baseline looks at
 }
 OF_SOME_METHODS = (
     *("against", "unlabelled", "noise", "salt_pepper", "weak_z", "decoys"),
-    *("spread", "labels", "conditioning", "class_loss", "start"),
+    *("spread", "labels", "conditioning", "class_loss", "class_weight", "start"),
     *("split_at", "split_above", "split_normalised"),
 )
 JOINING = ("scaling", "decides")  # how detectors of several known classes become one
@@ -96,6 +96,8 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     spread = _spread(settings) if settings.spread is None else settings.spread
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
+    if settings.method in METHODS and _minds_classes(METHODS[settings.method]):
+        values["class_weight"] = settings.class_weight or preset.get("class_weight")
     if settings.method in METHODS and METHODS[settings.method].splitting:
         shares = SPLITS if known > 1 and not settings.pooled else SPLITS_OF_ONE
         values["split_at"] = settings.split_at or tuple(sorted({max(1, int(share * images)) for share in shares}))
@@ -184,9 +186,15 @@ def _told(s: TrainSettings, named: Method) -> dict[str, Any]:
 
 def _other(s: TrainSettings, loss: Loss) -> Loss:
     """A loss beside the game's."""
-    if isinstance(loss, AuxiliaryClass) and s.class_loss:
-        return replace(loss, on_fake=s.class_loss == "both")
-    return loss
+    if not isinstance(loss, AuxiliaryClass):
+        return loss
+    on_fake = s.class_loss == "both" if s.class_loss else loss.on_fake
+    return replace(loss, on_fake=on_fake, g_weight=loss.g_weight and (s.class_weight or loss.g_weight))
+
+
+def _minds_classes(method: Method) -> bool:
+    """Whether G learns from the class that D takes its images for."""
+    return any(isinstance(loss, AuxiliaryClass) and loss.g_weight for loss in method.losses)
 
 
 def _seeing(head: Head, *, spread: bool) -> Head:
@@ -210,7 +218,7 @@ def own_settings(method: Method) -> tuple[str, ...]:
     spreads = told and isinstance(_inner(method.head), Auxiliary | LabelAware)
     used = (
         *(method.needs_others, method.head.names, noised, noised, weak, decoys),
-        *(spreads, told, named.asked, method.head.names, named.start is not None),
+        *(spreads, told, named.asked, method.head.names, _minds_classes(named), named.start is not None),
         *[method.splitting is not None] * 3,
     )
     looks = zip(OF_SOME_METHODS, used, strict=True)

@@ -17,7 +17,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         # one GAN of all classes needs several images of each in a batch, and a D that keeps up
         "per_class": {"batch": 32, "lr": 1e-3, "d_lr_share": 0.5, "spread": True, "images": 15_000},
         "twice": {"images": 30_000},  # two trainings, one after the other
-        "resnet": {"width": 16, "images": 15_000, "batch": 32, "lr": 4e-4, "d_lr_share": 2.5},
+        "resnet": {"width": 16, "images": 15_000, "batch": 32, "lr": 4e-4, "d_lr_share": 2.5, "class_weight": 1.0},
         "critic": {"images": 6_000, "lr": 1e-3, "d_lr_share": 1.0},  # it sees each of them five times
         "search_steps": 50,
         "search_lr": 0.02,

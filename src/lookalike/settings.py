@@ -196,6 +196,13 @@ class TrainSettings(DataSettings, SearchSettings):
         Literal["both", "real"] | None,
         Parameter(help="D learns the classes of real and generated images, or of real ones; default: the method's."),
     ] = None
+    class_weight: Annotated[
+        float | None,
+        Field(gt=0, le=1000),
+        Parameter(
+            help="How much G minds the class of its images, beside D's 1; default: the preset's or the method's."
+        ),
+    ] = None
     start: Annotated[
         Literal["ali", "scratch"], Parameter(help="acgan-ali: G begins with the weights of ALI's, or with its own.")
     ] = "ali"

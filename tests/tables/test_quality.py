@@ -75,6 +75,11 @@ def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
     assert stored["figures"]["accuracy_score"] == found.accuracy.made.rate
     assert stored["figures"]["surer_than_0.9"] == found.confidence[0.9][0].rate
     assert stored["figures"]["distance_64"] == found.distances[2]["mean"]
+    assert stored["real"]["accuracy_score"] == found.accuracy.real.rate
+    assert stored["real"]["surer_than_0.9"] == found.confidence[0.9][1].rate
+    assert stored["real"]["distance_64"] == found.distances[2]["real mean"]
+    within = [one["within, real"] for one in found.classes.values()]
+    assert stored["real"]["class_within"] == pytest.approx(np.mean(within))
     assert stored["real"]["kid"] == next(figure.real for figure in found.figures if figure.name == "KID")
 
 

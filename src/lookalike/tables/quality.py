@@ -29,10 +29,11 @@ COMPARED = ("fid", "kid", "inception_score_own", "inception_score", "precision",
 NAMES = {"stl-10-unlabelled": "stl-10"}  # as the papers have it
 SUMMARY = (
     "{made:,} generated images against real ones that trained neither the GAN nor the features; every class as often "
-    "as any other, where G is told the class. Real images: one half of those unseen ones against the other half. Mean "
+    "as any other, where G is told the class. In the row of real images, unseen ones: in the first grid one half of "
+    "them against the other. Mean "
     "± standard deviation over seeds; seconds are training on one thread. Differences are paired by seed, with "
     "Student's 95 % interval. Figures of classes are means over the classes; accuracy_score is the accuracy on unseen "
-    "real images of a classifier that learnt from generated ones alone, accuracy_score_real from as many real ones; "
+    "real images of a classifier that learnt from generated ones alone, or from as many real ones; "
     "distance_N is the mean distance of features in batches of N."
 )
 OWN_SCORE = "The inception score (_own) is of that classifier's classes: no figure compares with a published one."
@@ -176,14 +177,17 @@ def _part(figure: str) -> str:
 
 
 def _grid(part: str, lines: Sequence[Mapping[str, Any]], done: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Some figures of every way; in the first grid also those of real images, and seconds."""
+    """Some figures of every way that has one of them, and those of real images; in the first grid also seconds."""
     figures = [one for one in dict.fromkeys(line["metric"] for line in lines) if _part(one) == part]
     cells = {(line["method"], line["metric"]): ours(line) + _printed(line) for line in lines}
     seconds = {line["method"]: f"{line['seconds'] or 0:.0f}" for line in lines}
-    body = [[way, *(cells.get((way, one), "") for one in figures), *[s] * (not part)] for way, s in seconds.items()]
-    if not part:
-        real = [mean_of_all([one["real"].get(figure) for one in done]) for figure in figures]
-        body.append(["real images", *("" if value is None else f"{value:.3f}" for value in real), ""])
+    body = [
+        [way, *(cells.get((way, one), "") for one in figures), *[s] * (not part)]
+        for way, s in seconds.items()
+        if any((way, one) in cells for one in figures)
+    ]
+    real = [mean_of_all([one["real"][name] for one in done if name in one["real"]]) for name in figures]
+    body.append(["real images", *("" if value is None else f"{value:.3f}" for value in real), *[""] * (not part)])
     return grid(["method", *figures, *["seconds"] * (not part)], body)
 
 

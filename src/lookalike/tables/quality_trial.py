@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from lookalike import files, runs
 from lookalike.data import read
@@ -16,7 +17,7 @@ from lookalike.presets import PRESETS
 from lookalike.report.read import FACTS
 from lookalike.settings import TrainSettings, train_settings
 from lookalike.use.generate import generators
-from lookalike.use.measure import Features, Measured, generated, measure
+from lookalike.use.measure import Features, generated, measure
 
 MADE = 5000  # images that are measured, of all classes together
 ONE_CLASS = ("stl-10-unlabelled",)  # EfficientNet's features: no classifier learns from one class
@@ -97,8 +98,8 @@ def perform(trial: Trial, folder: Path, command: str = "") -> None:
     split = {name: files.read_json(tree)[name] for name in ("nmi", "ari")} if tree.exists() else {}
     whose = "" if trial.weights else "_own"
     result = {
-        "figures": _figures(found, whose) | split,
-        "real": {_plain(one.name, whose): one.real for one in found.figures},
+        "figures": made_figures(found.json(), whose) | split,
+        "real": real_figures(found.json(), whose),
         "features": found.features,
         "sure": found.sure,
         "seconds": runs.seconds(own / "run"),
@@ -107,26 +108,34 @@ def perform(trial: Trial, folder: Path, command: str = "") -> None:
     files.write_json(trial.result(folder), result)
 
 
-def _figures(found: Measured, whose: str) -> dict[str, float | None]:
-    """All of them under names of columns; `whose` marks the inception score of our classifier."""
-    classes, sure = list(found.classes.values()), found.confidence.items()
-    score = found.accuracy and {
-        "accuracy_score": found.accuracy.made.rate,
-        "accuracy_score_real": found.accuracy.real.rate,
-    }
+def made_figures(found: Mapping[str, Any], whose: str) -> dict[str, float | None]:
+    """What `measure` says of the generated images, by column; `whose` marks the inception score of our classifier."""
+    classes = list(found["classes"].values())
     return (
-        {_plain(one.name, whose): one.value for one in found.figures}
+        {_plain(name, whose): one["value"] for name, one in found["figures"].items()}
         | {f"class_{_plain(name)}": mean_of_all([one[name] for one in classes]) for name in BY_CLASS if classes}
-        | (score or {})
-        | {f"surer_than_{level:g}": made.rate for level, (made, _) in sure}
-        | {f"distance_{one['batch']}": one["mean"] for one in found.distances}
+        | ({"accuracy_score": found["accuracy"]["made"]["rate"]} if found["accuracy"] else {})
+        | {f"surer_than_{one['above']:g}": one["made"]["rate"] for one in found["confidence"]}
+        | {f"distance_{one['batch']}": one["mean"] for one in found["distances"]}
+    )
+
+
+def real_figures(found: Mapping[str, Any], whose: str) -> dict[str, float | None]:
+    """What it says of unseen real images."""
+    classes = list(found["classes"].values())
+    return (
+        {_plain(name, whose): one["real"] for name, one in found["figures"].items()}
+        | ({"class_within": mean_of_all([one["within, real"] for one in classes])} if classes else {})
+        | ({"accuracy_score": found["accuracy"]["real"]["rate"]} if found["accuracy"] else {})
+        | {f"surer_than_{one['above']:g}": one["real"]["rate"] for one in found["confidence"]}
+        | {f"distance_{one['batch']}": one["real mean"] for one in found["distances"]}
     )
 
 
 def mean_of_all(values: Sequence[float | None]) -> float | None:
-    """None where one is."""
+    """None where one is, or where there is none."""
     there = [value for value in values if value is not None]
-    return fmean(there) if len(there) == len(values) else None
+    return fmean(there) if there and len(there) == len(values) else None
 
 
 def _plain(name: str, whose: str = "") -> str:
