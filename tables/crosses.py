@@ -3,7 +3,7 @@
     python tables/crosses.py
 
 Foils: mcgan (images of the look-alike as fakes), vtgan (a weak twin's) and anogan (none), each with the minimax game,
-the hinge game, and the critic's game with its gradient penalty (five steps of D), on three pairs of look-alikes.
+the hinge game, and the critic's game with its gradient penalty (five steps of D), on two pairs of look-alikes.
 
 Splitting: k-plus-one and mode on three known classes, whole, and with classes that are split after 16 % of the images;
 anogan's network and game, without spectral norm.
@@ -16,6 +16,7 @@ runs/crosses.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ import torch
 from lines import Line, mean, save
 
 from lookalike.data import read
-from lookalike.jobs import UNSEEN, Job, found, perform
+from lookalike.jobs import UNSEEN, Job, found, side_by_side
 from lookalike.metrics.auc import area
 from lookalike.model import Model
 from lookalike.tables.lines import grid
@@ -36,11 +37,7 @@ from lookalike.use.measure import generated, measure
 RUNS = Path("runs/crosses")
 RESULTS = Path(__file__).parent / "results"
 SEEDS = range(2)
-PAIRS = (
-    ("mnist-5k", ("3",), "8"),
-    ("fashion-mnist", ("Coat",), "Shirt"),
-    ("fashion-mnist", ("Sandal",), "Ankle boot"),
-)
+PAIRS = (("mnist-5k", ("3",), "8"), ("fashion-mnist", ("Coat",), "Shirt"))
 GROUPS = (
     ("fashion-mnist", ("T-shirt/top", "Pullover", "Coat"), "Shirt"),
     ("mnist-5k", ("3", "5", "9"), "8"),
@@ -92,9 +89,8 @@ def crosses() -> Iterator[Cross]:
 
 
 def figures(cross: Cross, seed: int) -> dict[str, str]:
-    """Trains and scores what is missing."""
+    """Of a training that is done."""
     job = cross.job(seed)
-    perform(job, RUNS)
     known, other = [found(job, RUNS, name, UNSEEN) for name in cross.known], found(job, RUNS, cross.unknown, UNSEEN)
     right = [one.label == k for k, one in enumerate(known)]
     said = {
@@ -130,7 +126,13 @@ def means(lines: Sequence[Line]) -> str:
 
 
 def main() -> None:
-    """Measures every cross with every seed and writes both tables."""
+    """Trains and scores side by side what is missing, measures every cross and writes both tables."""
+    jobs = [cross.job(seed) for cross in crosses() for seed in SEEDS]
+    failed = side_by_side(
+        jobs, RUNS, workers=os.cpu_count() or 1, command="", report=lambda *told: print(*told, flush=True)
+    )
+    for job, sentence in failed.items():
+        print(job, sentence)
     lines: list[dict[str, str | int]] = []
     for cross in crosses():
         lines += [cross.line(figures(cross, seed), seed) for seed in SEEDS]
