@@ -199,9 +199,7 @@ class TrainSettings(DataSettings, SearchSettings):
     class_weight: Annotated[
         float | None,
         Field(gt=0, le=1000),
-        Parameter(
-            help="How much G minds the class of its images, beside D's 1; default: the preset's or the method's."
-        ),
+        Parameter(help="How much G minds its images' class, beside D's 1; default: the preset's or method's."),
     ] = None
     start: Annotated[
         Literal["ali", "scratch"], Parameter(help="acgan-ali: G begins with the weights of ALI's, or with its own.")
