@@ -87,13 +87,14 @@ def measure(
     from lookalike.checkpoint import CARD
     from lookalike.data import read
     from lookalike.model import Model
+    from lookalike.record import CONFIG
     from lookalike.use import measure as measuring
 
     torch.set_num_threads(threads)
     reading = (bad or DataSettings()).reading()
     with progress("images") as told:
         told("reading", 0, 1)
-        if (made / CARD).exists():
+        if (made / CARD).exists() or (made / CONFIG).exists():
             if run is not None:
                 raise UsageError("a run is measured, which knows what it was shown; leave out --run")
             run, images = made, measuring.generated(Model.load(made), number, seed)

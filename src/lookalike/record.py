@@ -6,6 +6,7 @@ import platform
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,28 @@ def parts_of(folder: Path) -> dict[str, frozenset[str]]:
     except ModelError as error:
         raise ModelError(f"which images trained is only in the whole run folder that train wrote: {error}") from error
     return {name: frozenset(keys) for name, keys in parts.items()}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a run knew and how it split its images."""
+
+    known: tuple[str, ...]
+    source: str
+    shape: tuple[int, ...]
+    test: float
+    seed: int
+
+
+def shown(folder: Path) -> Shown:
+    """Of a run's record; raises ModelError where that is missing or damaged."""
+    match files.read_json(folder / CONFIG):
+        case {
+            "data": {"source": str(source), "shape": [*shape]},
+            "settings": {"known": [*known], "test": int() | float() as test, "seed": int(seed)},
+        } if 0 <= test < 1 and all(isinstance(name, str) for name in known):
+            return Shown(tuple(known), source, tuple(shape), test, seed)
+    raise ModelError(f"{show(folder / CONFIG)} does not say how the images were split; give the run as train wrote it")
 
 
 def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tiny import call, settings
 from lookalike import runs
 from lookalike.baselines.classifier import CNN
 from lookalike.data import Images, read, split
-from lookalike.errors import DataError, UsageError
+from lookalike.errors import DataError, ModelError, UsageError
 from lookalike.metrics import diversity, efficientnet, extractor, frechet, inception, kernel, manifold
 from lookalike.nets.inception import Inception
 from lookalike.record import parts_of
@@ -183,7 +183,7 @@ def test_what_a_run_was_shown_is_not_unseen(tmp_path, digits):
     how = settings("acgan", known=("3", "8"), batch=32, seed=5) | {"against": ()}
     runs.run("digits", train_settings(**how), tmp_path)
     shown = parts_of(tmp_path)
-    training, unseen = measuring._parts(digits, tmp_path, 0)
+    training, unseen = measuring._parts(digits, "digits", tmp_path, 0)
     keys = np.array(digits.keys)
     assert not {*keys[unseen]} & (shown["train"] | shown["calibration"]) and shown["test"] <= {*keys[unseen]}
     assert (shown["train"] | shown["calibration"]) <= {*keys[training]} and not {*training} & {*unseen}
@@ -192,6 +192,36 @@ def test_what_a_run_was_shown_is_not_unseen(tmp_path, digits):
     made = digits.select(np.arange(60))
     kid = kernel.distance(*_features(digits, made, training, unseen)).value
     assert next(f.value for f in measure(made, digits, "digits", run=tmp_path).figures if f.name == "KID") == kid
+
+
+def test_images_that_the_run_was_shown_must_be_known_again(tmp_path, digits):
+    """At another size, or where none of the data of that name is found, the run's images cannot be told: refused."""
+    runs.run("digits", train_settings(**settings("anogan")), tmp_path)
+    with pytest.raises(UsageError, match=r"images of the shape \(1, 8, 8\), these are \(1, 16, 16\) and none is one"):
+        measuring._parts(read("digits", size=(16, 16)), "digits", tmp_path, 0)
+    brighter = Images(digits.pixels ^ 1, digits.labels, digits.classes, digits.names)
+    with pytest.raises(UsageError, match="measure at its size, and read with its --value-range"):
+        measuring._parts(brighter, "digits", tmp_path, 0)
+    assert len(measuring._parts(brighter, "others", tmp_path, 0)[1]) > 300
+
+
+@pytest.mark.parametrize("there", ["{}", "[]", '{"settings": {"test": "x", "seed": 0}}'])
+def test_a_damaged_record_is_one_error(tmp_path, digits, there):
+    """Whatever config.json holds, it is the run's record or a ModelError."""
+    runs.run("digits", train_settings(**settings("anogan")), tmp_path)
+    (tmp_path / "config.json").write_text(there)
+    with pytest.raises(ModelError, match="does not say how the images were split"):
+        measure(digits, digits, "digits", run=tmp_path)
+
+
+def test_images_of_any_stand_beside_the_classes_that_the_run_knows(tmp_path, digits):
+    """Where nobody says the class: unseen images of 3 and 8, which the run learnt as one, and of no other class."""
+    how = settings("anogan", known=("3", "8"), pooled=True) | {"against": ()}
+    runs.run("digits", train_settings(**how), tmp_path)
+    made = Images(digits.of("3", "8").pixels[:60], np.zeros(60, np.int64), ("any",), digits.names[:60])
+    _, unseen = measuring._parts(digits, "digits", tmp_path, 0)
+    wanted = np.isin(digits.labels[unseen], [digits.classes.index(name) for name in "38"]).sum()
+    assert measure(made, digits, "digits", run=tmp_path).real == wanted
 
 
 def _features(digits, made, training, unseen):
@@ -236,6 +266,9 @@ def test_what_cannot_be_measured_is_refused(digits):
     ):
         with pytest.raises(error, match=words):
             measure(made, digits, "digits")
+    nobodys = replace(digits, labels=np.full(len(digits), -1))
+    with pytest.raises(UsageError, match="--accuracy needs images that are labelled with two classes"):
+        measure(nobodys, digits, "digits", accuracy=True)
     with pytest.raises(UsageError, match="--accuracy needs images that are labelled with two classes"):
         measure(replace(few, labels=np.zeros(30, np.int64), classes=("3",)), digits, "digits", accuracy=True)
 
@@ -256,7 +289,7 @@ def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
     assert said[0]["figures"] == said[1]["figures"] and said[0]["made"] == 100
     code, out, err = call(capsys, "measure", tmp_path / "made", "--against", "digits", "--threads", "1")
     assert code == 0 and "real against real" in out and "trained on" in out and "taken for it" in out
-    assert "FID of a class needs more images of it" in out and "mean distance" in out
+    assert "FID of a class needs more images of it" in out and "batch of" in out
     refused = assert_clean_failure(
         capsys,
         ["measure", str(tmp_path / "run"), "--against", "digits", "--run", str(tmp_path / "run")],

@@ -85,8 +85,12 @@ def unbounded(one: Floats, other: Floats, *, seed: int = 0) -> Unbounded:
     DataError
         Where half of the images are too few.
     """
-    for features in (one, other):
-        need(int(PARTS[0] * len(features)), features.shape[1])
+    least = 2 * (one.shape[1] + 1)  # half of them is the smallest part
+    if (few := min(len(one), len(other))) < least:
+        raise DataError(
+            f"{few} images are too few for a Frechet distance without bias of {one.shape[1]} features: {least} are "
+            "needed on both sides; make more (-n), or look at KID, which few images do not bias"
+        )
     random, found = np.random.default_rng(seed), []
     for part in PARTS:
         for _ in range(DRAWS if part < 1 else 1):

@@ -92,7 +92,7 @@ def perform(trial: Trial, folder: Path, command: str = "") -> None:
         weights=Path(trial.weights) if trial.weights else None,
         show_faces=trial.data in OF_FACES and find_spec(PACKAGE) is not None,
         accuracy=len(made.classes) > 1,
-        seed=0,  # the same classifier for all
+        seed=0,  # the same classifier for all, where the test images are official
     )
     tree = own / "run" / FACTS
     split = {name: files.read_json(tree)[name] for name in ("nmi", "ari")} if tree.exists() else {}

@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lookalike import files
 from lookalike.data import Images, split
 from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.metrics.accuracy import Accuracy, accuracy_score
@@ -26,7 +25,7 @@ from lookalike.metrics.faces import detector, faces
 from lookalike.metrics.figures import Figure, Side, by_class, compared, distances
 from lookalike.metrics.inception import Published, published
 from lookalike.model import ANY, Model
-from lookalike.record import CONFIG, parts_of
+from lookalike.record import parts_of, shown
 from lookalike.use.generate import generators
 from lookalike.use.score import Pixels
 
@@ -97,8 +96,9 @@ def measure(
     data : str
         What the real images are called.
     run : Path, optional
-        The run that made the images: real images that it was shown are not among the unseen ones. Without it these are
-        the official test images, or a fifth that `seed` draws.
+        The run that made the images: real images that it was shown are not among the unseen ones, and images of which
+        nobody says the class stand beside those of its known classes. Without it unseen are the official test images,
+        or a fifth that `seed` draws.
     features : {"own", "efficientnet", "inception"}
         Whose: that classifier's, or EfficientNet-Lite0's, as ImageNet taught it (extra `efficientnet`), or those of
         Inception-v3 in FID's published form, whose classes the inception score takes too.
@@ -117,19 +117,20 @@ def measure(
     DataError
         For fewer than 40 images on either side.
     ModelError
-        For a `run` whose record is missing.
+        For a `run` whose record is missing or damaged.
     """
     _check(made, real, features, accuracy=accuracy)
     network = _network(features, weights, real.shape)  # before the long part
     if show_faces:
         detector()
-    training, unseen = _parts(real, run, seed)
-    numbers = _numbers(made, real)
+    training, unseen = _parts(real, data, run, seed)
+    numbers = _numbers(made, real, run)
     unseen = unseen[np.isin(real.labels[unseen], numbers)]
-    for rows, what in ((made.pixels, "images to measure"), (unseen, "unseen real images")):
+    others = "name real images that trained nothing" if run else "add some"
+    for rows, what, do in ((made.pixels, "images to measure", "add some"), (unseen, "unseen real images", others)):
         if len(rows) < LEAST:
             raise DataError(
-                f"{what}: {len(rows)}; {LEAST} are needed, and hundreds for figures that mean something; add some"
+                f"{what}: {len(rows)}; {LEAST} are needed, and hundreds for figures that mean something; {do}"
             )
     judge = own(real.pixels[training], real.labels[training], data, seed) if len(real.classes) > 1 else None
     extractor = network or judge
@@ -159,14 +160,22 @@ def measure(
     )
 
 
-def _parts(real: Images, run: Path | None, seed: int) -> tuple[Labels, Labels]:
-    """Rows that train the classifier, and rows that trained nothing: as the run split them, less what it was shown."""
+def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels, Labels]:
+    """Rows that train the classifier, and rows that trained nothing: as the run split them, less what it was shown.
+
+    Images are told by their content at the run's size; UsageError where they cannot be.
+    """
     if run is None:
         parts = split(real, test=UNSEEN, calibration=0.0, seed=seed)
         return parts.train, parts.test
-    shown, how = parts_of(run), files.read_json(run / CONFIG)["settings"]
-    parts = split(real, test=how["test"] or UNSEEN, calibration=0.0, seed=how["seed"])
-    seen = np.isin(np.array(real.keys), sorted(shown["train"] | shown["against"] | shown["calibration"]))
+    how, used = shown(run), parts_of(run)
+    parts = split(real, test=how.test or UNSEEN, calibration=0.0, seed=how.seed)
+    seen = np.isin(np.array(real.keys), sorted(used["train"] | used["against"] | used["calibration"]))
+    if real.shape != how.shape or (not seen.any() and Path(how.source).name == data):
+        raise UsageError(
+            f"the run read images of the shape {how.shape}, these are {real.shape} and none is one that it was shown; "
+            "measure at its size, and read with its --value-range"
+        )
     return np.union1d(parts.train, parts.test[seen[parts.test]]), parts.test[~seen[parts.test]]
 
 
@@ -199,14 +208,15 @@ def _check(made: Images, real: Images, features: Features, *, accuracy: bool) ->
             "the real images are of one class, of which no classifier learns features; take another network's "
             "(--features efficientnet or inception)"
         )
-    if accuracy and len(made.classes) < 2:
+    if accuracy and len(np.unique(made.labels[made.labels >= 0])) < 2:
         raise UsageError("--accuracy needs images that are labelled with two classes or more; leave it out")
 
 
-def _numbers(made: Images, real: Images) -> list[int]:
-    """The real images' numbers of the classes that were made."""
+def _numbers(made: Images, real: Images, run: Path | None) -> list[int]:
+    """The real images' numbers of the classes that were made; where nobody names them, of all that the run knows."""
     if _unnamed(made):
-        return list(range(len(real.classes)))
+        there = real.classes if run is None else shown(run).known
+        return [k for k, name in enumerate(real.classes) if name in there]
     return [real.classes.index(name) for name in made.classes]
 
 
