@@ -96,7 +96,7 @@ def parts_of(folder: Path) -> dict[str, frozenset[str]]:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a run knew and how it split its images."""
+    """What a run was asked to know, as `data.images.names_of` takes it, and how it split its images."""
 
     known: tuple[str, ...]
     source: str

@@ -216,7 +216,7 @@ def test_a_damaged_record_is_one_error(tmp_path, digits, there):
 
 def test_images_of_any_stand_beside_the_classes_that_the_run_knows(tmp_path, digits):
     """Where nobody says the class: unseen images of 3 and 8, which the run learnt as one, and of no other class."""
-    how = settings("anogan", known=("3", "8"), pooled=True) | {"against": ()}
+    how = settings("anogan", known=("3,8",), pooled=True) | {"against": ()}  # as the command line takes it
     runs.run("digits", train_settings(**how), tmp_path)
     made = Images(digits.of("3", "8").pixels[:60], np.zeros(60, np.int64), ("any",), digits.names[:60])
     _, unseen = measuring._parts(digits, "digits", tmp_path, 0)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.data import Images, split
+from lookalike.data.images import names_of
 from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.metrics.accuracy import Accuracy, accuracy_score
 from lookalike.metrics.auc import Rate
@@ -215,7 +216,7 @@ def _check(made: Images, real: Images, features: Features, *, accuracy: bool) ->
 def _numbers(made: Images, real: Images, run: Path | None) -> list[int]:
     """The real images' numbers of the classes that were made; where nobody names them, of all that the run knows."""
     if _unnamed(made):
-        there = real.classes if run is None else shown(run).known
+        there = real.classes if run is None else names_of(shown(run).known, real.classes)
         return [k for k, name in enumerate(real.classes) if name in there]
     return [real.classes.index(name) for name in made.classes]
 
