@@ -33,6 +33,7 @@ def test_each_command_has_help(name, capsys):
     assert (code, err) == (0, "")
     assert f"lookalike {name}" in said
     assert cli.COMMANDS[name].split(" ")[0] in said
+    assert " ".join(cli.MORE.get(name, "").split()[:9]) in " ".join(said.split())
     assert ("--false-alarms" in said) == (name == "train")
     assert ("--json" in said) == (name != "bench")  # it holds commands
 

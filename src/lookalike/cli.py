@@ -35,6 +35,13 @@ COMMANDS = {
     "describe": "Say what a method does, on one screen.",
     "cite": "Print the BibTeX of a method's paper.",
 }
+MORE = {
+    "measure": "Features are those of a small classifier, which is trained on the real images for this, once: it stays "
+    "in your cache folder. Figures compare between data sets only with the features of another network (--features). "
+    "Each stands beside what unseen real images reach: FID to mean distance of one half of them against the other, the "
+    "rest of all. Few images make FID too large: compare it at equal numbers, or take 'FID, no bias' or KID. '+-' is a "
+    "standard error, or else a deviation where it says between what.",
+}  # on the command's own page
 
 
 def _default(value: object) -> str | None:
@@ -63,7 +70,8 @@ MODULES = {
 }  # others: commands
 for _name, _help in COMMANDS.items():
     if _name != "bench":
-        app.command(f"lookalike.{MODULES.get(_name, 'commands')}:{_name}", name=_name, help=_help)
+        _page = "\n\n".join([_help, *([MORE[_name]] if _name in MORE else [])])
+        app.command(f"lookalike.{MODULES.get(_name, 'commands')}:{_name}", name=_name, help=_page)
 app.command(bench := App(name="bench", help=COMMANDS["bench"], version_flags=[]))
 for _name, _help in BENCHES.items():
     bench.command(f"lookalike.studies:bench_{_name}", name=_name, help=_help)

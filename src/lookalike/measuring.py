@@ -75,13 +75,7 @@ def measure(
     threads: Annotated[int, Parameter(help="CPU threads; the same for the same bits.", validator=Number(gte=1))] = 2,
     json_: Json = False,
 ) -> None:
-    """Measures quality and diversity of generated images: FID, KID, precision, recall, and more.
-
-    Features are those of a small classifier that is trained on the real images for this, once: it stays in your cache
-    folder. Figures compare between data sets only with the features of another network (--features). Each stands
-    beside what two halves of the unseen real images reach against each other; few images make FID too large, so
-    compare it at equal numbers, or take "FID, no bias" or KID.
-    """
+    """Measures quality and diversity of generated images: FID, KID, precision, recall, and more."""
     import torch
 
     from lookalike.checkpoint import CARD
@@ -124,8 +118,10 @@ def _show_measured(found: Measured) -> None:
     """The tables that a person reads; --json has more."""
     say(
         f"{found.made:,} images against {found.real:,} unseen real ones, real against real {found.half:,} against "
-        f"{found.half:,}; {found.features}"
+        f"{found.half:,}; precision to coverage of as many on either side; {found.features}"
     )
+    if found.named:
+        say(f"the classifier of the real images names {found.named.rate:.1%} of the unseen ones rightly")
     show_table(
         ["figure", "value", "+-", "real against real", ""],
         [[one.name, *map(_figure, (one.value, one.spread, one.real)), one.note] for one in found.figures],

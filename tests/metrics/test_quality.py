@@ -44,6 +44,16 @@ def test_frechet_of_halved_features():
     assert frechet.distance(one, one / 2) == pytest.approx(wanted, rel=1e-9)
 
 
+def test_frechet_of_a_set_against_its_own_other_half():
+    """0 where the halves are the same in another order; of halves of N(0, I) their bias, 2 D/n + D (D + 1) / 2 n."""
+    one = cloud(300)
+    twice = np.concatenate([one, one[::-1]])
+    assert frechet.distance(twice[:300], twice[300:]) == pytest.approx(0, abs=1e-9)
+    n, d = 4000, 16
+    found = [frechet.distance(each[:n], each[n:]) for each in (cloud(2 * n, d=d, seed=seed) for seed in range(40))]
+    assert np.mean(found) == pytest.approx(2 * d / n + d * (d + 1) / (2 * n), rel=0.05)
+
+
 def test_frechet_of_endlessly_many_images_is_less_biased():
     """Over ten pairs of samples its mean is much nearer to the truth than the plain distance's."""
     for truth, shift in ((0.0, 0.0), (20 * 0.25, 0.5)):
@@ -145,7 +155,7 @@ def test_inception_score_at_its_ends():
     assert diversity.inception_score(np.sort(sure.argmax(1))[:, None] == np.arange(5)).mean > 4.8  # in classes' order
     p = np.random.default_rng(0).dirichlet([1, 2, 3], 90)
     wanted = np.exp((p * np.log(p / p.mean(0))).sum(1).mean())
-    assert diversity.inception_score(p, 1) == (pytest.approx(wanted), 0.0)
+    assert diversity.inception_score(p, 1) == (pytest.approx(wanted), None)
     parts = [
         np.exp((q * np.log(q / q.mean(0))).sum(1).mean())
         for q in np.array_split(p[np.random.default_rng(4).permutation(90)], 3)
@@ -159,7 +169,8 @@ def test_inception_score_at_its_ends():
 def test_mean_distance_counts_each_pair_once():
     """Three points at 0, 3 and 4 j: distances 3, 4 and 5; of normal features 2 Gamma((D + 1) / 2) / Gamma(D / 2)."""
     found = diversity.mean_distance(np.array([[0.0, 0], [3, 0], [0, 4]]), 3)
-    assert found == (4.0, 0.0)
+    assert found == (4.0, None)
+    assert diversity.mean_distance(cloud(100), 51).sd is None and diversity.mean_distance(cloud(100), 50).sd > 0
     from scipy.special import gammaln
 
     wanted = 2 * np.exp(gammaln(4.5) - gammaln(4))

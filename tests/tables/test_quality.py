@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,6 +83,20 @@ def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
     assert stored["real"]["kid"] == next(figure.real for figure in found.figures if figure.name == "KID")
 
 
+def test_figures_of_other_settings_are_not_reused(tmp_path, monkeypatch):
+    """A trial is done where its figures were asked for with the settings, preset and number of images of now."""
+    trial = Trial("digits", WAYS[0], 0, "small", 8)
+    assert not trial.is_done(tmp_path)
+    _stored(tmp_path, trial, 1.0)
+    assert trial.is_done(tmp_path)
+    assert not replace(trial, side=16).is_done(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setitem(PRESETS["small"], "ema", 0.5)
+        assert not trial.is_done(tmp_path)
+    monkeypatch.setattr(quality_trial, "MADE", 10)
+    assert not trial.is_done(tmp_path)
+
+
 def test_real_images_are_those_that_the_run_was_not_shown(tiny, tmp_path):
     """Of seed 1's run another fifth is unseen: KID is that of `measure` with the run, and not without."""
     trial = Trial("digits", WAYS[0], 1, "small", 8)
@@ -105,6 +120,7 @@ def test_inceptions_features_stand_beside_what_the_paper_printed(tiny, tmp_path,
     assert Trial("stl-10-unlabelled", table.ways[0], 0, "small", 8).features == "efficientnet"
     files.make_folder(trial.folder(tmp_path))
     stored = {"figures": {"inception_score": 8.0, "fid": 9.0}, "real": {"fid": 1.0}, "features": "F", "seconds": 3.0}
+    stored |= {"asked": trial.asked(), "measured": MEASURED}
     files.write_json(trial.result(tmp_path), stored)
     how = {"preset": "small", "seeds": 1, "runs": tmp_path, "out": tmp_path / "out", "side_by_side": 1, "command": "C"}
     lines = table.run(**how, weights=tmp_path / "weights.pth")
@@ -113,11 +129,15 @@ def test_inceptions_features_stand_beside_what_the_paper_printed(tiny, tmp_path,
     assert "8.000 (printed 8.42)" in page and "real images" in page
 
 
+MEASURED = {"sure": "classifier", "made": 30, "real": 50, "half": 25, "named": {"rate": 0.9}}
+
+
 def _stored(runs, trial, fid):
     files.make_folder(trial.folder(runs))
     figures = {"fid": fid, "kid": fid / 10, "inception_score_own": 2.0, "precision": 0.5, "recall": None}
     real = {"fid": 0.5, "kid": 0.0}
-    files.write_json(trial.result(runs), {"figures": figures, "real": real, "features": "ours", "seconds": 3.0})
+    stored = {"figures": figures, "real": real, "features": "ours", "seconds": 3.0}
+    files.write_json(trial.result(runs), stored | {"asked": trial.asked(), "measured": MEASURED})
 
 
 def test_differences_are_paired_by_seed(tiny, tmp_path):
@@ -143,6 +163,9 @@ def test_differences_are_paired_by_seed(tiny, tmp_path):
     half = student.ppf(0.975, 1) * np.std([-3.0, -1.0], ddof=1) / 2**0.5
     assert f"- two less one, 2 seeds: fid -2.000 [{-2 - half:+.3f}, {-2 + half:+.3f}]" in page
     assert "recall not measured" in page and "Features: ours." in page
+    assert "30 generated images against 50 unseen real ones; one half of those, 25, against the other" in page
+    assert "The classifier names 90.0% of the unseen real images rightly." in page
+    assert "of images of which classifier is surer than C" in page
 
 
 def test_weights_belong_to_tables_of_images(capsys):

@@ -15,10 +15,10 @@ CELLS = 4_000_000  # distances held at once
 
 
 class Score(NamedTuple):
-    """Mean and standard deviation over parts of the images."""
+    """Mean and standard deviation over parts of the images; None where these are all of them, or overlap by most."""
 
     mean: float
-    sd: float
+    sd: float | None
 
 
 def inception_score(probabilities: Floats, splits: int = SPLITS, *, seed: int = 0) -> Score:
@@ -30,7 +30,7 @@ def inception_score(probabilities: Floats, splits: int = SPLITS, *, seed: int = 
     order = np.random.default_rng(seed).permutation(len(probabilities))
     parts = np.array_split(np.asarray(probabilities, np.float64)[order], splits)
     each = [float(np.exp(_information(part))) for part in parts]
-    return Score(float(np.mean(each)), float(np.std(each, ddof=1)) if splits > 1 else 0.0)
+    return Score(float(np.mean(each)), float(np.std(each, ddof=1)) if splits > 1 else None)
 
 
 def _information(p: Floats) -> float:
@@ -41,11 +41,13 @@ def _information(p: Floats) -> float:
 def mean_distance(features: Floats, batch: int, *, batches: int = 10, seed: int = 0) -> Score:
     """Mean Euclidean distance of the pairs within batches of features (N, D): each pair once, none with itself.
 
+    The deviation is over the batches, where two of them hardly overlap: of twice as many images as a batch, or more.
     The authors' code overwrites half of the matrix with its maximum first, so its figures lie higher.
     """
     random = np.random.default_rng(seed)
     each = [float(pdist(features[random.permutation(len(features))[:batch]]).mean()) for _ in range(batches)]
-    return Score(float(np.mean(each)), float(np.std(each, ddof=1)))
+    apart = 2 * batch <= len(features)
+    return Score(float(np.mean(each)), float(np.std(each, ddof=1)) if apart else None)
 
 
 def by_batch(features: Floats, *, seed: int = 0) -> dict[int, Score]:

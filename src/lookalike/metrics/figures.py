@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.float64]
 NEAREST = 5
 LEAST = 2 * kernel.SPLITS  # images of a side: two in each part of KID's error
 BATCH = 100  # for the mean distance
+OF_A_CLASS = 50  # images of a part for the inception score, for each class: it grows with fewer
+PARTS = 10  # of the images for a published network's inception score, as published
 
 
 class Side(NamedTuple):
@@ -51,11 +53,16 @@ class Figure:
     note: str = ""
 
 
-def compared(made: Side, real: Side, seed: int, whose: str = "your classes") -> list[Figure]:
-    """Figures of the one side against the other, each of 20 images or more; `whose` classes are named; no `real`."""
+def compared(made: Side, real: Side, seed: int, whose: str = "") -> list[Figure]:
+    """Figures of the one side against the other, each of 20 images or more; none of them has a `real`.
+
+    `whose` published classes are named; "": the user's own. Precision to coverage take as many images of either side,
+    since they grow or fall with the ratio.
+    """
     one, other = made.features, real.features
     kid = kernel.distance(one, other, seed=seed)
-    balls = manifold.overlap(other, one, NEAREST)
+    n = min(len(one), len(other))
+    balls = manifold.overlap(_drawn(other, n, seed), _drawn(one, n, seed), NEAREST)
     batch = min(BATCH, len(one))
     apart = diversity.mean_distance(one, batch, seed=seed)
     means = (
@@ -68,17 +75,27 @@ def compared(made: Side, real: Side, seed: int, whose: str = "your classes") -> 
         *_frechet(one, other, seed),
         Figure("KID", kid.value, kid.error, None, "lower is better; 0: alike"),
         *(Figure(n, v, e, None, m) for n, v, e, m in zip(balls.value._fields, *balls, means, strict=True)),
-        *_inception(made.named, whose, seed),
-        Figure("mean distance", apart.mean, apart.sd, None, f"of features, in batches of {batch}"),
+        *_inception(made.named, whose, len(np.unique(real.labels)), seed),
+        Figure("mean distance", apart.mean, apart.sd, None, f"of features; +- between batches of {batch}"),
     ]
 
 
-def _inception(named: Floats | None, whose: str, seed: int) -> list[Figure]:
-    """Nothing where nobody names classes."""
+def _drawn(rows: Floats, n: int, seed: int) -> Floats:
+    """So many of them."""
+    return rows if n == len(rows) else rows[np.random.default_rng(seed).permutation(len(rows))[:n]]
+
+
+def _inception(named: Floats | None, whose: str, classes: int, seed: int) -> list[Figure]:
+    """In parts of one size, whatever the number; a published network's in ten. Nothing where nobody names classes."""
     if named is None:
         return []
-    score = diversity.inception_score(named, seed=seed)
-    return [Figure("inception score", score.mean, score.sd, None, f"of {whose}, as the network names them")]
+    n, size = len(named), OF_A_CLASS * classes
+    parts, what = (PARTS, f"tenths, {n // PARTS:,}") if whose else (n // size, f"parts of {size:,} images")
+    if not parts:
+        return [Figure("inception score", None, None, None, f"{n} images, {size:,} are needed")]
+    score = diversity.inception_score(_drawn(named, n if whose else parts * size, seed), parts, seed=seed)
+    note = f"of {whose or 'your classes'}, as the network names them; +- between {what}"
+    return [Figure("inception score", score.mean, score.sd, None, note)]
 
 
 def _frechet(one: Floats, other: Floats, seed: int) -> list[Figure]:
@@ -132,7 +149,7 @@ def by_class(made: Side, real: Side, k: int, seed: int) -> dict[str, float | Non
     }
 
 
-def distances(made: Side, real: Side, seed: int) -> list[dict[str, float]]:
+def distances(made: Side, real: Side, seed: int) -> list[dict[str, float | None]]:
     """Mean distance of features, and its deviation over ten batches, for batches as large as both sides allow."""
     one, other = (diversity.by_batch(side.features, seed=seed) for side in (made, real))
     return [

@@ -6,21 +6,22 @@ that can be compared with each other, not with the papers'.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from lookalike import files
 from lookalike.data.sources import open_source
-from lookalike.errors import UsageError
+from lookalike.errors import UsageError, listed
 from lookalike.metrics.inception import published
 from lookalike.metrics.paired import difference
 from lookalike.presets import PRESETS
 from lookalike.tables.lines import as_csv, chosen, every_seed, file_name, grid, of_seeds, ours
-from lookalike.tables.quality_trial import MADE, Trial, Way, mean_of_all, perform
+from lookalike.tables.quality_trial import Trial, Way, mean_of_all, perform
 from lookalike.tables.table import printed
 from lookalike.tables.trials import of_data, train_missing
 
@@ -28,13 +29,18 @@ SMALL = ("fashion-mnist", "mnist-5k")
 COMPARED = ("fid", "kid", "inception_score_own", "inception_score", "precision", "recall")
 NAMES = {"stl-10-unlabelled": "stl-10"}  # as the papers have it
 SUMMARY = (
-    "{made:,} generated images against real ones that trained neither the GAN nor the features; every class as often "
-    "as any other, where G is told the class. In the row of real images, unseen ones: in the first grid one half of "
-    "them against the other. Mean "
+    "Generated images against real ones that trained neither the GAN nor the features; every class as often as any "
+    "other, where G is told the class. In the row of real images, unseen ones: in the first grid one half of them "
+    "against the other. Mean "
     "± standard deviation over seeds; seconds are training on one thread. Differences are paired by seed, with "
     "Student's 95 % interval. Figures of classes are means over the classes; accuracy_score is the accuracy on unseen "
     "real images of a classifier that learnt from generated ones alone, or from as many real ones; "
-    "distance_N is the mean distance of features in batches of N."
+    "distance_N is the mean distance of features in batches of N, surer_than_C the share of images of which {sure} is "
+    "surer than C."
+)
+NUMBERS = (
+    "{made} generated images against {real} unseen real ones; one half of those, {half}, against the other; precision "
+    "to coverage of as many on either side."
 )
 OWN_SCORE = "The inception score (_own) is of that classifier's classes: no figure compares with a published one."
 PARTS = ("", "class_", "accuracy_", "surer_", "distance_")  # a grid of each: how its figures' names begin
@@ -143,12 +149,14 @@ class Quality:
     def _markdown(self, preset: str, lines: Sequence[Mapping[str, Any]], done: Done, command: str) -> str:
         """The table for a reader, a part for each data set: differences first."""
         text = [f"# {self.name.replace('/', ', table ')}, preset {preset}", "", f"`{command}`", ""]
-        text += [SUMMARY.format(made=MADE)]
+        measured = [one["measured"] for one in done.values()]
+        text += [SUMMARY.format(sure=listed(sorted({one["sure"] for one in measured} - {""})) or "nobody")]
         for data in dict.fromkeys(trial.data for trial in done):
             mine = [line for line in lines if line["dataset"] == NAMES.get(data, data)]
             of = [one for trial, one in done.items() if trial.data == data]
             features = list(dict.fromkeys(one["features"] for one in of))
             text += ["", f"## {data}, {self.labels}", "", *(f"Features: {one}." for one in features)]
+            text += _numbers(one["measured"] for one in of)
             text += [OWN_SCORE] if any("inception_score_own" in one["figures"] for one in of) else []
             text += ["", *self._beside(data, done)]
             for part in PARTS:
@@ -169,6 +177,17 @@ class Quality:
 
 
 Done = Mapping[Trial, Mapping[str, Any]]
+
+
+def _numbers(measured: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Of images, and how good the classifier is."""
+    every = list(measured)
+    number = {
+        key: " or ".join(f"{n:,}" for n in sorted({one[key] for one in every})) for key in ("made", "real", "half")
+    }
+    right = [one["named"]["rate"] for one in every if one["named"]]
+    good = [f"The classifier names {fmean(right):.1%} of the unseen real images rightly."] if right else []
+    return [NUMBERS.format(**number), *good]
 
 
 def _part(figure: str) -> str:

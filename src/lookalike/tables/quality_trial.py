@@ -55,8 +55,12 @@ class Trial:
         return runs / f"quality-{self.preset}" / files.safe_name(self.data) / way / f"seed-{self.seed}"
 
     def is_done(self, runs: Path) -> bool:
-        """Whether it was measured."""
-        return self.result(runs).exists()
+        """Whether it was measured, as it is asked for now."""
+        return self.result(runs).exists() and files.read_json(self.result(runs)).get("asked") == self.asked()
+
+    def asked(self) -> dict[str, Any]:
+        """What its figures depend on."""
+        return {"made": MADE, "settings": self._how(), "preset": PRESETS[self.preset]}
 
     def result(self, runs: Path) -> Path:
         """What was measured: with Inception's features a file of its own."""
@@ -69,11 +73,14 @@ class Trial:
 
     def settings(self, known: tuple[str, ...]) -> TrainSettings:
         """What it trains with."""
+        return train_settings(known=known, **self._how())
+
+    def _how(self) -> dict[str, Any]:
         width = self.way.wide * PRESETS[self.preset]["resnet"]["width"]
-        return train_settings(
-            known=known, method=self.way.method, seed=self.seed, preset=self.preset, pooled=self.way.pooled,
-            size=f"{self.side},{self.side}", width=width, calibration=0, threads=1,
-        )  # fmt: skip
+        return {
+            "method": self.way.method, "seed": self.seed, "preset": self.preset, "pooled": self.way.pooled,
+            "size": f"{self.side},{self.side}", "width": width, "calibration": 0, "threads": 1,
+        }  # fmt: skip
 
 
 def perform(trial: Trial, folder: Path, command: str = "") -> None:
@@ -98,6 +105,7 @@ def perform(trial: Trial, folder: Path, command: str = "") -> None:
     split = {name: files.read_json(tree)[name] for name in ("nmi", "ari")} if tree.exists() else {}
     whose = "" if trial.weights else "_own"
     result = {
+        "asked": trial.asked(),
         "figures": made_figures(found.json(), whose) | split,
         "real": real_figures(found.json(), whose),
         "features": found.features,

@@ -1,7 +1,7 @@
 """How good and how varied are these images? Their features beside those of real images that trained nothing.
 
 Small sets make every such figure scatter, and FID too large: so each stands with its number of images and a spread, and
-beside what two halves of the unseen real images reach against each other.
+beside what unseen real images reach: two halves of them against each other, or all of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lookalike.data import Images, split
 from lookalike.data.images import names_of
 from lookalike.errors import DataError, UsageError, listed, show
 from lookalike.metrics.accuracy import Accuracy, accuracy_score
-from lookalike.metrics.auc import Rate
+from lookalike.metrics.auc import Rate, rate
 from lookalike.metrics.confidence import surer
 from lookalike.metrics.efficientnet import lite0
 from lookalike.metrics.extractor import Extractor, Own, own
@@ -47,9 +47,10 @@ class Measured:
     figures: tuple[Figure, ...]
     sure: str  # what is sure of an image, and of what; "" where nothing can be
     confidence: Mapping[float, tuple[Rate, Rate]]  # level -> share of made and of unseen real images above it
-    distances: Sequence[Mapping[str, float]]  # mean distance of features by batch size
+    distances: Sequence[Mapping[str, float | None]]  # mean distance of features by batch size
     classes: Mapping[str, Mapping[str, float | None]]  # class -> what `by_class` says
     accuracy: Accuracy | None  # where it was asked for
+    named: Rate | None  # share of unseen real images that the classifier names rightly
 
     def json(self) -> dict[str, Any]:
         """As plain values."""
@@ -71,6 +72,7 @@ class Measured:
             "distances": [dict(one) for one in self.distances],
             "classes": {name: dict(one) for name, one in self.classes.items()},
             "accuracy": cas,
+            "named": self.named and asdict(self.named),
         }
 
 
@@ -140,7 +142,7 @@ def measure(
     other = _side(extractor, judge, real.pixels[unseen], real.labels[unseen])
     order, half = np.random.default_rng(seed).permutation(len(unseen)), len(unseen) // 2
     among = compared(other.select(order[:half]), other.select(order[half : 2 * half]), seed)
-    whose = "ImageNet's classes" if isinstance(network, Published) else "your classes"
+    whose = "ImageNet's classes" if isinstance(network, Published) else ""
     figures = tuple(replace(f, real=r.value) for f, r in zip(compared(one, other, seed, whose), among, strict=True))
     sure: list[dict[float, Rate]] = [{}, {}]
     if show_faces:
@@ -158,6 +160,7 @@ def measure(
         distances(one, other, seed),
         {} if _unnamed(made) else {real.classes[k]: by_class(one, other, k, seed) for k in numbers},
         _accuracy(made, real, training, unseen, seed) if accuracy else None,
+        _right(other),
     )
 
 
@@ -247,6 +250,13 @@ def _side(extractor: Extractor, judge: Own | None, pixels: Pixels, labels: Label
     features, shares = extractor.features(pixels), judge.probabilities(pixels) if judge else None
     named = extractor.probabilities(features) if isinstance(extractor, Published) else shares
     return Side(features, labels, shares, named)
+
+
+def _right(real: Side) -> Rate | None:
+    """How many images the classifier names rightly, or figures of its features would mean little."""
+    if real.probabilities is None:
+        return None
+    return rate(int((real.probabilities.argmax(1) == real.labels).sum()), len(real.labels))
 
 
 def _accuracy(made: Images, real: Images, training: Labels, unseen: Labels, seed: int) -> Accuracy:
