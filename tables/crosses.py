@@ -9,7 +9,7 @@ Splitting: k-plus-one and mode on three known classes, whole, and with classes t
 anogan's network and game, without spectral norm.
 
 Each cross is one detector: AUC of the known classes' test images against the look-alike's, accuracy among several known
-classes, and KID of 1,000 generated images against the known classes' test images (features of the cnn baseline).
+classes, and KID of 1,000 generated images against the known classes' test images (features of a small CNN).
 Preset small. The figures go to tables/results/crosses.csv, their means and deviations over seeds to crosses.md; the
 trainings stay in runs/crosses. A training that fails is left out and named.
 """

@@ -94,6 +94,17 @@ def test_a_seed_repeats_to_the_bit(fitted):
     assert not torch.equal(other["classes.weight"], again["classes.weight"])
 
 
+def test_falling_step_sizes_halve_the_second_of_two_steps():
+    """Adam's first step is whole, its second half as long as with one step size."""
+    x, labels = pictures()
+    first, second, falling = (
+        classifier.CNN.fit(x, labels, 5, steps=steps, decay=decay).net.classes.weight
+        for steps, decay in ((1, True), (2, False), (2, True))
+    )
+    assert torch.allclose(falling - first, (second - first) / 2, atol=1e-7) and (second - first).abs().mean() > 1e-5
+    assert torch.equal(first, classifier.CNN.fit(x, labels, 5, steps=1).net.classes.weight)
+
+
 @pytest.mark.parametrize("n", [1, 5, 255, 300])
 def test_scores_do_not_depend_on_the_company(n, fitted):
     """The first images score the same bits alone as among 300, beyond a block's border."""

@@ -32,8 +32,8 @@ def own_folder(monkeypatch, tmp_path):
 def fits(monkeypatch):
     """What each training of a short one was given."""
     given, fit = [], CNN.fit
-    monkeypatch.setattr("lookalike.baselines.classifier.STEPS", 40)
-    monkeypatch.setattr(type(CNN), "fit", lambda _self, *args: given.append(args) or fit(*args))
+    monkeypatch.setattr("lookalike.metrics.cache.STEPS", 40)
+    monkeypatch.setattr(type(CNN), "fit", lambda _self, *args, **how: given.append(args) or fit(*args, **how))
     return given
 
 

@@ -106,17 +106,24 @@ class ClassifierBaseline:
     summary: str
     reading: Reading
 
-    def fit(self, pixels: Pixels, labels: npt.NDArray[np.int64], seed: int) -> Classifier:
-        """Trains on known images (N, C, H, W) uint8 with labels (N,), 0..K-1; UsageError for vectors."""
+    def fit(
+        self, pixels: Pixels, labels: npt.NDArray[np.int64], seed: int, *, steps: int = STEPS, decay: bool = False
+    ) -> Classifier:
+        """Trains on known images (N, C, H, W) uint8 with labels (N,), 0..K-1; UsageError for vectors.
+
+        With `decay` its step sizes fall to 0.
+        """
         channels, _, _ = networks.need_images(pixels.shape[1:], self.kind)
         # one seed name for all readings: they share their network
         net = networks.seeded(lambda: Network(channels, int(labels.max()) + 1), seed, "cnn").train()
         adam = torch.optim.Adam(net.parameters(), lr=LR)
+        falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps if decay else 1.0)
         targets = torch.from_numpy(labels)
-        for rows, x in networks.numbered_batches(pixels, BATCH, STEPS, seed, "cnn"):
+        for rows, x in networks.numbered_batches(pixels, BATCH, steps, seed, "cnn"):
             adam.zero_grad()
             cross_entropy(net.classes(net.features(x)), targets[rows]).backward()
             adam.step()
+            falling.step()
         net.eval()
         return Classifier(
             self.kind, self.reading, net, networks.in_blocks(lambda x: normalize(net.features(x)), pixels)

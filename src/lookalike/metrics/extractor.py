@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lookalike.baselines import networks
 from lookalike.baselines.classifier import FEATURES, Classifier
-from lookalike.metrics.cache import trained
+from lookalike.metrics.cache import STEPS, trained
 from lookalike.use.score import Pixels
 
 Floats = npt.NDArray[np.float64]
@@ -55,5 +55,5 @@ class Own:
 
 def own(pixels: Pixels, labels: npt.NDArray[np.int64], data: str, seed: int) -> Own:
     """A small CNN trained on real images (N, C, H, W) uint8 with labels (N,), 0..K-1; UsageError for vectors."""
-    name = f"{FEATURES} features of the cnn baseline, trained on {len(pixels):,} images of {data}, seed {seed}"
+    name = f"{FEATURES} features of a small CNN, {STEPS:,} steps on {len(pixels):,} images of {data}, seed {seed}"
     return Own(name, trained(pixels, labels, seed))
