@@ -165,7 +165,7 @@ def test_differences_are_paired_by_seed(tiny, tmp_path):
     assert "recall not measured" in page and "Features: ours." in page
     assert "30 generated images against 50 unseen real ones; one half of those, 25, against the other" in page
     assert "The classifier names 90.0% of the unseen real images rightly." in page
-    assert "of images of which classifier is surer than C" in page
+    assert "the share of images surer than C (classifier)." in page
 
 
 def test_weights_belong_to_tables_of_images(capsys):

@@ -35,8 +35,8 @@ SUMMARY = (
     "± standard deviation over seeds; seconds are training on one thread. Differences are paired by seed, with "
     "Student's 95 % interval. Figures of classes are means over the classes; accuracy_score is the accuracy on unseen "
     "real images of a classifier that learnt from generated ones alone, or from as many real ones; "
-    "distance_N is the mean distance of features in batches of N, surer_than_C the share of images of which {sure} is "
-    "surer than C."
+    "distance_N is the mean distance of features in batches of N, surer_than_C the share of images surer than C "
+    "({sure})."
 )
 NUMBERS = (
     "{made} generated images against {real} unseen real ones; one half of those, {half}, against the other; precision "
