@@ -294,7 +294,7 @@ def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
         said.append(json.loads(out))
     assert said[0]["figures"] == said[1]["figures"] and said[0]["made"] == 100
     code, out, err = call(capsys, "measure", tmp_path / "made", "--against", "digits", "--threads", "1")
-    assert code == 0 and "real against real" in out and "trained on" in out and "taken for it" in out
+    assert code == 0 and "real against real" in out and "steps on" in out and "taken for it" in out
     assert "FID of a class needs more images of it" in out and "batch of" in out
     refused = assert_clean_failure(
         capsys,
