@@ -20,7 +20,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ from lookalike.data import read
 from lookalike.jobs import UNSEEN, Job, found, side_by_side
 from lookalike.metrics.auc import area
 from lookalike.model import Model
-from lookalike.tables.lines import grid
+from lookalike.tables.lines import grid, of_seeds, ours
 from lookalike.use.generate import generators
 from lookalike.use.measure import generated, measure
 
@@ -126,16 +125,15 @@ def pages(lines: Sequence[Line]) -> Iterator[str]:
         for line in mine:
             ways.setdefault((str(line["method"]), str(line["way"])), []).append(line)
         there = [name for name in FIGURES if mine[0][name] != ""]
-        body = [[*way, *(over_seeds(of, name) for name in there), str(len(of))] for way, of in ways.items()]
+        body = [[*way, *(ours(_mean(of, name)) for name in there), str(len(of))] for way, of in ways.items()]
         yield "\n".join(
             [f"## {data}: {known} known, {unknown} unknown", "", *grid(["", "", *there, "seeds"], body), ""]
         )
 
 
-def over_seeds(lines: Sequence[Line], name: str) -> str:
-    """Mean, and deviation where there are several."""
-    values = [float(line[name]) for line in lines]
-    return f"{fmean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
+def _mean(lines: Sequence[Line], name: str) -> Mapping[str, Any]:
+    """Of one figure over seeds."""
+    return of_seeds((), [float(line[name]) for line in lines], [], printed=None, command="")
 
 
 def main() -> None:

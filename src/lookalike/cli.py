@@ -70,7 +70,7 @@ MODULES = {
 }  # others: commands
 for _name, _help in COMMANDS.items():
     if _name != "bench":
-        _page = "\n\n".join([_help, *([MORE[_name]] if _name in MORE else [])])
+        _page = "\n\n".join(filter(None, (_help, MORE.get(_name))))
         app.command(f"lookalike.{MODULES.get(_name, 'commands')}:{_name}", name=_name, help=_page)
 app.command(bench := App(name="bench", help=COMMANDS["bench"], version_flags=[]))
 for _name, _help in BENCHES.items():

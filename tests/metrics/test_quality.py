@@ -8,7 +8,7 @@ from scipy.linalg import sqrtm
 from scipy.spatial.distance import pdist
 
 from lookalike.errors import DataError
-from lookalike.metrics import diversity, frechet, kernel, manifold
+from lookalike.metrics import diversity, figures, frechet, kernel, manifold
 
 
 def cloud(n, mean=0.0, scale=1.0, d=4, seed=0):
@@ -164,6 +164,20 @@ def test_inception_score_at_its_ends():
         pytest.approx(np.mean(parts)),
         pytest.approx(np.std(parts, ddof=1)),
     )
+
+
+@pytest.mark.parametrize(("n", "parts"), [(99, 0), (100, 1), (399, 3)])
+def test_inception_score_of_ones_own_classes_is_of_parts_of_one_size(n, parts):
+    """50 images of each of two classes make a part; below that the number needed is said, of one no deviation."""
+    named, labels = np.random.default_rng(n).dirichlet([1, 1], n), np.arange(n) % 2
+    side = figures.Side(cloud(n), labels, named, named)
+    found = next(one for one in figures.compared(side, side, 0) if one.name == "inception score")
+    assert (found.value is None) == (parts == 0) and (found.spread is None) == (parts < 2)
+    if parts == 0:
+        assert found.note == "99 images, 100 are needed"
+        return
+    drawn = named if parts == 1 else named[np.random.default_rng(0).permutation(n)[: 100 * parts]]
+    assert (found.value, found.spread) == diversity.inception_score(drawn, parts)
 
 
 def test_mean_distance_counts_each_pair_once():

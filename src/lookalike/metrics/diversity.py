@@ -15,7 +15,7 @@ CELLS = 4_000_000  # distances held at once
 
 
 class Score(NamedTuple):
-    """Mean and standard deviation over parts of the images; None where these are all of them, or overlap by most."""
+    """Mean and standard deviation over parts of the images; no deviation where parts are the same images by half."""
 
     mean: float
     sd: float | None
