@@ -81,6 +81,16 @@ def test_groups_of_a_verdict_are_one_and_pairs_as_many_as_there_are():
     assert len(critic.asked[0].x) == 2
 
 
+def test_each_group_of_reals_is_met_and_keeps_its_classes():
+    """Of more reals than fakes a random part is paired: of either group, and each with its own class."""
+    fakes = Batch(torch.full((60, 2), 5.0), None, None, False)
+    groups = [Batch(torch.full((60, 2), value), torch.full((60,), k), None, True) for k, value in enumerate((0.0, 9.0))]
+    _, critic = penalty(lambda x: x.sum(1), (*groups, fakes))
+    (asked,) = critic.asked
+    assert len(asked.x) == 60 and 0.3 < asked.y.float().mean() < 0.7
+    assert torch.equal(asked.y, (asked.x[:, 0] > 5).long())
+
+
 def test_what_cannot_be_penalised_is_refused():
     """Pairs with z, and D's updates apart, have no points between real and fake images."""
     with pytest.raises(UsageError, match="D judges pairs of an image and its z"):

@@ -36,13 +36,18 @@ class GradientPenalty:
         real, fake = ([b for b in shown if b.real is verdict] for verdict in (True, False))
         one, other = (torch.cat([b.x for b in group]) for group in (real, fake))
         n = min(len(one), len(other))
-        if len(other) > n:  # of several groups of fakes, so that each is met
-            other = other[torch.randperm(len(other), generator=random)[:n].to(other.device)]
+        other, rows = other[_drawn(len(other), n, random)], _drawn(len(one), n, random)
+        one = one[rows]
         mix = torch.rand(n, *[1] * (one.ndim - 1), generator=random).to(one)
-        x = (mix * one[:n] + (1 - mix) * other[:n]).requires_grad_()
-        y = None if any(b.y is None for b in real) else torch.cat([b.y for b in real if b.y is not None])[:n]
+        x = (mix * one + (1 - mix) * other).requires_grad_()
+        y = None if any(b.y is None for b in real) else torch.cat([b.y for b in real if b.y is not None])[rows]
         realness = discriminator(Batch(x, y, None, None)).realness
         (slope,) = torch.autograd.grad(realness.sum(), x, create_graph=True)
         length = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # its gradient at 0 is 0
         penalty: Tensor = self.weight * (length - 1).square().mean()
         return penalty
+
+
+def _drawn(size: int, n: int, random: torch.Generator) -> Tensor:
+    """(n,) int64: all rows in their order, or n of them at random, so that each of several groups is met."""
+    return torch.arange(size) if size == n else torch.randperm(size, generator=random)[:n]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 Floats = npt.NDArray[np.float64]
-CELLS = 4_000_000  # distances held at once
+CELLS = 1_000_000  # distances held at once: several such blocks live side by side
 
 
 class Manifold(NamedTuple):
