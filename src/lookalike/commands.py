@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -226,15 +226,21 @@ def methods(*, json_: Json = False) -> None:
     else:
         show_table(
             ["method", "paper", "what it does"],
-            [[row["name"], row["paper"], row["summary"].split(". ")[0]] for row in rows],
+            [[row["name"], row["paper"], row["summary"].partition(". ")[0].rstrip(".")] for row in rows],
         )
 
 
 def describe(
-    method: Annotated[MethodName, Parameter(help="Its name; see `lookalike methods`.")], /, *, json_: Json = False
+    method: Annotated[MethodName, Parameter(help="Its name; see `lookalike methods`.")],
+    /,
+    *,
+    preset: Annotated[
+        Literal["small", "paper"], Parameter(help="Whose values to show: train's own, or the published ones.")
+    ] = "small",
+    json_: Json = False,
 ) -> None:
     """Says what a method does, what its discriminator sees, and which settings matter."""
-    (row,) = [row for row in _methods() if row["name"] == method]
+    (row,) = [row for row in _methods(preset) if row["name"] == method]
     if json_:
         print_json(row)
         return
@@ -254,34 +260,33 @@ def cite(
     print_json({"paper": row["paper"], "bibtex": bibtex}) if json_ else print(bibtex)
 
 
-def _methods() -> list[dict[str, Any]]:
+def _methods(preset: Literal["small", "paper"] = "small") -> list[dict[str, Any]]:
     from lookalike.baselines import BASELINES, CLASSIFIERS
     from lookalike.methods import METHODS
 
     rows = [
-        {"name": m.name, "paper": m.paper, "summary": m.summary, "axes": _axes(m.but(net=_small(m.name)))}
+        {"name": m.name, "paper": m.paper, "summary": m.summary, "axes": _axes(m.name, preset)}
         for m in METHODS.values()
     ]
     others = (BASELINES | CLASSIFIERS).items()
     return rows + [{"name": n, "paper": b.paper, "summary": b.summary, "axes": {}} for n, b in others]
 
 
-def _small(method: str) -> Any:
-    """Its network in preset small."""
-    from lookalike.choices import filled, method_of
+def _axes(name: str, preset: Literal["small", "paper"]) -> dict[str, Any]:
+    """What `train --preset PRESET` makes of a method on two known classes."""
+    from lookalike.choices import filled, method_of, own_settings
+    from lookalike.method import when
+    from lookalike.presets import PRESETS
+    from lookalike.record import UPDATES, held
     from lookalike.settings import train_settings
 
-    return method_of(filled(train_settings(known=("a", "b"), method=method), (1, 32, 32), 2)).net
-
-
-def _axes(method: Any) -> dict[str, Any]:
-    from lookalike.choices import own_settings
-    from lookalike.method import when
-    from lookalike.record import UPDATES, held
-
+    side = PRESETS[preset]["side"]
+    settings = filled(train_settings(known=("a", "b"), method=name, preset=preset), (1, side, side), 2)
+    method = method_of(settings)
     verdicts = {True: "as real", False: "as fake", None: "realness not asked"}
     groups = {"D sees": method.d_sees, "G plays": method.g_plays}
     return {
+        "values": f"preset {preset}, two classes of {side} x {side} images, {settings.images:,} shown to each GAN",
         **{
             name: [f"{stream}, {verdicts[stream.real]}, share {share:g}" for stream, share in shown]
             for name, shown in groups.items()
@@ -293,9 +298,9 @@ def _axes(method: Any) -> dict[str, Any]:
         "latent": str(method.latent),
         "encoder": str(method.encoder or "none"),
         "class": str(method.conditioning) + (f", {method.labels}" if method.asked else ""),
-        "network": f"{method.net} (preset small)",
+        "network": str(method.net),
         "optimiser": str(method.optimiser)
-        + (f"; D's {method.d_optimiser}" if method.d_optimiser else "")
+        + (f"; D's {method.d_optimiser}" if method.d_optimiser not in (None, method.optimiser) else "")
         + "; step sizes fall to 0" * method.decay,
         "twins": "; ".join(f"{t.name} twin, {when(t)}: {t.method(method).net}" for t in method.twins) or "none",
         **({"sub-classes": str(method.splitting)} if method.splitting else {}),
