@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from lookalike.gan import GAN
-from lookalike.heads import Judged
+from lookalike.heads import Judged, Judgement
 from lookalike.heads_by_class import KPlusOne, Projection
 from lookalike.losses import AuxiliaryClass, Minimax, Mode
 from lookalike.methods import METHODS
@@ -89,15 +89,14 @@ def test_the_theorem_g_of_k_plus_one_is_the_binary_g(small, make_source):
     methods = small(METHODS["k-plus-one"], "mlp"), small(METHODS["sn-binary"], "mlp").but(losses=(Minimax(),))
     several, binary = (GAN(method.but(net=Mlp(16, 2)), SHAPE, seed=4, classes=K) for method in methods)
     assert torch.equal(several.G[0].weight, binary.G[0].weight)
-    played = draw(several, methods[0].g_plays, make_source(SHAPE, classes=K).at("G", index=0), 8)
-    judged = judge(several, played)
-    weights = list(several.G.parameters())
-    found = torch.autograd.grad(sum(loss.g(judged) for loss in methods[0].losses), weights, retain_graph=True)
-    # the binary game, played on log P(D != 0) - log P(D = 0) written out
-    logits = torch.cat(
-        [(judged[0].says.classes.logsumexp(1) - judged[0].says.realness)[:, None], judged[0].says.classes], 1
-    )
-    d_0 = logits.softmax(1)[:, 0]
-    wanted = torch.autograd.grad(-(1 - d_0).log().mean(), weights)
+    source = make_source(SHAPE, classes=K).at("G", index=0)
+    (played,), (alike,) = (draw(gan, methods[0].g_plays, source, 8) for gan in (several, binary))
+    judged = judge(several, [played])
+    found = torch.autograd.grad(sum(loss.g(judged) for loss in methods[0].losses), [*several.G.parameters()])
+    # the binary game on its own G, with log P(D != 0) - log P(D = 0) of the softmax written out as D's realness
+    d_0 = several.D.layers["logits"](several.D.trunk(alike.x)).softmax(1)[:, 0]
+    (game,) = methods[1].losses
+    loss = game.g([Judged(alike, Judgement((1 - d_0).log() - d_0.log(), None, alike.x))])
+    wanted = torch.autograd.grad(loss, [*binary.G.parameters()])
     assert all(torch.allclose(a, b, atol=1e-6, rtol=1e-4) for a, b in zip(found, wanted, strict=True))
     assert max(a.abs().max() for a in found) > 1e-4

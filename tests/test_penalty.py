@@ -9,6 +9,7 @@ from torch import nn
 from lookalike.errors import UsageError
 from lookalike.heads import Judgement
 from lookalike.methods import METHODS
+from lookalike.nets.dcgan import Dcgan
 from lookalike.penalty import GradientPenalty
 from lookalike.seeds import generator
 from lookalike.streams import Batch
@@ -92,7 +93,9 @@ def test_each_group_of_reals_is_met_and_keeps_its_classes():
 
 
 def test_what_cannot_be_penalised_is_refused():
-    """Pairs with z, and D's updates apart, have no points between real and fake images."""
+    """With pairs of z, or D's updates apart, no points lie between; with batch norm no image has a slope of its own."""
+    with pytest.raises(UsageError, match="D's batch norm mixes images; use another net"):
+        METHODS["wgan-gp"].but(net=Dcgan(8))
     with pytest.raises(UsageError, match="D judges pairs of an image and its z"):
         METHODS["ali"].but(penalty=GradientPenalty())
     with pytest.raises(UsageError, match="use d_updates together"):

@@ -215,7 +215,12 @@ def test_a_gan_that_learns_classes_together_must_be_told_them(method):
 
 @pytest.mark.parametrize(
     ("method", "idle"),
-    [("vtgan", set(TOLD)), ("cgan", {"class_loss", "class_weight", "start"}), ("acgan-ali-v1", set())],
+    [
+        ("vtgan", set(TOLD)),
+        ("k-plus-one", set(TOLD)),
+        ("cgan", {"class_loss", "class_weight", "start"}),
+        ("acgan-ali-v1", set()),
+    ],
 )
 def test_settings_that_a_method_does_not_use_are_told(method, idle):
     """Only a GAN of all classes looks at how classes are told; only one that names them at the class loss."""

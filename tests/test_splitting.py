@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tiny import settings
 from torch.nn.utils.parametrizations import spectral_norm
 
+from lookalike import checkpoint
+from lookalike import plan as plans
 from lookalike.errors import ModelError, UsageError
 from lookalike.gan import GAN
 from lookalike.growth import copy_row
@@ -17,6 +20,7 @@ from lookalike.methods import METHODS
 from lookalike.methods.vtgan import Weakened
 from lookalike.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
 from lookalike.seeds import generator
+from lookalike.settings import train_settings
 from lookalike.splitting import SPLIT, Splitting, halved, relabelled
 from lookalike.streams import Batch
 from lookalike.train import train
@@ -198,8 +202,8 @@ def test_features_are_normalised_by_image_or_by_feature(small, make_source):
         assert np.allclose(by_feature[rows], raw[rows] / np.maximum(length, 1e-12), atol=1e-5)
 
 
-def test_training_stopped_within_the_tree_resumes_to_the_same_bits(small, make_source, same):
-    """Before, between and after splits: saved, loaded into a new GAN and trained on, all is as in one go."""
+def test_training_stopped_within_the_tree_resumes_to_the_same_bits(small, make_source, same, tmp_path):
+    """Before, between and after splits: a checkpoint file, loaded into a new GAN and trained on, is as one go."""
     source = make_source(SHAPE, classes=2, others=0)
 
     def new():
@@ -213,7 +217,11 @@ def test_training_stopped_within_the_tree_resumes_to_the_same_bits(small, make_s
         for progress in train(part, source, images=32, batch=4):
             if progress.step == stop:
                 break
-        rest.load(part.state(training=True), training=True)
+        (tmp_path / str(stop)).mkdir()
+        checkpoint.save_checkpoint(tmp_path / str(stop), 4 * stop, part.state(training=True), {"step": stop})
+        tensors, facts = checkpoint.newest_checkpoint(tmp_path / str(stop), pytest.fail)
+        assert facts["step"] == stop
+        rest.load(tensors, training=True)
         list(train(rest, source, images=32, batch=4, start=stop))
         assert same(rest.state(training=True), whole.state(training=True)), stop
     assert torch.equal(rest.leaves, whole.leaves) and rest.tree == whole.tree
@@ -228,6 +236,27 @@ def test_a_forged_tree_is_refused(splits, small):
     tensors = gan.state(training=False) | {"tree": torch.tensor(splits)}
     with pytest.raises(ModelError, match="tree"):
         gan.load(tensors, training=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"split_at": (500,), "images": 256},
+            "--split-at 500: the last of this training's steps begins at 224 images",
+        ),
+        ({"split_at": (10, 20), "images": 256}, "--split-at 10, 20: two of these lie within a step of 32 images"),
+        ({"split_above": 0.6}, r"no class would be split: the largest has 5\d\.\d% of the training images"),
+    ],
+)
+def test_splits_that_would_not_be_made_are_refused(given, words):
+    """Points that the training does not come to or that one step holds, and a share that no class exceeds."""
+    how = settings("splitting", known=("3", "8")) | {"against": (), "batch": 32, "images": 256, "net": "anogan"}
+    with pytest.raises(UsageError, match=words):
+        plans.make("digits", train_settings(**how | given))
+    assert plans.make("digits", train_settings(**how)).method.splitting.at == (39,)
+    few = plans.make("digits", train_settings(**how | {"pooled": True, "images": 100}))
+    assert few.method.splitting.at == (31, 39), "of points in one step the last stays"
 
 
 REFUSED = {
@@ -252,3 +281,15 @@ def test_step_sizes_fall_to_nothing(small, make_source):
         gan = GAN(small(METHODS["sn-binary"]).but(decay=decay), SHAPE)
         rates.append([gan.opt_d.param_groups[0]["lr"] for _ in train(gan, source, images=16, batch=4)])
     assert np.allclose(rates[0], 4e-4 * np.array([1, 0.75, 0.5, 0.25])) and rates[1] == [4e-4] * 4
+
+
+TWINS = [("vtgan", "weak", [1, 0.75, 0.5, 0.25]), ("acgan-ali-v1", "ali", [1, 0.5])]
+
+
+@pytest.mark.parametrize(("name", "twin", "rates"), TWINS)
+def test_step_sizes_of_twins_fall_too(name, twin, rates, small, make_source):
+    """A twin beside has the same share of its step size in each step; one before falls to 0 in the steps it has."""
+    gan = GAN(small(METHODS[name]).but(decay=True), SHAPE, classes=2)
+    own, source = gan.twins[twin].opt_d.param_groups[0], make_source(SHAPE, classes=2, others=0)
+    steps = train(gan, source, images=32, batch=8)
+    assert [own["lr"] / own["initial_lr"] for _, _ in zip(rates, steps, strict=False)] == pytest.approx(rates)

@@ -82,11 +82,14 @@ def test_what_cannot_learn_from_them_is_refused(half):
     """A D that names no class, one that must be told each image's, a class named twice, or none to be had."""
     for given, error, words in (
         ({"method": "sn-binary"}, UsageError, "D names no classes"),
-        ({"method": "k-plus-one-projection"}, UsageError, "without a label have none"),
+        ({"method": "k-plus-one-projection"}, UsageError, "D is told each image's class; take one whose D names them"),
+        ({"method": "acgan", "spread": True}, UsageError, "--spread: D sees how much the images of a class differ"),
         ({"method": "k-plus-one", "unlabelled": ("3",)}, UsageError, "named elsewhere"),
         ({"method": "k-plus-one", "unlabelled": ("nowhere",)}, DataError, "no class 'nowhere'"),
     ):
         with pytest.raises(error, match=words):
             plans.make(half, train_settings(**settings(known=("3", "8"), **{"unlabelled": ("nobody",)} | given)))
+    acgan = plans.make(half, train_settings(**settings("acgan", known=("3", "8"), unlabelled=("nobody",), batch=32)))
+    assert acgan.method.d_sees[2] == (Unlabelled(), 1.0) and not acgan.method.head.spread
     bare = GAN(METHODS["k-plus-one"], (1, 8, 8), classes=2)
     assert bare.method.d_sees == ((Real(), 1), (Generated(), 1))

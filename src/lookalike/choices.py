@@ -100,14 +100,15 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
         values["class_weight"] = settings.class_weight or preset.get("class_weight")
     if settings.method in METHODS and METHODS[settings.method].splitting:
         shares = SPLITS if known > 1 and not settings.pooled else SPLITS_OF_ONE
-        values["split_at"] = settings.split_at or tuple(sorted({max(1, int(share * images)) for share in shares}))
+        points = [max(1, int(share * images)) for share in shares]
+        values["split_at"] = settings.split_at or tuple({-(-point // batch): point for point in points}.values())
     return settings.model_copy(update=values | steps | search)
 
 
 def _spread(s: TrainSettings) -> bool:
-    """Whether D sees it: as the preset says of methods that are not of residual networks and whose classes stay."""
+    """Whether D sees it: as the preset says of methods not of residual networks, whose classes are known and stay."""
     own = s.method in METHODS and not isinstance(METHODS[s.method].net, Resnet)
-    return own and not s.split_at and preset_of(s).get("spread", False)
+    return own and not (s.split_at or s.unlabelled) and preset_of(s).get("spread", False)
 
 
 def _net_of(method: str) -> str:
@@ -132,10 +133,13 @@ def method_of(s: TrainSettings) -> Method:
     ]
     streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
     more = ((Unlabelled(), 1.0),) if s.unlabelled else ()
-    if more and not named.head.names:
+    if more and (named.head.needs_labels or not named.head.names):
+        does = "is told each image's class" if named.head.needs_labels else "names no classes"
         raise UsageError(
-            f"--unlabelled: {s.method}'s D names no classes; take one whose D does, such as k-plus-one or acgan"
+            f"--unlabelled: {s.method}'s D {does}; take one whose D names them itself, such as k-plus-one or acgan"
         )
+    if more and s.spread:
+        raise UsageError("--spread: D sees how much the images of a class differ, and --unlabelled's are of none")
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
     kind = NETS[s.net or _net_of(s.method)]
     net: Net = replace(named.net, width=s.width) if isinstance(named.net, kind) else kind(width=s.width)  # type: ignore[type-var]
@@ -188,7 +192,7 @@ def _other(s: TrainSettings, loss: Loss) -> Loss:
     """A loss beside the game's."""
     if not isinstance(loss, AuxiliaryClass):
         return loss
-    on_fake = s.class_loss == "both" if s.class_loss else loss.on_fake
+    on_fake = s.class_loss == "both" if s.class_loss and METHODS[s.method].asked else loss.on_fake
     return replace(loss, on_fake=on_fake, g_weight=loss.g_weight and (s.class_weight or loss.g_weight))
 
 
@@ -218,7 +222,7 @@ def own_settings(method: Method) -> tuple[str, ...]:
     spreads = told and isinstance(_inner(method.head), Auxiliary | LabelAware)
     used = (
         *(method.needs_others, method.head.names, noised, noised, weak, decoys),
-        *(spreads, told, named.asked, method.head.names, _minds_classes(named), named.start is not None),
+        *(spreads, told, named.asked, method.head.names and told, _minds_classes(named), named.start is not None),
         *[method.splitting is not None] * 3,
     )
     looks = zip(OF_SOME_METHODS, used, strict=True)

@@ -108,10 +108,13 @@ class GAN:
         self.tree = self.tree.split(leaf)
 
     def set_rate(self, share: float) -> None:
-        """Steps from now on are this share of the method's."""
+        """Steps from now on are this share of the method's, and those of twins that train beside of theirs."""
         for optimiser in (self.opt_g, self.opt_d):
             for group in optimiser.param_groups:
                 group["lr"] = share * group["initial_lr"]
+        for twin in self.method.twins:
+            if not twin.before:
+                self.twins[twin.name].set_rate(share)
 
     def update_average(self, index: int) -> None:
         """Moves the averaged generator towards G after step `index`; does nothing without one.

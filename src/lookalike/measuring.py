@@ -23,8 +23,8 @@ CLASS_HEADS = {
     "taken for it": "taken for it",
     "taken for it, low": "from",
     "taken for it, high": "to",
-    "FID": "FID",
-    "FID, spread": "+-",
+    "FID, no bias": "FID, no bias",
+    "FID, no bias, spread": "+-",
     "KID": "KID",
     "KID, spread": "+-",
     "within": "distance within",
@@ -123,8 +123,11 @@ def _show_measured(found: Measured) -> None:
     if found.named:
         say(f"the classifier of the real images names {found.named.rate:.1%} of the unseen ones rightly")
     show_table(
-        ["figure", "value", "+-", "real against real", ""],
-        [[one.name, *map(_figure, (one.value, one.spread, one.real)), one.note] for one in found.figures],
+        ["figure", "value", "+-", "real against real", "+-", ""],
+        [
+            [one.name, *map(_figure, (one.value, one.spread, one.real, one.real_spread)), one.note]
+            for one in found.figures
+        ],
     )
     if found.confidence:
         say("")
@@ -150,8 +153,8 @@ def _show_measured(found: Measured) -> None:
                 for name, one in found.classes.items()
             ],
         )
-        if any(one["FID"] is None for one in found.classes.values()):
-            say("FID of a class needs more images of it, generated and real, than there are features")
+        if any(one["FID, no bias"] is None for one in found.classes.values()):
+            say("FID of a class needs more than twice as many images of it, generated and real, as there are features")
     if found.accuracy:
         (made, low, high), (real, *ends) = (
             (f"{rate.rate:.1%}", rate.low, rate.high) for rate in (found.accuracy.made, found.accuracy.real)

@@ -270,6 +270,10 @@ class Method:
                 "the gradient penalty lies between images, and D judges pairs of an image and its z; use another head",
             ),
             (
+                self.penalty is not None and self.net.d_batch_norm,
+                "the gradient penalty is of each image's own slope, and D's batch norm mixes images; use another net",
+            ),
+            (
                 self.penalty is not None and self.d_updates == "apart",
                 "the gradient penalty lies between real and fake images; use d_updates together",
             ),

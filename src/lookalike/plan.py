@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from lookalike.method import Method
 from lookalike.methods import METHODS, NETS
 from lookalike.model import ANY, UNKNOWN, check_device
 from lookalike.settings import TrainSettings
+from lookalike.splitting import Splitting
 from lookalike.streams import Source
 from lookalike.train import check_batch
 from lookalike.use.invert import Inverter, Search
@@ -238,10 +240,35 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         )
     if plan.method is not None:
         check_batch(plan.method, plan.batch)
+        if plan.method.splitting is not None:
+            _check_splits(plan, plan.method.splitting)
         gan = GAN(plan.method, images.shape, classes=len(known), ema=settings.ema or 0.0)
         Inverter(gan, plan.search(), 0 if plan.method.asked else None)
         _check_number(plan, len(gan.state(training=False)))
     return plan
+
+
+def _check_splits(plan: Plan, splitting: Splitting) -> None:
+    """Raises UsageError for splits that the training does not come to, and where no class is large enough for one."""
+    points, last = splitting.at, math.ceil(plan.shown / plan.batch) - 1  # the step that begins last
+    steps = [math.ceil(point / plan.batch) for point in points]
+    if steps[-1] > last:
+        raise UsageError(
+            f"--split-at {points[-1]}: the last of this training's steps begins at {last * plan.batch:,} images of "
+            f"{plan.shown:,}; split earlier, or show more (--images)"
+        )
+    if len(set(steps)) < len(steps):
+        raise UsageError(
+            f"--split-at {', '.join(map(str, points))}: two of these lie within a step of {plan.batch} images; "
+            "split less often, or take a smaller --batch"
+        )
+    labels = plan.numbered(plan.train)
+    largest = np.bincount(labels).max() / len(labels)
+    if largest <= splitting.above:
+        raise UsageError(
+            f"no class would be split: the largest has {largest:.1%} of the training images, and those above "
+            f"{splitting.above:.1%} are split; give a smaller share (--split-above)"
+        )
 
 
 def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:

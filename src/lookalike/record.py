@@ -99,6 +99,7 @@ class Shown:
     """What a run was asked to know, as `data.images.names_of` takes it, and how it split its images."""
 
     known: tuple[str, ...]
+    unlabelled: tuple[str, ...]
     source: str
     shape: tuple[int, ...]
     test: float
@@ -110,9 +111,11 @@ def shown(folder: Path) -> Shown:
     match files.read_json(folder / CONFIG):
         case {
             "data": {"source": str(source), "shape": [*shape]},
-            "settings": {"known": [*known], "test": int() | float() as test, "seed": int(seed)},
-        } if 0 <= test < 1 and all(isinstance(name, str) for name in known):
-            return Shown(tuple(known), source, tuple(shape), test, seed)
+            "settings": {"known": [*known], "test": int() | float() as test, "seed": int(seed), **others},
+        } if 0 <= test < 1:
+            nameless = others.get("unlabelled", [])  # older runs have none
+            if isinstance(nameless, list) and all(isinstance(name, str) for name in (*known, *nameless)):
+                return Shown(tuple(known), tuple(nameless), source, tuple(shape), test, seed)
     raise ModelError(f"{show(folder / CONFIG)} does not say how the images were split; give the run as train wrote it")
 
 

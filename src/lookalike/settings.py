@@ -148,7 +148,10 @@ class TrainSettings(DataSettings, SearchSettings):
     ] = ()
     method: Annotated[MethodName, Parameter(help="What to train; see `lookalike methods`.")] = "auto"
     preset: Annotated[
-        Literal["small", "paper"], Parameter(help="small: 32 px, a laptop; paper: 64 px, as published.")
+        Literal["small", "paper"],
+        Parameter(
+            help="small: 32 px, for a laptop; paper: 64 px, published widths and step sizes, 150,000 images per class."
+        ),
     ] = "small"
     seed: Annotated[int, Field(ge=0, lt=2**63), Parameter(help="Seed of the split, the training and the scores.")] = 0
 

@@ -74,8 +74,11 @@ def turn(
     """Step `index` of `steps`: of the twins that train before, or of the game, which counts its own from 0."""
     begins = gan.method.begins(steps)
     if index < begins:
-        names = [twin.name for twin in gan.method.twins if index < early(twin, steps)]
-        return step_twins(gan, names, source, index, batch, precision)
+        own = {twin.name: early(twin, steps) for twin in gan.method.twins if index < early(twin, steps)}
+        for name, number in own.items():
+            if gan.method.decay:
+                gan.twins[name].set_rate(1 - index / number)
+        return step_twins(gan, list(own), source, index, batch, precision)
     if index == begins:
         gan.begin()
     if gan.method.decay:

@@ -44,6 +44,15 @@ def test_of_takes_classes_by_name(make):
     assert images.of("b").labels.tolist() == [1, 1]
 
 
+def test_without_leaves_classes_out(make):
+    """The others keep their order and are renumbered, no label stays none; a class that is not there is no fault."""
+    images = make.images(np.zeros((5, 1, 1, 1), np.uint8), [0, 1, 2, -1, 1], ("a", "b", "c"))
+    rest = images.without(("a,nowhere",))
+    assert rest.classes == ("b", "c") and rest.labels.tolist() == [0, 1, -1, 0]
+    assert rest.names == ("00001", "00002", "00003", "00004")
+    assert images.without(()).labels.tolist() == images.labels.tolist()
+
+
 def test_of_an_unknown_class_names_those_there_are(make, clean):
     """A name with a slip gets the nearest one and the list, escaped."""
     images = make.images(np.zeros((2, 1, 1, 1), np.uint8), [0, 1], ("Coat", "Shi\x1brt"))

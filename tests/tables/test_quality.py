@@ -21,7 +21,7 @@ from lookalike.tables.quality import QUALITY, Quality, Trial, Way, perform
 from lookalike.use.measure import generated, measure
 
 WAYS = (Way("one", "wgan-gp", pooled=True), Way("two", "splitting"), Way("wide", "splitting", wide=2))
-TABLE = Quality("splitting-gan-2017/9", {"digits": 8, "cifar-10": 32}, WAYS, "one", "supervised")
+TABLE = Quality("splitting-gan-2017/9", {"digits": 8, "cifar-10": 32}, WAYS, "one", "supervised", {"cifar-10": 640})
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def tiny(monkeypatch):
     monkeypatch.setitem(PRESETS["small"], "resnet", {"width": 4, "images": 32, "batch": 32})
     monkeypatch.setitem(PRESETS["small"], "critic", {})
     monkeypatch.setitem(PRESETS["small"], "side", 8)
-    monkeypatch.setattr(quality_trial, "MADE", 300)
+    monkeypatch.setitem(quality_trial.MADE, "small", 300)
 
 
 def test_the_papers_tables_are_these():
@@ -48,6 +48,20 @@ def test_the_papers_tables_are_these():
     assert [way.method for way in family.ways] == [
         "sn-binary", "sn-acgan", "k-plus-one", "mode", "sn-projection", "k-plus-one-projection", "mode-projection"
     ]  # fmt: skip
+
+
+def test_preset_paper_has_the_papers_protocol(monkeypatch):
+    """Published lengths, updates of G times 64, and 50,000 images measured; the scores' parts are tenths, 5,000."""
+    lengths = {table.name: dict(table.images) for table in QUALITY}
+    assert lengths == {
+        "splitting-gan-2017/1": {"cifar-10": 100_000 * 64}, "splitting-gan-2017/2": {"cifar-10": 100_000 * 64},
+        "splitting-gan-2017/3": {"stl-10-unlabelled": 200_000 * 64},
+        "kplus1-2020/cifar-10": {"cifar-10": 500_000 * 64}, "kplus1-2020/celeba": {"celeba": 200_000 * 64},
+    }  # fmt: skip
+    monkeypatch.setattr(quality, "open_source", lambda _name: None)
+    (paper,), (small,) = (TABLE.trials("cifar-10", ["one"], 1, preset) for preset in ("paper", "small"))
+    assert paper.settings(("a", "b")).images == 640 and small.settings(("a", "b")).images is None
+    assert (paper.asked()["made"], small.asked()["made"]) == (50_000, 5_000)
 
 
 def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
@@ -71,7 +85,7 @@ def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
     assert {"nmi", "ari"} <= set(stored["figures"]) and stored["seconds"] > 0
     taken = [one["taken for it"] for one in found.classes.values()]
     assert stored["figures"]["class_taken_for_it"] == pytest.approx(np.mean(taken))
-    assert stored["figures"]["class_fid"] is None and stored["figures"]["class_kid"] > 0
+    assert stored["figures"]["class_fid_no_bias"] is None and stored["figures"]["class_kid"] > 0
     assert stored["figures"]["accuracy_score"] == found.accuracy.made.rate
     assert stored["figures"]["surer_than_0.9"] == found.confidence[0.9][0].rate
     assert stored["figures"]["distance_64"] == found.distances[2]["mean"]
@@ -93,7 +107,7 @@ def test_figures_of_other_settings_are_not_reused(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setitem(PRESETS["small"], "ema", 0.5)
         assert not trial.is_done(tmp_path)
-    monkeypatch.setattr(quality_trial, "MADE", 10)
+    monkeypatch.setitem(quality_trial.MADE, "small", 10)
     assert not trial.is_done(tmp_path)
 
 

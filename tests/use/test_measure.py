@@ -65,6 +65,9 @@ def test_figures_are_those_of_the_named_features(found, digits):
     score = diversity.inception_score(named, len(named) // 100)  # of two classes, 50 images of each
     assert (figures["inception score"].value, figures["inception score"].spread) == score
     assert figures["inception score"].real is None  # half of the real ones are too few
+    order, n = np.random.default_rng(0).permutation(len(other)), len(other) // 2
+    halves = kernel.distance(other[order[:n]], other[order[n : 2 * n]])
+    assert (figures["KID"].real, figures["KID"].real_spread) == halves
     assert figures["mean distance"].value == diversity.mean_distance(one, 100).mean
     right = network.probabilities(digits.pixels[unseen]).argmax(1) == digits.labels[unseen]
     assert (said.named.count, said.named.of) == (right.sum(), len(right))
@@ -86,7 +89,7 @@ def test_each_class_is_compared_with_its_own_real_images(found, digits):
     of_eight = said.classes["8"]
     assert (of_eight["images"], of_eight["real images"]) == (len(one), len(other))
     assert (of_eight["KID"], of_eight["KID, spread"]) == kernel.distance(one, other)
-    assert of_eight["FID"] is None and said.accuracy is None
+    assert of_eight["FID, no bias"] is None and said.accuracy is None
     assert (of_eight["within, real"], of_eight["within, real, spread"]) == diversity.within(other)
 
 
@@ -230,6 +233,25 @@ def test_images_of_any_stand_beside_the_classes_that_the_run_knows(tmp_path, dig
     assert measure(made, digits, "digits", run=tmp_path).real == wanted
 
 
+def test_images_that_a_run_learnt_from_without_a_label_are_no_class(tmp_path, digits):
+    """A folder of images of which nobody says the class teaches the classifier nothing: it tells 3 and 8 as before."""
+    hidden = np.isin(digits.labels, [3, 8]) & (np.arange(len(digits)) % 2 > 0)
+    half = replace(digits, labels=np.where(hidden, 10, digits.labels), classes=(*digits.classes, "nobody"))
+    np.savez(tmp_path / "half.npz", images=half.pixels[:, 0], labels=half.labels, classes=np.array(half.classes))
+    how = settings("k-plus-one", known=("3", "8"), unlabelled=("nobody",), net="anogan") | {
+        "against": (),
+        "calibration": 0.0,
+        "test": 0.4,
+    }
+    runs.run(tmp_path / "half.npz", train_settings(**how), tmp_path / "run")
+    made = replace(digits.of("3", "8"), labels=np.zeros(len(digits.of("3", "8")), np.int64), classes=("any",))
+    data = read(tmp_path / "half.npz", size=(8, 8))
+    said = measure(made.select(np.arange(100)), data, "half.npz", run=tmp_path / "run")
+    assert said.named.rate > 0.9
+    bare = measure(made.select(np.arange(100)), data, "half.npz", run=None)
+    assert bare.real > said.real, "without the run it is a class like any other"
+
+
 def _features(digits, made, training, unseen):
     network = extractor.own(digits.pixels[training], digits.labels[training], "digits", 0)
     return network.features(made.pixels), network.features(digits.pixels[unseen])
@@ -295,7 +317,7 @@ def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
     assert said[0]["figures"] == said[1]["figures"] and said[0]["made"] == 100
     code, out, err = call(capsys, "measure", tmp_path / "made", "--against", "digits", "--threads", "1")
     assert code == 0 and "real against real" in out and "steps on" in out and "taken for it" in out
-    assert "FID of a class needs more images of it" in out and "batch of" in out
+    assert "FID of a class needs more than twice as many" in out and "batch of" in out
     refused = assert_clean_failure(
         capsys,
         ["measure", str(tmp_path / "run"), "--against", "digits", "--run", str(tmp_path / "run")],

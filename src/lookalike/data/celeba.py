@@ -2,7 +2,8 @@
 
 Faces from the front, by gender and by whether the mouth is open, and faces that are turned aside. The paper calls these
 rotated by more than 15 degrees; the author's code has no angle, but where the nose stands between the eyes: in front
-from .35 to .65 of the way, and so it is here. How many degrees that is depends on the face.
+from .35 to .65 of the way, and so it is here. Both are the same of a face whose nose's tip stands .56 of the distance
+between the eyes before them: .56 tan 15 degrees = .15.
 """
 
 from __future__ import annotations

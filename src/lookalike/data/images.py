@@ -94,6 +94,14 @@ class Images:
         labels = np.array([number[label] for label in self.labels.tolist()], np.int64)
         return replace(self, labels=labels, classes=(name, *(self.classes[other] for other in others)))
 
+    def without(self, given: Iterable[str]) -> Images:
+        """The images of all classes but those given, as `names_of` takes them; any that are not here change nothing."""
+        dropped = set(_each(given, self.classes))
+        kept = [name for name in self.classes if name not in dropped]
+        number = np.array([kept.index(name) if name in kept else -2 for name in self.classes] + [-1], np.int64)
+        labels = number[self.labels]
+        return replace(self, labels=labels, classes=tuple(kept)).select(labels != -2)
+
     def names_of(self, given: tuple[str, ...]) -> tuple[str, ...]:
         """Class names that are given whole, or several in one text separated by commas: in order, each once.
 
@@ -108,13 +116,18 @@ class Images:
 def names_of(given: Iterable[str], classes: tuple[str, ...]) -> tuple[str, ...]:
     """As `Images.names_of`, of `classes`."""
     given = tuple(given)
-    names = [name for text in given for name in ([text] if text in classes else text.split(","))]
+    names = _each(given, classes)
     try:
         return tuple(classes[_number(name, classes)] for name in dict.fromkeys(names))
     except DataError as error:
         if names != list(given) and any("," in name for name in classes):
             raise DataError(f"{error}; a name that holds a comma is given alone, in a flag of its own") from None
         raise
+
+
+def _each(given: Iterable[str], classes: tuple[str, ...]) -> list[str]:
+    """Names that stand alone, or several in one text."""
+    return [name for text in given for name in ([text] if text in classes else text.split(","))]
 
 
 def _number(name: str, classes: tuple[str, ...]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from lookalike.errors import DataError
 from lookalike.metrics import diversity, frechet, kernel, manifold, rate
 
 Floats = npt.NDArray[np.float64]
+T = TypeVar("T")
 NEAREST = 5
 LEAST = 2 * kernel.SPLITS  # images of a side: two in each part of KID's error
 BATCH = 100  # for the mean distance
@@ -51,6 +52,7 @@ class Figure:
     spread: float | None  # standard error or deviation; None where there is none
     real: float | None  # unseen real images against each other
     note: str = ""
+    real_spread: float | None = None
 
 
 def compared(made: Side, real: Side, seed: int, whose: str = "") -> list[Figure]:
@@ -100,15 +102,9 @@ def _inception(named: Floats | None, whose: str, classes: int, seed: int) -> lis
 
 def _frechet(one: Floats, other: Floats, seed: int) -> list[Figure]:
     """FID, and FID at endlessly many images; None with the number needed where there are too few."""
-    spread = _or_none(lambda: frechet.error(one, other, seed=seed))
-
-    def unbounded() -> tuple[float, float | None]:
-        found = frechet.unbounded(one, other, seed=seed)
-        return found.value, None if spread is None else float(np.hypot(spread, found.fit))
-
     ways: tuple[tuple[str, Callable[[], tuple[float, float | None]]], ...] = (
-        ("FID", lambda: (frechet.distance(one, other), spread)),
-        ("FID, no bias", unbounded),
+        ("FID", lambda: (frechet.distance(one, other), _or_none(lambda: frechet.error(one, other, seed=seed)))),
+        ("FID, no bias", lambda: _unbounded(one, other, seed)),
     )
     found = []
     for name, of in ways:
@@ -119,10 +115,17 @@ def _frechet(one: Floats, other: Floats, seed: int) -> list[Figure]:
     return found
 
 
+def _unbounded(one: Floats, other: Floats, seed: int) -> tuple[float, float]:
+    """FID at endlessly many images and its standard error: of the images and of the line; DataError of too few."""
+    found = frechet.unbounded(one, other, seed=seed)
+    return found.value, float(np.hypot(frechet.error(one, other, seed=seed), found.fit))
+
+
 def by_class(made: Side, real: Side, k: int, seed: int) -> dict[str, float | None]:
     """Of class k: images, share that the classifier takes for it, FID and KID against the real ones, distances.
 
-    Spreads are standard errors, `low` and `high` Wilson's interval; None where there are too few images.
+    FID is the one without bias: of a class there are few images. Spreads are standard errors, `low` and `high` Wilson's
+    interval; None where there are too few images.
     """
     one, other = made.select(made.labels == k), real.select(real.labels == k)
     apart, apart_real = (
@@ -132,14 +135,15 @@ def by_class(made: Side, real: Side, k: int, seed: int) -> dict[str, float | Non
     kid = kernel.distance(one.features, other.features, seed=seed) if enough else None
     taken = None if one.probabilities is None else one.probabilities.argmax(1) == k
     share = rate(int(taken.sum()), len(taken)) if taken is not None else None
+    fid, error = _or_none(lambda: _unbounded(one.features, other.features, seed)) or (None, None)
     return {
         "images": len(one.labels),
         "real images": len(other.labels),
         "taken for it": share.rate if share else None,
         "taken for it, low": share.low if share else None,
         "taken for it, high": share.high if share else None,
-        "FID": _or_none(lambda: frechet.distance(one.features, other.features)),
-        "FID, spread": _or_none(lambda: frechet.error(one.features, other.features, seed=seed)),
+        "FID, no bias": fid,
+        "FID, no bias, spread": error,
         "KID": kid.value if kid else None,
         "KID, spread": kid.error if kid else None,
         "within": apart.mean if apart else None,
@@ -159,7 +163,7 @@ def distances(made: Side, real: Side, seed: int) -> list[dict[str, float | None]
     ]
 
 
-def _or_none(of: Callable[[], float]) -> float | None:
+def _or_none(of: Callable[[], T]) -> T | None:
     """What it says; None of too few images."""
     try:
         return of()

@@ -36,6 +36,10 @@ class Net(Protocol):
     def multiple(self) -> int:
         """Heights and widths that are multiples of this, up to 64 px, can be made."""
 
+    @property
+    def d_batch_norm(self) -> bool:
+        """Whether D has batch norm, so that its answer to an image depends on the others."""
+
     def generator(self, shape: Shape, z_dim: int) -> nn.Module:
         """(N, z_dim) -> (N, *shape); raises UsageError for a shape it cannot make."""
 

@@ -42,6 +42,7 @@ class Anogan:
     feature_layer = "pool1"
     initial_weights = f"N(0, {STD:g}), biases 0"
     multiple = 4
+    d_batch_norm = False
 
     def __str__(self) -> str:
         made = f"{self.layers} transposed convolution(s) of stride {self.stride}"

@@ -26,6 +26,7 @@ class Dcgan:
     feature_layer = "level1"
     initial_weights = "N(0, 0.02)"
     multiple = 8
+    d_batch_norm = True
 
     def __str__(self) -> str:
         levels = f"{self.levels} level(s)" if self.levels else "levels down to a seed map of 4"

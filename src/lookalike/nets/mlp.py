@@ -27,6 +27,7 @@ class Mlp:
     feature_layer = "layer1"
     initial_weights = "Glorot-uniform, biases 0"
     multiple = 1
+    d_batch_norm = False
 
     def __str__(self) -> str:
         return f"mlp: {self.layers} hidden layer(s) of {self.width}"

@@ -38,6 +38,7 @@ class Resnet:
     feature_layer = "block2"
     initial_weights = "Glorot-uniform, sqrt(2) times it within blocks, biases 0"
     multiple = GRAIN
+    d_batch_norm = False
 
     def __str__(self) -> str:
         return f"resnet, width {self.width}: G of blocks that double the sides, D of {BLOCKS}, features by {self.pool}"

@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 ARRAYS_LIMIT = 1 << 30  # bytes of one evaluation, unpacked
 LINE_LIMIT = 1 << 16  # bytes of one line of metrics
 FACTS, PICTURE = "subclasses.json", "subclasses.png"
+PICTURED = 100  # sub-classes in the picture at most
 CLASSES = "classes"  # folder of the trainings of several known classes
 
 
@@ -120,6 +121,11 @@ class SubClasses(_Record):
     leaves: tuple[SubClass, ...]
     nmi: float
     ari: float
+
+    @property
+    def pictured(self) -> int:
+        """How many of them their picture shows."""
+        return min(len(self.leaves), PICTURED)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ that can be compared with each other, not with the papers'.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -62,6 +62,8 @@ class Quality:
         The way that the others are compared with.
     labels : str
         What the paper's table says of labels.
+    images : mapping
+        Data set -> images shown in preset paper, where a length is published: updates of G times 64.
     """
 
     name: str
@@ -69,13 +71,15 @@ class Quality:
     ways: tuple[Way, ...]
     base: str
     labels: str
+    images: Mapping[str, int] = field(default_factory=dict)
 
     def trials(self, data: str, names: Sequence[str], seeds: int, preset: str, weights: str = "") -> list[Trial]:
         """Of one data set, all seeds; DataError where its files are not here."""
         open_source(data)
         side = self.rows[data] if preset == "paper" else PRESETS[preset]["side"]
+        images = self.images.get(data) if preset == "paper" else None
         ways = [way for way in self.ways if way.name in names]
-        return [Trial(data, way, seed, preset, side, weights) for seed in range(seeds) for way in ways]
+        return [Trial(data, way, seed, preset, side, weights, images) for seed in range(seeds) for way in ways]
 
     def usual(self, preset: str) -> tuple[str, ...]:
         """What is measured unless ways are chosen: in preset small ResNet-B is left out, which takes hours."""
@@ -237,10 +241,19 @@ ALONE = (*_both("wgan-gp", "wgan-gp", pooled=True), *_both("splitting-gan", "spl
 TOLD = (*_both("wgan-gp", "wgan-gp-classes", pooled=False), *_both("splitting-gan", "splitting", pooled=False))
 THIRD = (ALONE[0], ALONE[2])
 ON_SMALL = dict.fromkeys(SMALL, 32)
+CRITICS, LONGER = {"cifar-10": 6_400_000}, {"stl-10-unlabelled": 12_800_000}  # 100,000 updates and 200,000, in the code
 QUALITY = (
-    Quality("splitting-gan-2017/1", {"cifar-10": 32, **ON_SMALL}, ALONE, "wgan-gp-resnet-a", "unsupervised"),
-    Quality("splitting-gan-2017/2", {"cifar-10": 32, **ON_SMALL}, TOLD, "wgan-gp-resnet-a", "supervised"),
-    Quality("splitting-gan-2017/3", {"stl-10-unlabelled": 48}, THIRD, "wgan-gp-resnet-a", "unsupervised"),
-    Quality("kplus1-2020/cifar-10", {"cifar-10": 32, **ON_SMALL}, FAMILY, "sn-binary", "supervised"),
-    Quality("kplus1-2020/celeba", {"celeba": 64}, FAMILY, "sn-binary", "supervised"),
+    Quality("splitting-gan-2017/1", {"cifar-10": 32, **ON_SMALL}, ALONE, "wgan-gp-resnet-a", "unsupervised", CRITICS),
+    Quality("splitting-gan-2017/2", {"cifar-10": 32, **ON_SMALL}, TOLD, "wgan-gp-resnet-a", "supervised", CRITICS),
+    Quality("splitting-gan-2017/3", {"stl-10-unlabelled": 48}, THIRD, "wgan-gp-resnet-a", "unsupervised", LONGER),
+    # 500,000 updates and 200,000, in the paper
+    Quality(
+        "kplus1-2020/cifar-10",
+        {"cifar-10": 32, **ON_SMALL},
+        FAMILY,
+        "sn-binary",
+        "supervised",
+        {"cifar-10": 32_000_000},
+    ),
+    Quality("kplus1-2020/celeba", {"celeba": 64}, FAMILY, "sn-binary", "supervised", {"celeba": 12_800_000}),
 )

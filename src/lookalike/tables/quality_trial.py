@@ -19,10 +19,10 @@ from lookalike.settings import TrainSettings, train_settings
 from lookalike.use.generate import generators
 from lookalike.use.measure import Features, generated, measure
 
-MADE = 5000  # images that are measured, of all classes together
+MADE = {"small": 5_000, "paper": 50_000}  # images that are measured, of all classes together
 ONE_CLASS = ("stl-10-unlabelled",)  # EfficientNet's features: no classifier learns from one class
 OF_FACES = ("celeba",)  # MTCNN says how sure it is, where its weights are installed
-BY_CLASS = ("FID", "KID", "within", "taken for it")
+BY_CLASS = ("FID, no bias", "KID", "within", "taken for it")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Trial:
     preset: str
     side: int
     weights: str = ""  # Inception's file
+    images: int | None = None  # shown in training; None: the preset's
 
     def __str__(self) -> str:
         return f"{self.way.name} on {self.data}, seed {self.seed}"
@@ -60,7 +61,7 @@ class Trial:
 
     def asked(self) -> dict[str, Any]:
         """What its figures depend on."""
-        return {"made": MADE, "settings": self._how(), "preset": PRESETS[self.preset]}
+        return {"made": MADE[self.preset], "settings": self._how(), "preset": PRESETS[self.preset]}
 
     def result(self, runs: Path) -> Path:
         """What was measured: with Inception's features a file of its own."""
@@ -79,7 +80,7 @@ class Trial:
         width = self.way.wide * PRESETS[self.preset]["resnet"]["width"]
         return {
             "method": self.way.method, "seed": self.seed, "preset": self.preset, "pooled": self.way.pooled,
-            "size": f"{self.side},{self.side}", "width": width, "calibration": 0, "threads": 1,
+            "size": f"{self.side},{self.side}", "width": width, "calibration": 0, "threads": 1, "images": self.images,
         }  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def perform(trial: Trial, folder: Path, command: str = "") -> None:
     settings = trial.settings(open_source(trial.data).classes)
     files.make_folder(own.parent)
     model = runs.run(trial.data, settings, own / "run", command=(command,))
-    made = generated(model, MADE // len(generators(model)), trial.seed)
+    made = generated(model, MADE[trial.preset] // len(generators(model)), trial.seed)
     found = measure(
         made,
         read(trial.data, size=model.size),

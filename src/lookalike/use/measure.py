@@ -54,7 +54,10 @@ class Measured:
 
     def json(self) -> dict[str, Any]:
         """As plain values."""
-        figures = {f.name: {"value": f.value, "spread": f.spread, "real": f.real, "note": f.note} for f in self.figures}
+        figures = {
+            f.name: {"value": f.value, "spread": f.spread, "real": f.real, "real spread": f.real_spread, "note": f.note}
+            for f in self.figures
+        }
         surer = [{"above": c, "made": asdict(one), "real": asdict(two)} for c, (one, two) in self.confidence.items()]
         cas = self.accuracy and {
             "images": self.accuracy.images,
@@ -99,8 +102,9 @@ def measure(
     data : str
         What the real images are called.
     run : Path, optional
-        The run that made the images: real images that it was shown are not among the unseen ones, and images of which
-        nobody says the class stand beside those of its known classes. Without it unseen are the official test images,
+        The run that made the images: real images that it was shown are not among the unseen ones, those that it was
+        shown without a label are no class, and made images of which nobody says the class stand beside those of its
+        known classes. Without it unseen are the official test images,
         or a fifth that `seed` draws.
     features : {"own", "efficientnet", "inception"}
         Whose: that classifier's, or EfficientNet-Lite0's, as ImageNet taught it (extra `efficientnet`), or those of
@@ -122,6 +126,8 @@ def measure(
     ModelError
         For a `run` whose record is missing or damaged.
     """
+    if run is not None:
+        real = real.without(shown(run).unlabelled)
     _check(made, real, features, accuracy=accuracy)
     network = _network(features, weights, real.shape)  # before the long part
     if show_faces:
@@ -143,7 +149,10 @@ def measure(
     order, half = np.random.default_rng(seed).permutation(len(unseen)), len(unseen) // 2
     among = compared(other.select(order[:half]), other.select(order[half : 2 * half]), seed)
     whose = "ImageNet's classes" if isinstance(network, Published) else ""
-    figures = tuple(replace(f, real=r.value) for f, r in zip(compared(one, other, seed, whose), among, strict=True))
+    figures = tuple(
+        replace(f, real=r.value, real_spread=r.spread)
+        for f, r in zip(compared(one, other, seed, whose), among, strict=True)
+    )
     sure: list[dict[float, Rate]] = [{}, {}]
     if show_faces:
         sure = [surer(faces(rows), least=True) for rows in (made.pixels, real.pixels[unseen])]

@@ -19,8 +19,8 @@ from lookalike import files
 from lookalike.data import scaled
 from lookalike.gan import GAN
 from lookalike.plan import Plan
-from lookalike.report.read import FACTS, PICTURE, SubClass, SubClasses
-from lookalike.samples import ROWS, grid, png
+from lookalike.report.read import FACTS, PICTURE, PICTURED, SubClass, SubClasses
+from lookalike.samples import grid, png
 from lookalike.seeds import generator
 
 LIST = "subclasses.csv"
@@ -70,9 +70,9 @@ def _ordered(names: list[str]) -> list[int]:
 
 
 def _picture(gan: GAN, plan: Plan, leaves: Labels, order: list[int]) -> bytes:
-    """A row per sub-class: real images of it, then generated ones."""
+    """A row per sub-class, `PICTURED` at most: real images of it, then generated ones."""
     z, rows = gan.method.latent.draw(EACH, generator(plan.settings.seed, "subclasses")), []
-    for leaf in order[:ROWS]:
+    for leaf in order[:PICTURED]:
         mine = plan.images.pixels[plan.train[np.flatnonzero(leaves == leaf)[:EACH]]]
         real = torch.from_numpy(scaled(mine))
         blank = torch.full((EACH - len(real), *plan.images.shape), -1.0)
