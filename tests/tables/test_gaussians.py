@@ -120,6 +120,8 @@ def test_figures_and_verdicts(tmp_path, here, measured):
     assert "- mode is nearer to mode than to real in 2 of 3 seeds, by +0.0000" in text
     with (tmp_path / "out" / "kplus1-2020-gaussians-small.csv").open(newline="") as file:
         assert [row["metric"] for row in csv.DictReader(file)] == ["kl_to_real", "kl_to_mode", "outside"] * 3
+    every = (tmp_path / "out" / "kplus1-2020-gaussians-small-seeds.csv").read_text().splitlines()
+    assert len(every) == 1 + 27 and "gaussians,mode,2,kl_to_real,0.0700" in every
     with Image.open(tmp_path / "out" / "kplus1-2020-gaussians-small.png") as picture:
         assert picture.width > 4 * picture.height  # two targets, three methods
 

@@ -24,13 +24,14 @@ from lookalike.nets.mlp import Mlp
 from lookalike.seeds import generator
 from lookalike.streams import Source
 from lookalike.tables import circle
-from lookalike.tables.lines import as_csv, chosen, file_name, grid, of_seeds, ours
+from lookalike.tables.lines import as_csv, chosen, every_seed, file_name, grid, of_seeds, ours
 from lookalike.tables.trials import train_missing
 from lookalike.train import train
 
 NAME = "kplus1-2020/gaussians"
 OWN = {"sn-binary": "real", "k-plus-one": "real", "mode": "mode"}  # method -> what it should learn
 TARGETS = ("real", "mode")
+FIGURES = (*(f"kl_to_{target}" for target in TARGETS), "outside")
 SUMMARY = (
     "Ten Gaussians on a circle, 10,000 points of each. The Kullback-Leibler divergence, in nats, of 50,000 generated "
     "points from what the paper derives: real, the average of the classes, and mode, their pointwise maximum, "
@@ -144,6 +145,8 @@ def run(
     first = {name: found[Trial(name, 0, preset)]["histogram"] for name in names if Trial(name, 0, preset) in found}
     files.write_bytes(folder / f"{stem}.png", draw(targets | first, circle.EDGE))
     files.write_text(folder / f"{stem}.csv", as_csv(lines))
+    values = {(trial.method, trial.seed): {key: one[key] for key in FIGURES} for trial, one in found.items()}
+    files.write_text(folder / f"{stem}-seeds.csv", every_seed({"gaussians": values}))
     files.write_text(folder / f"{stem}.md", _markdown(preset, lines, found, command))
     return lines
 
@@ -160,8 +163,7 @@ def _lines(method: str, found: Found, command: str) -> list[dict[str, Any]]:
     """Both divergences over the seeds, and the share of points outside the square."""
     mine = [one for trial, one in found.items() if trial.method == method]
     seconds = [one["seconds"] for one in mine]
-    figures = (*(f"kl_to_{target}" for target in TARGETS), "outside")
-    keys = [(*NAME.split("/"), "gaussians", "", "", method, figure) for figure in figures]
+    keys = [(*NAME.split("/"), "gaussians", "", "", method, figure) for figure in FIGURES]
     return [  # the paper prints no figure, it shows pictures
         of_seeds(key, [one[key[-1]] for one in mine], seconds, printed=None, command=command) for key in keys
     ]
