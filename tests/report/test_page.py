@@ -214,6 +214,18 @@ def test_run_without_evaluation_says_how_to_make_one(make_run: MakeRun, text_of:
     assert "lookalike evaluate 'my run' PATH-TO/digits --unknown CLASS PATH-TO stands for a folder" in text
 
 
+def test_run_that_only_makes_images_says_how_to_measure_them(make_run: MakeRun, text_of: Callable[..., str]) -> None:
+    """Without held-out images there is nothing to evaluate: the page holds the command that measures what it makes."""
+    run = make_run("my run")
+    for file in (run / "evaluations").iterdir():
+        file.unlink()
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"settings": config["settings"] | {"calibration": 0}}))
+    text = text_of(run)
+    assert "images of 3" in text and "lookalike evaluate" not in text
+    assert "lookalike measure 'my run' --against PATH-TO/digits PATH-TO stands for a folder" in text
+
+
 def test_run_without_samples_or_metrics_says_what_makes_them(make_run: MakeRun, text_of: Callable[..., str]) -> None:
     """Missing samples, metrics or both are named beside the recorded command; the rest stays."""
     run = make_run()

@@ -39,7 +39,7 @@ def title(run: Run) -> str:
     """The run in one sentence."""
     known, figures = classes(run.config.classes.known), [one.figures for one in run.evaluations]
     if not figures:
-        return f"{known} known: not evaluated yet"
+        return f"images of {known}" if only_makes(run) else f"{known} known: not evaluated yet"
     if len(figures) == 1:
         return headline(figures[0])
     values = [area(one.auc.value, 2) for one in figures]
@@ -131,10 +131,23 @@ def source(run: Run) -> str:
     return re.split(r"[\\/]", run.config.data.source.rstrip("\\/"))[-1]
 
 
+def only_makes(run: Run) -> bool:
+    """Whether nothing was held out, so that it has no threshold and scores nothing: it makes images."""
+    return run.config.settings.get("calibration") == 0
+
+
 def evaluate(run: Run) -> str:
     """The command that adds an evaluation to `run`, typed beside it; where the data lies the page does not tell."""
-    place = "PATH-TO/" if re.search(r"[\\/]", run.config.data.source) else ""
-    return f"lookalike evaluate {shlex.quote(run.name)} {place}{shlex.quote(source(run))} --unknown CLASS"
+    return f"lookalike evaluate {shlex.quote(run.name)} {_data(run)} --unknown CLASS"
+
+
+def measure(run: Run) -> str:
+    """The command that says how good the images are that `run` makes."""
+    return f"lookalike measure {shlex.quote(run.name)} --against {_data(run)}"
+
+
+def _data(run: Run) -> str:
+    return ("PATH-TO/" if re.search(r"[\\/]", run.config.data.source) else "") + shlex.quote(source(run))
 
 
 def _too_many(evaluation: Evaluation) -> bool:
