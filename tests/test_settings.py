@@ -195,6 +195,20 @@ def test_a_method_of_residual_networks_keeps_its_own_game_and_steps():
     assert choices.filled(train_settings(known=("3",), method="wgan-gp"), (5,), 1).net == "mlp"
 
 
+@pytest.mark.parametrize(
+    ("known", "pooled", "above"), [(2, False, 0.04), (10, False, 0.04), (40, False, 0.01), (40, True, 0.04)]
+)
+def test_a_class_of_many_is_split_where_one_of_ten_would_be(known, pooled, above):
+    """The share above which classes are split is .04, of more than ten two fifths of an equal share, unless given."""
+    names = tuple(f"c{i}" for i in range(known))
+    for method, more in (("splitting", {}), ("k-plus-one", {} if pooled else {"split_at": (50,)})):
+        s = choices.filled(train_settings(known=names, method=method, pooled=pooled, **more), (1, 32, 32), known)
+        assert s.split_above == (pytest.approx(above) if method == "splitting" or more else None)
+        given = choices.filled(s.model_copy(update={"split_above": 0.3}), (1, 32, 32), known)
+        assert given.split_above == 0.3
+    assert choices.method_of(s).splitting is None or choices.method_of(s).splitting.above == pytest.approx(above)
+
+
 def test_ali_without_classes():
     """An ALI that is told no class is one GAN per class with the preset of anogan; D judges pairs (x, z) alone."""
     s = choices.filled(train_settings(known=("3", "8"), method="ali", conditioning="none"), (1, 32, 32), 2)

@@ -243,7 +243,7 @@ def test_a_forged_tree_is_refused(splits, small):
     [
         (
             {"split_at": (500,), "images": 256},
-            "--split-at 500: the last of this training's steps begins at 224 images",
+            "after 500 images, and the last of this training's steps begins at 224; show more",
         ),
         ({"split_at": (10, 20), "images": 256}, "--split-at 10, 20: two of these lie within a step of 32 images"),
         ({"split_above": 0.6}, r"no class would be split: the largest has 5\d\.\d% of the training images"),
@@ -255,6 +255,7 @@ def test_splits_that_would_not_be_made_are_refused(given, words):
     with pytest.raises(UsageError, match=words):
         plans.make("digits", train_settings(**how | given))
     assert plans.make("digits", train_settings(**how)).method.splitting.at == (39,)
+    assert plans.make("digits", train_settings(**how | {"split_at": (39,)})).method.splitting.above == 0.04
     few = plans.make("digits", train_settings(**how | {"pooled": True, "images": 100}))
     assert few.method.splitting.at == (31, 39), "of points in one step the last stays"
 

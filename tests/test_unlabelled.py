@@ -91,5 +91,7 @@ def test_what_cannot_learn_from_them_is_refused(half):
             plans.make(half, train_settings(**settings(known=("3", "8"), **{"unlabelled": ("nobody",)} | given)))
     acgan = plans.make(half, train_settings(**settings("acgan", known=("3", "8"), unlabelled=("nobody",), batch=32)))
     assert acgan.method.d_sees[2] == (Unlabelled(), 1.0) and not acgan.method.head.spread
+    idle = settings("k-plus-one", known=("3", "8"), unlabelled=("nobody",), net="anogan", spread=True)
+    assert plans.make(half, train_settings(**idle)).method.d_sees[2] == (Unlabelled(), 1.0), "--spread is not used"
     bare = GAN(METHODS["k-plus-one"], (1, 8, 8), classes=2)
     assert bare.method.d_sees == ((Real(), 1), (Generated(), 1))

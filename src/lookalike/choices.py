@@ -46,6 +46,7 @@ OF_SOME_METHODS = (
 )
 JOINING = ("scaling", "decides")  # how detectors of several known classes become one
 SPLITS = (0.1562,)  # shares of the training after which classes are split (splitting-gan-2017, CIFAR-10)
+ABOVE, OF_EQUAL = 0.04, 0.4  # of the images: the authors' 2,000 of 50,000; of one of ten classes that is .4
 SPLITS_OF_ONE = tuple(0.0781 * i for i in range(1, 6))
 FULL = 10  # known classes whose detectors each get all of --images
 CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm(), "one-hot": OneHot()}
@@ -98,8 +99,11 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
     if settings.method in METHODS and _minds_classes(METHODS[settings.method]):
         values["class_weight"] = settings.class_weight or preset.get("class_weight")
+    one = settings.pooled or known == 1
+    if settings.method in METHODS and (METHODS[settings.method].splitting or settings.split_at):
+        values["split_above"] = settings.split_above or min(ABOVE, OF_EQUAL / (1 if one else known))
     if settings.method in METHODS and METHODS[settings.method].splitting:
-        shares = SPLITS if known > 1 and not settings.pooled else SPLITS_OF_ONE
+        shares = SPLITS_OF_ONE if one else SPLITS
         points = [max(1, int(share * images)) for share in shares]
         values["split_at"] = settings.split_at or tuple({-(-point // batch): point for point in points}.values())
     return settings.model_copy(update=values | steps | search)
@@ -138,7 +142,7 @@ def method_of(s: TrainSettings) -> Method:
         raise UsageError(
             f"--unlabelled: {s.method}'s D {does}; take one whose D names them itself, such as k-plus-one or acgan"
         )
-    if more and s.spread:
+    if more and s.spread and isinstance(named.head, Auxiliary):
         raise UsageError("--spread: D sees how much the images of a class differ, and --unlabelled's are of none")
     twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
     kind = NETS[s.net or _net_of(s.method)]
@@ -170,7 +174,8 @@ def method_of(s: TrainSettings) -> Method:
 
 def _splits(s: TrainSettings) -> dict[str, Any]:
     """When and how classes are split."""
-    return {"at": s.split_at or Splitting().at, "above": s.split_above, "normalised": s.split_normalised}
+    usual = Splitting()
+    return {"at": s.split_at or usual.at, "above": s.split_above or usual.above, "normalised": s.split_normalised}
 
 
 def _told(s: TrainSettings, named: Method) -> dict[str, Any]:
@@ -219,7 +224,7 @@ def own_settings(method: Method) -> tuple[str, ...]:
     weak = any(isinstance(twin.method, Weakened) for twin in method.twins)
     decoys = any(not stream.made and not stream.real for stream in streams)
     told, named = method.asked, METHODS[method.name]
-    spreads = told and isinstance(_inner(method.head), Auxiliary | LabelAware)
+    spreads = told and method.splitting is None and isinstance(_inner(method.head), Auxiliary | LabelAware)
     used = (
         *(method.needs_others, method.head.names, noised, noised, weak, decoys),
         *(spreads, told, named.asked, method.head.names and told, _minds_classes(named), named.start is not None),

@@ -43,7 +43,7 @@ def measure(
     against: Annotated[str, Parameter(help="Real, labelled images: a folder, a file or a name, as DATA elsewhere.")],
     number: Annotated[
         int, Parameter(name=["--number", "-n"], help="Images of each class that a run makes.", validator=Number(gte=2))
-    ] = 200,
+    ] = 300,
     run: Annotated[
         Path | None,
         Parameter(
@@ -154,7 +154,7 @@ def _show_measured(found: Measured) -> None:
             ],
         )
         if any(one["FID, no bias"] is None for one in found.classes.values()):
-            say("FID of a class needs more than twice as many images of it, generated and real, as there are features")
+            say(f"FID of a class needs {found.needed:,} images of it, generated (-n) and unseen real ones")
     if found.accuracy:
         (made, low, high), (real, *ends) = (
             (f"{rate.rate:.1%}", rate.low, rate.high) for rate in (found.accuracy.made, found.accuracy.real)

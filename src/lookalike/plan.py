@@ -254,8 +254,8 @@ def _check_splits(plan: Plan, splitting: Splitting) -> None:
     steps = [math.ceil(point / plan.batch) for point in points]
     if steps[-1] > last:
         raise UsageError(
-            f"--split-at {points[-1]}: the last of this training's steps begins at {last * plan.batch:,} images of "
-            f"{plan.shown:,}; split earlier, or show more (--images)"
+            f"classes would be split after {points[-1]:,} images, and the last of this training's steps begins at "
+            f"{last * plan.batch:,}; show more images (--images), or split earlier (--split-at)"
         )
     if len(set(steps)) < len(steps):
         raise UsageError(

@@ -185,7 +185,9 @@ class TrainSettings(DataSettings, SearchSettings):
 
     spread: Annotated[
         bool | None,
-        Parameter(help="cgan, acgan: D sees how much a class's images differ; default: the preset's."),
+        Parameter(
+            help="cgan, acgan: D sees how much a class's images differ; default: the preset's, --unlabelled: off."
+        ),
     ] = None
     conditioning: Annotated[
         Literal["embedding", "batch-norm", "one-hot", "none"] | None,
@@ -221,10 +223,13 @@ class TrainSettings(DataSettings, SearchSettings):
         ),
     ] = ()
     split_above: Annotated[
-        float,
+        float | None,
         Field(gt=0, lt=1),
-        Parameter(help="Where classes are split: those with more of the images than this are split."),
-    ] = 0.04
+        Parameter(
+            help="Where classes are split: those with more of the images than this are split; default: 0.04, of more "
+            "than ten classes 0.4 of an equal share."
+        ),
+    ] = None
     split_normalised: Annotated[
         Literal["sample", "feature"],
         Parameter(

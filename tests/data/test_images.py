@@ -50,7 +50,9 @@ def test_without_leaves_classes_out(make):
     rest = images.without(("a,nowhere",))
     assert rest.classes == ("b", "c") and rest.labels.tolist() == [0, 1, -1, 0]
     assert rest.names == ("00001", "00002", "00003", "00004")
-    assert images.without(()).labels.tolist() == images.labels.tolist()
+    assert images.without(()) is images
+    tested = make.images(np.zeros((3, 1, 1, 1), np.uint8), [0, 1, 0], test=np.array([True, False, False]))
+    assert tested.without(("b",)).test.tolist() == [True, False]
 
 
 def test_of_an_unknown_class_names_those_there_are(make, clean):

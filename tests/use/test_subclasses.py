@@ -18,6 +18,8 @@ from lookalike.errors import DataError, UsageError
 from lookalike.gan import GAN
 from lookalike.methods import METHODS
 from lookalike.model import Model
+from lookalike.report import read as reading
+from lookalike.report import write as report
 from lookalike.splitting import Splitting
 from lookalike.streams import Batch
 from lookalike.use.generate import generators
@@ -74,6 +76,17 @@ def test_the_picture_shows_each_sub_class_real_and_generated(run):
     for i, leaf in enumerate(facts["leaves"]):
         first = next(row["file"] for row in rows if row["subclass"] == leaf["name"])
         assert np.array_equal(picture[9 * i : 9 * i + 8, :8], digits.pixels[digits.names.index(first), 0])
+
+
+def test_the_report_says_where_the_picture_stops(run, tmp_path, monkeypatch):
+    """All sub-classes have a row in the picture, or the caption says how many of them have."""
+    said = []
+    for most in (100, 3):
+        monkeypatch.setattr(reading, "PICTURED", most)
+        report([run], tmp_path / f"{most}.html")
+        said.append((tmp_path / f"{most}.html").read_text())
+    assert "A row per sub-class, in the order of the table: eight real images" in said[0]
+    assert "in the order of the table (the first 3): eight real images" in said[1]
 
 
 def test_a_model_takes_turns_among_the_sub_classes(run):

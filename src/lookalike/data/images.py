@@ -96,7 +96,9 @@ class Images:
 
     def without(self, given: Iterable[str]) -> Images:
         """The images of all classes but those given, as `names_of` takes them; any that are not here change nothing."""
-        dropped = set(_each(given, self.classes))
+        dropped = set(_each(given, self.classes)) & set(self.classes)
+        if not dropped:
+            return self
         kept = [name for name in self.classes if name not in dropped]
         number = np.array([kept.index(name) if name in kept else -2 for name in self.classes] + [-1], np.int64)
         labels = number[self.labels]

@@ -66,6 +66,11 @@ def error(one: Floats, other: Floats, *, seed: int = 0) -> float:
     return float(np.sqrt((GROUPS - 1) * np.var(found)))
 
 
+def needed(features: int) -> int:
+    """How many images on either side `unbounded` needs of so many features: half of them is the smallest part."""
+    return 2 * (features + 1)
+
+
 class Unbounded(NamedTuple):
     """The distance at endlessly many images, and what it is at those there are."""
 
@@ -85,7 +90,7 @@ def unbounded(one: Floats, other: Floats, *, seed: int = 0) -> Unbounded:
     DataError
         Where half of the images are too few.
     """
-    least = 2 * (one.shape[1] + 1)  # half of them is the smallest part
+    least = needed(one.shape[1])
     if (few := min(len(one), len(other))) < least:
         raise DataError(
             f"{few} images are too few for a Frechet distance without bias of {one.shape[1]} features: {least} are "

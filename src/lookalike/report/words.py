@@ -143,7 +143,9 @@ def evaluate(run: Run) -> str:
 
 def measure(run: Run) -> str:
     """The command that says how good the images are that `run` makes."""
-    return f"lookalike measure {shlex.quote(run.name)} --against {_data(run)}"
+    values = run.config.settings.get("value_range")
+    reading = f" --value-range={shlex.quote(str(values))}" if values else ""
+    return f"lookalike measure {shlex.quote(run.name)} --against {_data(run)}{reading}"
 
 
 def _data(run: Run) -> str:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lookalike.data import Images, split
 from lookalike.data.images import names_of
 from lookalike.errors import DataError, UsageError, listed, show
+from lookalike.metrics import frechet
 from lookalike.metrics.accuracy import Accuracy, accuracy_score
 from lookalike.metrics.auc import Rate, rate
 from lookalike.metrics.confidence import surer
@@ -51,6 +52,7 @@ class Measured:
     classes: Mapping[str, Mapping[str, float | None]]  # class -> what `by_class` says
     accuracy: Accuracy | None  # where it was asked for
     named: Rate | None  # share of unseen real images that the classifier names rightly
+    needed: int  # images of a class on either side, for its FID
 
     def json(self) -> dict[str, Any]:
         """As plain values."""
@@ -76,6 +78,7 @@ class Measured:
             "classes": {name: dict(one) for name, one in self.classes.items()},
             "accuracy": cas,
             "named": self.named and asdict(self.named),
+            "needed": self.needed,
         }
 
 
@@ -170,6 +173,7 @@ def measure(
         {} if _unnamed(made) else {real.classes[k]: by_class(one, other, k, seed) for k in numbers},
         _accuracy(made, real, training, unseen, seed) if accuracy else None,
         _right(other),
+        frechet.needed(other.features.shape[1]),
     )
 
 
