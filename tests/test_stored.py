@@ -54,6 +54,8 @@ def changed(method, change):
         values |= {"twins": (*method.twins, *values["twins"])} if "twins" in values else {}
     if method.splitting and "twins" in values:
         values["splitting"] = None  # twins would not follow
+    if change.startswith("dcgan"):
+        values["penalty"] = None  # its D has batch norm
     return method.but(**values)
 
 

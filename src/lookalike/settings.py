@@ -148,10 +148,7 @@ class TrainSettings(DataSettings, SearchSettings):
     ] = ()
     method: Annotated[MethodName, Parameter(help="What to train; see `lookalike methods`.")] = "auto"
     preset: Annotated[
-        Literal["small", "paper"],
-        Parameter(
-            help="small: 32 px, for a laptop; paper: 64 px, published widths and step sizes, 150,000 images per class."
-        ),
+        Literal["small", "paper"], Parameter(help="small: 32 px, a laptop; paper: 64 px, published sizes and steps.")
     ] = "small"
     seed: Annotated[int, Field(ge=0, lt=2**63), Parameter(help="Seed of the split, the training and the scores.")] = 0
 
@@ -185,9 +182,7 @@ class TrainSettings(DataSettings, SearchSettings):
 
     spread: Annotated[
         bool | None,
-        Parameter(
-            help="cgan, acgan: D sees how much a class's images differ; default: the preset's, --unlabelled: off."
-        ),
+        Parameter(help="cgan, acgan: D sees how much a class's images differ; default: the preset's."),
     ] = None
     conditioning: Annotated[
         Literal["embedding", "batch-norm", "one-hot", "none"] | None,
@@ -225,10 +220,7 @@ class TrainSettings(DataSettings, SearchSettings):
     split_above: Annotated[
         float | None,
         Field(gt=0, lt=1),
-        Parameter(
-            help="Where classes are split: those with more of the images than this are split; default: 0.04, of more "
-            "than ten classes 0.4 of an equal share."
-        ),
+        Parameter(help="Classes with more of the images than this are split; default: 0.04, or 0.4 / classes if less."),
     ] = None
     split_normalised: Annotated[
         Literal["sample", "feature"],
