@@ -10,8 +10,9 @@ anogan's network and game, without spectral norm.
 
 Each cross is one detector: AUC of the known classes' test images against the look-alike's, accuracy among several known
 classes, and KID of 1,000 generated images against the known classes' test images (features of a small CNN).
-Preset small. The figures go to tables/results/crosses.csv, their means and deviations over seeds to crosses.md; the
-trainings stay in runs/crosses. A training that fails is left out and named.
+Preset small. Figures go to tables/results/crosses.csv, their means and deviations over seeds to crosses.md, and what
+the foils' generators made at last, of seed 0, to crosses.png; the trainings stay in runs/crosses. A training that fails
+is left out and named.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from typing import Any
 import numpy as np
 import torch
 from lines import Line, save
+from matplotlib.figure import Figure
+from PIL import Image
 
 from lookalike.data import read
 from lookalike.jobs import UNSEEN, Job, found, side_by_side
@@ -136,8 +139,27 @@ def _mean(lines: Sequence[Line], name: str) -> Mapping[str, Any]:
     return of_seeds((), [float(line[name]) for line in lines], [], printed=None, command="")
 
 
+def picture() -> Figure:
+    """Of each pair a block: a row for each method, a column for each game, the first images of the last sample grid."""
+    side = 4  # images shown each way
+    figure = Figure(figsize=(9, 3 * len(FOILS) * len(PAIRS)), layout="constrained")
+    axes = figure.subplots(len(PAIRS) * len(FOILS), len(GAMES), squeeze=False)
+    foils = [cross for cross in crosses() if cross.method in FOILS]
+    for axis, cross in zip(axes.flat, foils, strict=True):
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.set_title(f"{', '.join(cross.known)}: {cross.method}, {cross.way}", fontsize=9)
+        grids = sorted((cross.job(0).folder(RUNS) / "samples").glob("[0-9]*.png"))
+        if grids:  # else it is among those left out
+            shown = np.asarray(Image.open(grids[-1]).convert("L"))
+            axis.imshow(
+                shown[: shown.shape[0] * side // 8, : shown.shape[1] * side // 8], cmap="gray", vmin=0, vmax=255
+            )
+    return figure
+
+
 def main() -> None:
-    """Trains and scores side by side what is missing, measures every cross and writes both tables."""
+    """Trains and scores side by side what is missing, measures every cross and writes both tables and the picture."""
     jobs = [cross.job(seed) for seed in SEEDS for cross in crosses()]
     failed = side_by_side(
         jobs, RUNS, workers=os.cpu_count() or 1, command="", report=lambda *told: print(*told, flush=True)
@@ -149,6 +171,7 @@ def main() -> None:
     left_out = [f"Left out: {job}: {sentence}\n" for job, sentence in failed.items()]
     head = ["# Crosses, preset small\n", "`python tables/crosses.py`\n", SAID, *left_out]
     (RESULTS / "crosses.md").write_text("\n".join([*head, *pages(lines)]))
+    picture().savefig(RESULTS / "crosses.png", dpi=70)
 
 
 if __name__ == "__main__":
