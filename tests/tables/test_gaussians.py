@@ -124,6 +124,8 @@ def test_figures_and_verdicts(tmp_path, here, measured):
     assert len(every) == 1 + 27 and "gaussians,mode,2,kl_to_real,0.0700" in every
     with Image.open(tmp_path / "out" / "kplus1-2020-gaussians-small.png") as picture:
         assert picture.width > 4 * picture.height  # two targets, three methods
+    with Image.open(tmp_path / "out" / "kplus1-2020-gaussians-small-seeds.png") as picture:
+        assert picture.height > picture.width  # three seeds' rows of three methods
 
 
 def test_a_training_learns_the_circle(tmp_path, monkeypatch):

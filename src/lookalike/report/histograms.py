@@ -15,14 +15,14 @@ from lookalike.report.pictures import STYLE
 SIDE, DPI = 2.2, 150  # inches per histogram, dots per inch
 
 
-def draw(histograms: Mapping[str, npt.NDArray[np.float64]], edge: float) -> bytes:
-    """The histograms (H, W) of the square [-edge, edge]^2 under their names, all on one scale of colour."""
+def draw(histograms: Mapping[str, npt.NDArray[np.float64]], edge: float, columns: int) -> bytes:
+    """The histograms (H, W) of the square [-edge, edge]^2 under their names, so many a row, on one scale of colour."""
+    rows = -(-len(histograms) // columns)
     most = max(float(shares.max()) for shares in histograms.values())
     with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(SIDE * len(histograms), SIDE + 0.4), layout="constrained")
-        for axes, (name, shares) in zip(
-            figure.subplots(1, len(histograms), squeeze=False)[0], histograms.items(), strict=True
-        ):
+        figure = Figure(figsize=(SIDE * columns, (SIDE + 0.4) * rows), layout="constrained")
+        places = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, (name, shares) in zip(places, histograms.items(), strict=False):
             axes.imshow(shares.T, origin="lower", extent=(-edge, edge, -edge, edge), vmin=0, vmax=most, cmap="Blues")
             axes.set_title(name, fontsize=9)
             axes.set_xticks([-edge, 0, edge])

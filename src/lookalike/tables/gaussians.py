@@ -121,7 +121,7 @@ def run(
     report: Callable[[str, int, int], None] = lambda stage, done, of: None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> list[dict[str, Any]]:
-    """Trains what is missing below `runs`, and writes the table and its picture into `out`.
+    """Trains what is missing below `runs`, and writes the table and its pictures into `out`.
 
     Raises
     ------
@@ -142,8 +142,10 @@ def run(
     lines = [line for name in names for line in _lines(name, found, command)]
     stem = file_name(NAME, preset, part=bool(methods))
     targets = {f"target: {name}": share for name, share in circle.targets().items()}
-    first = {name: found[Trial(name, 0, preset)]["histogram"] for name in names if Trial(name, 0, preset) in found}
-    files.write_bytes(folder / f"{stem}.png", draw(targets | first, circle.EDGE))
+    made = {str(trial): one["histogram"] for trial, one in found.items()}
+    first = {name: made[f"{name}, seed 0"] for name in names if f"{name}, seed 0" in made}
+    files.write_bytes(folder / f"{stem}.png", draw(targets | first, circle.EDGE, len(targets | first)))
+    files.write_bytes(folder / f"{stem}-seeds.png", draw(made, circle.EDGE, len(names)))
     files.write_text(folder / f"{stem}.csv", as_csv(lines))
     values = {(trial.method, trial.seed): {key: one[key] for key in FIGURES} for trial, one in found.items()}
     files.write_text(folder / f"{stem}-seeds.csv", every_seed({"gaussians": values}))
