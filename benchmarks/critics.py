@@ -24,7 +24,7 @@ from lookalike.streams import Batch, Source
 from lookalike.train import step
 from machine import save
 
-BATCH, STEPS, ROUNDS, GOAL = 32, 3, 9, 1.05
+BATCH, STEPS, ROUNDS, GOAL = 32, 3, 21, 1.05
 Run = Callable[[int], None]
 
 
