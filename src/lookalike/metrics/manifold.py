@@ -43,12 +43,12 @@ def compare(real: Floats, made: Floats, k: int = 5) -> Manifold:
 def overlap(real: Floats, made: Floats, k: int = 5) -> Overlap:
     """Of features (N, D) and (M, D), each with more than k rows, in memory that grows with N + M at most."""
     middle = real.mean(0)  # far from 0 products would round
-    real, made = real - middle, made - middle
-    real_ball, made_ball = _radii(real, k), _radii(made, k)
+    reals, mades = _points(real - middle), _points(made - middle)
+    real_ball, made_ball = _radii(reals, k), _radii(mades, k)
     recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
     inside = np.zeros(len(made))  # how many real balls each made image lies in
     for rows in _blocks(len(made), len(real)):
-        far = _far(made[rows], real).numpy()  # (B, N)
+        far = _far(mades, rows, reals).numpy()  # (B, N)
         within = far < real_ball
         inside[rows] = within.sum(1)
         covered |= within.any(0)
@@ -60,11 +60,24 @@ def overlap(real: Floats, made: Floats, k: int = 5) -> Overlap:
     )
 
 
-def _radii(features: Floats, k: int) -> Floats:
+class _Points(NamedTuple):
+    """Features (N, D) and their squared lengths (N,)."""
+
+    x: Tensor
+    lengths: Tensor
+
+
+def _points(features: Floats) -> _Points:
+    x = torch.from_numpy(np.ascontiguousarray(features, np.float64))
+    return _Points(x, torch.einsum("nd,nd->n", x, x))
+
+
+def _radii(points: _Points, k: int) -> Floats:
     """(N,) squared distance to the k-th nearest other row."""
-    found = np.zeros(len(features))
-    for rows in _blocks(len(features), len(features)):
-        near = _far(features[rows], features).topk(k + 1, largest=False)  # the nearest is the row itself
+    n = len(points.x)
+    found = np.zeros(n)
+    for rows in _blocks(n, n):
+        near = _far(points, rows, points).topk(k + 1, largest=False)  # the nearest is the row itself
         found[rows] = near.values[:, k].numpy()
     return found
 
@@ -75,8 +88,6 @@ def _blocks(n: int, m: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, n, size))
 
 
-def _far(one: Floats, other: Floats) -> Tensor:
-    """(B, N) squared distances, by products: many times as fast as by differences."""
-    x, y = (torch.from_numpy(np.ascontiguousarray(side, np.float64)) for side in (one, other))
-    lengths = [torch.einsum("nd,nd->n", side, side) for side in (x, y)]
-    return torch.addmm(lengths[1], x, y.T, alpha=-2).add_(lengths[0][:, None])
+def _far(one: _Points, rows: slice, other: _Points) -> Tensor:
+    """(B, N) squared distances of some rows, by products: many times as fast as by differences."""
+    return torch.addmm(other.lengths, one.x[rows], other.x.T, alpha=-2).add_(one.lengths[rows, None])
