@@ -6,12 +6,15 @@
 torch-fidelity needs torchvision, whose wheel replaces CPU builds of torch, and only for reading images and for its
 networks: so it lies in a folder of its own, and here, where features are given, a stand-in takes torchvision's place.
 10,000 random features on each side, of 128 and of 2,048 numbers, in float64; KID is of all images at once. The ratio is
-the median over rounds of our time against theirs, and both must say the same.
+the median over rounds of our time against theirs, and both must say the same. So must their Inception-v3 and ours, of
+the same random weights (FID's own file is a download) and images of 32 pixels; how far apart they lie is saved.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
+import tempfile
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,8 @@ from unittest.mock import MagicMock
 import numpy as np
 import torch
 
-from lookalike.metrics import frechet, kernel, manifold
+from lookalike.metrics import frechet, inception, kernel, manifold
+from lookalike.nets.inception import Inception
 from machine import save
 from metrics import Figure, features, ratios
 
@@ -58,6 +62,31 @@ def theirs() -> dict[str, Figure]:
     return {"FID": fid, "KID": kid, "precision and recall": precision_and_recall}
 
 
+@torch.no_grad()
+def apart() -> dict[str, float]:
+    """Largest differences of Inception's features and probabilities; `theirs` was called before."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    torch.manual_seed(0)
+    images, net = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8), Inception()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.pth"
+        torch.save(net.state_dict(), path)
+        inception.SHA256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        ours, names = inception.published(path, (3, 32, 32)), ["2048", "logits_unbiased"]
+        other = FeatureExtractorInceptionV3("inception", names, feature_extractor_weights_path=str(path))
+        features, logits = other(images)
+    mine = ours.features(images.numpy())
+    pairs = {"features": (mine, features), "probabilities": (ours.probabilities(mine), logits.softmax(1))}
+    for one, two in pairs.values():
+        np.testing.assert_allclose(one, two.numpy(), rtol=1e-4, atol=1e-6)
+    return {what: float(np.abs(one - two.numpy()).max()) for what, (one, two) in pairs.items()}
+
+
 def main() -> None:
     """Measures and saves."""
     torch.set_num_threads(2)
@@ -65,7 +94,7 @@ def main() -> None:
     for d, rounds in ROUNDS.items():
         sides = features(N, d)
         found[f"{d} features"] = {what: ratios(OURS[what], others[what], sides, rounds) for what in OURS}
-    save("fidelity", {"images": N, "rounds": list(ROUNDS.values()), **found})
+    save("fidelity", {"images": N, "rounds": list(ROUNDS.values()), **found, "Inception-v3 apart": apart()})
 
 
 if __name__ == "__main__":

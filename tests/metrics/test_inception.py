@@ -78,8 +78,8 @@ def by_hand(w: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def test_its_features_are_those_of_the_published_network(net):
-    """Equal to the forward written out, which pools without padding, and with the largest value in the last block."""
+def test_its_features_are_those_of_the_forward_written_out(net):
+    """As FID publishes it, block by block: it pools without padding, and with the largest value in the last block."""
     x = torch.rand(2, 3, 139, 139) * 2 - 1
     assert torch.allclose(net(x), by_hand(net.state_dict(), x), atol=1e-5)
 
