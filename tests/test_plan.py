@@ -17,7 +17,7 @@ from lookalike.gan import GAN
 from lookalike.latents import Normal, Uniform
 from lookalike.losses import Hinge, Minimax
 from lookalike.method import Adam
-from lookalike.methods import NETS
+from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised
 from lookalike.presets import PRESETS
 from lookalike.record import open_choices
@@ -177,6 +177,9 @@ def test_open_choices_name_what_the_papers_leave_open():
     assert said["game"] == "minimax, G's loss log(1 - D(G(z)))"
     assert said["initial weights"] == "N(0, 0.02), biases 0"
     assert set(open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}
+    for name in METHODS:
+        every = open_choices(make(method=name, known=("3", "5"), against=(), batch=32, images=640))
+        assert not [value for value in every.values() if "None" in value], name
     joined = open_choices(make(method="knn", known=("3", "5")))["known classes"]
     assert joined == "2, a detector each, scaled by its own class, joined by softmax regression on 30 held-out images"
 

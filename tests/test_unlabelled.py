@@ -17,6 +17,7 @@ from lookalike.heads import Judged, Judgement
 from lookalike.heads_by_class import KPlusOne
 from lookalike.losses import AuxiliaryClass, Minimax
 from lookalike.methods import METHODS
+from lookalike.record import open_choices
 from lookalike.settings import train_settings
 from lookalike.streams import Batch, Generated, Real, Unlabelled
 from lookalike.train import draw
@@ -65,6 +66,7 @@ def test_their_images_are_drawn_without_a_label(half):
     known = {bytes(half.pixels[i]) for i in plan.unlabelled}
     assert all(bytes(image.numpy()) in known for image in pixels)
     assert set(plan.keys()["train"]) == {half.keys[i] for i in (*plan.train, *plan.unlabelled)}
+    assert open_choices(plan)["images without a label"] == str(len(plan.unlabelled))
 
 
 def test_a_folder_without_labels_trains_and_is_no_unknown_class(half, tmp_path, capsys):

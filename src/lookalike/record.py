@@ -166,6 +166,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
     common = {
         "resize filter": "bilinear, antialiased",
         "training images": f"all but the held-out ones: {len(plan.train)}",
+        **({"images without a label": f"{len(plan.unlabelled)}"} if len(plan.unlabelled) else {}),
         "threshold": f"{threshold}, {s.false_alarms:g} false alarms expected at most" if s.calibration else "none",
     }
     if len(plan.deciding):
@@ -184,7 +185,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "game": ", ".join(map(str, method.losses)),
         "G's optimiser": f"{method.optimiser}, batch {s.batch}, {plan.shown} images shown",
         "D's optimiser": str(method.d_optimiser or method.optimiser),
-        "D updates per G update": f"{s.d_steps}, on {UPDATES[method.d_updates]}",
+        "D updates per G update": f"{method.d_steps}, on {UPDATES[method.d_updates]}",
         "D's slope": held(method),
         "what D sees is changed": str(method.diff_augment or "not at all"),
         "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
