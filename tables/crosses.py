@@ -39,7 +39,7 @@ from lookalike.use.measure import generated, measure
 
 RUNS = Path("runs/crosses")
 RESULTS = Path(__file__).parent / "results"
-SEEDS = range(2)
+SEEDS = range(3)
 PAIRS = (("mnist-5k", ("3",), "8"), ("fashion-mnist", ("Coat",), "Shirt"))
 GROUPS = (
     ("fashion-mnist", ("T-shirt/top", "Pullover", "Coat"), "Shirt"),
