@@ -151,10 +151,9 @@ def picture() -> Figure:
         axis.set_title(f"{', '.join(cross.known)}: {cross.method}, {cross.way}", fontsize=9)
         grids = sorted((cross.job(0).folder(RUNS) / "samples").glob("[0-9]*.png"))
         if grids:  # else it is among those left out
-            shown = np.asarray(Image.open(grids[-1]).convert("L"))
-            axis.imshow(
-                shown[: shown.shape[0] * side // 8, : shown.shape[1] * side // 8], cmap="gray", vmin=0, vmax=255
-            )
+            made = np.asarray(Image.open(grids[-1]).convert("L"))
+            high, wide = (side * length // 8 for length in made.shape)
+            axis.imshow(made[:high, :wide], cmap="gray", vmin=0, vmax=255)
     return figure
 
 

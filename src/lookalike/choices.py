@@ -99,14 +99,19 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
     if settings.method in METHODS and _minds_classes(METHODS[settings.method]):
         values["class_weight"] = settings.class_weight or preset.get("class_weight")
-    one = settings.pooled or known == 1
-    if settings.method in METHODS and (METHODS[settings.method].splitting or settings.split_at):
-        values["split_above"] = settings.split_above or min(ABOVE, OF_EQUAL / (1 if one else known))
-    if settings.method in METHODS and METHODS[settings.method].splitting:
-        shares = SPLITS_OF_ONE if one else SPLITS
-        points = [max(1, int(share * images)) for share in shares]
-        values["split_at"] = settings.split_at or tuple({-(-point // batch): point for point in points}.values())
-    return settings.model_copy(update=values | steps | search)
+    return settings.model_copy(update=values | steps | search | _split_settings(settings, images, batch, known))
+
+
+def _split_settings(s: TrainSettings, images: int, batch: int, known: int) -> dict[str, Any]:
+    """From which share of the images on classes are split, and after how many: of points in one step the last."""
+    named, one = METHODS.get(s.method), s.pooled or known == 1
+    if named is None or not (named.splitting or s.split_at):
+        return {}
+    points = [max(1, int(share * images)) for share in (SPLITS_OF_ONE if one else SPLITS)]
+    return {
+        "split_above": s.split_above or min(ABOVE, OF_EQUAL / (1 if one else known)),
+        "split_at": s.split_at or tuple({-(-point // batch): point for point in points}.values()),
+    }
 
 
 def _spread(s: TrainSettings) -> bool:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from lookalike.console import interval, print_json, progress, say, show_table, warn
 from lookalike.errors import UsageError, listed, show
+from lookalike.presets import Preset
 from lookalike.settings import BadImageSettings, BadSettings, DataSettings, MethodName, Size, TrainSettings, flag, pair
 
 Data = Annotated[
@@ -234,9 +235,7 @@ def describe(
     method: Annotated[MethodName, Parameter(help="Its name; see `lookalike methods`.")],
     /,
     *,
-    preset: Annotated[
-        Literal["small", "paper"], Parameter(help="Whose values to show: train's own, or the published ones.")
-    ] = "small",
+    preset: Annotated[Preset, Parameter(help="Whose values to show: train's own, or the published ones.")] = "small",
     json_: Json = False,
 ) -> None:
     """Says what a method does, what its discriminator sees, and which settings matter."""
@@ -260,7 +259,7 @@ def cite(
     print_json({"paper": row["paper"], "bibtex": bibtex}) if json_ else print(bibtex)
 
 
-def _methods(preset: Literal["small", "paper"] = "small") -> list[dict[str, Any]]:
+def _methods(preset: Preset = "small") -> list[dict[str, Any]]:
     from lookalike.baselines import BASELINES, CLASSIFIERS
     from lookalike.methods import METHODS
 
@@ -272,7 +271,7 @@ def _methods(preset: Literal["small", "paper"] = "small") -> list[dict[str, Any]
     return rows + [{"name": n, "paper": b.paper, "summary": b.summary, "axes": {}} for n, b in others]
 
 
-def _axes(name: str, preset: Literal["small", "paper"]) -> dict[str, Any]:
+def _axes(name: str, preset: Preset) -> dict[str, Any]:
     """What `train --preset PRESET` makes of a method on two known classes."""
     from lookalike.choices import filled, method_of, own_settings
     from lookalike.method import when

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 from lookalike.commands import Data, Device, Flat, Json, Out, Run
 from lookalike.console import print_json, progress, say, show_table, warn
 from lookalike.errors import UsageError, listed, show
+from lookalike.presets import Preset
 from lookalike.settings import DIFF_AUGMENT, ClassGANName, DataSettings, Size, flag
 
 POOR = 0.7  # share of generated images below which we warn
@@ -96,7 +97,7 @@ def augment(
         ),
     ] = "balance",
     method: Annotated[ClassGANName | None, Parameter(help="A GAN of several classes; default: acgan.")] = None,
-    preset: Annotated[Literal["small", "paper"] | None, Parameter(help="As train takes it; default: small.")] = None,
+    preset: Annotated[Preset | None, Parameter(help="As train takes it; default: small.")] = None,
     images: Annotated[
         int | None, Parameter(help="Images shown in training; default: the preset's.", validator=Number(gte=1))
     ] = None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+Preset = Literal["small", "paper"]
 
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {

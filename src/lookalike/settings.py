@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lookalike.errors import UsageError, show
+from lookalike.presets import Preset
 
 ClassGANName = Literal[  # G makes the class that it is asked for
     "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "ali", "acgan-ali-v1", "acgan-ali-v2",
@@ -147,9 +148,9 @@ class TrainSettings(DataSettings, SearchSettings):
         Parameter(help="Classes whose images mcgan learns to be unlike.", consume_multiple=False, negative=()),
     ] = ()
     method: Annotated[MethodName, Parameter(help="What to train; see `lookalike methods`.")] = "auto"
-    preset: Annotated[
-        Literal["small", "paper"], Parameter(help="small: 32 px, a laptop; paper: 64 px, published sizes and steps.")
-    ] = "small"
+    preset: Annotated[Preset, Parameter(help="small: 32 px, a laptop; paper: 64 px, published sizes and steps.")] = (
+        "small"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63), Parameter(help="Seed of the split, the training and the scores.")] = 0
 
     size: Annotated[Size | None, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None

@@ -14,6 +14,7 @@ from cyclopts.validators import Number
 from lookalike.commands import Data, Flat, Json, Out
 from lookalike.console import print_json, progress, say, show_table, warn
 from lookalike.errors import UsageError, show
+from lookalike.presets import Preset
 from lookalike.settings import DIFF_AUGMENT, DataSettings, Size
 
 TOP = 10  # pairs printed
@@ -87,7 +88,7 @@ def table(
     ],
     /,
     *,
-    preset: Annotated[Literal["small", "paper"], Parameter(help="As train takes it.")] = "small",
+    preset: Annotated[Preset, Parameter(help="As train takes it.")] = "small",
     seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
     rows: Annotated[
         tuple[str, ...],
@@ -172,7 +173,7 @@ def bench_detect(
         tuple[str, ...],
         Parameter(help="One method, or all; repeat for more. Default: what takes minutes, and auto.", negative=()),
     ] = (),
-    preset: Annotated[Literal["small", "paper"], Parameter(help="As train takes it.")] = "small",
+    preset: Annotated[Preset, Parameter(help="As train takes it.")] = "small",
     seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
     images: Annotated[
         int | None, Parameter(help="Images shown to each GAN; default: the preset's.", validator=Number(gte=1))
@@ -235,7 +236,7 @@ def bench_augment(
             help="How far short classes are filled up, as augment takes it; of the images that train, not of all."
         ),
     ] = "balance",
-    preset: Annotated[Literal["small", "paper"], Parameter(help="As train takes it.")] = "small",
+    preset: Annotated[Preset, Parameter(help="As train takes it.")] = "small",
     seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
     images: Annotated[
         int | None, Parameter(help="Images shown to each GAN; default: the preset's.", validator=Number(gte=1))

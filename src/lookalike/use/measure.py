@@ -107,8 +107,7 @@ def measure(
     run : Path, optional
         The run that made the images: real images that it was shown are not among the unseen ones, those that it was
         shown without a label are no class, and made images of which nobody says the class stand beside those of its
-        known classes. Without it unseen are the official test images,
-        or a fifth that `seed` draws.
+        known classes. Without it unseen are the official test images, or a fifth that `seed` draws.
     features : {"own", "efficientnet", "inception"}
         Whose: that classifier's, or EfficientNet-Lite0's, as ImageNet taught it (extra `efficientnet`), or those of
         Inception-v3 in FID's published form, whose classes the inception score takes too.
