@@ -48,6 +48,6 @@ class GradientPenalty:
         return penalty
 
 
-def _drawn(size: int, n: int, random: torch.Generator) -> Tensor:
-    """(n,) int64: all rows in their order, or n of them at random, so that each of several groups is met."""
-    return torch.arange(size) if size == n else torch.randperm(size, generator=random)[:n]
+def _drawn(size: int, n: int, random: torch.Generator) -> Tensor | slice:
+    """All rows in their order, or n of them at random, so that each of several groups is met."""
+    return slice(None) if size == n else torch.randperm(size, generator=random)[:n]

@@ -113,9 +113,10 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
     # no cache: it would keep weights from before an update
     with torch.autocast(gan.device.type, precision, enabled=precision != torch.float32, cache_enabled=False):
         for k in range(method.d_steps):
+            own = source.at("D", index=index * method.d_steps + k)
             with torch.no_grad():
-                shown = draw(gan, method.d_sees, source.at("D", index=index * method.d_steps + k), batch, epoch)
-            metrics |= update_d(gan, shown, source.at("D", index=index * method.d_steps + k))
+                shown = draw(gan, method.d_sees, own, batch, epoch)
+            metrics |= update_d(gan, shown, own)
         played = draw(gan, method.g_plays, source.at("G", index=index), batch, epoch)
         judged = judge(gan, played)
         metrics |= update("G", gan.opt_g, {loss.name: loss.g(judged) for loss in method.losses})
