@@ -3,8 +3,8 @@
     python benchmarks/critics.py
 
 Both train the same networks (resnet of width 16, 32 px grey, batch 32) on the same machine in turn, A B A B; the ratio
-is the median over rounds of one round's time against the other's. By hand: five critic updates with the penalty and one
-of G; or one hinge update of each.
+is the median over rounds of one round's time against the other's, three times, each with new networks. By hand: five
+critic updates with the penalty and one of G; or one hinge update of each.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lookalike.streams import Batch, Source
 from lookalike.train import step
 from machine import save
 
-BATCH, STEPS, ROUNDS, GOAL = 32, 3, 21, 1.05
+BATCH, STEPS, ROUNDS, TIMES, GOAL = 32, 3, 21, 3, 1.05
 Run = Callable[[int], None]
 
 
@@ -90,7 +90,7 @@ def compared(method: Method) -> dict[str, float]:
 def main() -> None:
     """Measures and saves."""
     torch.set_num_threads(2)
-    found = {name: compared(METHODS[name]) for name in ("wgan-gp", "sn-binary")}
+    found = {name: [compared(METHODS[name]) for _ in range(TIMES)] for name in ("wgan-gp", "sn-binary")}
     save("critics", {"goal": GOAL, "rounds": ROUNDS, "steps a round": STEPS, **found})
 
 
