@@ -15,11 +15,11 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import machine
 import numpy as np
 from safetensors.numpy import load_file
 
 import lookalike
+import machine
 
 TINY = {"size": "8,8", "images": 1024, "batch": 32, "search_steps": 5, "threads": 1, "seed": 0}
 

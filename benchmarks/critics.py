@@ -16,12 +16,13 @@ from collections.abc import Callable
 import torch
 from torch.nn.functional import relu
 
-from lookalike.gan import GAN
-from lookalike.method import Method
+from lookalike.game.batch import Batch
+from lookalike.game.gan import GAN
+from lookalike.game.method import Method
+from lookalike.game.nets.resnet import Resnet
+from lookalike.game.source import Source
+from lookalike.game.train import step
 from lookalike.methods import METHODS
-from lookalike.nets.resnet import Resnet
-from lookalike.streams import Batch, Source
-from lookalike.train import step
 from machine import save
 
 BATCH, STEPS, ROUNDS, TIMES, GOAL = 32, 3, 21, 3, 1.05

@@ -32,10 +32,10 @@ from pyod.models.pca import PCA
 from threadpoolctl import threadpool_limits
 
 from lookalike import fit
-from lookalike.baselines import BASELINES
-from lookalike.baselines.flat import flat
+from lookalike.base.arrays import Pixels
 from lookalike.data import Images, read
-from lookalike.use.score import Pixels
+from lookalike.detect.baselines import BASELINES
+from lookalike.detect.baselines.flat import flat
 from machine import save
 from memory import scored
 

@@ -23,8 +23,9 @@ from unittest.mock import MagicMock
 import numpy as np
 import torch
 
-from lookalike.metrics import frechet, inception, kernel, manifold
-from lookalike.nets.inception import Inception
+from lookalike.features import inception
+from lookalike.features.nets.inception import Inception
+from lookalike.use.quality import frechet, kernel, manifold
 from machine import save
 from metrics import Figure, features, ratios
 

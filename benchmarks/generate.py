@@ -21,9 +21,10 @@ from statistics import median
 import numpy as np
 import torch
 
-from lookalike import files, fit
-from lookalike.model import Model
-from lookalike.samples import png
+from lookalike import fit
+from lookalike.base import files
+from lookalike.detect.model import Model
+from lookalike.runs.samples import png
 from lookalike.use.generate import BLOCK, generators, write
 from machine import save
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from lookalike.files import make_folder, write_json
+from lookalike.base.files import make_folder, write_json
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -25,7 +25,7 @@ from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from lookalike.metrics import frechet, kernel, manifold
+from lookalike.use.quality import frechet, kernel, manifold
 from machine import save
 
 N, SMALL, ROUNDS = 10_000, 2_500, {128: 3, 2048: 1}

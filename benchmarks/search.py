@@ -17,10 +17,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lookalike.gan import GAN
+from lookalike.detect.search import Inverter, Search
+from lookalike.game.gan import GAN
+from lookalike.game.nets.anogan import Anogan
 from lookalike.methods import METHODS
-from lookalike.nets.anogan import Anogan
-from lookalike.use.invert import Inverter, Search
 from machine import save
 
 STEPS, IMAGES, ROUNDS = 50, 256, 5

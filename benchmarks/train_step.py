@@ -16,12 +16,13 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lookalike.gan import GAN
+from lookalike.game.batch import Batch
+from lookalike.game.gan import GAN
+from lookalike.game.nets.anogan import Anogan
+from lookalike.game.source import Source
+from lookalike.game.train import step
 from lookalike.methods import METHODS
-from lookalike.nets.anogan import Anogan
-from lookalike.presets import PRESETS
-from lookalike.streams import Batch, Source
-from lookalike.train import step
+from lookalike.runs.presets import PRESETS
 from machine import save
 
 BATCH, EMA, STEPS, ROUNDS = PRESETS["small"]["batch"], PRESETS["small"]["ema"], 24, 15

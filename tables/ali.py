@@ -19,9 +19,9 @@ from lines import mean, save
 from torch import Tensor
 
 import lookalike
+from lookalike.base.seeds import generator
 from lookalike.data import Images, scaled, split
-from lookalike.gan import GAN
-from lookalike.seeds import generator
+from lookalike.game.gan import GAN
 from lookalike.use.generate import generators
 
 SIDES = {"digits": (8, 8), "fashion-mnist": (32, 32)}

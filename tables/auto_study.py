@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from lines import save
 
+from lookalike.base.arrays import Floats, Pixels
 from lookalike.data import Images, read, split
-from lookalike.jobs import CALIBRATION, Job
-from lookalike.metrics.auc import area
-from lookalike.model import Model
-from lookalike.use.scale import Scale
-from lookalike.use.score import Floats, Pixels
+from lookalike.detect.auc import area
+from lookalike.detect.model import Model
+from lookalike.detect.scale import Scale
+from lookalike.studies.jobs import CALIBRATION, Job
 
 KNOWN = {
     "fashion-mnist": ("Ankle boot", "Sandal", "Coat", "Shirt", "Pullover"),

@@ -16,13 +16,14 @@ from combinations import TRIPLES, parts
 from lines import mean, save
 from sklearn.linear_model import LogisticRegression
 
-from lookalike.baselines import BASELINES
-from lookalike.baselines.classifier import CNN_KNN
+from lookalike.base.arrays import Floats
 from lookalike.data import Images, read
-from lookalike.metrics.auc import area
-from lookalike.use.openset import OpenSet
-from lookalike.use.scale import Scale
-from lookalike.use.score import Detector, Floats, Scores
+from lookalike.detect.auc import area
+from lookalike.detect.baselines import BASELINES
+from lookalike.detect.baselines.classifier import CNN_KNN
+from lookalike.detect.detector import Detector, Scores
+from lookalike.detect.openset import OpenSet
+from lookalike.detect.scale import Scale
 
 DATA = "fashion-mnist"
 

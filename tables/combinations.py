@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from lines import mean, save
 
-from lookalike.baselines.knn import KNN
+from lookalike.base.arrays import Floats, Pixels
 from lookalike.data import Images, read
-from lookalike.metrics.auc import area
-from lookalike.use.openset import OpenSet
-from lookalike.use.score import Floats, Pixels
+from lookalike.detect.auc import area
+from lookalike.detect.baselines.knn import KNN
+from lookalike.detect.openset import OpenSet
 
 TRIPLES = {
     "fashion-mnist": (

@@ -30,10 +30,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lookalike.data import read
-from lookalike.jobs import UNSEEN, Job, found, side_by_side
-from lookalike.metrics.auc import area
-from lookalike.model import Model
-from lookalike.tables.lines import grid, of_seeds, ours
+from lookalike.detect.auc import area
+from lookalike.detect.model import Model
+from lookalike.studies.jobs import UNSEEN, Job, found, side_by_side
+from lookalike.studies.tables.lines import grid, of_seeds, ours
 from lookalike.use.generate import generators
 from lookalike.use.measure import generated, measure
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from lines import save
 
-from lookalike.baselines import BASELINES
 from lookalike.data import read
-from lookalike.metrics.auc import area
+from lookalike.detect.auc import area
+from lookalike.detect.baselines import BASELINES
 
 PRINTED = {"0": (0.980, 0.007), "1": (0.997, 0.001), "8": (0.939, 0.016)}  # Ruff et al. 2018, table 1, one-class
 SEEDS = 3

@@ -18,9 +18,9 @@ import torch
 from lines import mean, save
 
 import lookalike
-from lookalike.augmentation.classifier import fit
 from lookalike.data import Images, read, scaled
-from lookalike.streams import Batch
+from lookalike.game.batch import Batch
+from lookalike.studies.augment.classifier import fit
 from lookalike.use.generate import ANY, generators
 
 COUNTS = (100, 400)

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lookalike.data import read
-from lookalike.jobs import Job
-from lookalike.model import Model
+from lookalike.detect.model import Model
+from lookalike.studies.jobs import Job
 
 KNOWN, UNKNOWN = "Coat", "Shirt"
 METHODS = {

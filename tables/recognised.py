@@ -15,9 +15,9 @@ import numpy as np
 from lines import mean, save
 
 import lookalike
-from lookalike.augmentation.classifier import Classifier, fit
 from lookalike.data import split
-from lookalike.model import Model
+from lookalike.detect.model import Model
+from lookalike.studies.augment.classifier import Classifier, fit
 from lookalike.use.generate import generators
 
 SETS = {"digits": {"size": "8,8"}, "fashion-mnist": {}}

@@ -9,15 +9,15 @@ import pytest
 import torch
 from official import Here
 
-from lookalike import workers
-from lookalike.latents import Normal
+from lookalike.base import workers
+from lookalike.base.seeds import generator
+from lookalike.game.latents import Normal
+from lookalike.game.nets.anogan import Anogan
+from lookalike.game.nets.dcgan import Dcgan
+from lookalike.game.nets.mlp import Mlp
+from lookalike.game.nets.resnet import Resnet
+from lookalike.game.source import Source
 from lookalike.methods.vtgan import Weakened
-from lookalike.nets.anogan import Anogan
-from lookalike.nets.dcgan import Dcgan
-from lookalike.nets.mlp import Mlp
-from lookalike.nets.resnet import Resnet
-from lookalike.seeds import generator
-from lookalike.streams import Source
 
 SMALL = {"anogan": Anogan(width=4), "dcgan": Dcgan(width=4), "resnet": Resnet(width=4), "mlp": Mlp(width=16, layers=2)}
 

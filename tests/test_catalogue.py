@@ -12,8 +12,8 @@ from clean_failure import assert_clean_failure
 from PIL import Image
 from tiny import call, settings, train
 
-from lookalike import runs
-from lookalike.settings import train_settings
+from lookalike.runs import run as runs
+from lookalike.runs.settings import train_settings
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
 

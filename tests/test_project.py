@@ -22,11 +22,11 @@ from types import ModuleType
 import pytest
 import torch
 
-from lookalike.gan import GAN
+from lookalike.game.gan import GAN
+from lookalike.game.nets.mlp import Mlp
+from lookalike.game.source import Source
+from lookalike.game.train import step
 from lookalike.methods import METHODS
-from lookalike.nets.mlp import Mlp
-from lookalike.streams import Source
-from lookalike.train import step
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "lookalike"
@@ -179,7 +179,7 @@ def test_the_gate_lets_harmless_code_pass(code: str) -> None:
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_the_source_never_runs_data_nor_writes_outside_files(path: Path) -> None:
     """No pickle, eval, shell, lifted image limit, torchvision, or file opened to write outside files.py."""
-    assert violations(path.read_text(encoding="utf-8"), writes_files=path == SOURCE / "files.py") == []
+    assert violations(path.read_text(encoding="utf-8"), writes_files=path == SOURCE / "base" / "files.py") == []
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix())
@@ -191,7 +191,7 @@ def test_every_module_is_one_idea_of_readable_size(path: Path) -> None:
     assert path.stem not in {"utils", "helpers", "misc", "common"}
 
 
-@pytest.mark.parametrize("module", ["cli", "settings", "errors", "files", "data"])
+@pytest.mark.parametrize("module", ["faces.cli", "runs.settings", "base.errors", "base.files", "data"])
 def test_the_light_modules_do_not_import_torch(module: str) -> None:
     """Importing what `--help` and `check` need leaves torch unloaded."""
     code = f"import sys, lookalike.{module}; print('torch' in sys.modules)"
@@ -201,11 +201,11 @@ def test_the_light_modules_do_not_import_torch(module: str) -> None:
 
 def test_help_does_not_import_torch() -> None:
     """`lookalike --help` names the commands, ends with code 0 and never loads torch."""
-    code = "import sys; from lookalike.cli import entry; sys.argv = ['lookalike', '--help']; entry()"
+    code = "import sys; from lookalike.faces.cli import entry; sys.argv = ['lookalike', '--help']; entry()"
     command = [sys.executable, "-X", "importtime", "-c", code]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert {"lookalike.cli", "cyclopts"} <= imported
+    assert {"lookalike.faces.cli", "cyclopts"} <= imported
     assert "torch" not in imported
     assert all(name in done.stdout for name in ("check", "train", "score", "evaluate", "report", "methods", "demo"))
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import lookalike
-from lookalike import presets
+from lookalike.runs import presets
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

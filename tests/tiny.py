@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lookalike.cli import main
+from lookalike.faces.cli import main
 
 SETTINGS: dict[str, Any] = {
     "known": ("3",), "size": "8,8", "width": 4, "z": 8, "images": 256, "batch": 64, "search_steps": 5, "threads": 1,

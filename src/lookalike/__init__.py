@@ -29,32 +29,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lookalike.api import fit as fit
     from lookalike.data import read as read
-    from lookalike.estimators import LookalikeDetector as LookalikeDetector
-    from lookalike.estimators import OpenSetClassifier as OpenSetClassifier
-    from lookalike.gan import GAN as GAN
-    from lookalike.method import Method as Method
+    from lookalike.detect.auc import auc as auc
+    from lookalike.detect.model import Model as Model
+    from lookalike.faces.api import augment as augment
+    from lookalike.faces.api import fit as fit
+    from lookalike.faces.estimators import LookalikeDetector as LookalikeDetector
+    from lookalike.faces.estimators import OpenSetClassifier as OpenSetClassifier
+    from lookalike.faces.oversampler import GANOverSampler as GANOverSampler
+    from lookalike.game.gan import GAN as GAN
+    from lookalike.game.method import Method as Method
     from lookalike.methods import METHODS as METHODS
-    from lookalike.metrics.auc import auc as auc
-    from lookalike.model import Model as Model
-    from lookalike.oversampler import GANOverSampler as GANOverSampler
-    from lookalike.use.augment import augment as augment
     from lookalike.use.evaluate import evaluate as evaluate
 
 _PUBLIC = {
     "read": "lookalike.data",
-    "Method": "lookalike.method",
+    "Method": "lookalike.game.method",
     "METHODS": "lookalike.methods",
-    "GAN": "lookalike.gan",
-    "fit": "lookalike.api",
-    "Model": "lookalike.model",
+    "GAN": "lookalike.game.gan",
+    "fit": "lookalike.faces.api",
+    "Model": "lookalike.detect.model",
     "evaluate": "lookalike.use.evaluate",
-    "LookalikeDetector": "lookalike.estimators",
-    "OpenSetClassifier": "lookalike.estimators",
-    "GANOverSampler": "lookalike.oversampler",
-    "augment": "lookalike.use.augment",
-    "auc": "lookalike.metrics.auc",
+    "LookalikeDetector": "lookalike.faces.estimators",
+    "OpenSetClassifier": "lookalike.faces.estimators",
+    "GANOverSampler": "lookalike.faces.oversampler",
+    "augment": "lookalike.faces.api",
+    "auc": "lookalike.detect.auc",
 }
 
 __all__ = list(_PUBLIC)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lookalike.base.errors import DataError
 from lookalike.data import Images, check, read, stream
-from lookalike.errors import DataError
 
 Content = bytes | np.ndarray
 

@@ -10,8 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from lookalike.base.errors import DataError
 from lookalike.data import check, read, stream
-from lookalike.errors import DataError
 
 GREY = np.arange(4 * 3 * 2, dtype=np.uint8).reshape(4, 3, 2)
 LABELS = np.array([3, 1, 3, 1])

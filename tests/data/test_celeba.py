@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from official import celeba_files
 
+from lookalike.base.errors import DataError
 from lookalike.data import celeba, named, read
-from lookalike.errors import DataError
 
 FACES = [(0, 0, 89), (0, 1, 89), (1, 0, 83), (1, 1, 95), (1, 1, 82), (0, 0, 96), (0, 1, 120)]
 LABELS = [0, 1, 2, 3, 4, 4, 4]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from official import cifar_files
 
+from lookalike.base.errors import DataError
 from lookalike.data import aspect_size, cifar, named, read, stream
-from lookalike.errors import DataError
 
 LAYOUTS = {"cifar-10": cifar.CIFAR_10, "cifar-100": cifar.CIFAR_100, "cifar-100-coarse": cifar.CIFAR_100_COARSE}
 FOLDERS = {"cifar-10": "cifar-10-batches-bin", "cifar-100": "cifar-100-binary", "cifar-100-coarse": "cifar-100-binary"}

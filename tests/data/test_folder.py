@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.base.errors import DataError
 from lookalike.data import check, read, stream
 from lookalike.data import folder as module
-from lookalike.errors import DataError
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lookalike.base.errors import DataError
 from lookalike.data import named, read, split, stream
-from lookalike.errors import DataError
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import struct
 import numpy as np
 import pytest
 
+from lookalike.base.errors import DataError
 from lookalike.data import read, stream
-from lookalike.errors import DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 4), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2], np.uint8)

@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 import pytest
 
+from lookalike.base.errors import DataError
 from lookalike.data import scaled
-from lookalike.errors import DataError
 
 
 def test_keys_are_hashes_of_shape_type_and_pixels(make):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lookalike.base.errors import DataError, UsageError
 from lookalike.data import read, stream
-from lookalike.errors import DataError, UsageError
 
 
 def test_resizing_is_Pillows_bilinear(folder, make):

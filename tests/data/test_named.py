@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from lookalike.base.errors import DataError
 from lookalike.data import aspect_size, idx, named, read
-from lookalike.errors import DataError
 
 
 def test_digits_are_scikit_learns():

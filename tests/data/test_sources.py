@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lookalike.base.errors import DataError
 from lookalike.data import aspect_size, read, sources
-from lookalike.errors import DataError
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lookalike.base.errors import DataError
 from lookalike.data import read
 from lookalike.data.sparsify import sparsify
-from lookalike.errors import DataError
 
 
 @pytest.fixture(scope="module")

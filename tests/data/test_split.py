@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lookalike.base.errors import UsageError
 from lookalike.data import Images, split
-from lookalike.errors import UsageError
 
 
 def grey(values, labels, classes=("a", "b"), test=None):

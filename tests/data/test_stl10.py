@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from official import stl_files
 
+from lookalike.base.errors import DataError
 from lookalike.data import named, read, stl10, stream
-from lookalike.errors import DataError
 
 
 def test_a_folder_is_read(tmp_path):

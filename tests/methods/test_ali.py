@@ -11,22 +11,23 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, softplus
 
-from lookalike.errors import UsageError
-from lookalike.gan import GAN
-from lookalike.heads import Binary, Joint, LabelAware, Pair
-from lookalike.losses import AuxiliaryClass, Minimax
-from lookalike.method import Twin
+from lookalike.base.errors import UsageError
+from lookalike.base.seeds import generator, seed_of
+from lookalike.detect.search import Inverter, Search
+from lookalike.game.batch import Batch
+from lookalike.game.gan import GAN
+from lookalike.game.heads import Binary, Joint, LabelAware, Pair
+from lookalike.game.losses import AuxiliaryClass, Minimax
+from lookalike.game.method import Twin
+from lookalike.game.nets.anogan import Anogan
+from lookalike.game.nets.conditioning import Unconditional
+from lookalike.game.nets.encoder import Encoder
+from lookalike.game.nets.mlp import Mlp
+from lookalike.game.streams import Generated, Real
+from lookalike.game.train import draw, judge, step, train
 from lookalike.methods import METHODS
 from lookalike.methods.ali import Encoded, FromPosterior, Inferring
 from lookalike.methods.vtgan import Weakened
-from lookalike.nets.anogan import Anogan
-from lookalike.nets.conditioning import Unconditional
-from lookalike.nets.encoder import Encoder
-from lookalike.nets.mlp import Mlp
-from lookalike.seeds import generator, seed_of
-from lookalike.streams import Batch, Generated, Real
-from lookalike.train import draw, judge, step, train
-from lookalike.use.invert import Inverter, Search
 
 SHAPE = (1, 8, 8)
 

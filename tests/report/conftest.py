@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from lookalike.metrics import auc, rate
+from lookalike.detect.auc import auc, rate
 from lookalike.report import write
 
 MakeRun = Callable[..., Path]

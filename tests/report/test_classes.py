@@ -15,16 +15,16 @@ import pytest
 from markupsafe import Markup
 from PIL import Image
 
-from lookalike import runs
+from lookalike.base.errors import ModelError
+from lookalike.base.files import safe_name
 from lookalike.data import read
-from lookalike.errors import ModelError
-from lookalike.files import safe_name
-from lookalike.metrics import rate
-from lookalike.model import Model
+from lookalike.detect.auc import rate
+from lookalike.detect.model import Model
 from lookalike.report import pictures, write
-from lookalike.report.read import Figures, read_run
 from lookalike.report.verdicts import table
-from lookalike.settings import train_settings
+from lookalike.runs import run as runs
+from lookalike.runs.folder import Figures, read_run
+from lookalike.runs.settings import train_settings
 from lookalike.use.evaluate import evaluate
 
 MakeRun = Callable[..., Path]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lookalike.errors import show
+from lookalike.base.errors import show
 from lookalike.report import write
 
 MakeRun = Callable[..., Path]

@@ -17,7 +17,7 @@ import pytest
 from markupsafe import Markup
 from PIL import Image
 
-from lookalike.errors import ModelError, OutputError, UsageError
+from lookalike.base.errors import ModelError, OutputError, UsageError
 from lookalike.report import pictures, write
 from lookalike.report.pictures import HEAT, residual
 

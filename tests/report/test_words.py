@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lookalike.metrics import Interval, Rate, rate
+from lookalike.detect.auc import Interval, Rate, rate
 from lookalike.report import words
 from lookalike.report.pictures import POINTS, _thinned
-from lookalike.report.read import Config, Evaluation, Figures, Metrics, Run, Scores, Training
+from lookalike.runs.folder import Config, Evaluation, Figures, Metrics, Run, Scores, Training
 
 
 def figures(**changes: object) -> Figures:

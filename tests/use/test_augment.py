@@ -16,14 +16,15 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from tiny import call
 
-from lookalike.baselines import classifier
+from lookalike.base.errors import DataError, UsageError
 from lookalike.data import read
-from lookalike.errors import DataError, UsageError
-from lookalike.model import Model
-from lookalike.record import parts_of
-from lookalike.streams import Batch
+from lookalike.detect.baselines import classifier
+from lookalike.detect.model import Model
+from lookalike.faces.api import augment
+from lookalike.game.batch import Batch
+from lookalike.runs.record import parts_of
 from lookalike.use import balanced
-from lookalike.use.augment import augment, wanted
+from lookalike.use.augment import wanted
 from lookalike.use.filters import POOL, Filters
 from lookalike.use.generate import generators
 
@@ -145,14 +146,15 @@ def test_killed_while_it_writes_it_leaves_nothing_that_looks_whole(folder, fille
     out, run = tmp_path / "b", filled[0].with_name("balanced-run")
     program = (
         "import itertools, os, signal, sys\n"
-        "from lookalike.use import augment, balanced\n"
+        "from lookalike.faces import api\n"
+        "from lookalike.use import balanced\n"
         "from pathlib import Path\n"
         "honest, count = balanced.png, itertools.count()\n"
         "def png(picture):\n"
         "    if next(count) == 40: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return honest(picture)\n"
         "balanced.png = png\n"
-        "augment.augment(sys.argv[1], Path(sys.argv[2]), run=Path(sys.argv[3]), to='8=17')\n"
+        "api.augment(sys.argv[1], Path(sys.argv[2]), run=Path(sys.argv[3]), to='8=17')\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(folder), str(out), str(run)], timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL and not out.exists()

@@ -14,13 +14,14 @@ from sklearn.metrics import roc_auc_score
 from tiny import call, settings
 
 import lookalike
-from lookalike import files, runs
-from lookalike.baselines import classifier
+from lookalike.base import files
+from lookalike.base.errors import DataError, LockedError, UsageError
 from lookalike.data import Images, read
-from lookalike.errors import DataError, LockedError, UsageError
-from lookalike.model import Model
+from lookalike.detect.baselines import classifier
+from lookalike.detect.model import Model
 from lookalike.report import write
-from lookalike.settings import train_settings
+from lookalike.runs import run as runs
+from lookalike.runs.settings import train_settings
 from lookalike.use.evaluate import WORST, evaluate
 
 

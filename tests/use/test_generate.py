@@ -12,13 +12,13 @@ from clean_failure import assert_clean_failure
 from PIL import Image
 from tiny import call, settings
 
-from lookalike import runs
+from lookalike.base.errors import DataError, UsageError
+from lookalike.base.seeds import generator
 from lookalike.data import read
-from lookalike.errors import DataError, UsageError
-from lookalike.model import Model
-from lookalike.samples import grid
-from lookalike.seeds import generator
-from lookalike.settings import train_settings
+from lookalike.detect.model import Model
+from lookalike.runs import run as runs
+from lookalike.runs.samples import grid
+from lookalike.runs.settings import train_settings
 from lookalike.use import generate
 from lookalike.use.generate import BLOCK, generators, write
 

@@ -14,16 +14,17 @@ import torch
 from clean_failure import assert_clean_failure
 from tiny import call, settings
 
-from lookalike import runs
-from lookalike.baselines.classifier import CNN
+from lookalike.base.errors import DataError, ModelError, UsageError
 from lookalike.data import Images, read, split
-from lookalike.errors import DataError, ModelError, UsageError
-from lookalike.metrics import diversity, efficientnet, extractor, frechet, inception, kernel, manifold
-from lookalike.nets.inception import Inception
-from lookalike.record import parts_of
-from lookalike.settings import train_settings
+from lookalike.detect.baselines.classifier import CNN
+from lookalike.features import efficientnet, extractor, inception
+from lookalike.features.nets.inception import Inception
+from lookalike.runs import run as runs
+from lookalike.runs.record import parts_of
+from lookalike.runs.settings import train_settings
 from lookalike.use import measure as measuring
 from lookalike.use.measure import measure
+from lookalike.use.quality import diversity, frechet, kernel, manifold
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from clean_failure import assert_clean_failure, tree
 from PIL import Image
 from tiny import call, settings
 
-from lookalike import runs
 from lookalike.data import Images, read, stream
-from lookalike.model import Model
-from lookalike.settings import train_settings
+from lookalike.detect.model import Model
+from lookalike.runs import run as runs
+from lookalike.runs.settings import train_settings
 from lookalike.use import scorefile
 
 ODD = [

@@ -17,9 +17,9 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lookalike.base.errors import DataError, show
 from lookalike.data import gate
 from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source, Wanted, check_classes, check_counts
-from lookalike.errors import DataError, show
 
 BOMB_RATIO, BOMB_BYTES = 200, 256 * 2**20  # refused when both are passed
 BLOCK_BYTES = 2**20

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lookalike.base.errors import DataError, show
 from lookalike.data.folder import of_files
 from lookalike.data.source import Picture, Skipped, Source, Wanted
-from lookalike.errors import DataError, show
 
 CLASSES = ("female-closed", "female-open", "male-closed", "male-open", "rotated")
 ROTATED = 4

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lookalike.base.errors import DataError, show
 from lookalike.data import arrays
 from lookalike.data.source import Picture, Source, check_classes
-from lookalike.errors import DataError, show
 
 SHAPE = (3, 32, 32)
 MAX_NAMES = 10_000  # bytes; CIFAR-100's hundred take 900

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lookalike.base.errors import DataError, show
 from lookalike.data import gate
 from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source, Wanted, check_classes, check_counts
-from lookalike.errors import DataError, show
 
 SYSTEM = frozenset({"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "lost+found", "$RECYCLE.BIN"})
 HIDDEN = "hidden or system entry"

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lookalike.base.errors import show
 from lookalike.data import gate
 from lookalike.data.folder import SYSTEM, Listing, of_files
 from lookalike.data.source import Source, check_counts
-from lookalike.errors import show
 
 CLASSES = ("0", "1")
 WHOLE = "IDC_regular_ps50_idx5"  # Kaggle's archive has all patients in it, and once more beside it

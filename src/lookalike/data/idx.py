@@ -17,9 +17,9 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from lookalike.base.errors import DataError, show
 from lookalike.data import arrays, gate
 from lookalike.data.source import Picture, Source, check_classes
-from lookalike.errors import DataError, show
 
 UBYTE = 0x08
 

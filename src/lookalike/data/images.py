@@ -10,9 +10,11 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
+from lookalike.base.arrays import Pixels
+from lookalike.base.errors import DataError, show
 from lookalike.data.source import Skipped
-from lookalike.errors import DataError, show
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,3 +154,10 @@ def scaled(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArr
     if pixels.dtype == np.uint8:
         return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
     return pixels.astype(np.float32, copy=False)
+
+
+def as_pixels(x: Tensor) -> Pixels:
+    """(N, C, H, W) float32 in [-1, 1] as uint8; vectors stay as they are."""
+    if x.ndim != 4:
+        return x.numpy()
+    return ((x + 1) * 127.5).round().clamp(0, 255).byte().contiguous().numpy()

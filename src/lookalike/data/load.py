@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lookalike.base.errors import DataError, UsageError, show
 from lookalike.data import gate
 from lookalike.data.images import Images, names_of
 from lookalike.data.oddities import oddities
 from lookalike.data.source import Picture, Skipped, Source
 from lookalike.data.sources import Size, open_source
-from lookalike.errors import DataError, UsageError, show
 
 OnBad = Literal["fail", "skip"]
 

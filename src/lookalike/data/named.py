@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lookalike.base.errors import DataError, show
 from lookalike.data import arrays, celeba, cifar, histopathology, idx, stl10
 from lookalike.data.source import Source
-from lookalike.errors import DataError, show
 
 TEN = tuple(str(digit) for digit in range(10))
 FASHION = (

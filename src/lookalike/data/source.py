@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from lookalike.errors import DataError, show
+from lookalike.base.errors import DataError, show
 
 UNLABELLED = -1
 Wanted = npt.NDArray[np.bool_]  # (N,) of a source's images

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from lookalike.base.errors import DataError, UsageError, show
 from lookalike.data import arrays, celeba, cifar, folder, gate, histopathology, idx, named, stl10
 from lookalike.data.images import Images, names_of
 from lookalike.data.source import Source
-from lookalike.errors import DataError, UsageError, show
 
 Size = tuple[int, int]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from lookalike.base.errors import DataError, show
 from lookalike.data.images import Images
-from lookalike.errors import DataError, show
 
 
 def sparsify(images: Images, keep: Mapping[str, float | int], seed: int) -> Images:

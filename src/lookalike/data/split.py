@@ -6,12 +6,10 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from lookalike.base.arrays import Index
+from lookalike.base.errors import UsageError
 from lookalike.data.images import Images
-from lookalike.errors import UsageError
-
-Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

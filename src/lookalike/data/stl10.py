@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lookalike.base.errors import DataError, show
 from lookalike.data import arrays
 from lookalike.data.source import Picture, Source, Wanted, check_classes
-from lookalike.errors import DataError, show
 
 SHAPE = (3, 96, 96)
 ROW = int(np.prod(SHAPE))

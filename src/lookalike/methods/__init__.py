@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from lookalike.diffaugment import DiffAugment
-from lookalike.heads import Auxiliary, Binary, Joint, LabelAware
-from lookalike.heads_by_class import KPlusOne, Projection
-from lookalike.latents import LabelsAsInData, Normal, Uniform, UniformLabels
-from lookalike.losses import AuxiliaryClass, Hinge, Minimax, Mode, Wasserstein
-from lookalike.method import Adam, EveryThird, Method, Twin
+from lookalike.game.diffaugment import DiffAugment
+from lookalike.game.heads import Auxiliary, Binary, Joint, LabelAware
+from lookalike.game.heads_by_class import KPlusOne, Projection
+from lookalike.game.latents import LabelsAsInData, Normal, Uniform, UniformLabels
+from lookalike.game.losses import AuxiliaryClass, Hinge, Minimax, Mode, Wasserstein
+from lookalike.game.method import Adam, EveryThird, Method, Twin
+from lookalike.game.nets.anogan import Anogan
+from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
+from lookalike.game.nets.dcgan import Dcgan
+from lookalike.game.nets.encoder import Encoder
+from lookalike.game.nets.mlp import Mlp
+from lookalike.game.nets.resnet import Resnet
+from lookalike.game.penalty import GradientPenalty
+from lookalike.game.splitting import Splitting
+from lookalike.game.streams import Generated, Real, Unlabelled
+from lookalike.methods.acgan import acgan, acgan_v1, acgan_v2, acgan_v3, cgan
 from lookalike.methods.ali import Encoded, FromPosterior, Inferring, acgan_ali_v1, acgan_ali_v2, ali
-from lookalike.methods.augmentation import acgan, acgan_v1, acgan_v2, acgan_v3, cgan
 from lookalike.methods.kplus1 import (
     k_plus_one,
     k_plus_one_projection,
@@ -22,15 +31,6 @@ from lookalike.methods.kplus1 import (
 from lookalike.methods.mcgan import OtherClasses, anogan, mcgan
 from lookalike.methods.splitting import splitting, wgan_gp, wgan_gp_classes
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened, noisegan, vtgan
-from lookalike.nets.anogan import Anogan
-from lookalike.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
-from lookalike.nets.dcgan import Dcgan
-from lookalike.nets.encoder import Encoder
-from lookalike.nets.mlp import Mlp
-from lookalike.nets.resnet import Resnet
-from lookalike.penalty import GradientPenalty
-from lookalike.splitting import Splitting
-from lookalike.streams import Generated, Real, Unlabelled
 
 DETECTION = (anogan, noisegan, mcgan, vtgan)
 AUGMENTATION = (cgan, acgan, acgan_v1, acgan_v2, acgan_v3, ali, acgan_ali_v1, acgan_ali_v2)

@@ -8,17 +8,16 @@ among its own; in eq. 5 D is asked the class of what it makes of them, and not w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from lookalike.heads import Binary, Joint, LabelAware
-from lookalike.losses import AuxiliaryClass
-from lookalike.method import Method, NeedsEncoder, NeedsTwin, Twin
-from lookalike.methods.augmentation import acgan, cgan
-from lookalike.nets.encoder import Encoder
-from lookalike.streams import Batch, Generated, Source
-
-if TYPE_CHECKING:
-    from lookalike.gan import GAN
+from lookalike.game.batch import Batch
+from lookalike.game.heads import Binary, Joint, LabelAware
+from lookalike.game.losses import AuxiliaryClass
+from lookalike.game.method import Method, Twin
+from lookalike.game.nets.encoder import Encoder
+from lookalike.game.players import Players
+from lookalike.game.source import Source
+from lookalike.game.streams import Generated, NeedsEncoder, NeedsTwin
+from lookalike.methods.acgan import acgan, cgan
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,10 @@ class Encoded(NeedsEncoder):
     def __str__(self) -> str:
         return "images of the known class with their encoded z"
 
-    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+    def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n pairs (x, E(x)); gradients reach E unless the caller turned them off."""
         x, y = source.take_known(n)
-        told = y if gan.method.conditioning.labelled else None
+        told = y if gan.told else None
         return Batch(x, told, gan.infer(x, told, source.generator()), self.real)
 
 
@@ -75,12 +74,12 @@ class FromPosterior(NeedsTwin):
     def __str__(self) -> str:
         return f"G's images from z that the {self.twin} twin encodes"
 
-    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+    def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n images; gradients reach G, and never the twin."""
         x, y = source.take_known(n)
         twin = gan.twins[self.twin]
-        z = twin.encode(x, y if twin.method.conditioning.labelled else None, source.generator())
-        told = y if gan.method.conditioning.labelled else None
+        z = twin.encode(x, y if twin.told else None, source.generator())
+        told = y if gan.told else None
         return Batch(gan.make(z, told), told, z, self.real)
 
 

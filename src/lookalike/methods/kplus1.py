@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from lookalike.heads import Auxiliary
-from lookalike.heads_by_class import KPlusOne, Projection
-from lookalike.latents import Normal
-from lookalike.losses import AuxiliaryClass, Hinge, Minimax, Mode
-from lookalike.method import Adam, Method
-from lookalike.nets.conditioning import ClassBatchNorm, OneHot
-from lookalike.nets.resnet import Resnet
+from lookalike.game.heads import Auxiliary
+from lookalike.game.heads_by_class import KPlusOne, Projection
+from lookalike.game.latents import Normal
+from lookalike.game.losses import AuxiliaryClass, Hinge, Minimax, Mode
+from lookalike.game.method import Adam, Method
+from lookalike.game.nets.conditioning import ClassBatchNorm, OneHot
+from lookalike.game.nets.resnet import Resnet
 
 PAPER = "kplus1-2020"
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from lookalike.method import Method, NeedsOthers
-from lookalike.streams import Batch, Source
-
-if TYPE_CHECKING:
-    from lookalike.gan import GAN
+from lookalike.game.batch import Batch
+from lookalike.game.method import Method
+from lookalike.game.players import Players
+from lookalike.game.source import Source
+from lookalike.game.streams import NeedsOthers
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class OtherClasses(NeedsOthers):
     def __str__(self) -> str:
         return "images of the other class (--against)"
 
-    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+    def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n images of other classes."""
         return Batch(source.take_others(n), None, None, self.real)
 

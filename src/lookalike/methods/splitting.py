@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lookalike.heads import Auxiliary
-from lookalike.latents import Normal
-from lookalike.losses import AuxiliaryClass, Wasserstein
-from lookalike.method import Adam, Method
-from lookalike.nets.conditioning import ClassBatchNorm
-from lookalike.nets.resnet import Resnet
-from lookalike.penalty import GradientPenalty
-from lookalike.splitting import Splitting
+from lookalike.game.heads import Auxiliary
+from lookalike.game.latents import Normal
+from lookalike.game.losses import AuxiliaryClass, Wasserstein
+from lookalike.game.method import Adam, Method
+from lookalike.game.nets.conditioning import ClassBatchNorm
+from lookalike.game.nets.resnet import Resnet
+from lookalike.game.penalty import GradientPenalty
+from lookalike.game.splitting import Splitting
 
 PAPER = "splitting-gan-2017"
 

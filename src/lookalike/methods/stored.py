@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from lookalike.errors import ModelError, UsageError, show
-from lookalike.method import Method
+from lookalike.base.errors import ModelError, UsageError, show
+from lookalike.game.method import Method
 from lookalike.methods import METHODS, PARTS
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
-from lookalike.errors import UsageError
-from lookalike.heads import Joint
-from lookalike.latents import Normal
-from lookalike.method import Method, NeedsTwin, Twin
+from lookalike.base.errors import UsageError
+from lookalike.game.batch import Batch
+from lookalike.game.heads import Joint
+from lookalike.game.latents import Normal
+from lookalike.game.method import Method, Twin
+from lookalike.game.players import Players
+from lookalike.game.source import Source
+from lookalike.game.streams import Generated, NeedsTwin
 from lookalike.methods.mcgan import anogan
-from lookalike.streams import Batch, Generated, Source
-
-if TYPE_CHECKING:
-    from lookalike.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Noised:
         noises = [kind for kind, level in zip(kinds, levels, strict=True) if level > 0]
         return "images of the known class under " + " and ".join(noises)
 
-    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+    def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n noised real images."""
         x, _ = source.take_known(n)
         random = source.generator()
@@ -71,7 +70,7 @@ class FromTwin(NeedsTwin):
     def __str__(self) -> str:
         return f"images of the {self.twin} twin"
 
-    def draw(self, gan: GAN, source: Source, n: int) -> Batch:
+    def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n images of the twin's generator."""
         with torch.no_grad():
             return Batch(Generated().draw(gan.twins[self.twin], source, n).x, None, None, self.real)

@@ -9,11 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from lookalike.errors import UsageError, show
-from lookalike.files import write_text
+from lookalike.base.errors import UsageError, show
+from lookalike.base.files import write_text
 from lookalike.report import pictures, verdicts, words
 from lookalike.report.compare import comparisons
-from lookalike.report.read import Metrics, Training, read_run
+from lookalike.runs.folder import Metrics, Training, read_run
 
 __all__ = ["environment", "write"]
 

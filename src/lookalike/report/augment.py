@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from lookalike.errors import listed
-from lookalike.model import Model
+from lookalike.base.arrays import Pixels
+from lookalike.base.errors import listed
+from lookalike.detect.model import Model
 from lookalike.report import environment, pictures
 from lookalike.use.balanced import Filled
 from lookalike.use.filters import Filters
-from lookalike.use.score import Pixels
 
 SHOWN, CLOSEST = 10, 6
 

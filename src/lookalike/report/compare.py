@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from lookalike.report.read import Figures, Run
+from lookalike.runs.folder import Figures, Run
 
 
 @dataclass(frozen=True)

@@ -19,24 +19,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lookalike.errors import ModelError, show
-from lookalike.files import open_regular
-from lookalike.metrics import roc_curve_band
-from lookalike.report.read import Scores, Worst
+from lookalike.base.errors import ModelError, show
+from lookalike.base.files import open_regular
+from lookalike.base.style import CALIBRATION, INK, KNOWN, STYLE, UNKNOWN
+from lookalike.detect.auc import roc_curve_band
+from lookalike.runs.folder import Scores, Worst
 
-KNOWN, UNKNOWN, CALIBRATION, INK = "#2f6db3", "#d0603a", "#7b8490", "#1c2430"
-STYLE = {
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#aab2bd",
-    "axes.labelcolor": INK,
-    "xtick.color": "#5b6675",
-    "ytick.color": "#5b6675",
-    "text.color": INK,
-    "font.size": 9,
-    "legend.frameon": False,
-    "lines.linewidth": 1.5,
-}
 WIDE, SMALL, DPI = (4.8, 3.2), (3.5, 2.8), 180  # inches, dots per inch
 BINS, POINTS = 50, 300
 GRID_PIXELS, GRID_SIDE = 1 << 24, 600  # most pixels read, least side shown sharp

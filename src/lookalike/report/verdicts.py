@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lookalike.report.read import Figures
+from lookalike.runs.folder import Figures
 
 MOST = 10  # known classes shown, and unknown ones
 SHADES = 5

@@ -9,9 +9,9 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lookalike.errors import show
-from lookalike.metrics import Interval, Rate
-from lookalike.report.read import Evaluation, Figures, Run
+from lookalike.base.errors import show
+from lookalike.detect.auc import Interval, Rate
+from lookalike.runs.folder import Evaluation, Figures, Run
 
 HEADING = 80  # characters of a name in a heading
 

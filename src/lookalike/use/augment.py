@@ -6,7 +6,7 @@ the GAN works at, so that real and generated ones do not differ by their size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lookalike import files, runs
-from lookalike.choices import asked
+from lookalike.base import files
+from lookalike.base.arrays import Pixels, Report, Warn
+from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.data import Images, read, split
 from lookalike.data.sources import open_source, refuse_inside
-from lookalike.errors import DataError, UsageError, listed, show
+from lookalike.detect.model import Model
 from lookalike.methods import METHODS
-from lookalike.model import Model
-from lookalike.plan import read_used
-from lookalike.record import parts_of
-from lookalike.settings import DataSettings, train_settings
+from lookalike.runs import run as runs
+from lookalike.runs.choices import asked
+from lookalike.runs.plan import read_used
+from lookalike.runs.record import parts_of
+from lookalike.runs.settings import DataSettings, train_settings
 from lookalike.use.balanced import Filled, usable, write
 from lookalike.use.filters import POOL, Filter, Filters, agrees, most_real, no_copies
 from lookalike.use.generate import Generator, class_folder, generators
 from lookalike.use.memorised import Memory
-from lookalike.use.score import Pixels
 
 METHOD = "acgan"
 UNSEEN = 0.1  # share that does not train: closeness needs it
@@ -37,7 +38,7 @@ LEAST = 10  # distinct images that a class is learnt from
 TRIES = 50  # images made per image that is kept, at most
 FEW = 19  # unseen images: of more, fewer than 1 in 20 new images is closer than all of them by chance
 BALANCE = "balance"
-Report = Callable[[str, int, int], None]
+Page = Callable[[Model, Sequence[Filled], Filters, str, Sequence[str]], str]
 
 
 def wanted(to: str, counts: Mapping[str, int]) -> dict[str, int]:
@@ -98,37 +99,13 @@ def augment(
     to: str = BALANCE,
     settings: Mapping[str, Any] | None = None,
     run: Path | None = None,
+    page: Page,
     filters: Filters | None = None,
     command: tuple[str, ...] = (),
     report: Report = lambda stage, done, of: None,
-    warn: Callable[[str], None] = lambda message: None,
+    warn: Warn = lambda message: None,
 ) -> list[Filled]:
-    """Trains a GAN of all classes, makes what the short ones lack, and writes it with the real images into `out`.
-
-    Parameters
-    ----------
-    data : str
-        A folder with a sub-folder per class, an .npz or IDX file, or a data set's name.
-    out : Path
-        A new folder, or an .npz file; its page says what was made, and whether it was learnt by heart.
-    to : str
-        See `wanted`.
-    settings : mapping
-        Of the training, as `lookalike train` takes them, without `known`.
-    run : Path or None
-        A finished run whose GAN is used; None: one is trained beside `out`, and taken up where it stopped.
-    filters : Filters or None
-        Which images are kept; None: all.
-
-    Raises
-    ------
-    UsageError
-        For a folder that holds something, or a method that is no GAN of several classes.
-    DataError
-        For data that cannot be used, classes that are too small, or filters that keep too little.
-    """
-    from lookalike.report.augment import page
-
+    """`lookalike.augment`, whose page is written by `page`, as HTML."""
     given, filters = dict(settings or {}), filters or Filters()
     file = out.suffix == ".npz"
     beside = run or out.with_name((out.stem if file else out.name) + "-run")
@@ -168,7 +145,7 @@ def _check_folder(out: Path, data: str, *, allow_empty_class: bool) -> None:
         class_folder(name)
 
 
-def _warn_of_size(data: str, size: tuple[int, ...], classes: tuple[str, ...], warn: Callable[[str], None]) -> None:
+def _warn_of_size(data: str, size: tuple[int, ...], classes: tuple[str, ...], warn: Warn) -> None:
     """Says it where real images are written at another size than they have."""
     height, width = size
     other = next(
@@ -188,7 +165,7 @@ def _trained(
     given: Mapping[str, Any],
     command: tuple[str, ...],
     report: Report,
-    warn: Callable[[str], None],
+    warn: Warn,
 ) -> tuple[Images, Model]:
     """All images, and a GAN of all classes that have two to learn from; what cannot end well is refused first."""
     said = {"method": METHOD, "test": UNSEEN, **given, "calibration": 0.0}
@@ -223,7 +200,7 @@ def fill(
     seed: int,
     filters: Filters,
     report: Report,
-    warn: Callable[[str], None],
+    warn: Warn,
 ) -> list[Filled]:
     """Makes what each class lacks; `parts` are the content keys of the parts that the model was trained on.
 
@@ -256,7 +233,7 @@ def fill(
     return filled
 
 
-def _check_unseen(name: str, unseen: int, warn: Callable[[str], None]) -> None:
+def _check_unseen(name: str, unseen: int, warn: Warn) -> None:
     """Raises DataError where no unseen image says how close is too close; warns where few do."""
     if unseen == 0:
         raise DataError(

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lookalike import files
+from lookalike.base import files
+from lookalike.base.arrays import Floats, Pixels
 from lookalike.data import Images
-from lookalike.samples import png
+from lookalike.runs.samples import png
 from lookalike.use.generate import class_folder
 from lookalike.use.memorised import Memory
-from lookalike.use.score import Floats, Pixels
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("file", "class", "generated", "source", "seed", "number")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
@@ -15,21 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lookalike import files
+from lookalike.base import files
+from lookalike.base.arrays import Report, Warn
+from lookalike.base.errors import DataError, UsageError, show
 from lookalike.data import Images, read
 from lookalike.data.source import UNLABELLED
-from lookalike.errors import DataError, UsageError, show
-from lookalike.metrics.auc import auc, rate
-from lookalike.model import ANY, Model, Verdicts
-from lookalike.record import parts_of
-from lookalike.runs import seconds
+from lookalike.detect.auc import auc, rate
+from lookalike.detect.model import ANY, Model, Verdicts
+from lookalike.runs.record import parts_of
+from lookalike.runs.run import seconds
 
 BLOCK = 512  # images scored at once
 WORST = 8  # images kept of each kind of mistake
 TEST = "test"
 
 Rows = npt.NDArray[np.int64]
-Report = Callable[[str, int, int], None]
 
 
 def evaluate(
@@ -43,7 +43,7 @@ def evaluate(
     device: str = "cpu",
     threads: int | None = None,
     report: Report = lambda stage, done, of: None,
-    warn: Callable[[str], None] = lambda message: None,
+    warn: Warn = lambda message: None,
 ) -> dict[str, Any]:
     """Scores unseen images of the known classes and of `unknown`, and stores the figures in the run folder.
 
@@ -125,9 +125,7 @@ def _read(data: str | Path, model: Model, **bad: Any) -> Images:
     return read(data, size=model.size, channels=model.channels, value_range=model.training["value_range"], **bad)
 
 
-def _others(
-    model: Model, images: Images, unknown: tuple[str, ...] | str, warn: Callable[[str], None]
-) -> tuple[str, ...]:
+def _others(model: Model, images: Images, unknown: tuple[str, ...] | str, warn: Warn) -> tuple[str, ...]:
     """The unknown classes; warns of known ones that the data lack."""
     known = model.classes["known"]
     if gone := [name for name in known if name not in images.classes]:
@@ -140,7 +138,7 @@ def _others(
 
 
 def _groups(
-    model: Model, parts: dict[str, frozenset[str]], images: Images, others: tuple[str, ...], warn: Callable[[str], None]
+    model: Model, parts: dict[str, frozenset[str]], images: Images, others: tuple[str, ...], warn: Warn
 ) -> tuple[dict[str, Rows], npt.NDArray[np.bool_]]:
     """Rows of the unseen known and unknown images, and which images the run had used."""
     known = model.classes["known"]

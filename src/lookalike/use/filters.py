@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lookalike.baselines.classifier import CNN
+from lookalike.base.arrays import Floats, Pixels
 from lookalike.data import Images, scaled
-from lookalike.gan import GAN
-from lookalike.streams import Batch
+from lookalike.detect.baselines.classifier import CNN
+from lookalike.game.batch import Batch
+from lookalike.game.gan import GAN
 from lookalike.use.memorised import Memory
-from lookalike.use.score import Floats, Pixels
 
 Kept = npt.NDArray[np.bool_]
 Filter = Callable[[Pixels], Kept]  # images (N, ...) -> (N,)

@@ -16,18 +16,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lookalike import files
-from lookalike.errors import DataError, UsageError, listed, show
-from lookalike.gan import GAN
-from lookalike.model import ANY, Model
-from lookalike.samples import grid, png
-from lookalike.seeds import generator
-from lookalike.use.openset import OpenSet
-from lookalike.use.score import Detector, GANDetector, Pixels, as_pixels
+from lookalike.base import files
+from lookalike.base.arrays import Pixels, Report
+from lookalike.base.errors import DataError, UsageError, listed, show
+from lookalike.base.seeds import generator
+from lookalike.data.images import as_pixels
+from lookalike.detect.detector import Detector
+from lookalike.detect.gan import GANDetector
+from lookalike.detect.model import ANY, Model
+from lookalike.detect.openset import OpenSet
+from lookalike.game.gan import GAN
+from lookalike.runs.samples import grid, png
 
 BLOCK = 256  # images made at once, always so many, so that company changes no bit
 MANIFEST = "generated.csv"
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -12,28 +12,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from lookalike.base.arrays import Labels, Pixels
+from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.data import Images, split
 from lookalike.data.images import names_of
-from lookalike.errors import DataError, UsageError, listed, show
-from lookalike.metrics import frechet
-from lookalike.metrics.accuracy import Accuracy, accuracy_score
-from lookalike.metrics.auc import Rate, rate
-from lookalike.metrics.confidence import surer
-from lookalike.metrics.efficientnet import lite0
-from lookalike.metrics.extractor import Extractor, Own, own
-from lookalike.metrics.faces import detector, faces
-from lookalike.metrics.figures import Figure, Side, by_class, compared, distances
-from lookalike.metrics.inception import Published, published
-from lookalike.model import ANY, Model
-from lookalike.record import parts_of, shown
+from lookalike.detect.auc import Rate, rate
+from lookalike.detect.model import ANY, Model
+from lookalike.features.efficientnet import lite0
+from lookalike.features.extractor import Extractor
+from lookalike.features.faces import detector, faces
+from lookalike.features.inception import Published, published
+from lookalike.runs.record import parts_of, shown
 from lookalike.use.generate import generators
-from lookalike.use.score import Pixels
+from lookalike.use.quality import frechet
+from lookalike.use.quality.accuracy import Accuracy, accuracy_score
+from lookalike.use.quality.confidence import surer
+from lookalike.use.quality.figures import Figure, Side, by_class, compared, distances
+from lookalike.use.quality.own import Own, own
 
 UNSEEN = 0.2  # of the real images, where there is no official test part
 Features = Literal["own", "efficientnet", "inception"]
-Labels = npt.NDArray[np.int64]
 LEAST = 40  # images on either side: two halves of them for KID's error
 
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lookalike.base.arrays import Floats, Pixels
 from lookalike.data import scaled
-from lookalike.metrics.auc import area
-from lookalike.use.score import Floats, Pixels
+from lookalike.detect.auc import area
 
 NEXT = 5
 BLOCK = 256  # images compared at once

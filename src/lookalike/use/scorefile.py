@@ -6,20 +6,21 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from lookalike import files
+from lookalike.base import files
+from lookalike.base.arrays import Report
+from lookalike.base.errors import UsageError, show
 from lookalike.data import Images, Skipped, stream
 from lookalike.data.sources import refuse_inside
-from lookalike.errors import UsageError, show
-from lookalike.model import UNKNOWN, Model, Verdicts
-from lookalike.record import BAD_FILES
-from lookalike.samples import png
+from lookalike.detect.model import UNKNOWN, Model, Verdicts
+from lookalike.runs.record import BAD_FILES
+from lookalike.runs.samples import png
 
 BLOCK = 512  # images in memory at once
 
@@ -32,7 +33,7 @@ def write(
     nearest: Path | None = None,
     on_bad: Literal["fail", "skip"] = "fail",
     max_bad: float = 0.05,
-    report: Callable[[str, int, int], None] = lambda stage, done, of: None,
+    report: Report = lambda stage, done, of: None,
 ) -> dict[str, Any]:
     """Scores `data` into `out` (.csv or .jsonl), a line per image: name, score, p-value, flagged or not, the parts.
 

@@ -1,0 +1,345 @@
+"""How files are written and read: atomically, under a lock, and bounded; no other module opens an output.
+
+A reader sees the old file or the new one, never a part: bytes go to `NAME.part.PID` in the same folder, which is
+flushed, fsynced and renamed. Needs a POSIX system (flock, fsync of folders).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+import resource
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lookalike.base.errors import LockedError, ModelError, OutputError, UsageError, show
+from lookalike.base.strict import parse_json
+
+JSON_LIMIT = 1 << 20  # bytes; parsing it stays below 50 MB
+_PART = re.compile(r".+\.part\.([0-9]{1,9})", re.DOTALL)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
+    """Write `path` whole or not at all.
+
+    Yields a binary file; when the block ends it is synced and renamed to `path`, with the mode that umask allows. If
+    the block raises, `path` is untouched and nothing is left behind. `size` is the number of bytes to come, if known.
+    What killed processes left of the same file goes first.
+
+    Raises
+    ------
+    OutputError
+        No space, no permission, a missing parent, or `path` is a folder or a link.
+    """
+    part = path.with_name(f"{path.name}.part.{os.getpid()}")
+    try:
+        if path.is_symlink():
+            raise OutputError(f"{show(path)} is a link and is not written through; name the file it points to")
+        _remove_dead(path)
+        descriptor = os.open(part, _NEW, 0o666)
+        with os.fdopen(descriptor, "wb") as handle:
+            yield handle
+            size = max(size, handle.tell())
+            handle.flush()
+            _sync(descriptor, handle.tell())
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _output_error(error, path, size) from error
+    finally:
+        with contextlib.suppress(OSError):
+            _unlink(part)
+
+
+def refuse_full(path: Path) -> None:
+    """Raises UsageError where the folder `path` holds something, OutputError where a file has its name."""
+    try:
+        full = path.exists() and any(path.iterdir())
+    except OSError as error:
+        raise _output_error(error, path) from error
+    if full:
+        raise UsageError(f"{show(path)} is not empty; give a new or empty folder")
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Make the folder `path`, which must be new or empty, whole or not at all.
+
+    Yields a folder beside it, to be filled by `write_new`; when the block ends it is renamed to `path`. If the block
+    raises, nothing is left behind.
+
+    Raises
+    ------
+    UsageError
+        `path` holds something.
+    OutputError
+        As `atomic`.
+    """
+    path = Path(os.path.realpath(path))
+    part = path.with_name(f"{path.name}.part.{os.getpid()}")
+    try:
+        refuse_full(path)
+        _remove_dead(path)
+        part.mkdir()
+        yield part
+        os.sync()  # once for all files: one by one takes longer than making them
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _output_error(error, path) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write `data` to a file that is not there yet, of a folder that is made whole or not at all."""
+    try:
+        with os.fdopen(os.open(path, _NEW, 0o666), "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            _check_size(handle.fileno(), len(data))
+    except OSError as error:
+        raise _output_error(error, path, len(data)) from error
+
+
+def write_bytes(path: Path, data: bytes | bytearray) -> None:
+    """Write `data` to `path` atomically."""
+    with atomic(path, len(data)) as handle:
+        handle.write(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` atomically, as UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` atomically, as `json_bytes` spells it."""
+    write_bytes(path, json_bytes(value))
+
+
+def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write each row as one line of ASCII JSON to `path`, atomically. Raises ValueError for NaN."""
+    write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+
+
+def json_bytes(value: Any) -> bytes:
+    """`value` as indented ASCII JSON, so that undecodable file names survive. Raises ValueError for NaN."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode("ascii")
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one ASCII line to `path` (made if missing); a line that does not fit is taken back. Raises OutputError."""
+    data = line.encode("ascii") + b"\n"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            _append(descriptor, data)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _output_error(error, path, len(data)) from error
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process; the lock ends with the process, however that dies.
+
+    Once held, what killed runs left half-written (`*.part.PID`, at any depth) is removed.
+
+    Raises
+    ------
+    LockedError
+        Another process holds it.
+    OutputError
+        The lock file cannot be made.
+    """
+    path = folder / ".lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise _output_error(error, path) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(
+                f"{show(folder)} is being written by another run; wait for it to end or give another folder"
+            ) from error
+        except OSError as error:
+            raise _output_error(error, path) from error
+        _remove_parts(folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path) -> Path:
+    """Make `path` and its parents, try to write there, and return it (resolved if it is a link).
+
+    Raises
+    ------
+    OutputError
+        A file is in the way, or nothing can be written there.
+    """
+    probe = path / f".probe.part.{os.getpid()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        _unlink(probe)
+        descriptor = os.open(probe, _NEW, 0o666)
+        try:
+            os.write(descriptor, b"\0")
+        finally:
+            os.close(descriptor)
+            _unlink(probe)
+    except OSError as error:
+        raise _output_error(error, path, 1) from error
+    return path.resolve() if path.is_symlink() else path
+
+
+def safe_name(text: str) -> str:
+    """`text` as a file name, with a hash where letters had to be replaced."""
+    plain = re.sub(r"[^A-Za-z0-9_,=.-]+", "-", text)[:80].strip("-.") or "x"
+    return plain if plain == text else f"{plain}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; a pipe or device never blocks. Raises ModelError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise ModelError(f"{show(path)} cannot be read: {error.strerror}; check its name and permissions") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ModelError(f"{show(path)} cannot be read: it is not a regular file; check its name")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes. Raises ModelError."""
+    with open_regular(path) as handle:
+        data = handle.read(limit + 1)
+    if len(data) > limit:
+        raise ModelError(f"{show(path)} cannot be read: it is larger than {limit} bytes; check its name")
+    return data
+
+
+def read_json(path: Path, limit: int = JSON_LIMIT) -> Any:
+    """The value in a JSON file of at most `limit` bytes, read as strictly as `parse_json`. Raises ModelError."""
+    try:
+        return parse_json(read_bytes(path, limit))
+    except ModelError:
+        raise
+    except ValueError as error:
+        raise ModelError(
+            f"{show(path)} cannot be read: {show(error)}; restore it or run the command that wrote it again"
+        ) from error
+
+
+def _unlink(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _append(descriptor: int, data: bytes) -> None:
+    before = os.fstat(descriptor).st_size
+    if os.write(descriptor, data) != len(data):  # the disk took a part of the line
+        os.ftruncate(descriptor, before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _sync(descriptor: int, size: int) -> None:
+    os.fsync(descriptor)
+    _check_size(descriptor, size)
+
+
+def _check_size(descriptor: int, size: int) -> None:
+    if os.fstat(descriptor).st_size != size:
+        raise OSError(errno.EIO, "the file is shorter than what was written")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_parts(folder: Path) -> None:
+    for root, _, names in os.walk(folder):
+        for name in names:
+            found = _PART.fullmatch(name)
+            if found is None or _alive(int(found[1])):  # another command writes its own file here
+                continue
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(root, name))
+
+
+def _remove_dead(path: Path) -> None:
+    """Remove what killed processes, or a namesake of this one, left of writing `path`."""
+    part = re.compile(re.escape(path.name) + r"\.part\.([0-9]{1,9})")
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            found = part.fullmatch(entry.name)
+            if found is None or _alive(int(found[1])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                _unlink(Path(entry))
+
+
+def _alive(pid: int) -> bool:
+    """Whether another process of this number runs on this machine."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is someone else's
+        return True
+    return True
+
+
+def _output_error(error: OSError, path: Path, need: int = 0) -> OutputError:
+    """The system's refusal as one line that says what to do."""
+    name = show(path)
+    if error.errno in _NO_SPACE:
+        return OutputError(
+            f"no space for {name}: need {need} bytes, have {_free(path.parent)};"
+            " free some space or give another folder, then run the same command again"
+        )
+    if error.errno in _READ_ONLY:
+        return OutputError(f"{name} cannot be written: {error.strerror}; give a folder that you may write to")
+    if isinstance(error, IsADirectoryError):
+        return OutputError(f"{name} is a folder; give the name of a file")
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return OutputError(f"{name} cannot be made: a file is in the way; move it or give another name")
+    if isinstance(error, FileNotFoundError):
+        return OutputError(f"{name} cannot be written: its folder does not exist; make that first")
+    return OutputError(f"{name} cannot be written: {error.strerror or error}; check the disk or give another folder")
+
+
+def _free(folder: Path) -> int:
+    """Bytes that may still be written in one file of `folder`."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return 0
+    free = disk.f_bavail * disk.f_frsize
+    return free if limit == resource.RLIM_INFINITY else min(free, limit)

@@ -1,0 +1,130 @@
+"""`auto`: detectors that fail on different images, on one scale, averaged: what to take when nothing else is known.
+
+Nothing about the unknown is used: the members are fixed, and each vote is scaled by known images that its member was
+not fitted to. Members that take only images are left out on vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.errors import DataError, ModelError, show
+from lookalike.base.seeds import generator
+from lookalike.detect.baselines.baseline import Baseline
+from lookalike.detect.baselines.classical import LOF
+from lookalike.detect.baselines.knn import KNN
+from lookalike.detect.baselines.rotation import Rotation
+from lookalike.detect.detector import Detector, Scores
+from lookalike.detect.scale import Scale
+
+HELD = 5  # one known image in so many gives the scales
+
+
+VECTORS: tuple[Baseline, ...] = (KNN, LOF)
+IMAGES: tuple[Baseline, ...] = (*VECTORS, Rotation)
+VOTES_ON_VECTORS = ("knn", "lof")
+VOTES_ON_IMAGES = (*VOTES_ON_VECTORS, "rotation.features", "rotation.turns")
+
+
+class Auto:
+    """The mean of scaled scores.
+
+    Parameters
+    ----------
+    members : mapping
+        Name -> fitted detector.
+    scales : mapping
+        Name of a vote -> its scale over held-out known images.
+    """
+
+    kind = "auto"
+    paper = "rotation-2018"
+    summary = (
+        "Detectors that fail on different images: nearest neighbours, local outlier factor and, on images, both scores "
+        "of self-supervision by rotation; each is scaled by held-out known images, then they are averaged. Needs no "
+        "unknown image; the parts tell which of them objects."
+    )
+
+    def __init__(self, members: Mapping[str, Detector], scales: Mapping[str, Scale]) -> None:
+        self.members, self.scales = members, scales
+
+    @classmethod
+    def fit(cls, pixels: Pixels, seed: int) -> Auto:
+        """Fits each member to four fifths of the known images; the last fifth gives its scale.
+
+        Raises
+        ------
+        DataError
+            For fewer than 5 images.
+        """
+        if len(pixels) < HELD:
+            raise DataError(f"auto needs {HELD} known images to train on, not {len(pixels)}; add images or take knn")
+        order = torch.randperm(len(pixels), generator=generator(seed, cls.kind, "held")).numpy()
+        n = len(order) // HELD
+        held, rest = np.sort(order[:n]), np.sort(order[n:])
+        members = {name: member.fit(pixels[rest], seed) for name, member in _members(pixels.shape[1:]).items()}
+        votes = _votes({name: member.score(pixels[held]) for name, member in members.items()})
+        return cls(members, {name: Scale.of(vote) for name, vote in votes.items()})
+
+    def score(self, pixels: Pixels) -> Scores:
+        """The mean; the parts are the scaled votes, the nearest image is the nearest known one."""
+        said = {name: member.score(pixels) for name, member in self.members.items()}
+        parts = {name: self.scales[name](vote) for name, vote in _votes(said).items()}
+        mean: Floats = np.mean(list(parts.values()), axis=0)
+        return Scores(mean, parts, said[KNN.kind].nearest)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The members', under their names."""
+        return {f"{name}.{key}": t for name, member in self.members.items() for key, t in member.tensors().items()}
+
+    def facts(self) -> dict[str, Any]:
+        """The members' settings, and the scales."""
+        members = {name: member.facts() for name, member in self.members.items()}
+        return {"members": members, "scales": {name: scale.json() for name, scale in self.scales.items()}}
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Auto:
+        """The detector of images of `shape` that gave `tensors` and `facts`; raises ModelError for anything else."""
+        known = _members(shape)
+        settings, scales = facts.get("members"), facts.get("scales")
+        if set(facts) != {"members", "scales"} or not isinstance(settings, dict) or set(settings) != set(known):
+            raise ModelError(f"auto has the settings {show(facts)}, not those of {', '.join(known)}; train again")
+        strays = [key for key in tensors if key.partition(".")[0] not in known]
+        if strays:
+            raise ModelError(f"auto: tensor '{show(strays[0])}' belongs to no member; train again")
+        votes = VOTES_ON_IMAGES if len(shape) == 3 else VOTES_ON_VECTORS
+        if not isinstance(scales, dict) or set(scales) != set(votes):
+            raise ModelError(f"auto has the scales {show(scales)}, not those of {', '.join(votes)}; train again")
+        members = {name: _restored(member, tensors, settings[name], shape) for name, member in known.items()}
+        return cls(members, {name: Scale.stored(scales[name], f"auto's {name}") for name in votes})
+
+
+def _votes(said: Mapping[str, Scores]) -> dict[str, Floats]:
+    """What is averaged: each member's parts, or its score where it has none."""
+    return {
+        f"{name}.{part}" if part else name: vote
+        for name, scores in said.items()
+        for part, vote in (scores.parts or {"": scores.score}).items()
+    }
+
+
+def _restored(
+    member: Baseline, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]
+) -> Detector:
+    prefix = f"{member.kind}."
+    own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+    try:
+        return member.restore(own, facts, shape)
+    except ModelError as error:
+        raise ModelError(f"auto's {member.kind}: {error}") from error
+
+
+def _members(shape: tuple[int, ...]) -> dict[str, Baseline]:
+    """Those that take images (C, H, W), or vectors (F,), by name."""
+    return {member.kind: member for member in (IMAGES if len(shape) == 3 else VECTORS)}

@@ -1,0 +1,97 @@
+"""A convolutional autoencoder: what it cannot rebuild after learning the known class is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lookalike.base.arrays import Pixels
+from lookalike.data.images import as_pixels
+from lookalike.detect.baselines import networks
+from lookalike.detect.detector import Scores
+from lookalike.features.blocks import in_blocks
+
+KIND = "autoencoder"
+CODE, WIDTH, STEPS, BATCH, LR = 32, 16, 2000, 64, 1e-3
+
+
+class Network(nn.Module):
+    """Two strided convolutions to a code of 32 numbers, and back.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (C, H, W).
+    """
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        c, h, w = shape
+        small = (2 * WIDTH, -(-h // 4), -(-w // 4))
+        entries = small[0] * small[1] * small[2]
+        self.encode = nn.Sequential(
+            nn.Conv2d(c, WIDTH, 3, 2, 1), nn.ReLU(), nn.Conv2d(WIDTH, 2 * WIDTH, 3, 2, 1), nn.ReLU(), nn.Flatten(),
+            nn.Linear(entries, CODE),
+        )  # fmt: skip
+        self.decode = nn.Sequential(
+            nn.Linear(CODE, entries), nn.ReLU(), nn.Unflatten(1, small),
+            nn.ConvTranspose2d(2 * WIDTH, WIDTH, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(WIDTH, c, 4, 2, 1), nn.Tanh(),
+        )  # fmt: skip
+        self.sides = (h, w)
+        networks.channels_last(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) in [-1, 1], rebuilt."""
+        rebuilt: Tensor = self.decode(self.encode(x))
+        return rebuilt[..., : self.sides[0], : self.sides[1]]
+
+
+class Autoencoder:
+    """Reconstruction error of a trained `Network`."""
+
+    kind = KIND
+    paper = "autoencoder-2006"
+    summary = (
+        "A small convolutional autoencoder squeezes images of the known class through 32 numbers; the score is the "
+        "squared error of its reconstruction."
+    )
+
+    def __init__(self, net: nn.Module) -> None:
+        self.net = net.eval()
+
+    @classmethod
+    def fit(cls, pixels: Pixels, seed: int) -> Autoencoder:
+        """Trains on known images (N, C, H, W) uint8; UsageError for vectors."""
+        shape = networks.need_images(pixels.shape[1:], KIND)
+        net = networks.seeded(lambda: Network(shape), seed, KIND).train()
+        adam = torch.optim.Adam(net.parameters(), lr=LR)
+        for x in networks.batches(pixels, BATCH, STEPS, seed, KIND):
+            adam.zero_grad()
+            (net(x) - x).square().flatten(1).sum(1).mean().backward()
+            adam.step()
+        return cls(net)
+
+    def score(self, pixels: Pixels) -> Scores:
+        """Sum of squared differences on [-1, 1]; the nearest image is the reconstruction."""
+        rebuilt = in_blocks(self.net, pixels)
+        error = in_blocks(lambda x: (self.net(x) - x).double().square().flatten(1).sum(1), pixels)
+        return Scores(error.numpy(), {}, as_pixels(rebuilt))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The weights."""
+        return networks.state(self.net)
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing else is needed."""
+        return {}
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Autoencoder:
+        """The detector of images of `shape` that gave `tensors`; raises ModelError for anything else."""
+        networks.no_settings(facts, KIND)
+        net = Network(networks.need_images(shape, KIND))
+        networks.take(net, tensors, KIND)
+        return cls(net)

@@ -1,0 +1,308 @@
+"""A trained model: a detector with its threshold, in a folder of its own (design 6)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lookalike.base import checkpoint
+from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.errors import DataError, LookalikeError, ModelError, UsageError, show
+from lookalike.data.source import UNLABELLED
+from lookalike.detect.baselines import BASELINES, CLASSIFIERS
+from lookalike.detect.detector import Detector, Threshold
+from lookalike.detect.gan import GANDetector
+from lookalike.detect.join import Join
+from lookalike.detect.openset import WEIGHTS, OpenSet
+from lookalike.detect.scale import Scale
+from lookalike.detect.search import Search
+from lookalike.game.gan import GAN
+from lookalike.methods import stored
+
+CALIBRATION = "calibration"
+ROLES = ("known", "against")
+ANY = "any"  # several classes taken as one; images of a GAN that learnt several and is not asked for one
+UNKNOWN = "unknown"  # the verdict; no class of several known ones may be called so
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What a model says of N images."""
+
+    score: Floats  # (N,) larger = less like the known classes
+    p_value: Floats  # (N,) share of known images that look at least as unlike
+    flagged: npt.NDArray[np.bool_]  # (N,) score above the threshold
+    parts: Mapping[str, Floats] = field(default_factory=dict)  # each (N,)
+    nearest: Pixels | None = None  # (N, C, H, W) uint8
+    classes: Floats | None = None  # (N, K) probabilities of several known classes, were the image of one of them
+
+    @property
+    def label(self) -> npt.NDArray[np.int64]:
+        """(N,) number of the most likely known class, -1 where flagged."""
+        best = np.zeros(len(self.score), np.int64) if self.classes is None else self.classes.argmax(1)
+        return np.where(self.flagged, UNLABELLED, best)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A detector, its threshold and what it was trained on.
+
+    Parameters
+    ----------
+    detector : Detector
+        GAN or baseline.
+    threshold : Threshold or None
+        From held-out known images; None where none were held out: such a model makes images and scores none.
+    shape : tuple of int
+        (C, H, W) of the images that it takes, or (F,).
+    classes : mapping
+        "known" and "against": class names.
+    method : dict
+        The method as JSON.
+    training : dict
+        Facts of the training, as JSON; "counts", "value_range" and "threads" are needed to use the model.
+    """
+
+    detector: Detector
+    threshold: Threshold | None
+    shape: tuple[int, ...]
+    classes: Mapping[str, tuple[str, ...]]
+    method: Mapping[str, Any]
+    training: Mapping[str, Any]
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(H, W) to read images at; None for vectors."""
+        return (self.shape[1], self.shape[2]) if len(self.shape) == 3 else None
+
+    @property
+    def channels(self) -> int | None:
+        """1 for grey, 3 for colour; None for vectors."""
+        return self.shape[0] if len(self.shape) == 3 else None
+
+    def score(self, images: Any) -> Verdicts:
+        """Verdicts on `Images`, or on pixels (N, C, H, W) uint8 or vectors (N, F) float32, of this model's shape.
+
+        Raises
+        ------
+        DataError
+            For none, or images of another type or shape, or vectors that are not finite.
+        ModelError
+            If a score is not finite.
+        UsageError
+            Where there is no threshold.
+        """
+        limit = self.limit
+        pixels = getattr(images, "pixels", images)
+        self._check(pixels)
+        said = self.detector.score(pixels)
+        if not all(np.isfinite(numbers).all() for numbers in (said.score, *said.parts.values())):
+            raise ModelError("the model's scores are not finite on these images; use another model or train again")
+        p_value, flagged = limit.p_values(said.score), limit.flags(said.score)
+        return Verdicts(said.score, p_value, flagged, said.parts, said.nearest, said.classes)
+
+    @property
+    def limit(self) -> Threshold:
+        """The threshold; UsageError where there is none."""
+        if self.threshold is None:
+            raise UsageError(
+                "the model only makes images: no images were held out for a threshold; train again without "
+                "--calibration 0, in another folder"
+            )
+        return self.threshold
+
+    def _check(self, pixels: Any) -> None:
+        """Raises DataError for what this model cannot score."""
+        dtype, how = ("uint8", f"read them with size={self.size}") if self.size else ("float32", "give such vectors")
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != dtype:
+            given = f"{pixels.dtype}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+            raise DataError(f"this model takes arrays of {dtype}, shape (N, *{self.shape}), not {show(given)}; {how}")
+        if pixels.shape[1:] != self.shape:
+            raise DataError(f"this model takes images of shape {self.shape}, not {pixels.shape[1:]}; {how}")
+        if not len(pixels):
+            raise DataError("there are no images to score; give at least one")
+        if bad := np.count_nonzero(~np.isfinite(pixels).reshape(len(pixels), -1).all(1)):
+            raise DataError(f"{bad} of {len(pixels)} vectors hold NaN or infinity; mend them or leave them out")
+
+    def save(self, folder: Path) -> None:
+        """Writes model.safetensors and model.json."""
+        checkpoint.save_model(folder, *self.state())
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts: all that is needed to build it again."""
+        limit = self.threshold
+        scores = {CALIBRATION: torch.from_numpy(np.sort(limit.calibration))} if limit else {}
+        facts = {
+            "kind": self.detector.kind,
+            "method": dict(self.method),
+            "shape": list(self.shape),
+            "classes": {role: list(names) for role, names in self.classes.items()},
+            "threshold": limit.value if limit else None,
+            "training": {**self.training, **({"false_alarms": limit.allowed} if limit else {})},
+            "settings": self.detector.facts(),
+        }
+        return self.detector.tensors() | scores, facts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled by its state, as it is stored, without objects of libraries; comes back on the CPU."""
+        return _built, self.state()
+
+    @classmethod
+    def load(cls, folder: Path | str, device: torch.device | str = "cpu") -> Model:
+        """The model that `save` wrote, to be used on `device`.
+
+        Raises
+        ------
+        ModelError
+            For anything else in `folder`.
+        UsageError
+            For a device that cannot be used here.
+        """
+        check_device(device)
+        folder = Path(folder)
+        tensors, facts = checkpoint.load_model(folder)
+        try:
+            _check_facts(facts)
+            model = _built(tensors, facts, device)
+        except ModelError:
+            raise
+        # what a forged file can make Python or torch say
+        except (LookalikeError, LookupError, TypeError, AttributeError, ArithmeticError, ValueError, RuntimeError) as e:
+            raise ModelError(f"{show(folder)} is not a model that this version can build: {show(repr(e))}") from e
+        if model.threshold is not None and model.threshold.value != facts["threshold"]:
+            raise ModelError(
+                f"{show(folder)}: the threshold {facts['threshold']} is not its calibration scores' quantile"
+            )
+        return model
+
+
+def _built(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], device: torch.device | str = "cpu") -> Model:
+    """The model of a `state`."""
+    training, tensors = dict(facts["training"]), dict(tensors)
+    none = facts["threshold"] is None
+    threshold = None if none else Threshold(_calibration(tensors), training.pop("false_alarms"))
+    classes = {role: tuple(facts["classes"][role]) for role in ROLES}
+    detector = _detector(tensors, facts, device)
+    return Model(detector, threshold, tuple(facts["shape"]), classes, facts["method"], training)
+
+
+def check_device(device: torch.device | str) -> None:
+    """Raises UsageError for a device that cannot be used here."""
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        reason = show(str(error).split(". ")[0])
+        raise UsageError(f"--device {show(device)} cannot be used here: {reason}; use cpu") from error
+
+
+def _check_facts(facts: dict[str, Any]) -> None:
+    """Raises ModelError where the facts that `checkpoint` leaves open are not a model's."""
+    training, shape, classes = facts["training"], facts["shape"], facts["classes"]
+    kind = facts["settings"].get("kind") if facts["kind"] == OpenSet.kind else facts["kind"]
+    counts = training.get("counts")
+    checks = {
+        "shape": (len(shape) == 3 and shape[0] in (1, 3)) or len(shape) == 1,
+        "classes": set(classes) == set(ROLES)
+        and classes["known"]
+        and not set(classes["known"]) & set(classes["against"]),
+        "method": kind not in (*BASELINES, *CLASSIFIERS) or facts["method"] == {"name": kind},
+        "training.value_range": _is_range(training.get("value_range", ())),
+        "training.threads": _is_count(training.get("threads")) and 1 <= training["threads"] <= 1024,
+        "training.counts": isinstance(counts, dict)
+        and {"train", "calibration"} <= set(counts)
+        and all(map(_is_count, counts.values())),
+    }
+    for name, good in checks.items():
+        if not good:
+            raise ModelError(
+                f"the model's {name} is missing or cannot be what it says; use another copy or train again"
+            )
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_range(value: Any) -> bool:
+    """Whether this is None, or two finite numbers in rising order."""
+    if value is None:
+        return True
+    return (
+        isinstance(value, list)
+        and [type(number) in (int, float) for number in value] == [True, True]
+        and -sys.float_info.max <= value[0] < value[1] <= sys.float_info.max
+    )
+
+
+def _calibration(tensors: dict[str, Tensor]) -> Floats:
+    """The held-out scores, taken out of `tensors`."""
+    found = {name: tensors.pop(name) for name in (CALIBRATION,) if name in tensors}
+    size = sum(tensor.numel() for tensor in found.values())
+    checkpoint.match(found, {CALIBRATION: torch.empty(size, dtype=torch.float64, device="meta")}, "the model")
+    return np.asarray(found[CALIBRATION].numpy())
+
+
+def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> Detector:
+    if facts["kind"] == OpenSet.kind:
+        return _open_set(tensors, facts, device)
+    if facts["kind"] in BASELINES:
+        return BASELINES[facts["kind"]].restore(tensors, facts["settings"], tuple(facts["shape"]))
+    if facts["kind"] in CLASSIFIERS:
+        classifier = CLASSIFIERS[facts["kind"]].restore(tensors, facts["settings"], tuple(facts["shape"]))
+        if classifier.facts()["classes"] != len(facts["classes"]["known"]):
+            raise ModelError(f"the {facts['kind']} was not trained on this number of known classes; train again")
+        return classifier
+    if facts["kind"] != GANDetector.kind:
+        known = ", ".join((GANDetector.kind, OpenSet.kind, *BASELINES, *CLASSIFIERS))
+        raise ModelError(f"the file names a model of kind {show(facts['kind'])}; this version knows: {known}")
+    averaged = any(name.startswith("average.") for name in tensors)
+    method, shape, ema = stored.from_json(facts["method"]), tuple(facts["shape"]), 0.5 if averaged else 0.0
+    classes = len(facts["classes"]["known"])
+    with torch.device("meta"):  # sizes are compared before any memory is taken
+        GAN(method, shape, device="meta", classes=classes, ema=ema).expect(tensors, training=False)
+    gan = GAN(method, shape, device=device, classes=classes, ema=ema)
+    gan.take(tensors, training=False)
+    return GANDetector(gan, Search(**facts["settings"]), 0 if method.asked else None)
+
+
+def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> OpenSet:
+    """The detectors of single classes and what joins them."""
+    settings, names = facts["settings"], facts["classes"]["known"]
+    n = len(names)
+    lists = ("members", "scales", "apart")
+    if set(settings) - {"order"} != {"kind", *lists} or {len(settings[name]) for name in lists} != {n}:
+        raise ModelError(f"the model does not hold one detector for each of its {n} known classes; train again")
+    if settings["kind"] not in (GANDetector.kind, *BASELINES):
+        raise ModelError(f"the model's kind {show(settings['kind'])} is no detector of single classes; train again")
+    own = {name: tensors.pop(name) for name in WEIGHTS if name in tensors}
+    sides = zip(WEIGHTS, ((n, n), (n,)), strict=True)
+    expected = {name: torch.empty(side, dtype=torch.float64, device="meta") for name, side in sides}
+    checkpoint.match(own, expected, OpenSet.kind)
+    if strays := [key for key in tensors if key.partition(".")[0] not in map(str, range(n))]:
+        raise ModelError(f"openset: tensor '{show(strays[0])}' belongs to no known class; train again")
+    members: dict[str, Detector] = {}
+    for k, name in enumerate(names):
+        mine = {key.removeprefix(f"{k}."): t for key, t in tensors.items() if key.startswith(f"{k}.")}
+        first = members.get(names[0])
+        if isinstance(first, GANDetector) and first.gan.method.asked:
+            checkpoint.match(mine, {}, f"openset: class {show(name)}")
+            members[name] = GANDetector(first.gan, Search(**settings["members"][k]), k)
+            continue
+        members[name] = _detector(mine, {**facts, "kind": settings["kind"], "settings": settings["members"][k]}, device)
+    scales = [Scale.stored(scale, show(name)) for scale, name in zip(settings["scales"], names, strict=True)]
+    if not all(type(auc) is float and 0 <= auc <= 1 for auc in settings["apart"]):
+        raise ModelError(f"the model's AUCs of single classes are {show(settings['apart'])}; train again")
+    order = settings.get("order")
+    if order is not None and sorted(order) != list(range(n)):
+        raise ModelError(f"the model's order of classes is {show(order)}, not of all {n}; train again")
+    weights, biases = (own[name].numpy() for name in WEIGHTS)
+    join = Join(tuple(scales), weights, biases, tuple(settings["apart"]), None if order is None else tuple(order))
+    return OpenSet(members, join)

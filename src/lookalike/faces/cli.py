@@ -1,0 +1,174 @@
+"""The command line: parse, call, print. Errors are one line on standard error, with the exit code of their kind."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
+from cyclopts.config import Dict
+
+from lookalike.base.errors import LookalikeError, OutputError, UsageError, memory_guard, show
+from lookalike.base.interrupts import Stopped, stop_on_sigterm
+
+CONFIG_LIMIT = 1 << 20  # bytes
+
+COMMANDS = {
+    "check": "Look at DATA before any training: classes, counts, sizes, unreadable files, duplicates.",
+    "train": "Train a detector of what is not a known class.",
+    "score": "Score images with a trained run: like the known class, or not?",
+    "evaluate": "Measure a run on unseen images of its known classes and an unknown one.",
+    "generate": "Make images of the classes that a run knows.",
+    "measure": "Measure how good and how varied generated images are.",
+    "augment": "Fill up the classes of DATA that are short with generated images.",
+    "report": "Write one HTML page about one or several runs.",
+    "pairs": "Find which classes of DATA look alike.",
+    "table": "Run a paper's table, and put our figures beside the printed ones.",
+    "bench": "Measure on your own images what is worth it.",
+    "demo": "Train, score and compare everything on real digits, in minutes.",
+    "methods": "List the methods.",
+    "describe": "Say what a method does, on one screen.",
+    "cite": "Print the BibTeX of a method's paper.",
+}
+MORE = {
+    "measure": "Features are those of a small classifier, which is trained on the real images for this, once: it stays "
+    "in your cache folder. Figures compare between data sets only with the features of another network (--features). "
+    "Each stands beside what unseen real images reach: FID to mean distance of one half of them against the other, the "
+    "rest of all. Few images make FID too large: compare it at equal numbers, or take 'FID, no bias' or KID. '+-' is a "
+    "standard error, or else a deviation where it says between what.",
+}  # on the command's own page
+
+
+def _default(value: object) -> str | None:
+    """A default as --help shows it: nothing where nothing is chosen."""
+    return None if value in (None, ()) else str(value)
+
+
+app = App(
+    name="lookalike",
+    help="Tell look-alike classes apart and flag what nobody labelled, with GANs that know about classes.",
+    version_flags=["--version"],
+    default_parameter=Parameter(show_default=_default),
+    result_action="return_value",
+)
+app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # main ends with our one line
+BENCHES = {
+    "detect": "Which detector for my images? Each class in turn plays the unknown.",
+    "augment": "Is filling up short classes worth it, for my images?",
+}
+MODULES = {
+    **dict.fromkeys(("pairs", "table"), "compare"),
+    **dict.fromkeys(("generate", "augment"), "make"),
+    "measure": "measure",
+}  # others: detect
+for _name, _help in COMMANDS.items():
+    if _name != "bench":
+        _page = "\n\n".join(filter(None, (_help, MORE.get(_name))))
+        app.command(f"lookalike.faces.commands.{MODULES.get(_name, 'detect')}:{_name}", name=_name, help=_page)
+app.command(bench := App(name="bench", help=COMMANDS["bench"], version_flags=[]))
+for _name, _help in BENCHES.items():
+    bench.command(f"lookalike.faces.commands.compare:bench_{_name}", name=_name, help=_help)
+
+
+@app.meta.default
+def _meta(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Annotated[Path | None, Parameter(help="TOML file with the command's settings; flags win over it.")] = None,
+    debug: Annotated[bool, Parameter(help="Show the traceback of an error.", negative=())] = False,
+) -> None:
+    """Runs one command."""
+    app.config = (_toml(config),) if config else ()
+    try:
+        app(tokens, exit_on_error=False, print_error=False)
+    finally:
+        app.config = ()
+
+
+def _toml(path: Path) -> Dict:
+    """Settings of the file; refuses one that is missing, too large, no TOML, or has tables."""
+    import tomllib
+
+    try:
+        if path.stat().st_size > CONFIG_LIMIT:
+            raise UsageError(f"{show(path)} is larger than {CONFIG_LIMIT} bytes; give a TOML file with settings")
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(
+            f"{show(path)} cannot be read as TOML: {show(error)}; give a file with lines such as lr = 0.0002"
+        ) from error
+    if table := next((key for key, value in values.items() if isinstance(value, dict)), None):
+        raise UsageError(f"{show(path)}: [{show(table, 60)}] is a table; give all settings at the top, without tables")
+    pairs = {key: ",".join(map(str, value)) for key, value in values.items() if _is_pair(value)}
+    return Dict(values | pairs, source=show(path), use_commands_as_keys=False)
+
+
+def _is_pair(value: object) -> bool:
+    """Whether a setting is [H, W] or [LOW, HIGH], which a flag gives as one text."""
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(number, int | float) for number in value)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line and returns its exit code.
+
+    0 success; 1 a bug of ours; 2 usage; 3 data; 4 model file; 5 output; 6 diverged; 7 out of memory; 8 locked; 130 and
+    143 stopped by Ctrl-C and SIGTERM.
+    """
+    tokens = sys.argv[1:] if argv is None else argv
+    try:
+        with memory_guard():
+            app.meta(tokens, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        return 0  # Rich leaves so when that happens
+    except (Exception, KeyboardInterrupt, Stopped) as error:
+        if "--debug" in tokens:
+            traceback.print_exc()
+        message, code = _verdict(error)
+        print(f"error: {message}", file=sys.stderr)
+        return code
+    return 0
+
+
+def _verdict(error: BaseException) -> tuple[str, int]:
+    """One line for the user, and the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by Ctrl-C", 130
+    if isinstance(error, LookalikeError | Stopped):
+        return str(error), error.exit_code
+    if isinstance(error, CycloptsError):
+        return _sentence(error), UsageError.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "standard output cannot be written: no space is left", OutputError.exit_code
+    return f"{show(repr(error), 500)}: this is a bug in lookalike; please report it with the output of --debug", 1
+
+
+def _sentence(error: CycloptsError) -> str:
+    """What Cyclopts or pydantic say, as one line."""
+    cause: BaseException | None = error.__cause__
+    if cause is not None and hasattr(cause, "errors"):
+        from lookalike.runs.settings import sentence
+
+        return sentence(cause)
+    if isinstance(error, UnknownOptionError) and error.token.source != "cli":
+        key = (error.token.keyword or "").strip("[]")
+        flags = [flag.removeprefix("--") for argument in error.argument_collection for flag in argument.names]
+        near = difflib.get_close_matches(key.replace("_", "-"), flags, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"{error.token.source}: no setting is called {show(key, 60)}; {hint}see --help"
+    return " ".join(str(error).split()).removesuffix(", ...").rstrip(".") + "; see --help"
+
+
+def entry() -> None:
+    """The console script."""
+    stop_on_sigterm()
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""imbalanced-learn's face: generated samples of the classes that are short (extra `imblearn`)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.utils import check_target_type
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from lookalike.base.errors import UsageError
+from lookalike.detect.model import Model
+from lookalike.faces.rows import Rows
+from lookalike.runs.choices import asked
+from lookalike.runs.run import run
+from lookalike.runs.settings import train_settings
+from lookalike.use.generate import generators
+
+
+class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
+    """Fills up classes with samples of a GAN that learns all of them; what was given stays, and stands first.
+
+    Parameters
+    ----------
+    sampling_strategy : float, str, dict or callable
+        Which classes get how many, as imbalanced-learn has it: "auto", "minority", "not minority", "not majority",
+        "all", a ratio of two classes, {class: number}, or a function of y that gives such a dict.
+    method : str
+        A GAN of several classes; see `lookalike methods`.
+    image_shape : tuple of int, optional
+        (H, W) or (H, W, C) of flat rows that are images; C is 1 or 3. Without it rows of two dimensions are vectors,
+        and arrays (N, H, W) or (N, H, W, C) are images.
+    settings : dict, optional
+        Anything else that `lookalike train --help` lists, with underscores: {"images": 5000}.
+    run_folder : str or Path, optional
+        Keep the run (metrics, checkpoints, model) there, and resume it; without it nothing stays on disk.
+    random_state : int, RandomState or None
+        Seed of the training and of the generated samples.
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Class -> samples that were generated.
+    model_ : Model
+        The GAN.
+    n_features_in_, shape_, low_, high_
+        As of `LookalikeDetector`.
+
+    Raises
+    ------
+    ValueError
+        From `fit_resample`, in one line, for what cannot be used.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = BaseOverSampler._parameter_constraints  # noqa: SLF001
+
+    def __init__(
+        self,
+        sampling_strategy: float | str | dict[Any, int] | Callable[[Any], dict[Any, int]] = "auto",
+        *,
+        method: str = "acgan",
+        image_shape: tuple[int, ...] | None = None,
+        settings: dict[str, Any] | None = None,
+        run_folder: str | Path | None = None,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.method = method
+        self.image_shape = image_shape
+        self.settings = settings
+        self.run_folder = run_folder
+        self.random_state = random_state
+
+    def _check_X_y(  # noqa: N802 - imbalanced-learn's name
+        self, X: npt.ArrayLike, y: npt.ArrayLike, accept_sparse: object = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], bool]:
+        """Rows (N, F) or images (N, H, W, C), and labels (N,)."""
+        sparse = getattr(X, "sparse", None)  # of a data frame with sparse columns
+        X = X if sparse is None else sparse.to_dense()
+        y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
+        rows, self._given = self._rows(X, reset=True), np.shape(X)[1:]
+        labels = column_or_1d(y)
+        check_consistent_length(rows, labels)
+        return rows, labels, one_vs_all
+
+    def _fit_resample(self, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """The samples as they were given, then the generated ones, class by class."""
+        classes, labels = np.unique(y, return_inverse=True)
+        names = [f"class {k}" for k in range(len(classes))]
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        wanted = {k: n for k, n in self.sampling_strategy_.items() if n}
+        samples, targets = [X], [y]
+        if wanted:
+            self.model_ = self._trained(X, labels.astype(np.int64), tuple(names), seed)
+            able = generators(self.model_)
+            for label, n in wanted.items():
+                name = names[int(np.searchsorted(classes, label))]
+                made = np.concatenate(list(able[name].images(n, seed=seed)))
+                samples.append(self._back(made, X.dtype))
+                targets.append(np.full(n, label, y.dtype))
+        return np.concatenate(samples).reshape(-1, *self._given), np.concatenate(targets)
+
+    def _trained(
+        self, rows: npt.NDArray[Any], labels: npt.NDArray[np.int64], names: tuple[str, ...], seed: int
+    ) -> Model:
+        """A GAN of all classes, trained on all samples."""
+        settings = train_settings(
+            **{"threads": 1}
+            | dict(self.settings or {})
+            | {"known": names, "method": self.method, "seed": seed, "test": 0.0, "calibration": 0.0}
+        )
+        if not asked(settings):
+            raise UsageError(f"{self.method} is no GAN of several classes; take acgan or cgan")
+        self._set_range(rows)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(self.run_folder) if self.run_folder is not None else Path(scratch) / "run"
+            return run(self._images(rows, labels, names), settings, folder)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        tags.input_tags.three_d_array = True
+        return tags

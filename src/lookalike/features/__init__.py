@@ -1,0 +1,1 @@
+"""Frozen networks that others trained, and what they see in an image."""

@@ -1,0 +1,25 @@
+"""What a network says of many images, in blocks of one size so that bits do not depend on their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lookalike.base.arrays import Pixels
+from lookalike.data import scaled
+
+BLOCK = 256  # images: convolutions of other batch sizes end in other bits
+
+
+def in_blocks(of: Callable[[Tensor], Tensor], pixels: Pixels, block: int = BLOCK) -> Tensor:
+    """(N, ...) what `of` says of each image, without gradients; an image's values do not depend on the others."""
+    found = []
+    with torch.no_grad():
+        for i in range(0, len(pixels), block):
+            x = torch.from_numpy(np.ascontiguousarray(scaled(pixels[i : i + block])))
+            n = len(x)
+            found.append(of(torch.cat([x, x.new_zeros(block - n, *x.shape[1:])]))[:n])
+    return torch.cat(found)

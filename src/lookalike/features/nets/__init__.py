@@ -1,0 +1,1 @@
+"""The architectures of those networks, built so that their published weights fit."""

@@ -1,0 +1,329 @@
+"""A GAN: generator, discriminator, encoder, their optimisers, and the twins that train beside."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from lookalike.base import checkpoint
+from lookalike.base.errors import ModelError, UsageError
+from lookalike.base.seeds import seed_of
+from lookalike.game.batch import Batch, Judgement
+from lookalike.game.discriminator import Discriminator
+from lookalike.game.method import Adam, Method
+from lookalike.game.nets import Shape
+from lookalike.game.source import Source
+from lookalike.game.tree import MOST, Tree
+
+M = TypeVar("M", bound=nn.Module)
+TREE, LEAVES = "tree", "leaves"  # tensors beside the weights
+
+
+class GAN:
+    """The trainable thing that a `Method` describes.
+
+    Parameters
+    ----------
+    method : Method
+        What to build.
+    shape : tuple of int
+        (C, H, W) of images or (F,) of vectors.
+    seed : int
+        Seed of the initial weights.
+    device : torch.device or str
+        Where the networks live.
+    classes : int
+        Known classes; looked at where G or D is told or says the class.
+    ema : float
+        Largest decay per step of the averaged generator that makes images after training; 0 keeps none.
+
+    Raises
+    ------
+    UsageError
+        If the method's network cannot make the shape, or its augmentation cannot change it.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        shape: Shape,
+        *,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        classes: int = 1,
+        ema: float = 0.0,
+    ) -> None:
+        self.method, self.shape, self.ema_decay = method, shape, ema
+        self.tree = Tree(classes)
+        self.leaves: Tensor | None = None  # (N,) of the training images, once classes were split
+        self.device = torch.device(device)
+        if method.diff_augment:
+            method.diff_augment.check(shape)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(seed, "weights"))
+            self.G = self._placed(method.conditioning.build(method.net, shape, method.latent.z_dim, classes))
+            z_dim, told = method.latent.z_dim, classes if self.told else 0
+            discriminator = Discriminator(method.net, method.head, shape, classes, z_dim, spectral=method.spectral)
+            self.D = self._placed(discriminator).train()
+            encoder = method.encoder.build(method.net, shape, z_dim, told) if method.encoder else None
+        self.E = None if encoder is None else self._placed(encoder)
+        self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None
+        self.opt_g = _adam([self.G, *([self.E] if self.E else [])], method.optimiser)  # they play together
+        self.opt_d = _adam([self.D], method.d_optimiser or method.optimiser)
+        self.twins = {
+            twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device, classes=classes)
+            for twin in method.twins
+        }
+
+    def _placed(self, net: M) -> M:
+        # channels last: a third faster on CPU
+        return net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    @property
+    def told(self) -> bool:
+        """Whether G and E are told a class."""
+        return self.method.conditioning.labelled
+
+    @property
+    def classes(self) -> int:
+        """Classes that G and D know, sub-classes counted."""
+        return self.tree.leaves
+
+    def begin(self) -> None:
+        """The game begins: G has the weights of the twin that it starts from."""
+        if self.method.start is not None:
+            for net in (self.G, self.average):
+                if net is not None:
+                    net.load_state_dict(self.twins[self.method.start].G.state_dict())
+
+    def grow(self, leaf: int) -> None:
+        """One more class, the second half of `leaf`: D and G treat both halves as they treated the whole."""
+        self.D.head.grow(self.D.layers, leaf, self.opt_d)
+        self.method.conditioning.grow(self.G, self.tree, leaf, self.opt_g)
+        if self.average is not None:
+            self.method.conditioning.grow(self.average, self.tree, leaf, None)
+            self.average.requires_grad_(False)
+        self.tree = self.tree.split(leaf)
+
+    def set_rate(self, share: float) -> None:
+        """Steps from now on are this share of the method's, and those of twins that train beside of theirs."""
+        for optimiser in (self.opt_g, self.opt_d):
+            for group in optimiser.param_groups:
+                group["lr"] = share * group["initial_lr"]
+        for twin in self.method.twins:
+            if not twin.before:
+                self.twins[twin.name].set_rate(share)
+
+    def update_average(self, index: int) -> None:
+        """Moves the averaged generator towards G after step `index`; does nothing without one.
+
+        Early decays are smaller, (1 + index) / (10 + index), so that a short run's average forgets its first weights.
+        """
+        if self.average is None:
+            return
+        pairs = list(zip(self.average.state_dict().values(), self.G.state_dict().values(), strict=True))
+        numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+        get_ema_multi_avg_fn(min(self.ema_decay, (1 + index) / (10 + index)))(
+            [kept for kept, _ in numbers], [new for _, new in numbers], None
+        )
+        for kept, new in pairs:
+            if not kept.is_floating_point():
+                kept.copy_(new)  # a count of batches
+
+    def frozen(self, label: int | Tensor | None = None) -> tuple[nn.Module, Discriminator]:
+        """Copies of (averaged) G and D with inference statistics and no gradients for weights.
+
+        A G that is told the class makes that of number `label` alone, or a mix (K,) of classes.
+        """
+        mix = one_hot(torch.tensor(label), self.classes).float() if isinstance(label, int) else label
+        mix = None if mix is None else mix.to(self.device)
+        players = self.method.conditioning.only(self.average or self.G, mix), copy.deepcopy(self.D)
+        for player in players:
+            player.eval().requires_grad_(False)
+        return _fused(players[0]), players[1]
+
+    def asked(self) -> nn.Module:
+        """A copy of (averaged) G that takes z and classes, with inference statistics and no gradients for weights."""
+        return copy.deepcopy(self.average or self.G).eval().requires_grad_(False)
+
+    def latents(self, source: Source, n: int) -> tuple[Tensor, Tensor | None]:
+        """z (n, z_dim) from the prior and, where G is told a class, the classes (n,) that it is asked for."""
+        random = source.generator()
+        z = self.method.latent.draw(n, random).to(source.device)
+        return z, self.method.labels.draw(n, source, random).to(source.device) if self.told else None
+
+    def make(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """Images (N, *shape) for z (N, z_dim) and classes y (N,), None where G is told none; gradients reach G."""
+        return _made(self.G, z, y)
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Images (N, *shape) float32 for z (N, z_dim) and classes y (N,), by the frozen (averaged) generator."""
+        y = None if y is None else y.to(self.device)
+        with _evaluating(self.average or self.G) as generator:
+            return _made(generator, z.to(self.device), y)
+
+    @torch.no_grad()
+    def features(self, batch: Batch) -> Tensor:
+        """(N, F) D's last features, with inference statistics."""
+        with _evaluating(self.D) as discriminator:
+            says: Judgement = discriminator(batch)
+        return says.features
+
+    def infer(self, x: Tensor, y: Tensor | None, random: torch.Generator | None) -> Tensor:
+        """z (N, z_dim) of images and classes, drawn from E's posterior, its mean without `random`; gradients reach E.
+
+        Raises
+        ------
+        UsageError
+            Without an encoder.
+        """
+        mean, log_variance = self._encoder()(x, y)
+        if random is None:
+            return mean  # type: ignore[no-any-return]
+        noise = torch.randn(mean.shape, generator=random).to(mean)
+        return mean + (log_variance / 2).exp() * noise  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def encode(self, x: Tensor, y: Tensor | None = None, random: torch.Generator | None = None) -> Tensor:
+        """`infer` by the frozen encoder, with inference statistics and no gradients."""
+        y = None if y is None else y.to(self.device)
+        with _evaluating(self._encoder()):
+            return self.infer(x.to(self.device), y, random)
+
+    def _encoder(self) -> nn.Module:
+        if self.E is None:
+            raise UsageError(f"{self.method.name} has no encoder, which finds an image's z; train ali")
+        return self.E
+
+    def nets(self) -> dict[str, nn.Module]:
+        """Its networks by name."""
+        nets = {"G": self.G, "D": self.D, "average": self.average, "E": self.E}
+        return {name: net for name, net in nets.items() if net is not None}
+
+    def _optimisers(self) -> dict[str, torch.optim.Adam]:
+        """Whose optimiser updates which of the networks."""
+        return {"G": self.opt_g, "D": self.opt_d} | ({"E": self.opt_g} if self.E else {})
+
+    def state(self, *, training: bool) -> dict[str, Tensor]:
+        """Copies of `tensors` on the CPU, contiguous."""
+        return {key: value.cpu().contiguous() for key, value in self.tensors(training=training).items()}
+
+    def tensors(self, *, training: bool) -> dict[str, Tensor]:
+        """Its own tensors by name: weights, and for `training` both Adam states and the twins too."""
+        nets = self.nets()
+        named = {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
+        if self.method.splitting:
+            named[TREE] = torch.tensor(self.tree.splits, dtype=torch.int64)
+        if training:
+            if self.leaves is not None:
+                named[LEAVES] = self.leaves
+            for name, optimiser in self._optimisers().items():
+                named |= {f"adam.{name}.{key}": value for key, value in _moments(nets[name], optimiser).items()}
+            for name, twin in self.twins.items():
+                named |= {f"{name}/{key}": value for key, value in twin.tensors(training=True).items()}
+        return {key: value.detach() for key, value in named.items()}
+
+    def load(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
+        """Takes what `state` gave; raises ModelError, naming the tensor, where anything does not fit."""
+        self.expect(tensors, training=training)
+        self.take(tensors, training=training)
+
+    def expect(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
+        """Raises ModelError, naming the tensor, where `tensors` are not this GAN's; grows to their tree."""
+        what = f"{self.method.name} {'x'.join(map(str, self.shape))}"
+        if self.method.splitting and TREE in tensors:
+            self._grow_to(tensors, what)
+        checkpoint.match(tensors, self.tensors(training=training), what)
+
+    def take(self, tensors: Mapping[str, Tensor], *, training: bool) -> None:
+        """`load` without its check."""
+        if self.method.splitting:
+            self._grow_to(tensors, self.method.name)
+        nets = self.nets()
+        for name, net in nets.items():
+            net.load_state_dict({key: tensors[f"{name}.{key}"] for key in net.state_dict()})
+        if training:
+            for name, optimiser in self._optimisers().items():
+                for key, value in _moments(nets[name], optimiser).items():
+                    value.copy_(tensors[f"adam.{name}.{key}"])
+            if self.leaves is not None:
+                self.leaves = tensors[LEAVES].clone()
+            for name, twin in self.twins.items():
+                twin.take(
+                    {k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")},
+                    training=True,
+                )
+
+    def _grow_to(self, tensors: Mapping[str, Tensor], what: str) -> None:
+        """Splits classes until the tree is that of `tensors`; the leaves of as many images wait to be filled."""
+        splits = tensors[TREE].tolist()
+        done = len(self.tree.splits)
+        able = len(splits) + self.tree.roots <= MOST and tensors[TREE].ndim == 1
+        if not able or tuple(splits[:done]) != self.tree.splits:
+            raise ModelError(f"{what}: its tree of classes cannot be built; use another copy or train again")
+        for leaf in splits[done:]:
+            if not 0 <= leaf < self.tree.leaves:
+                raise ModelError(f"{what}: its tree splits class {leaf} of {self.tree.leaves}; use another copy")
+            self.grow(leaf)
+        if LEAVES in tensors:
+            self.leaves = torch.zeros(tensors[LEAVES].shape, dtype=torch.int64)
+
+
+@contextmanager
+def _evaluating(net: M) -> Iterator[M]:
+    """`net` with inference statistics, then as it was."""
+    was_training = net.training
+    try:
+        yield net.eval()
+    finally:
+        net.train(was_training)
+
+
+def _made(generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
+    images: Tensor = generator(z) if y is None else generator(z, y)
+    return images
+
+
+def _adam(nets: Sequence[nn.Module], settings: Adam) -> torch.optim.Adam:
+    weights = [weight for net in nets for weight in net.parameters()]
+    adam = torch.optim.Adam(weights, lr=settings.lr, betas=(settings.beta1, settings.beta2))
+    adam.param_groups[0]["initial_lr"] = settings.lr  # torch's name for it
+    return adam
+
+
+def _fused(net: nn.Module) -> nn.Module:
+    """`net` with each batch norm's inference statistics folded into the layer before it: the same function, cheaper."""
+    if not isinstance(net, nn.Sequential):
+        return net
+    layers: list[nn.Module] = []
+    for layer in net:
+        before = layers[-1] if layers else None
+        if isinstance(layer, nn.BatchNorm1d) and isinstance(before, nn.Linear):
+            layers[-1] = fuse_linear_bn_eval(before, layer)
+        elif isinstance(layer, nn.BatchNorm2d) and isinstance(before, nn.Conv2d | nn.ConvTranspose2d):
+            layers[-1] = fuse_conv_bn_eval(before, layer, transpose=isinstance(before, nn.ConvTranspose2d))
+        else:
+            layers.append(layer)
+    return nn.Sequential(*layers).eval().requires_grad_(False)  # fusing makes new parameters
+
+
+def _moments(net: nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
+    """Adam's own tensors by parameter name; zeros are made for parameters that have not been updated yet."""
+    named: dict[str, Tensor] = {}
+    for name, parameter in net.named_parameters():
+        state = optimiser.state[parameter]
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+            state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+        named |= {f"{name}.{key}": value for key, value in state.items()}
+    return named

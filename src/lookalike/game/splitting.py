@@ -1,0 +1,114 @@
+"""When classes are split, and how (splitting-gan-2017, Algorithm 1): k-means in D's features, within each class.
+
+D's features of all training images are normalised, and each large class is cut into the two clusters that k-means
+finds. Images keep their leaf from then on. What the paper leaves open is an argument.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from lookalike.base.errors import UsageError
+from lookalike.base.seeds import seed_of
+from lookalike.game.batch import Batch
+from lookalike.game.players import Players
+from lookalike.game.source import Source
+from lookalike.game.tree import MOST
+
+BLOCK = 64  # images at once, the authors' batch
+STARTS = 10  # of k-means
+SPLIT = "split.leaves"  # what a split logs
+TINY = 0.01  # a cluster with less of its class is no class of its own (ours)
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """Splits of the classes at some points of the training.
+
+    Parameters
+    ----------
+    at : tuple of int
+        Images shown before each split; the authors' code counts G's updates, of 64 images each.
+    above : float
+        A class with more than this share of the training images is split (the authors' 2,000 of CIFAR-10's 50,000).
+    normalised : "sample" or "feature"
+        Each image's features get length 1, as the paper reads; or each feature over 64 images in turn, as the authors'
+        code does it.
+
+    Raises
+    ------
+    UsageError
+        For points that do not rise, or a share out of range.
+    """
+
+    at: tuple[int, ...] = (1_000_000,)
+    above: float = 0.04
+    normalised: Literal["sample", "feature"] = "sample"
+
+    def __post_init__(self) -> None:
+        if list(self.at) != sorted(set(self.at)) or any(point < 1 for point in self.at):
+            raise UsageError(f"classes are split at rising numbers of images, not at {', '.join(map(str, self.at))}")
+        if not 0 < self.above < 1:
+            raise UsageError(f"the share of images above which a class is split is between 0 and 1, not {self.above:g}")
+        if self.normalised not in ("sample", "feature"):
+            raise UsageError(f"features are normalised by sample or by feature, not {self.normalised}")
+
+    def __str__(self) -> str:
+        points = ", ".join(f"{point:,}" for point in self.at)
+        by = "image" if self.normalised == "sample" else f"feature over {BLOCK} images"
+        return f"classes above {self.above:.0%} of the images split after {points} shown; features of length 1 by {by}"
+
+    def due(self, index: int, batch: int) -> bool:
+        """Whether a split lies before step `index` of so many images each."""
+        return any((index - 1) * batch < point <= index * batch for point in self.at)
+
+    def split(self, gan: Players, source: Source, index: int) -> dict[str, float]:
+        """Splits every large class in two; says how many leaves there are, and how many classes k-means left whole."""
+        source = relabelled(source, gan.leaves)
+        leaves, features, whole = source.labels.clone(), self.features(gan, source), 0
+        for leaf in range(gan.tree.leaves):
+            rows = torch.nonzero(leaves == leaf).flatten()
+            if len(rows) <= self.above * len(leaves) or gan.tree.leaves == MOST:
+                continue
+            second = halved(features[rows.numpy()], seed_of(source.seed, "split", index, leaf))
+            if second is None:
+                whole += 1
+                continue
+            leaves[rows[torch.from_numpy(second)]] = gan.tree.leaves
+            gan.grow(leaf)
+        gan.leaves = leaves
+        return {SPLIT: float(gan.tree.leaves), "split.left_whole": float(whole)}
+
+    def features(self, gan: Players, source: Source) -> npt.NDArray[np.float64]:
+        """(N, F) D's features of all training images, normalised."""
+        blocks = [self._normalised(gan.features(Batch(x, y, None, None))) for x, y in source.blocks(BLOCK)]
+        return np.asarray(torch.cat(blocks).double().cpu().numpy())
+
+    def _normalised(self, features: Tensor) -> Tensor:
+        return normalize(features, dim=1 if self.normalised == "sample" else 0)
+
+
+def halved(features: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.bool_] | None:
+    """(N,) which images are in the second, smaller cluster of features (N, F); None where there are no two."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(), threadpool_limits(1):  # the same bits whatever the threads
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct images than clusters
+        found = KMeans(2, n_init=STARTS, random_state=seed % 2**32).fit(features).labels_ == 1
+    second = found if 2 * found.sum() <= len(found) else ~found
+    return np.asarray(second) if second.sum() >= max(2, TINY * len(second)) else None
+
+
+def relabelled(source: Source, leaves: Tensor | None) -> Source:
+    """The source whose labels are the leaves, where there are any."""
+    return source if leaves is None else replace(source, labels=leaves)

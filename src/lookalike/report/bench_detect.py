@@ -1,0 +1,39 @@
+"""What `bench detect` measured as a table, JSON and one self-contained HTML page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from statistics import fmean
+
+from lookalike.base import files
+from lookalike.base.errors import show
+from lookalike.report import environment
+from lookalike.studies.detect import NAME, Bench, record
+
+
+def write(bench: Bench, out: Path) -> Path:
+    """Writes bench-detect.csv, .json and .html into the folder `out`, made where it is missing; returns the page."""
+    files.make_folder(out)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("unknown", "method", "seed", "auc"))
+    writer.writerows((show(u), m, s, f"{v:.4f}") for (u, m, s), v in bench.values.items())
+    files.write_text(out / f"{NAME}.csv", text.getvalue())
+    files.write_json(out / f"{NAME}.json", record(bench))
+    files.write_text(out / f"{NAME}.html", page(bench))
+    return out / f"{NAME}.html"
+
+
+def page(bench: Bench) -> str:
+    """The page: advice, methods with intervals and costs, and the AUC of each method for each unknown class."""
+    cells = {
+        (line.method, name): [
+            v for (unknown, method, _), v in bench.values.items() if (unknown, method) == (name, line.method)
+        ]
+        for line in bench.lines
+        for name in bench.classes
+    }
+    means = {key: fmean(found) if found else None for key, found in cells.items()}
+    return environment().get_template("bench_detect.html.jinja").render(bench=bench, means=means)

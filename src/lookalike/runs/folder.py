@@ -1,0 +1,315 @@
+"""A run folder as one typed record: what is there is checked, what is missing stays empty."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+
+from lookalike.base.errors import ModelError, UsageError, show
+from lookalike.base.files import open_regular, read_json, safe_name
+from lookalike.base.strict import parse_json
+from lookalike.detect.auc import Interval, Rate
+
+Array = npt.NDArray[Any]
+ARRAYS_LIMIT = 1 << 30  # bytes of one evaluation, unpacked
+LINE_LIMIT = 1 << 16  # bytes of one line of metrics
+FACTS, PICTURE = "subclasses.json", "subclasses.png"
+PICTURED = 100  # sub-classes in the picture at most
+CLASSES = "classes"  # folder of the trainings of several known classes
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+Record = TypeVar("Record", bound=_Record)
+
+
+class Classes(_Record):
+    """Which classes the run knows, and which it was shown as counter-examples."""
+
+    known: tuple[str, ...]
+    against: tuple[str, ...] = ()
+
+
+class Data(_Record):
+    """Where the images came from, the shape of one, and how many went into each part."""
+
+    source: str
+    shape: tuple[int, ...]
+    train: int
+    calibration: int
+    against: int = 0
+    skipped: int = 0
+
+
+class Config(_Record):
+    """`config.json`: everything that made the run."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    command: str = ""
+    settings: dict[str, Any] = {}
+    method: dict[str, Any] = {}
+    open_choices: dict[str, Any] = {}
+    versions: dict[str, Any] = {}
+    machine: dict[str, Any] = {}
+    classes: Classes
+    data: Data
+
+
+class Verdicts(_Record):
+    """How well several known classes were told apart: counts by true class and verdict, the last column unknown."""
+
+    accuracy: Rate  # of all known images
+    accuracy_passed: Rate  # of those that were not flagged
+    confusion: tuple[tuple[NonNegativeInt, ...], ...]  # rows: known classes, all unknown
+    confusion_unknown: tuple[tuple[NonNegativeInt, ...], ...] = ()  # rows: unknown classes
+
+
+class Figures(_Record):
+    """`evaluations/NAME.json`: how well known and unknown images were told apart."""
+
+    known: tuple[str, ...]
+    unknown: tuple[str, ...]
+    method: str
+    n_known: int
+    n_unknown: int
+    excluded: int = 0
+    auc: Interval
+    threshold: float | None = None  # none: too few calibration images
+    allowed: float
+    false_alarms: Rate
+    misses: Rate
+    seconds: dict[str, float | None] = {}
+    parts_auc: dict[str, float | None] = {}
+    classes: Verdicts | None = None  # none: one known class
+
+    @model_validator(mode="after")
+    def _tables_fit(self) -> Self:
+        """Raises ValueError where rows or columns are not those of the classes."""
+        if self.classes is not None:
+            of, tables = len(self.known) + 1, (self.classes.confusion, self.classes.confusion_unknown)
+            rows = [len(table) for table in tables]
+            if rows not in ([of, 0], [of, len(self.unknown)]) or {len(row) for table in tables for row in table} != {
+                of
+            }:
+                raise ValueError("the confusion does not fit the classes")
+        return self
+
+
+class SubClass(_Record):
+    """One sub-class: the true class that most of its training images are of, and its share."""
+
+    name: str
+    images: NonNegativeInt
+    most: str
+    share: float = Field(ge=0, le=1)
+
+
+class SubClasses(_Record):
+    """`subclasses.json`: what splitting found; agreement with the true classes as mutual information and Rand index."""
+
+    leaves: tuple[SubClass, ...]
+    nmi: float
+    ari: float
+
+    @property
+    def pictured(self) -> int:
+        """How many of them their picture shows."""
+        return min(len(self.leaves), PICTURED)
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The k most misleading images of one kind: `query` and `nearest` are uint8 (k, C, H, W), None for vectors."""
+
+    query: Array | None
+    nearest: Array | None  # none: the method offers none
+    score: npt.NDArray[np.float64]
+    name: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `evaluations/NAME.npz` holds: the scores of each group, and the worst of each kind."""
+
+    known: npt.NDArray[np.float64]
+    unknown: npt.NDArray[np.float64]
+    calibration: npt.NDArray[np.float64]
+    worst: Mapping[str, Worst]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of a run; `scores` is None when only its figures were kept."""
+
+    figures: Figures
+    scores: Scores | None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """`metrics.jsonl` by column: each name's images shown and values; `unread` counts damaged lines."""
+
+    columns: Mapping[str, tuple[list[float], list[float]]] = field(default_factory=dict)
+    unread: int = 0
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training left; `samples` maps images shown to the picture of each network (own: "")."""
+
+    metrics: Metrics
+    samples: Mapping[int, Mapping[str, Path]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder; `members` are the trainings of each of several known classes, as far as they have begun."""
+
+    name: str
+    config: Config
+    evaluations: tuple[Evaluation, ...]
+    training: Training
+    members: Mapping[str, Training] = field(default_factory=dict)
+    subclasses: SubClasses | None = None
+    leaves: Path | None = None  # their picture
+
+    @property
+    def method(self) -> str:
+        """The method's name, "" if nobody recorded it."""
+        return str(self.config.method.get("name", self.config.settings.get("method", "")))
+
+    @property
+    def seed(self) -> Any:
+        """The seed of the training, None if nobody recorded it."""
+        return self.config.settings.get("seed")
+
+
+def read_run(folder: Path) -> Run:
+    """Read the run in `folder`.
+
+    Raises
+    ------
+    UsageError
+        `folder` is not a run folder.
+    ModelError
+        One of its files is damaged.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise UsageError(
+            f"{show(folder)} is not a run folder: it has no config.json; give a folder that `lookalike train` made"
+        )
+    config = _typed(Config, path)
+    members = {name: _training(folder / CLASSES / safe_name(name)) for name in config.classes.known}
+    return Run(
+        name=folder.resolve().name,
+        config=config,
+        evaluations=tuple(_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json"))),
+        training=_training(folder),
+        members={name: one for name, one in members.items() if one != Training(Metrics(), {})},
+        subclasses=_typed(SubClasses, folder / FACTS) if (folder / FACTS).exists() else None,
+        leaves=folder / PICTURE if (folder / PICTURE).exists() else None,
+    )
+
+
+def _typed(kind: type[Record], path: Path) -> Record:
+    try:
+        return kind.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ModelError(
+            f"{show(path)} cannot be read: {show(where)}: {show(first['msg'])};"
+            " run the command that wrote it again, or use the version of lookalike that wrote it"
+        ) from error
+
+
+def _evaluation(path: Path) -> Evaluation:
+    arrays = path.with_suffix(".npz")
+    return Evaluation(_typed(Figures, path), _scores(arrays) if arrays.exists() else None)
+
+
+def _scores(path: Path) -> Scores:
+    try:
+        with open_regular(path) as handle:
+            unpacked = sum(member.file_size for member in zipfile.ZipFile(handle).infolist())
+            if unpacked > ARRAYS_LIMIT:
+                raise ValueError(f"it unpacks to {unpacked} bytes, more than {ARRAYS_LIMIT}")
+            handle.seek(0)
+            with np.load(handle, allow_pickle=False) as arrays:
+                return Scores(
+                    known=_numbers(arrays, "known_scores"),
+                    unknown=_numbers(arrays, "unknown_scores"),
+                    calibration=_numbers(arrays, "calibration_scores"),
+                    worst={kind: _worst(arrays, kind) for kind in ("misses", "alarms") if f"{kind}_score" in arrays},
+                )
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelError(f"{show(path)} cannot be read: {show(error)}; run `lookalike evaluate` again") from error
+
+
+def _numbers(arrays: Mapping[str, Array], key: str) -> npt.NDArray[np.float64]:
+    values = np.asarray(arrays[key], np.float64)
+    if values.ndim != 1 or not np.isfinite(values).all():
+        raise ValueError(f"{key} must be one row of finite numbers")
+    return values
+
+
+def _worst(arrays: Mapping[str, Array], kind: str) -> Worst:
+    score, name = _numbers(arrays, f"{kind}_score"), tuple(str(name) for name in arrays[f"{kind}_name"])
+    query, nearest = _images(arrays, f"{kind}_query"), _images(arrays, f"{kind}_nearest")
+    lengths = {len(score), len(name)} | ({len(query)} if query is not None else set())
+    if len(lengths) != 1 or (nearest is not None and (query is None or nearest.shape != query.shape)):
+        raise ValueError(f"the arrays of {kind} differ in length or shape")
+    return Worst(query, nearest, score, name)
+
+
+def _images(arrays: Mapping[str, Array], key: str) -> Array | None:
+    """Grey or RGB uint8 images; None where there are none (vectors, other channel counts)."""
+    images = arrays.get(key)
+    if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
+        return None
+    return None if 0 in images.shape[2:] else images
+
+
+def _training(folder: Path) -> Training:
+    return Training(_metrics(folder / "metrics.jsonl"), _samples(folder / "samples"))
+
+
+def _metrics(path: Path) -> Metrics:
+    columns: dict[str, tuple[list[float], list[float]]] = {}
+    unread = 0
+    if not path.exists():
+        return Metrics()
+    with open_regular(path) as lines:
+        while line := lines.readline(LINE_LIMIT):
+            try:
+                values = parse_json(line)
+                shown = float(values["images"])
+            except (ValueError, TypeError, KeyError):
+                unread += 1
+                continue
+            for name in values.keys() - {"step", "images", "seconds"}:
+                if isinstance(values[name], int | float):
+                    x, y = columns.setdefault(name, ([], []))
+                    x.append(shown)
+                    y.append(float(values[name]))
+    return Metrics(dict(sorted(columns.items())), unread)
+
+
+def _samples(folder: Path) -> dict[int, dict[str, Path]]:
+    samples: dict[int, dict[str, Path]] = {}
+    for path in sorted(folder.glob("*.png")):
+        if match := re.fullmatch(r"(?:(.+)-)?([0-9]{1,15})\.png", path.name):
+            samples.setdefault(int(match[2]), {})[match[1] or ""] = path
+    return dict(sorted(samples.items()))

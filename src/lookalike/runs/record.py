@@ -1,0 +1,205 @@
+"""What a run folder says of itself: its configuration and its split; another run's folder is refused."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lookalike.base import checkpoint, files
+from lookalike.base.arrays import Warn
+from lookalike.base.errors import ModelError, UsageError, show
+from lookalike.game.method import Method, when
+from lookalike.methods import stored
+from lookalike.runs.plan import Plan
+
+PARTS = {"train", "calibration", "against", "test"}
+KEY = re.compile("[0-9a-f]{16}")
+CONFIG, SPLIT, BAD_FILES = "config.json", "split.json", "bad_files.jsonl"
+REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
+BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
+
+
+def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> None:
+    """Writes the configuration and the split, or compares them with those of the run that is there."""
+    wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.settings.model_dump(mode="json")}
+    there = begun(folder)
+    if there is not None:
+        given = there["settings"]
+        differ = [k for k in wanted if k not in (*REPEATABLE, "data") and given.get(k) != wanted[k]]
+        if differ:
+            pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
+            raise UsageError(
+                f"{show(folder)} was begun with other settings or data ({pairs}); give another folder (-o)"
+            )
+        _note_changes(folder, there, _config(plan, wanted, command), warn)
+        return
+    files.write_json(folder / SPLIT, plan.keys())
+    if plan.images.skipped:
+        files.write_json_lines(folder / BAD_FILES, [vars(bad) for bad in plan.images.skipped])
+        n = len(plan.images.skipped)
+        warn(f"images left out since they cannot be read: {n}; {show(folder / BAD_FILES)} lists them")
+    files.write_json(folder / CONFIG, _config(plan, wanted, command))
+
+
+def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn: Warn) -> None:
+    """Says, and records under machine.resumed, what costs the run its bits (row E10); a finished run stays as it is."""
+    changed = [
+        f"{name} {show(there[part].get(name))} -> {show(now[part][name])}"
+        for part, name in BITS
+        if there[part].get(name) != now[part][name]
+    ]
+    if not changed:
+        return
+    text = ", ".join(changed)
+    warn(f"not bit-exact with the run's beginning: {text}")
+    machine = there["machine"]
+    before = machine.get("resumed", [])
+    if isinstance(before, list) and text not in before and not (folder / checkpoint.CARD).exists():
+        files.write_json(folder / CONFIG, there | {"machine": machine | {"resumed": [*before, text]}})
+
+
+def begun(folder: Path) -> dict[str, Any] | None:
+    """The record of the run in `folder`, None if it is new; refuses a folder that holds anything else."""
+    if (folder / CONFIG).exists():
+        there = files.read_json(folder / CONFIG)
+        if isinstance(there, dict) and all(isinstance(there.get(part), dict) for part in dict(BITS)):
+            return there
+        strangers = [CONFIG]
+    else:
+        ours = (".lock", ".probe", CONFIG, SPLIT, BAD_FILES)  # each also as a part that a kill left
+        strangers = [path.name for path in folder.iterdir() if path.name.split(".part.")[0] not in ours]
+    if strangers:
+        raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
+    return None
+
+
+def parts_of(folder: Path) -> dict[str, frozenset[str]]:
+    """The content keys of each part of the run; raises ModelError where its record is missing or damaged."""
+    path = folder / SPLIT
+    try:
+        parts = files.read_json(path, limit=1 << 30)
+        if not isinstance(parts, dict) or set(parts) != PARTS:
+            raise ModelError(f"{show(path)} does not hold the parts {', '.join(sorted(PARTS))}")
+        for name, keys in parts.items():
+            if not isinstance(keys, list) or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
+                raise ModelError(f"{show(path)}: {name} is not a list of content keys")
+    except ModelError as error:
+        raise ModelError(f"which images trained is only in the whole run folder that train wrote: {error}") from error
+    return {name: frozenset(keys) for name, keys in parts.items()}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a run was asked to know, as `data.images.names_of` takes it, and how it split its images."""
+
+    known: tuple[str, ...]
+    unlabelled: tuple[str, ...]
+    source: str
+    shape: tuple[int, ...]
+    test: float
+    seed: int
+
+
+def shown(folder: Path) -> Shown:
+    """Of a run's record; raises ModelError where that is missing or damaged."""
+    match files.read_json(folder / CONFIG):
+        case {
+            "data": {"source": str(source), "shape": [*shape]},
+            "settings": {"known": [*known], "test": int() | float() as test, "seed": int(seed), **others},
+        } if 0 <= test < 1:
+            nameless = others.get("unlabelled", [])  # older runs have none
+            if isinstance(nameless, list) and all(isinstance(name, str) for name in (*known, *nameless)):
+                return Shown(tuple(known), tuple(nameless), source, tuple(shape), test, seed)
+    raise ModelError(f"{show(folder / CONFIG)} does not say how the images were split; give the run as train wrote it")
+
+
+def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    packages = ("lookalike", "torch", "numpy", "pillow", "scikit-learn", "safetensors")
+    return {
+        "schema": 1,
+        "command": shlex.join(command),
+        "settings": settings,
+        "method": stored.to_json(plan.method) if plan.method else {"name": plan.settings.method},
+        "open_choices": open_choices(plan),
+        "classes": {"known": list(plan.known), "against": list(plan.others)},
+        "data": {
+            "source": plan.data,
+            "shape": list(plan.images.shape),
+            "train": len(plan.train),
+            "calibration": len(plan.calibration),
+            "against": len(plan.against),
+            "skipped": len(plan.images.skipped),
+        },
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "cpu": torch.backends.cpu.get_cpu_capability(),
+            "threads": torch.get_num_threads(),
+            "device": plan.settings.device,
+        },
+    }
+
+
+DECIDES = {"all": "softmax regression", "best": "the best first, on its own score,"}
+SCALING = {"each": "scaled by its own class", "shared": "all on one scale"}
+UPDATES = {"together": "all groups together", "apart": "one group after the other"}
+
+
+def held(method: Method) -> str:
+    """What holds D's slope, in words."""
+    norm = "weights divided by their spectral norm" if method.spectral else ""
+    return "; ".join(filter(None, (norm, str(method.penalty or "")))) or "free"
+
+
+def open_choices(plan: Plan) -> dict[str, Any]:
+    """Every choice that the papers leave open, with the value that this run uses (printed in each report)."""
+    s, method = plan.settings, plan.method
+    threshold = "conformal quantile of held-out known images' scores"
+    common = {
+        "resize filter": "bilinear, antialiased",
+        "training images": f"all but the held-out ones: {len(plan.train)}",
+        **({"images without a label": f"{len(plan.unlabelled)}"} if len(plan.unlabelled) else {}),
+        "threshold": f"{threshold}, {s.false_alarms:g} false alarms expected at most" if s.calibration else "none",
+    }
+    if len(plan.deciding):
+        common["known classes"] = (
+            f"{len(plan.known)}, a detector each, {SCALING[s.scaling]}, joined by {DECIDES[s.decides]} on "
+            f"{len(plan.deciding)} held-out images"
+        )
+    if method is None:
+        return common
+    twins = {twin: twin.method(method) for twin in method.twins}
+    return common | {
+        "network": str(method.net),
+        "initial weights": method.net.initial_weights,
+        "latent vector": str(method.latent),
+        **({"G's class": str(method.conditioning), "classes asked for": str(method.labels)} if method.asked else {}),
+        "game": ", ".join(map(str, method.losses)),
+        "G's optimiser": f"{method.optimiser}, batch {s.batch}, {plan.shown} images shown",
+        "D's optimiser": str(method.d_optimiser or method.optimiser),
+        "D updates per G update": f"{method.d_steps}, on {UPDATES[method.d_updates]}",
+        "D's slope": held(method),
+        "what D sees is changed": str(method.diff_augment or "not at all"),
+        "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
+        "what G plays, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.g_plays),
+        "step sizes": "fall linearly to 0" if method.decay else "stay",
+        **({"encoder": str(method.encoder)} if method.encoder else {}),
+        **({"sub-classes": str(method.splitting)} if method.splitting else {}),
+        **{f"{t.name} twin": f"{m.net}; z {m.latent}; {when(t)}" for t, m in twins.items()},
+        **({"G begins": f"with the weights of the {method.start} twin's"} if method.start else {}),
+        "f(x) of V(x)": s.layer or method.net.feature_layer,
+        "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
+        "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "
+        f"{s.restarts} start(s) from the prior, {'kept within it' if s.prior else 'free to leave it'}, "
+        f"converged at < {s.tolerance:g} over {s.patience} steps",
+        "batch norm when scoring": "inference statistics",
+        "averaged generator": f"decay min({s.ema:g}, (1 + t) / (10 + t)) at step t" if s.ema else "none",
+    }

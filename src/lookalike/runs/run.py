@@ -1,0 +1,322 @@
+"""A run folder: configuration, metrics, sample grids, checkpoints and the model; the same command again resumes.
+
+Stopped or killed at any moment, a run goes on from its newest checkpoint and ends in the bits of an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lookalike.base import checkpoint, files, interrupts
+from lookalike.base.arrays import Report, Warn
+from lookalike.base.errors import DivergedError, LookalikeError, memory_guard, show
+from lookalike.data import Images, oddities
+from lookalike.data.sources import refuse_inside
+from lookalike.detect.baselines import BASELINES, CLASSIFIERS, networks
+from lookalike.detect.detector import Detector, Threshold
+from lookalike.detect.gan import GANDetector
+from lookalike.detect.model import Model
+from lookalike.detect.openset import OpenSet
+from lookalike.game.gan import GAN
+from lookalike.game.method import Method, share_at
+from lookalike.game.source import Source
+from lookalike.game.splitting import SPLIT
+from lookalike.game.train import Progress, train
+from lookalike.methods import stored
+from lookalike.runs import choices, record, subclasses
+from lookalike.runs import plan as plans
+from lookalike.runs.plan import Plan
+from lookalike.runs.samples import draw_samples
+from lookalike.runs.settings import TrainSettings
+
+METRICS = "metrics.jsonl"
+CLASSES = "classes"  # a folder for each of several known classes
+
+
+def run(
+    data: str | Path | Images,
+    settings: TrainSettings,
+    out: Path,
+    *,
+    command: tuple[str, ...] = (),
+    report: Report = lambda stage, done, of: None,
+    warn: Warn = lambda message: None,
+) -> Model:
+    """Trains, calibrates and stores a model in `out`; resumes or finds it finished where it was begun before.
+
+    Parameters
+    ----------
+    data : str, Path or Images
+        See `lookalike.data.read`.
+    settings : TrainSettings
+        What to do.
+    out : Path
+        The run folder; made, or begun by the same settings and data.
+    command : tuple of str
+        The command line, for the record.
+    report, warn : callable
+        Told of progress and of what the user should know.
+
+    Raises
+    ------
+    UsageError
+        If `out` holds another run, or something else, or lies inside the data.
+    DivergedError
+        If training leaves the finite numbers; the last good checkpoint stays.
+    Stopped
+        After a signal, with a checkpoint saved.
+    """
+    torch.set_num_threads(settings.threads)
+    with memory_guard():
+        report("reading", 0, 1)
+        refuse_inside(out, data)
+        plan = plans.make(data, settings)
+    folder = files.make_folder(out)
+    record.begun(folder)  # a folder of someone else's is not even locked
+    with files.lock(folder), memory_guard():
+        record.begin(folder, plan, command, warn)
+        if (folder / checkpoint.CARD).exists():
+            return Model.load(folder, device=settings.device)
+        for line in (*_remarks(plan), *choices.unused(settings, plan.method, joins=plan.joins)):
+            warn(line)
+        if plan.settings.method in CLASSIFIERS or len(plan.known) == 1:
+            detector = _single(folder, plan, report, warn)
+        elif plan.method is not None and plan.method.per_class:
+            detector = _shared(folder, plan, plan.method, report, warn)
+        else:
+            detector = _joined(folder, plan, report, warn)
+        model = _calibrated(plan, detector, report)
+        model.save(folder)
+        return model
+
+
+def _remarks(plan: Plan) -> Iterator[str]:
+    """What reading left out or changed, and what so few images cost."""
+    yield from oddities.remarks(plan.images)
+    if plan.shares_held:
+        yield (
+            f"{len(plan.calibration)} held-out images both join the known classes and set the threshold: false alarms "
+            "may be somewhat more than promised; add images or hold out more (--calibration)"
+        )
+
+
+def seconds(folder: Path) -> float | None:
+    """How long the training took, resumed parts included: the last line of its metrics; None without one."""
+    try:
+        return float(json.loads((folder / METRICS).read_text("ascii").splitlines()[-1])["seconds"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def made_by(folder: Path) -> str | None:
+    """The version of this package that began the run; None without its record."""
+    try:
+        return str(files.read_json(folder / record.CONFIG)["versions"]["lookalike"])
+    except (LookalikeError, OSError, LookupError, TypeError):
+        return None
+
+
+def _single(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
+    """One detector: of one known class, or a classifier of several."""
+    return _fitted(folder, plan, report) if plan.method is None else _trained(folder, plan, plan.method, report, warn)
+
+
+def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
+    """A detector of each known class, in a folder of its own, and what joins them."""
+    members, spent = {}, 0.0
+    for name in plan.known:
+        own = files.make_folder(files.make_folder(folder / CLASSES) / files.safe_name(name))
+        with _said_of(name):
+            members[name] = _single(own, plan.only(name), _prefixed(report, name), warn)
+        spent += seconds(own) or 0.0
+    report("joining the classes", 0, len(plan.deciding))
+    began = time.monotonic()
+    joined = _open_set(members, plan)
+    _drop_metrics_after(folder / METRICS, -1)
+    _log(folder / METRICS, Progress(0, len(plan.train), {}), spent + time.monotonic() - began)
+    return joined
+
+
+def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> Detector:
+    """One GAN of all classes; one that is asked for them is searched once for each, and held-out images join these."""
+    trained = _trained(folder, plan, method, report, warn)
+    if not plan.joins:
+        return trained
+    gan = trained.gan
+    members = {name: GANDetector(gan, plan.search(), k) for k, name in enumerate(plan.known)}
+    report("joining the classes", 0, len(plan.deciding))
+    return _open_set(members, plan)
+
+
+def _open_set(members: Mapping[str, Detector], plan: Plan) -> OpenSet:
+    rows, s = plan.deciding, plan.settings
+    pixels, labels = plan.images.pixels[rows], plan.numbered(rows)
+    return OpenSet.fit(members, pixels, labels, scaling=s.scaling, decides=s.decides)
+
+
+def _prefixed(report: Report, name: str) -> Report:
+    """`report` that says whose stage it is."""
+    return lambda stage, done, of: report(f"{show(name)}: {stage}", done, of)
+
+
+@contextmanager
+def _said_of(name: str) -> Iterator[None]:
+    """A training that diverges says which class's it was."""
+    try:
+        yield
+    except DivergedError as error:
+        raise DivergedError(f"class {show(name)}: {error}") from error
+
+
+def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
+    """The baseline that the settings name."""
+    report("training", 0, len(plan.train))
+    began = time.monotonic()
+    name, pixels = plan.settings.method, plan.images.pixels[plan.train]
+    detector: Detector
+    with networks.telling(lambda done, of: report("training", done, of)):
+        if name in CLASSIFIERS:
+            detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.train), plan.settings.seed)
+        else:
+            detector = BASELINES[name].fit(pixels, plan.settings.seed)
+    _drop_metrics_after(folder / METRICS, -1)
+    _log(folder / METRICS, Progress(0, len(plan.train), {}), time.monotonic() - began)
+    return detector
+
+
+def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GANDetector:
+    """The trained GAN, ready to score; resumed where a checkpoint is found."""
+    s, source = plan.settings, plan.source()
+    total, batch = s.images or 0, plan.batch
+    gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
+    start, before = _resumed(folder, gan, warn)
+    _drop_metrics_after(folder / METRICS, start * batch)
+    began = time.monotonic()
+
+    def save(progress: int) -> None:
+        facts = {"step": progress, "images": progress * batch, "seconds": before + time.monotonic() - began}
+        files.make_folder(folder / "checkpoints")
+        checkpoint.save_checkpoint(folder / "checkpoints", progress * batch, gan.state(training=True), facts)
+
+    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
+    steps = -(-total // batch)
+    done = start
+    with interrupts.deferred() as request, _exact():
+        if start == 0:
+            draw_samples(folder, gan, 0, s.seed)
+        try:
+            for progress in train(gan, source, images=total, batch=batch, start=start, precision=precision):
+                done, last = progress.step, progress.step == steps
+                if last or _due(progress.images, batch, s.log_every) or SPLIT in progress.metrics:
+                    _log(folder / METRICS, progress, before + time.monotonic() - began)
+                if last or _due(progress.images, batch, s.sample_every):
+                    draw_samples(folder, gan, progress.images, s.seed)
+                if last or request.number or _due(progress.images, batch, s.save_every):
+                    save(progress.step)
+                if request.number:
+                    raise interrupts.Stopped(
+                        request.number,
+                        f"stopped after {progress.images} of {total} images; the same command goes on from there",
+                    )
+                report("training", progress.images, total)
+        except DivergedError as error:
+            names = ", ".join(_first_names(plan, method, source, done, steps))
+            raise DivergedError(
+                f"{error}; among its images: {names}; earlier checkpoints are kept; try a lower --lr, in another folder"
+            ) from error
+    if method.splitting:
+        subclasses.write(folder, gan, plan)
+    return GANDetector(gan, plan.search(), 0 if method.asked else None)
+
+
+def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
+    """The model whose threshold comes from the held-out known images, where there are any."""
+    pixels, scores = plan.images.pixels[plan.calibration], []
+    for i in range(0, len(pixels), 256):
+        report("calibrating", i, len(pixels))
+        scores.append(detector.score(pixels[i : i + 256]).score)
+    threshold = Threshold(np.concatenate(scores), plan.settings.false_alarms) if scores else None
+    method = stored.to_json(plan.method) if plan.method else {"name": plan.settings.method}
+    training = {
+        "data": plan.data,
+        "images": plan.shown if plan.method else 0,
+        "seed": plan.settings.seed,
+        "counts": {name: len(keys) for name, keys in plan.keys().items()},
+        "value_range": plan.settings.low_high,
+        "threads": plan.settings.threads,
+        **({"unlabelled": list(plan.settings.unlabelled)} if plan.settings.unlabelled else {}),
+        **({"pooled": sorted(plan.pooled)} if plan.settings.pooled else {}),
+    }
+    classes = {"known": plan.known, "against": plan.others}
+    return Model(detector, threshold, plan.images.shape, classes, method, training)
+
+
+def _resumed(folder: Path, gan: GAN, warn: Warn) -> tuple[int, float]:
+    """Steps done and seconds spent before, with the newest checkpoint loaded."""
+    found = checkpoint.newest_checkpoint(folder / "checkpoints", warn)
+    if found is None:
+        return 0, 0.0
+    tensors, facts = found
+    gan.load(tensors, training=True)
+    checkpoint.drop_older(folder / "checkpoints", int(facts["images"]))  # a kill may have come between
+    return int(facts["step"]), float(facts["seconds"])
+
+
+def _drop_metrics_after(path: Path, images: int) -> None:
+    """Forgets lines beyond the checkpoint, and one that a kill cut short; they will be written again."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text("ascii", "replace").splitlines():
+        try:
+            beyond = json.loads(line)["images"] > images
+        except (ValueError, TypeError, LookupError):
+            break
+        if beyond:
+            break
+        kept.append(line + "\n")
+    files.write_text(path, "".join(kept))
+
+
+def _log(path: Path, progress: Progress, seconds: float) -> None:
+    row = {"step": progress.step, "images": progress.images, "seconds": round(seconds, 3)} | progress.metrics
+    files.append_line(path, json.dumps(row))
+
+
+def _due(images: int, batch: int, every: int | None) -> bool:
+    """Whether a multiple of `every` lies in the step that ended at `images`."""
+    return every is not None and images // every > (images - batch) // every
+
+
+def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: int) -> list[str]:
+    """The first real images that each D is shown at a step, twins' first."""
+    begins, batch = method.begins(steps), plan.batch
+    step, early = (step, True) if step < begins else (step - begins, False)
+    players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
+    names = []
+    for player, game in [*players, *([] if early else [(source, method)])]:
+        n = round(share_at(game.d_sees[0][1], step * batch // len(plan.train)) * batch)
+        index = step * game.d_steps
+        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.train), n)[:3]
+        names += [show(plan.images.names[plan.train[row]], 60) for row in rows.tolist()]
+    return names
+
+
+@contextmanager
+def _exact() -> Iterator[None]:
+    """Only operations whose results repeat to the bit."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs for it
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)

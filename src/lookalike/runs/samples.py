@@ -1,0 +1,54 @@
+"""Grids of generated images from z that stay the same all along, so that one sees the training go on."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lookalike.base import files
+from lookalike.base.seeds import generator
+from lookalike.data.images import as_pixels
+from lookalike.game.gan import GAN
+
+ROWS = 20  # of a grid at most, where G is told the class
+COMPRESSION = 1  # of 0 to 9: the usual 6 takes twice as long and saves a twentieth of a small image
+
+
+def draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
+    """Grids of 64 images from z that stay the same all along; a twin's beside them; none for vectors.
+
+    Of a GAN that is told the class every row is of one class; see `asked`.
+    """
+    if len(gan.shape) != 3:
+        return
+    for prefix, player in {"": gan, **{f"{name}-": twin for name, twin in gan.twins.items()}}.items():
+        y = asked(player.classes) if player.method.asked else None
+        z = player.method.latent.draw(64 if y is None else len(y), generator(seed, "samples"))
+        path = files.make_folder(folder / "samples") / f"{prefix}{images:09d}.png"
+        files.write_bytes(path, png(grid(player.generate(z, y))))
+
+
+def asked(classes: int) -> Tensor:
+    """(N,) the classes of a grid's images: whole rows of eight, eight rows or as many as there are classes."""
+    return torch.arange(min(classes, ROWS)).repeat_interleave(8 * max(1, 8 // classes))
+
+
+def grid(x: Tensor, columns: int = 8) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(N, C, H, W) in [-1, 1] as one picture (rows * (H + 1), columns * (W + 1), C), uint8, with grey lines between."""
+    framed = np.pad(as_pixels(x.cpu()), ((0, -len(x) % columns), (0, 0), (0, 1), (0, 1)), constant_values=128)
+    n, c, h, w = framed.shape
+    rows = framed.reshape(n // columns, columns, c, h, w).transpose(0, 3, 1, 4, 2)
+    return np.ascontiguousarray(rows.reshape(n // columns * h, columns * w, c))
+
+
+def png(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
+    """(H, W, 1 or 3) uint8 as the bytes of a PNG file."""
+    out = BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(out, "png", compress_level=COMPRESSION)
+    return out.getvalue()

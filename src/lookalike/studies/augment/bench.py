@@ -1,0 +1,254 @@
+"""Is it worth it, for my images? Every way to fill up short classes on the same splits, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from lookalike.base import files, workers
+from lookalike.base.arrays import Report, Warn
+from lookalike.base.errors import DataError, UsageError, listed, show
+from lookalike.data.oddities import remarks
+from lookalike.data.sources import open_source, refuse_inside
+from lookalike.runs.plan import read_used
+from lookalike.runs.settings import pair
+from lookalike.studies import jobs
+from lookalike.studies.augment.trial import GANS, NONE, OVERSAMPLE, RESULT, TRANSFORMS, WAYS, Trial, parts_of, perform
+from lookalike.studies.augment.trial import remarks as trial_remarks
+from lookalike.studies.paired import Difference, difference
+from lookalike.use.augment import LEAST, wanted
+
+USUAL = (NONE, OVERSAMPLE, *TRANSFORMS, "acgan", "acgan-v3", "cgan")
+ALL = "all"
+FIGURES = ("accuracy", "balanced_accuracy", "rare_recall", "top_accuracy")
+MAIN = "balanced_accuracy"
+NAME = "bench-augment"
+ENOUGH = 3  # seeds that an interval is believed of
+
+
+@dataclass(frozen=True)
+class Line:
+    """One way over all seeds."""
+
+    way: str
+    figures: Mapping[str, tuple[float, ...]]  # of each seed
+    gain: Difference | None  # in balanced accuracy over `none`, for the best of so many ways; None for `none`
+    recall: Mapping[str, float]  # class -> mean over seeds
+    seconds: float  # GAN and classifier, mean over seeds
+    generated_only: tuple[float, ...]  # accuracy, where the training images were all generated
+
+    def mean(self, figure: str) -> float:
+        """Over seeds."""
+        return fmean(self.figures[figure])
+
+    def sd(self, figure: str) -> float | None:
+        """Over seeds; None for one."""
+        values = self.figures[figure]
+        return stdev(values) if len(values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured."""
+
+    data: str
+    short: Mapping[str, int]  # class -> images that it lacked in the first split
+    counts: Mapping[str, int]  # class -> training images in the first split
+    seeds: int
+    lines: tuple[Line, ...]  # best first
+    verdict: str
+    command: str
+
+
+def run(
+    data: str,
+    *,
+    methods: Sequence[str] = (),
+    seeds: int = 3,
+    to: str = "balance",
+    preset: str = "small",
+    settings: Mapping[str, Any] | None = None,
+    runs: Path,
+    side_by_side: int,
+    command: str = "",
+    report: Report = lambda stage, done, of: None,
+    warn: Warn = lambda message: None,
+) -> Bench:
+    """Trains what is missing below `runs`, and measures it.
+
+    Parameters
+    ----------
+    data : str
+        A folder, file or data set's name, with two classes or more of which some are short.
+    methods : sequence of str
+        Names of ways, or "all"; empty: `USUAL`. `none` always takes part.
+    seeds : int
+        Seeds 0 to `seeds` - 1; each draws its own split.
+    to : str
+        How far short classes are filled up; see `lookalike.use.augment.wanted`.
+    preset, settings
+        As `lookalike train` takes them.
+    runs : Path
+        The folder of the trainings.
+    side_by_side : int
+        Trainings side by side.
+
+    Raises
+    ------
+    DataError
+        For data with fewer than two classes that can be learnt.
+    UsageError
+        For a way that is not there, where no class is short, or where nothing could be measured.
+    """
+    refuse_inside(runs, data)
+    names = _named(methods)
+    given = dict(settings or {})
+    classes = open_source(
+        data, value_range=pair(given.get("value_range")), allow_empty_class=given.get("allow_empty_class", False)
+    ).classes
+    base = Trial(data, classes, NONE, 0, to=to, preset=preset, settings=tuple(sorted(given.items())))
+    base, counts = _able(base, warn)
+    short = wanted(to, counts)
+    trials = [base.but(way=way, seed=seed) for seed in range(seeds) for way in names]
+    jobs.name_of.cache_clear()  # images may have changed since
+    missing = [trial for trial in trials if not trial.is_done(runs)]
+    report("training and measuring", 0, len(missing))
+    failed = workers.side_by_side(perform, missing, runs, workers=side_by_side, command=command, report=report)
+    for trial, sentence in failed.items():
+        warn(f"{trial}: {sentence}")
+    for line in trial_remarks(trials, runs):
+        warn(line)
+    lines = lines_of(trials, runs)
+    return Bench(Path(data).name, short, counts, seeds, lines, verdict(lines, seeds), command)
+
+
+def _named(methods: Sequence[str]) -> tuple[str, ...]:
+    if ALL in methods:
+        return WAYS
+    for name in methods:
+        if name not in WAYS:
+            raise UsageError(f"there is no way {show(name)}; there are {', '.join(WAYS)}, and {ALL}")
+    return tuple(dict.fromkeys((NONE, *methods))) if methods else USUAL
+
+
+def _able(base: Trial, warn: Warn) -> tuple[Trial, dict[str, int]]:
+    """The trial of the classes that can be learnt, and how many training images each has; says which cannot."""
+    images = read_used(base.data, base.train_settings())
+    for line in remarks(images):
+        warn(line)
+    parts = parts_of(base, images)
+    counts, seen = (np.bincount(labels, minlength=len(images.classes)) for labels in (parts.train[1], parts.test[1]))
+    fit = tuple(name for name, n, m in zip(images.classes, counts, seen, strict=True) if n >= LEAST and m)
+    gone = [name for name in base.classes if name not in fit]
+    if gone:
+        said = f"{listed(gone)}: fewer than {LEAST} images to train on, or none unseen"
+        if len(fit) < 2:
+            raise DataError(f"fewer than two classes can be measured; {said}; add images")
+        warn(f"left out: {said}")
+    return base.but(classes=fit), {name: int(counts[images.classes.index(name)]) for name in fit}
+
+
+def lines_of(trials: Sequence[Trial], runs: Path) -> tuple[Line, ...]:
+    """Each way whose every seed is done, the best mean first; UsageError where `none` is not."""
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    for trial in trials:
+        if trial.is_done(runs):
+            found.setdefault(trial.way, {})[trial.seed] = files.read_json(trial.folder(runs) / RESULT)
+    seeds = sorted({trial.seed for trial in trials})
+    done = {way: [mine[seed] for seed in seeds] for way, mine in found.items() if set(seeds) <= set(mine)}
+    if NONE not in done:
+        raise UsageError("nothing could be measured on this data; the warnings above say why")
+    plain = [one[MAIN] for one in done[NONE]]
+    level = 1 - 0.05 / max(1, len(done) - 1)  # Bonferroni: the best of several ways is looked at
+    lines = [
+        Line(
+            way,
+            {figure: tuple(one[figure] for one in mine) for figure in FIGURES},
+            difference([one[MAIN] for one in mine], plain, level) if way != NONE else None,
+            _recall(mine),
+            fmean(one["seconds"] + one.get("gan_seconds", 0.0) for one in mine),
+            tuple(one["generated_only"]["accuracy"] for one in mine if "generated_only" in one),
+        )
+        for way, mine in done.items()
+    ]
+    return tuple(sorted(lines, key=lambda line: -line.mean(MAIN)))
+
+
+def _recall(mine: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Mean recall of each class that is counted."""
+    names = list(mine[0]["counts"])
+    return {name: fmean(one["recall"][name] for one in mine) for name in names}
+
+
+def verdict(lines: Sequence[Line], seeds: int) -> str:
+    """Whether anything helped, in one or two sentences; a gain is one whose interval lies above 0."""
+    others = [line for line in lines if line.gain is not None]
+    if not others:
+        return "Nothing but the bare classifier was measured."
+    gains = [line for line in others if _helps(line)] if seeds >= ENOUGH else []
+    best, gan = (gains or others)[0], _best_gan(gains) or _best_gan(others)
+    if seeds < ENOUGH:
+        said = f"{seeds} seed{'s' if seeds > 1 else ''} cannot tell, {ENOUGH} are needed; the best so far is"
+    else:
+        said = "Take" if gains else "No gain found: the best way is"
+    said += f" {_of(best, seeds)}."
+    if others[0] not in (best, gan):
+        said += f" {_of(others[0], seeds)} may be chance."
+    if gan and gan is not best:
+        said += f" The best GAN is {_of(gan, seeds)}{', a gain too' if gan in gains else ''}."
+    return said
+
+
+def _best_gan(lines: Sequence[Line]) -> Line | None:
+    """The first of them; None where there is none."""
+    return next((line for line in lines if line.way in GANS), None)
+
+
+def _helps(line: Line) -> bool:
+    """A spread of 0 is a small test part's, not certainty."""
+    return line.gain is not None and 0 < line.gain.low < line.gain.high
+
+
+def _of(line: Line, seeds: int) -> str:
+    assert line.gain is not None
+    gap = line.gain
+    interval = f" [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]" if seeds > 1 else ""
+    cost = f"{line.seconds / 60:.0f} minutes" if line.seconds >= 90 else f"{line.seconds:.0f} s"
+    return (
+        f"{line.way}, {100 * gap.mean:+.1f} points of balanced accuracy{interval}, {seeds} "
+        f"seed{'s' if seeds > 1 else ''}, {cost} each"
+    )
+
+
+def record(bench: Bench) -> dict[str, Any]:
+    """The result as JSON."""
+    return {
+        "data": bench.data,
+        "seeds": bench.seeds,
+        "counts": dict(bench.counts),
+        "short": dict(bench.short),
+        "verdict": bench.verdict,
+        "ways": [
+            {
+                "way": line.way,
+                **{figure: line.mean(figure) for figure in FIGURES},
+                "recall": dict(line.recall),
+                "gain": _bounds(line.gain),
+                "generated_only": fmean(line.generated_only) if line.generated_only else None,
+                "seconds": line.seconds,
+            }
+            for line in bench.lines
+        ],
+        "command": bench.command,
+    }
+
+
+def _bounds(gain: Difference | None) -> dict[str, float | None] | None:
+    if gain is None:
+        return None
+    return {name: value if np.isfinite(value) else None for name, value in gain._asdict().items()}

@@ -1,0 +1,146 @@
+"""The classifier of gan-augmentation-2020, section 3.3: three convolutions with max-pooling, dropout, dense layers.
+
+Adam 1e-3, batch 64, cross-entropy; it stops when the validation loss has not fallen for ten epochs, and the weights of
+the best epoch count. Channels, dense units and dropout are those of the authors' code for Fashion-MNIST.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from lookalike.base.arrays import Labels, Pixels
+from lookalike.base.seeds import generator, seed_of
+from lookalike.data import scaled
+from lookalike.detect.baselines import networks
+from lookalike.features.blocks import in_blocks
+from lookalike.studies.augment.transforms import Transform
+
+CHANNELS, DENSE, DROPOUT = (16, 32, 64), 512, 0.2
+BATCH, LR, EPOCHS, PATIENCE = 64, 1e-3, 100, 10
+
+
+class Network(nn.Module):
+    """(N, C, H, W) -> (N, K) logits."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        c, h, w = shape
+        parts: list[nn.Module] = []
+        for out in CHANNELS:  # pooled before ReLU: the same values, fewer to compute
+            parts += [nn.Conv2d(c, out, 3, padding=1), nn.MaxPool2d(2, ceil_mode=True), nn.ReLU()]
+            c, h, w = out, math.ceil(h / 2), math.ceil(w / 2)
+        dense = [nn.Linear(c * h * w, DENSE), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(DENSE, classes)]
+        self.layers = nn.Sequential(*parts, nn.Dropout(DROPOUT), nn.Flatten(), *dense)
+        self.classes = classes
+        networks.channels_last(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits."""
+        logits: Tensor = self.layers(x)
+        return logits
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network, and how its training went."""
+
+    net: Network
+    epochs: int  # until it stopped
+    best: int  # epoch whose weights count, from 1
+    loss: float  # its validation loss
+
+    def probabilities(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """(N, K) of images (N, C, H, W) uint8."""
+        if not len(pixels):
+            return np.zeros((0, self.net.classes), np.float32)
+        return np.asarray(in_blocks(lambda x: self.net(x).softmax(1), pixels).numpy())
+
+
+def fit(
+    pixels: Pixels,
+    labels: Labels,
+    *,
+    classes: int,
+    validation: tuple[Pixels, Labels],
+    seed: int,
+    transform: Transform | None = None,
+    epochs: int = EPOCHS,
+    report: Callable[[int, int], None] = lambda done, of: None,
+) -> Classifier:
+    """Trains on images (N, C, H, W) uint8 with labels (N,).
+
+    Parameters
+    ----------
+    pixels, labels
+        Training images and their classes, 0 to `classes` - 1.
+    classes : int
+        How many there are.
+    validation : tuple
+        Images and labels that decide when to stop.
+    seed : int
+        Of the weights, the order and the transformations.
+    transform : Transform or None
+        What each batch goes through.
+    epochs : int
+        At most.
+    report : callable
+        Told of epochs done, of all.
+
+    Raises
+    ------
+    UsageError
+        For vectors.
+    """
+    shape = networks.need_images(pixels.shape[1:], "the classifier")
+    net = networks.seeded(lambda: Network(shape, classes), seed, "classifier")
+    adam = torch.optim.Adam(net.parameters(), lr=LR, fused=True)
+    x, y = torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(labels)
+    best, kept, epoch = (math.inf, 0), copy.deepcopy(net.state_dict()), 0
+    for epoch in range(1, epochs + 1):
+        report(epoch - 1, epochs)
+        _pass(net.train(), adam, x, y, classes, transform, seed, epoch)
+        loss = _loss(net.eval(), *validation)
+        if loss < best[0]:
+            best, kept = (loss, epoch), copy.deepcopy(net.state_dict())
+        if epoch - best[1] >= PATIENCE:
+            break
+    net.load_state_dict(kept)
+    return Classifier(net.eval(), epoch, best[1], best[0])
+
+
+def _pass(
+    net: Network,
+    adam: torch.optim.Adam,
+    x: Tensor,
+    y: Tensor,
+    classes: int,
+    transform: Transform | None,
+    seed: int,
+    epoch: int,
+) -> None:
+    """One epoch; dropout, order and transformations depend on the seed and the epoch alone."""
+    random = generator(seed, "classifier", "epoch", epoch)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "dropout", epoch))
+        for rows in torch.randperm(len(x), generator=random).split(BATCH):
+            images, shares = torch.from_numpy(scaled(x[rows].numpy())), one_hot(y[rows], classes).float()
+            if transform is not None:
+                images, shares = transform(images, shares, random)
+            adam.zero_grad()
+            cross_entropy(net(images), shares).backward()
+            adam.step()
+
+
+def _loss(net: Network, pixels: Pixels, labels: Labels) -> float:
+    """Mean cross-entropy of the validation images."""
+    logits = in_blocks(net, pixels).double()
+    return float(cross_entropy(logits, torch.from_numpy(labels)))

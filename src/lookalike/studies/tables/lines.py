@@ -1,0 +1,83 @@
+"""The lines of a table as CSV and Markdown, and which part of it was asked for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lookalike.base.errors import UsageError, show
+
+COLUMNS = (
+    *("paper", "table", "dataset", "known", "unknown", "method", "metric"),
+    *("printed", "mean", "sd", "seeds", "seconds", "command"),
+)
+
+
+def file_name(table: str, preset: str, *, part: bool, inception: bool = False) -> str:
+    """PAPER-TABLE-PRESET, without suffix; a part, or other features, never overwrite the whole table."""
+    return f"{table.replace('/', '-')}-{preset}" + "-part" * part + "-inception" * inception
+
+
+def chosen(there: Sequence[str], given: Sequence[str], what: str, table: str) -> tuple[str, ...]:
+    """Those that are given, or all; raises UsageError for one that is not there."""
+    for name in given:
+        if name not in there:
+            raise UsageError(f"table {table} has no {what} {show(name)}; there are {', '.join(dict.fromkeys(there))}")
+    return tuple(given) or tuple(there)
+
+
+def as_csv(lines: Sequence[Mapping[str, Any]]) -> str:
+    """The columns of a file of figures."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([{key: _digits(key, value) for key, value in line.items()} for line in lines])
+    return text.getvalue()
+
+
+def every_seed(values: Mapping[str, Mapping[tuple[str, int], Mapping[str, float | None]]]) -> str:
+    """Data set -> (method, seed) -> figures, as CSV: what the means and the paired differences are made of."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("dataset", "method", "seed", "metric", "value"))
+    for dataset, found in values.items():
+        for (way, seed), one in found.items():
+            rows.writerows(
+                (dataset, way, seed, name, f"{value:.4f}") for name, value in one.items() if value is not None
+            )
+    return text.getvalue()
+
+
+def _digits(column: str, value: Any) -> Any:
+    if not isinstance(value, float) or column == "printed":
+        return value
+    return f"{value:.1f}" if column == "seconds" else f"{value:.4f}"
+
+
+def of_seeds(
+    key: Sequence[str], numbers: Sequence[float], seconds: Sequence[float], *, printed: float | None, command: str
+) -> dict[str, Any]:
+    """The line of one figure: `key` are its first seven columns, one number and its seconds for each seed."""
+    return dict[str, Any](zip(COLUMNS, key, strict=False)) | {
+        "printed": printed,
+        "mean": statistics.mean(numbers) if numbers else None,
+        "sd": statistics.stdev(numbers) if len(numbers) > 1 else None,
+        "seeds": len(numbers),
+        "seconds": statistics.mean(seconds) if seconds else None,
+        "command": command,
+    }
+
+
+def grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table."""
+    return [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *[f"| {' | '.join(line)} |" for line in body]]
+
+
+def ours(line: Mapping[str, Any]) -> str:
+    """Mean and standard deviation."""
+    if line["mean"] is None:
+        return "not measured"
+    return f"{line['mean']:.3f}" + (f" ± {line['sd']:.3f}" if line["sd"] is not None else "")

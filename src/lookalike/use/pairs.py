@@ -1,0 +1,292 @@
+"""Which classes look alike (mcgan-2021, section 4; vtgan-2021): the classes of near neighbours in an embedding."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lookalike.base import files
+from lookalike.base.arrays import Index, Report
+from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.seeds import generator
+from lookalike.data import Images, aspect_size, oddities, read, split
+from lookalike.data.named import FASHION, TEN
+from lookalike.data.sources import open_source, refuse_inside
+from lookalike.features.blocks import in_blocks
+from lookalike.use.confusion import draw
+from lookalike.use.embedding import learn
+
+SIDE = 32  # the longer one; small, as the papers want some misclassification
+BLOCK = 256  # examples whose neighbours are sought at once
+ACCEPTED = {
+    "temperature": (0.01, 100),
+    "dimensions": (1, 1024),
+    "steps": (1, 10**7),
+    "neighbours": (1, 10**4),
+    "examples": (1, 10**7),
+    "seed": (0, 2**63 - 1),
+}
+# chosen in mcgan-2021, section 4, and (9, 7) in vtgan-2021
+OF_MNIST = (("8", "3"), ("9", "4"), ("9", "7"))
+OF_FASHION = (("Sandal", "Ankle boot"), ("Coat", "Shirt"), ("Coat", "Pullover"))
+
+Matrix = npt.NDArray[np.float64]
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the papers leave open.
+
+    Parameters
+    ----------
+    temperature : float
+        Cosines are divided by it before the softmax.
+    dimensions : int
+        Of the embedding.
+    steps : int
+        Updates, each on one pair of images per class.
+    neighbours : int
+        Nearest unseen images of each example that are counted.
+    examples : int or None
+        Unseen images drawn of each class, whose neighbours are counted; None: all, which makes the ranking steady.
+    test : float
+        Share of each class that is held out where the data has no official test part.
+    seed : int
+        Of the split, the training and the draw of examples.
+
+    Raises
+    ------
+    UsageError
+        For a value out of range.
+    """
+
+    temperature: float = 0.2
+    dimensions: int = 8
+    steps: int = 3000
+    neighbours: int = 10
+    examples: int | None = None
+    test: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in ACCEPTED.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"{name} is {value}; {low} to {high} is accepted")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two classes; of a hundred neighbours of examples of `first`, `ahead` are `second`, and `back` the other way."""
+
+    first: str
+    second: str
+    ahead: float
+    back: float
+    papers: bool
+    """Whether the papers chose this pair."""
+
+    @property
+    def alike(self) -> float:
+        """C[i, j] + C[j, i]: 0 for classes that are never neighbours, 200 at most."""
+        return self.ahead + self.back
+
+    def json(self, rank: int) -> dict[str, Any]:
+        """The pair as pairs.json and, its names escaped, pairs.csv have it."""
+        names = {"rank": rank, "first": self.first, "second": self.second, "alike": self.alike}
+        return names | {"ahead": self.ahead, "back": self.back, "papers": self.papers}
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Which classes are near neighbours.
+
+    Parameters
+    ----------
+    data : str
+        The last part of the data's path, or a data set's name.
+    classes : tuple of str
+        Those with images to learn from and unseen ones.
+    confusion : Matrix
+        (K, K): of the neighbours of class i's examples, the per cent that are of class j. Rows sum to 100, whatever
+        the number of examples; with the papers' ten examples and ten neighbours they are the papers' counts.
+    choices : Choices
+        As used.
+    """
+
+    data: str
+    classes: tuple[str, ...]
+    confusion: Matrix
+    choices: Choices
+
+    def ranked(self) -> list[Pair]:
+        """All pairs, the most alike first; equal ones in the order of the classes."""
+        theirs = set(map(frozenset, papers_pairs(self.data, self.classes)))
+        found = [
+            Pair(a, b, float(self.confusion[i, j]), float(self.confusion[j, i]), frozenset((a, b)) in theirs)
+            for (i, a), (j, b) in combinations(enumerate(self.classes), 2)
+        ]
+        return sorted(found, key=lambda pair: -pair.alike)
+
+    def json(self) -> dict[str, Any]:
+        """The contents of pairs.json."""
+        return {
+            "data": self.data,
+            "choices": asdict(self.choices),
+            "pairs": [pair.json(rank) for rank, pair in enumerate(self.ranked(), 1)],
+            "classes": list(self.classes),
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def papers_pairs(data: str, classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The pairs that the papers chose, where these are the papers' classes; digits alone do not make MNIST."""
+    if set(classes) == set(FASHION):
+        return OF_FASHION
+    return OF_MNIST if data.lower() in {"mnist", "mnist-5k"} and set(classes) == set(TEN) else ()
+
+
+def find(
+    data: str | Path | Images,
+    choices: Choices | None = None,
+    *,
+    out: Path | None = None,
+    reading: Mapping[str, Any] | None = None,
+    report: Report = lambda stage, done, of: None,
+    warn: Warn = lambda message: None,
+) -> Found:
+    """Learns an embedding on training images and counts the classes of unseen images' near neighbours.
+
+    Parameters
+    ----------
+    data : str, Path or Images
+        Two or more classes of images, each with at least three different ones; classes with fewer are left out. The
+        official test images are the unseen ones; where the data has none, `lookalike.data.split` decides.
+    choices : Choices or None
+        What the papers leave open.
+    out : Path or None
+        A new or empty folder for pairs.csv, pairs.json and confusion.png; made whole or not at all.
+    reading : mapping
+        Other keyword arguments of `lookalike.read`.
+    report, warn : callable
+        Told of progress and of what the user should know.
+
+    Raises
+    ------
+    DataError
+        For vectors, and where fewer than two classes are left.
+    UsageError
+        If `out` lies in the data or holds something.
+    """
+    choices = choices or Choices()
+    refuse_inside(out, data)
+    report("reading", 0, 1)
+    images = data if isinstance(data, Images) else _read(data, reading or {})
+    if len(images.shape) != 3:
+        raise DataError("the data holds vectors, where look-alike classes are found by their images; give images")
+    train, unseen, classes = _parts(images, choices)
+    with _new_folder(out) as folder:
+        for line in _remarks(images, unseen, classes, choices):
+            warn(line)
+        embedding = learn(
+            images.pixels[train],
+            classes.searchsorted(images.labels[train]),
+            temperature=choices.temperature,
+            dimensions=choices.dimensions,
+            steps=choices.steps,
+            seed=choices.seed,
+            report=report,
+        )
+        points = in_blocks(embedding, images.pixels[unseen])
+        confusion = neighbour_classes(points, classes.searchsorted(images.labels[unseen]), choices)
+        name = "arrays" if isinstance(data, Images) else Path(data).resolve().name
+        found = Found(name, tuple(images.classes[i] for i in classes), confusion, choices)
+        if folder is not None:
+            _write(folder, found)
+    return found
+
+
+def _read(data: str | Path, reading: Mapping[str, Any]) -> Images:
+    listed = {name: reading[name] for name in ("value_range", "allow_empty_class") if name in reading}
+    size = None if open_source(data, **listed).vectors else aspect_size(data, SIDE, 1)
+    return read(data, size=size, **reading)
+
+
+def _parts(images: Images, choices: Choices) -> tuple[Index, Index, Index]:
+    """Rows that train, rows that are read out, and the classes (ascending numbers) that have both."""
+    parts = split(images, test=choices.test, calibration=0.0, seed=choices.seed)
+    classes = np.intersect1d(images.labels[parts.train], images.labels[parts.test])
+    if len(classes) < 2:
+        need = "a pair needs two, each with at least three different images"
+        raise DataError(f"classes with images to learn from and unseen ones: {len(classes)}; {need}; add some")
+    train, unseen = (rows[np.isin(images.labels[rows], classes)] for rows in (parts.train, parts.test))
+    return train, unseen, classes
+
+
+def _remarks(images: Images, unseen: Index, classes: Index, choices: Choices) -> Iterator[str]:
+    """What the user should know of images and classes."""
+    if images.skipped:
+        first = show(images.skipped[0].name)
+        yield f"images left out since they cannot be read: {len(images.skipped)}, first {first}"
+    yield from oddities.losses(images.odd)
+    if gone := [show(name, 60) for i, name in enumerate(images.classes) if i not in classes]:
+        more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""
+        yield f"left out, too few different images to learn from some and look at others: {', '.join(gone[:5])}{more}"
+    fewest = np.bincount(images.labels[unseen])[classes].min()
+    if fewest <= choices.neighbours:
+        what = f"of a class with so few unseen images ({fewest}) some of {choices.neighbours} neighbours are of"
+        yield f"{what} other classes, however it looks; lower --neighbours or raise --test"
+
+
+def neighbour_classes(points: Tensor, labels: Index, choices: Choices) -> Matrix:
+    """(K, K) per cent: the classes of the examples' near neighbours by cosine among `points`, the example left out.
+
+    Parameters
+    ----------
+    points : Tensor
+        (N, F) float32 of length 1.
+    labels : Index
+        (N,), the classes 0 to K - 1, each at least once.
+    """
+    random = generator(choices.seed, "pairs", "examples")
+    shuffled = torch.randperm(len(labels), generator=random).numpy()
+    drawn = [shuffled[labels[shuffled] == k][: choices.examples] for k in range(labels.max() + 1)]
+    rows, counts = np.concatenate(drawn), np.zeros((len(drawn), len(drawn)))
+    for mine in np.split(rows, range(BLOCK, len(rows), BLOCK)):
+        cosines = points[mine] @ points.T
+        cosines[np.arange(len(mine)), mine] = -torch.inf  # no image is its own neighbour
+        nearest = cosines.topk(min(choices.neighbours, len(points) - 1)).indices.numpy()
+        np.add.at(counts, (labels[mine][:, None], labels[nearest]), 1)
+    return np.asarray(100 * counts / counts.sum(axis=1, keepdims=True), np.float64)
+
+
+def _new_folder(out: Path | None) -> AbstractContextManager[Path | None]:
+    """The folder to fill, made whole or not at all; None where none is wanted."""
+    if out is None:
+        return nullcontext()
+    files.make_folder(out.absolute().parent)
+    return files.atomic_folder(out)
+
+
+def _write(folder: Path, found: Found) -> None:
+    pairs, text = found.json()["pairs"], io.StringIO()
+    writer = csv.DictWriter(text, list(pairs[0]), lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer.writeheader()
+    writer.writerows([pair | {name: show(pair[name]) for name in ("first", "second")} for pair in pairs])
+    files.write_new(folder / "pairs.csv", text.getvalue().encode())
+    files.write_new(folder / "pairs.json", files.json_bytes(found.json()))
+    outlined = [(pair.first, pair.second) for pair in found.ranked() if pair.papers]
+    order = list(dict.fromkeys(name for pair in found.ranked() for name in (pair.first, pair.second)))
+    files.write_new(folder / "confusion.png", draw(found.confusion, found.classes, order, outlined))

@@ -1,0 +1,163 @@
+"""Every method on vectors, grey and rectangular colour images: a step, images, its state, and a resumed run."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from lookalike.base import checkpoint
+from lookalike.base.errors import ModelError
+from lookalike.game.gan import GAN
+from lookalike.game.method import EveryThird
+from lookalike.game.streams import Generated, Real
+from lookalike.game.train import step, train
+from lookalike.methods import METHODS
+from lookalike.methods.ali import Encoded, FromPosterior
+from lookalike.methods.mcgan import OtherClasses
+from lookalike.methods.papers import BIBTEX
+from lookalike.methods.vtgan import FromTwin, Noised, Weakened
+
+PLACES = {
+    "vectors": ("mlp", (11,)),
+    "grey": ("anogan", (1, 8, 8)),
+    "colour": ("anogan", (3, 8, 12)),
+    "colour-dcgan": ("dcgan", (3, 8, 12)),
+    "colour-resnet": ("resnet", (3, 8, 12)),
+}
+EVERYWHERE = [
+    (name, place)
+    for name, method in METHODS.items()
+    for place in PLACES
+    if not (method.penalty and place == "colour-dcgan")  # refused: its D has batch norm
+]
+IDS = list(map("-".join, EVERYWHERE))
+
+
+@pytest.fixture(params=EVERYWHERE, ids=IDS)
+def started(request, small, make_source):
+    """A GAN of a method at a place, with an averaged generator, and its images."""
+    name, (net, shape) = request.param[0], PLACES[request.param[1]]
+    return GAN(small(METHODS[name], net), shape, seed=2, classes=3, ema=0.9), make_source(shape, classes=3)
+
+
+def asked(gan, n):
+    """Classes for n images, where this GAN is told them."""
+    return torch.arange(n) % 3 if gan.method.asked else None
+
+
+def test_one_step(started):
+    """A step logs finite losses, norms and D's accuracy under their names, and moves every network."""
+    gan, source = started
+    before = {name: value.clone() for name, value in gan.state(training=True).items()}
+    metrics = step(gan, source, 0, 6)
+    losses = {f"{player}.{loss.name}" for player in "DG" for loss in gan.method.losses}
+    losses |= {"D.penalty"} if gan.method.penalty else set()
+    own = {"D.gradient_norm", "D.accuracy", "G.gradient_norm", *losses}
+    beside = [twin.name for twin in gan.method.twins if not twin.before]
+    assert set(metrics) == own | {f"{name}/{metric}" for name in beside for metric in own}
+    assert all(math.isfinite(value) for value in metrics.values())
+    assert 0 <= metrics["D.accuracy"] <= 1
+    assert metrics["D.gradient_norm"] > 0
+    assert metrics["G.gradient_norm"] > 0
+    after = gan.state(training=True)
+    moved = {name.rpartition("/")[2].split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {*gan.nets(), "adam"}
+    weights = [name for name in before if name.endswith("weight") and not name.startswith("adam")]
+    still = {name.split("/")[0] for name in weights if torch.equal(before[name], after[name])}
+    assert still == {twin.name for twin in gan.method.twins if twin.before}
+
+
+def test_generate(started):
+    """Images have the shape that was trained and lie in [-1, 1]; vectors are finite; different z, different images."""
+    gan, _ = started
+    made = gan.generate(torch.randn(5, 8), asked(gan, 5))
+    assert made.shape == (5, *gan.shape)
+    assert made.dtype == torch.float32
+    assert torch.isfinite(made).all()
+    assert len(gan.shape) == 1 or made.abs().max() <= 1
+    assert len({image.numpy().tobytes() for image in made}) == 5
+
+
+def test_loaded_state_generates_the_same_bits(started, small):
+    """State loaded into a fresh GAN of another seed gives bit-equal images."""
+    gan, source = started
+    step(gan, source, 0, 6)
+    fresh = GAN(gan.method, gan.shape, seed=77, classes=3, ema=0.5)
+    z = (torch.randn(5, 8), asked(gan, 5))
+    assert not torch.equal(gan.generate(*z), fresh.generate(*z))
+    fresh.load(gan.state(training=False), training=False)
+    assert torch.equal(gan.generate(*z), fresh.generate(*z))
+
+
+def test_resumed_equals_uninterrupted(started, tmp_path, same):
+    """A run of 6 steps, stopped at 3, stored and resumed in a fresh GAN, ends in the same bits and metrics."""
+    gan, source = started
+    whole = list(train(gan, source, images=36, batch=6))
+    first = GAN(gan.method, gan.shape, seed=2, classes=3, ema=0.9)
+    before = list(itertools.islice(train(first, source, images=36, batch=6), 3))
+    checkpoint.save_checkpoint(tmp_path, 18, first.state(training=True), {"step": 3})
+    tensors, facts = checkpoint.newest_checkpoint(tmp_path, pytest.fail)
+    resumed = GAN(gan.method, gan.shape, seed=123, classes=3, ema=0.9)
+    resumed.load(tensors, training=True)
+    after = list(train(resumed, source, images=36, batch=6, start=facts["step"]))
+    assert same(gan.state(training=True), resumed.state(training=True))
+    assert [(p.step, p.images, p.metrics) for p in whole] == [(p.step, p.images, p.metrics) for p in before + after]
+    kinds = {name.split(".")[0] for name in tensors}
+    assert {"G", "D", "average", "adam"} <= kinds
+    assert len(gan.twins) == sum(f"{name}/adam" in kinds for name in gan.twins)
+
+
+@pytest.mark.parametrize(("one", "other"), [("anogan", "vtgan"), ("vtgan", "anogan")])
+def test_another_methods_checkpoint(one, other, small):
+    """A training's state does not load into a method with other parts."""
+    state = GAN(small(METHODS[one]), (1, 8, 8)).state(training=True)
+    with pytest.raises(ModelError, match="tensor 'weak/"):
+        GAN(small(METHODS[other]), (1, 8, 8)).load(state, training=True)
+
+
+def test_names_and_papers():
+    """A method's name is its key; its paper is one that can be cited; its summary says something."""
+    assert list(METHODS) == [
+        *("anogan", "noisegan", "mcgan", "vtgan"), *("cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3"),
+        *("ali", "acgan-ali-v1", "acgan-ali-v2"), *("wgan-gp", "wgan-gp-classes", "splitting"),
+        *("sn-binary", "sn-acgan", "k-plus-one", "mode"),
+        *("sn-projection", "k-plus-one-projection", "mode-projection"),
+    ]  # fmt: skip
+    for name, method in METHODS.items():
+        assert method.name == name
+        assert method.paper in BIBTEX
+        assert len(method.summary.split()) > 10
+
+
+def test_what_each_method_shows():
+    """What D sees beside real and generated images, and the shares; v1, v2, v3: 1/4, 3/4 and at times 1/2 are real."""
+    plain, pairs = ((Real(), 1), (Generated(), 1)), ((Encoded(), 1), (Generated(), 1))
+    assert {name: method.d_sees for name, method in METHODS.items()} == dict.fromkeys(METHODS, plain) | {
+        "noisegan": (*plain, (Noised(0.3, 0.0), 1)),
+        "mcgan": (*plain, (OtherClasses(), 1)),
+        "vtgan": (*plain, (FromTwin("weak"), 1)),
+        "acgan-v1": ((Real(), 0.5), (Generated(), 1.5)),
+        "acgan-v2": ((Real(), 1.5), (Generated(), 0.5)),
+        "acgan-v3": ((Real(), EveryThird(1.5, 1.0)), (Generated(), EveryThird(0.5, 1.0))),
+        "ali": pairs,
+    }
+    played = dict.fromkeys(METHODS, ((Generated(), 1),)) | {
+        "ali": pairs,
+        "acgan-ali-v1": ((FromPosterior("ali", real=False), 0.75), (Generated(), 0.25)),
+        "acgan-ali-v2": ((FromPosterior("ali", real=None), 0.25), (Generated(), 0.75)),
+    }
+    assert {name: method.g_plays for name, method in METHODS.items()} == played
+
+
+def test_papers_twins():
+    """VTGAN's twin has z 400 and the weak network, and plays the plain game; the normal one has z 100."""
+    method = METHODS["vtgan"]
+    (twin,) = method.twins
+    weak = twin.method(method)
+    assert (twin.name, method.latent.z_dim, weak.latent.z_dim) == ("weak", 100, 400)
+    assert (weak.net, weak.twins, weak.d_sees) == (method.net.weak(), (), METHODS["anogan"].d_sees)
+    assert (weak.losses, weak.optimiser) == (method.losses, method.optimiser)
+    assert Weakened(50)(method).latent.z_dim == 50

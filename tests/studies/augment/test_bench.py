@@ -1,0 +1,180 @@
+"""`bench augment`: paired gains, an honest verdict, and a page."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+from tiny import call
+
+from lookalike.base import files
+from lookalike.base.errors import DataError, UsageError
+from lookalike.studies.augment import bench, classifier, trial
+from lookalike.studies.augment.bench import Line, lines_of, verdict
+from lookalike.studies.augment.trial import RESULT, Trial
+from lookalike.studies.paired import Difference
+
+
+def stored(tmp_path, figures):
+    """Trials whose figures are there: way -> balanced accuracy of each seed."""
+    trials = [Trial("digits", ("0", "1"), way, seed) for way, values in figures.items() for seed in range(len(values))]
+    for job in trials:
+        value = figures[job.way][job.seed]
+        record = dict.fromkeys(bench.FIGURES, value) | {"counts": {"0": 9, "1": 5}, "seconds": 10.0}
+        record["recall"] = {"0": 1.0, "1": value}
+        if job.generates:
+            record |= {"gan_seconds": 50.0, "generated_only": {"accuracy": 0.5}}
+        files.write_json(files.make_folder(job.folder(tmp_path)) / RESULT, record)
+    return trials
+
+
+def line(way, mean, low, high, seconds=30.0):
+    """A line with this gain."""
+    figures = dict.fromkeys(bench.FIGURES, (0.9 + mean,))
+    return Line(way, figures, None if way == "none" else Difference(mean, low, high), {}, seconds, ())
+
+
+def test_gains_are_paired_by_seed_and_widened_for_the_best_of_several(tmp_path):
+    """With two ways beside none the interval is scipy's paired one at 97.5 %; the best mean stands first."""
+    values = {"none": [0.80, 0.82, 0.85], "mixup": [0.83, 0.84, 0.86], "acgan": [0.79, 0.86, 0.84]}
+    lines = lines_of(stored(tmp_path, values), tmp_path)
+    assert [one.way for one in lines] == ["mixup", "acgan", "none"]
+    wanted = ttest_rel(values["mixup"], values["none"]).confidence_interval(0.975)
+    assert lines[0].gain == pytest.approx((np.mean(values["mixup"]) - np.mean(values["none"]), wanted.low, wanted.high))
+    assert lines[2].gain is None and lines[1].seconds == 60.0 and lines[0].seconds == 10.0
+    assert lines[1].generated_only == (0.5,) * 3 and lines[0].recall == {"0": 1.0, "1": pytest.approx(0.8433333)}
+
+
+def test_a_way_that_is_not_done_is_left_out(tmp_path):
+    """A failed seed takes its way out; without none nothing can be said."""
+    trials = stored(tmp_path, {"none": [0.8, 0.8], "mixup": [0.9, 0.9]})
+    (trials[-1].folder(tmp_path) / RESULT).unlink()
+    assert [one.way for one in lines_of(trials, tmp_path)] == ["none"]
+    (trials[0].folder(tmp_path) / RESULT).unlink()
+    with pytest.raises(UsageError, match="nothing could be measured"):
+        lines_of(trials, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "seeds", "said"),
+    [
+        (
+            [line("acgan-v3", 0.006, 0.002, 0.010, 840), line("none", 0, 0, 0)],
+            5,
+            "Take acgan-v3, +0.6 points of balanced accuracy [+0.2, +1.0], 5 seeds, 14 minutes each.",
+        ),
+        (
+            [line("mixup", 0.01, -0.01, 0.03), line("none", 0, 0, 0), line("cgan", -0.02, -0.03, -0.01)],
+            3,
+            (
+                "No gain found: the best way is mixup, +1.0 points of balanced accuracy [-1.0, +3.0], 3 seeds, 30 s "
+                "each. The best GAN is cgan, -2.0 points of balanced accuracy [-3.0, -1.0], 3 seeds, 30 s each."
+            ),
+        ),
+        (
+            [line("mixup", 0.02, 0.01, 0.03), line("cgan", 0.01, 0.005, 0.015), line("none", 0, 0, 0)],
+            3,
+            (
+                "Take mixup, +2.0 points of balanced accuracy [+1.0, +3.0], 3 seeds, 30 s each. "
+                "The best GAN is cgan, +1.0 points of balanced accuracy [+0.5, +1.5], 3 seeds, 30 s each, a gain too."
+            ),
+        ),
+        (
+            [line("mixup", 0.01, 0.01, 0.01), line("none", 0, 0, 0)],
+            2,
+            (
+                "2 seeds cannot tell, 3 are needed; the best so far is mixup, +1.0 points of balanced accuracy "
+                "[+1.0, +1.0], 2 seeds, 30 s each."
+            ),
+        ),
+        (
+            [line("mixup", 0.01, 0.01, 0.01), line("none", 0, 0, 0)],
+            3,
+            "No gain found: the best way is mixup, +1.0 points of balanced accuracy [+1.0, +1.0], 3 seeds, 30 s each.",
+        ),
+        (
+            [line("mixup", 0.01, math.nan, math.nan), line("none", 0, 0, 0)],
+            1,
+            (
+                "1 seed cannot tell, 3 are needed; the best so far is mixup, +1.0 points of balanced accuracy, 1 seed, "
+                "30 s each."
+            ),
+        ),
+        (
+            [
+                line("mixup", 0.011, -0.002, 0.024),
+                line("oversample", 0.01, 0.004, 0.016),
+                line("acgan", 0.0095, -0.01, 0.029),
+                line("cgan", 0.009, 0.004, 0.014),
+                line("none", 0, 0, 0),
+            ],
+            3,
+            (
+                "Take oversample, +1.0 points of balanced accuracy [+0.4, +1.6], 3 seeds, 30 s each. "
+                "mixup, +1.1 points of balanced accuracy [-0.2, +2.4], 3 seeds, 30 s each may be chance. "
+                "The best GAN is cgan, +0.9 points of balanced accuracy [+0.4, +1.4], 3 seeds, 30 s each, a gain too."
+            ),
+        ),
+        ([line("none", 0, 0, 0)], 3, "Nothing but the bare classifier was measured."),
+    ],
+)
+def test_the_verdict(lines, seeds, said):
+    """A gain is one whose interval lies above 0, of three seeds or more; the best GAN is named beside what beats it."""
+    assert verdict(lines, seeds) == said
+
+
+@pytest.fixture
+def quick(monkeypatch, here):
+    """Every classifier trains one epoch, in this process."""
+    honest = classifier.fit
+    monkeypatch.setattr(trial.classifier, "fit", lambda *a, **more: honest(*a, **more, epochs=1))
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """A file of 40 bright, 40 dark and 18 striped images, and four of a class that is too small."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 60, (102, 8, 8), dtype=np.uint8)
+    images[:40] += 150
+    images[80:98, ::2] += 150
+    path = tmp_path_factory.mktemp("short") / "short.npz"
+    np.savez(path, images=images, labels=np.repeat(["bright", "dark", "striped", "few"], [40, 40, 18, 4]))
+    return str(path)
+
+
+def test_the_command_writes_a_table_json_and_a_page_and_resumes(short, tmp_path, capsys, quick, monkeypatch):
+    """All ways share none's seeds; the same command again trains nothing and ends in the same figures."""
+    where = ["-o", tmp_path / "out", "--runs", tmp_path / "runs", "--size", "8,8", "--workers", "1"]
+    asked = ["bench", "augment", short, *where, "--seeds", "2", "--methods", "oversample", "--methods", "acgan"]
+    code, out, err = call(capsys, *asked, "--images", "64")
+    assert code == 0 and "2 seeds cannot tell" in out and "left out: few: fewer than 10 images" in err
+    rows = list(csv.DictReader((tmp_path / "out" / "bench-augment.csv").read_text().splitlines()))
+    assert sorted((row["way"], row["seed"]) for row in rows) == sorted(
+        (way, seed) for way in ("none", "oversample", "acgan") for seed in "01"
+    )
+    said = json.loads((tmp_path / "out" / "bench-augment.json").read_text())
+    assert said["counts"]["striped"] + said["short"]["striped"] == max(said["counts"].values())
+    assert set(said["counts"]) == {"bright", "dark", "striped"}
+    page = (tmp_path / "out" / "bench-augment.html").read_text()
+    assert "2 seeds cannot tell" in page and "<script" not in page and "http" not in page
+    monkeypatch.setattr(trial.classifier, "fit", lambda *_a, **_k: pytest.fail("trained again"))
+    code, again, _ = call(capsys, *asked, "--images", "64", "--json")
+    assert code == 0 and json.loads(again)["ways"] == said["ways"]
+
+
+def test_bad_input(short, tmp_path, quick):
+    """A way that is not there, classes that are too small, or none that is short: one line, nothing trained."""
+    where = {"runs": tmp_path / "runs", "side_by_side": 1, "settings": {"size": "8,8"}}
+    with pytest.raises(UsageError, match="there is no way knn; there are none, oversample, affine, mixup, cgan"):
+        bench.run(short, methods=("knn",), **where)
+    with pytest.raises(UsageError, match="no class is short of it"):
+        bench.run(short, to="5", **where)
+    x = np.random.default_rng(0).integers(0, 255, (30, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "d.npz", images=x, labels=np.repeat(["a", "b"], [22, 8]))
+    with pytest.raises(DataError, match="fewer than two classes can be measured; b: fewer than 10 images to train on"):
+        bench.run(str(tmp_path / "d.npz"), **where)
+    assert not (tmp_path / "runs").exists()

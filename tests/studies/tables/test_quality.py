@@ -1,0 +1,203 @@
+"""The tables of quality: what each way trains with, what is measured of it, and what is said beside the base."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+from tiny import call
+
+from lookalike.base import files
+from lookalike.base.errors import DataError, UsageError
+from lookalike.data import read
+from lookalike.detect.model import Model
+from lookalike.runs.presets import PRESETS
+from lookalike.studies.tables import NAMES, quality, quality_trial
+from lookalike.studies.tables.quality import QUALITY, Quality, Trial, Way, perform
+from lookalike.use.measure import generated, measure
+
+WAYS = (Way("one", "wgan-gp", pooled=True), Way("two", "splitting"), Way("wide", "splitting", wide=2))
+TABLE = Quality("splitting-gan-2017/9", {"digits": 8, "cifar-10": 32}, WAYS, "one", "supervised", {"cifar-10": 640})
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Moments of training, on 8 x 8."""
+    monkeypatch.setitem(PRESETS["small"], "resnet", {"width": 4, "images": 32, "batch": 32})
+    monkeypatch.setitem(PRESETS["small"], "critic", {})
+    monkeypatch.setitem(PRESETS["small"], "side", 8)
+    monkeypatch.setitem(quality_trial.MADE, "small", 300)
+
+
+def test_the_papers_tables_are_these():
+    """CIFAR-10 and STL-10 of the one paper, CIFAR-10 and CelebA of the other; ResNet-B is twice as wide as A."""
+    names = [table.name for table in QUALITY]
+    assert names == [
+        *(f"splitting-gan-2017/{number}" for number in (1, 2, 3)), "kplus1-2020/cifar-10", "kplus1-2020/celeba"
+    ]  # fmt: skip
+    assert set(names) <= set(NAMES)
+    first, told, third, family, _ = QUALITY
+    assert all(way.pooled for way in (*first.ways, *third.ways)) and not any(way.pooled for way in told.ways)
+    assert [way.wide for way in told.ways] == [1, 2, 1, 2]
+    assert told.usual("small") == ("wgan-gp-resnet-a", "splitting-gan-resnet-a") and len(told.usual("paper")) == 4
+    assert third.rows == {"stl-10-unlabelled": 48} and first.rows["cifar-10"] == 32
+    assert [way.method for way in family.ways] == [
+        "sn-binary", "sn-acgan", "k-plus-one", "mode", "sn-projection", "k-plus-one-projection", "mode-projection"
+    ]  # fmt: skip
+
+
+def test_preset_paper_has_the_papers_protocol(monkeypatch):
+    """Published lengths, updates of G times 64, and 50,000 images measured; the scores' parts are tenths, 5,000."""
+    lengths = {table.name: dict(table.images) for table in QUALITY}
+    assert lengths == {
+        "splitting-gan-2017/1": {"cifar-10": 100_000 * 64}, "splitting-gan-2017/2": {"cifar-10": 100_000 * 64},
+        "splitting-gan-2017/3": {"stl-10-unlabelled": 200_000 * 64},
+        "kplus1-2020/cifar-10": {"cifar-10": 500_000 * 64}, "kplus1-2020/celeba": {"celeba": 200_000 * 64},
+    }  # fmt: skip
+    monkeypatch.setattr(quality, "open_source", lambda _name: None)
+    (paper,), (small,) = (TABLE.trials("cifar-10", ["one"], 1, preset) for preset in ("paper", "small"))
+    assert paper.settings(("a", "b")).images == 640 and small.settings(("a", "b")).images is None
+    assert (paper.asked()["made"], small.asked()["made"]) == (50_000, 5_000)
+
+
+def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
+    """What a trial stores is what `measure` says of images that its model makes, on features named in the file."""
+    trial = Trial("digits", WAYS[2], 0, "small", 8)
+    perform(trial, tmp_path)
+    stored = json.loads(trial.result(tmp_path).read_text())
+    model = Model.load(trial.folder(tmp_path) / "run")
+    assert model.detector.gan.method.net.width == 8 and model.threshold is None
+    found = measure(
+        generated(model, 30, 0),
+        read("digits", size=(8, 8)),
+        "digits",
+        run=trial.folder(tmp_path) / "run",
+        accuracy=True,
+    )
+    assert stored["features"] == found.features and stored["measured"] == json.loads(json.dumps(found.json()))
+    said = {figure.name: figure.value for figure in found.figures}
+    assert stored["figures"]["fid"] == said["FID"] and stored["figures"]["kid"] == said["KID"]
+    assert stored["figures"]["inception_score_own"] == said["inception score"]
+    assert {"nmi", "ari"} <= set(stored["figures"]) and stored["seconds"] > 0
+    taken = [one["taken for it"] for one in found.classes.values()]
+    assert stored["figures"]["class_taken_for_it"] == pytest.approx(np.mean(taken))
+    assert stored["figures"]["class_fid_no_bias"] is None and stored["figures"]["class_kid"] > 0
+    assert stored["figures"]["accuracy_score"] == found.accuracy.made.rate
+    assert stored["figures"]["surer_than_0.9"] == found.confidence[0.9][0].rate
+    assert stored["figures"]["distance_64"] == found.distances[2]["mean"]
+    assert stored["real"]["accuracy_score"] == found.accuracy.real.rate
+    assert stored["real"]["surer_than_0.9"] == found.confidence[0.9][1].rate
+    assert stored["real"]["distance_64"] == found.distances[2]["real mean"]
+    within = [one["within, real"] for one in found.classes.values()]
+    assert stored["real"]["class_within"] == pytest.approx(np.mean(within))
+    assert stored["real"]["kid"] == next(figure.real for figure in found.figures if figure.name == "KID")
+
+
+def test_figures_of_other_settings_are_not_reused(tmp_path, monkeypatch):
+    """A trial is done where its figures were asked for with the settings, preset and number of images of now."""
+    trial = Trial("digits", WAYS[0], 0, "small", 8)
+    assert not trial.is_done(tmp_path)
+    _stored(tmp_path, trial, 1.0)
+    assert trial.is_done(tmp_path)
+    assert not replace(trial, side=16).is_done(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setitem(PRESETS["small"], "ema", 0.5)
+        assert not trial.is_done(tmp_path)
+    monkeypatch.setitem(quality_trial.MADE, "small", 10)
+    assert not trial.is_done(tmp_path)
+
+
+def test_real_images_are_those_that_the_run_was_not_shown(tiny, tmp_path):
+    """Of seed 1's run another fifth is unseen: KID is that of `measure` with the run, and not without."""
+    trial = Trial("digits", WAYS[0], 1, "small", 8)
+    perform(trial, tmp_path)
+    own, real = trial.folder(tmp_path) / "run", read("digits", size=(8, 8))
+    made = generated(Model.load(own), 300, 1)
+    with_run, without = (measure(made, real, "digits", **how).json()["figures"]["KID"] for how in ({"run": own}, {}))
+    kid = json.loads(trial.result(tmp_path).read_text())["figures"]["kid"]
+    assert kid == with_run["value"] != without["value"]
+
+
+def test_inceptions_features_stand_beside_what_the_paper_printed(tiny, tmp_path, monkeypatch):
+    """With its weights: figures in a file of their own, under the papers' names, and a table of its own."""
+    table = Quality(
+        "splitting-gan-2017/2", {"cifar-10": 32}, (Way("wgan-gp-resnet-a", "wgan-gp-classes"),), "", "supervised"
+    )
+    monkeypatch.setattr(quality, "open_source", lambda data: None)
+    monkeypatch.setattr(quality, "published", lambda weights, shape: None)
+    trial = Trial("cifar-10", table.ways[0], 0, "small", 8, str(tmp_path / "weights.pth"))
+    assert trial.features == "inception" and Trial("cifar-10", table.ways[0], 0, "small", 8).features == "own"
+    assert Trial("stl-10-unlabelled", table.ways[0], 0, "small", 8).features == "efficientnet"
+    files.make_folder(trial.folder(tmp_path))
+    stored = {"figures": {"inception_score": 8.0, "fid": 9.0}, "real": {"fid": 1.0}, "features": "F", "seconds": 3.0}
+    stored |= {"asked": trial.asked(), "measured": MEASURED}
+    files.write_json(trial.result(tmp_path), stored)
+    how = {"preset": "small", "seeds": 1, "runs": tmp_path, "out": tmp_path / "out", "side_by_side": 1, "command": "C"}
+    lines = table.run(**how, weights=tmp_path / "weights.pth")
+    assert [(line["metric"], line["printed"]) for line in lines] == [("inception_score", 8.42), ("fid", None)]
+    page = (tmp_path / "out" / "splitting-gan-2017-2-small-inception.md").read_text()
+    assert "8.000 (printed 8.42)" in page and "real images" in page
+
+
+MEASURED = {"sure": "classifier", "made": 30, "real": 50, "half": 25, "named": {"rate": 0.9}}
+
+
+def _stored(runs, trial, fid):
+    files.make_folder(trial.folder(runs))
+    figures = {"fid": fid, "kid": fid / 10, "inception_score_own": 2.0, "precision": 0.5, "recall": None}
+    real = {"fid": 0.5, "kid": 0.0}
+    stored = {"figures": figures, "real": real, "features": "ours", "seconds": 3.0}
+    files.write_json(trial.result(runs), stored | {"asked": trial.asked(), "measured": MEASURED})
+
+
+def test_differences_are_paired_by_seed(tiny, tmp_path):
+    """Each way's figures over seeds, and its mean difference from the base with Student's interval."""
+    fids = {("one", 0): 10.0, ("one", 1): 14.0, ("two", 0): 7.0, ("two", 1): 13.0}
+    for trial in TABLE.trials("digits", ("one", "two"), 2, "small"):
+        _stored(tmp_path, trial, fids[trial.way.name, trial.seed])
+    lines = TABLE.run(
+        preset="small", seeds=2, rows=("digits",), runs=tmp_path, out=tmp_path / "out", side_by_side=1, command="C"
+    )
+    one = next(line for line in lines if (line["method"], line["metric"]) == ("one", "fid"))
+    assert (one["mean"], one["sd"], one["seeds"]) == (12.0, pytest.approx(8**0.5), 2)
+    assert one["printed"] is None and one["known"] == "supervised"
+    rows = list(csv.DictReader((tmp_path / "out" / "splitting-gan-2017-9-small-part.csv").read_text().splitlines()))
+    assert len(rows) == len(lines) == 10
+    each = list(
+        csv.DictReader((tmp_path / "out" / "splitting-gan-2017-9-small-part-seeds.csv").read_text().splitlines())
+    )
+    assert {(one["method"], one["seed"]): one["value"] for one in each if one["metric"] == "fid"} == {
+        (name, str(seed)): f"{value:.4f}" for (name, seed), value in fids.items()
+    }
+    page = (tmp_path / "out" / "splitting-gan-2017-9-small-part.md").read_text()
+    half = student.ppf(0.975, 1) * np.std([-3.0, -1.0], ddof=1) / 2**0.5
+    assert f"- two less one, 2 seeds: fid -2.000 [{-2 - half:+.3f}, {-2 + half:+.3f}]" in page
+    assert "recall not measured" in page and "Features: ours." in page
+    assert "30 generated images against 50 unseen real ones; one half of those, 25, against the other" in page
+    assert "The classifier names 90.0% of the unseen real images rightly." in page
+    assert "the share of images surer than C (classifier)." in page
+
+
+def test_weights_belong_to_tables_of_images(capsys):
+    """A table of detectors takes none: one line."""
+    code, _, err = call(capsys, "table", "vtgan-2021/1", "--weights", "x.pth")
+    assert (code, err) == (2, "error: table vtgan-2021/1 measures no features; leave --weights out\n")
+
+
+def test_data_that_are_not_here_are_left_out(tiny, tmp_path, monkeypatch):
+    """With a warning, unless they are asked for; a table without any figure is refused."""
+    monkeypatch.delenv("LOOKALIKE_DATA", raising=False)
+    for trial in TABLE.trials("digits", ("one", "two"), 1, "small"):
+        _stored(tmp_path, trial, 1.0)
+    how = {"preset": "small", "seeds": 1, "runs": tmp_path, "out": tmp_path / "out", "side_by_side": 1, "command": "C"}
+    said = []
+    assert {line["dataset"] for line in TABLE.run(**how, warn=said.append)} == {"digits"}
+    assert len(said) == 1 and said[0].startswith("cifar-10 is left out: data set 'cifar-10' is not here")
+    with pytest.raises(DataError, match="is not here"):
+        TABLE.run(**how, rows=("cifar-10",))
+    with pytest.raises(UsageError, match="has no method three"):
+        TABLE.run(**how, methods=("three",))

@@ -1,0 +1,107 @@
+"""The printed figures, and the trainings behind the cells of each table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from lookalike.detect.baselines import BASELINES
+from lookalike.methods import METHODS
+from lookalike.studies.jobs import Job
+from lookalike.studies.tables import TABLES
+from lookalike.studies.tables.table import Row, printed, single
+
+PUBLISHED = Path(__file__).parents[4] / "shared" / "published" / "figures.csv"
+CELLS = [
+    (table, row, name, figure)
+    for table in TABLES.values()
+    for row in table.rows
+    for name in table.methods
+    for figure in table.figures
+    if figure not in ("unknown_vs_known_auc", "known_vs_known_all")  # ours
+]
+
+
+def key(table, row, name, figure):
+    """What `printed` calls the cell."""
+    return table.paper, table.number, row.dataset, ",".join(row.known), row.unknown, name, figure
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="the papers' figures do not lie beside this checkout")
+def test_the_printed_figures_are_the_published_ones():
+    """Every figure of both papers is there, once, with its value."""
+    with PUBLISHED.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["paper"] in ("mcgan-2021", "vtgan-2021")]
+    names = ("paper", "table", "dataset", "known", "unknown", "method", "metric")
+    published = {tuple(row[name] for name in names): float(row["value"]) for row in rows}
+    assert len(published) == len(rows) == 100
+    assert {there: value for there, value in printed().items() if there[0] in ("mcgan-2021", "vtgan-2021")} == published
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        (("vtgan-2021", "1", "mnist", "3", "8", "oc-svm", "auc"), 0.63),
+        (("vtgan-2021", "1", "fashion-mnist", "Coat", "Pullover", "vtgan", "auc"), 0.70),
+        (("mcgan-2021", "1", "fashion-mnist", "Pullover", "Coat", "dcgan", "auc"), 0.32),
+        (("mcgan-2021", "2", "mnist", "3,8", "9", "mcgan", "known_vs_known"), 0.64),
+    ],
+)
+def test_printed_figures_by_hand(cell, value):
+    """Figures copied from the papers' pages stand under their table, row, method and metric."""
+    assert printed()[cell] == value
+
+
+def test_every_cell_of_the_tables_was_printed_and_every_printed_figure_has_its_cell():
+    """Rows, methods and metrics of the protocols are exactly those of the papers: none missing, none misnamed."""
+    ours = [key(*cell) for cell in CELLS]
+    assert len(ours) == len(set(ours)) == 100
+    assert set(ours) == {there for there in printed() if there[:2] in {(t.paper, t.number) for t in TABLES.values()}}
+
+
+def test_the_tables_have_their_names_and_our_methods():
+    """A table is found by PAPER/TABLE, and each of its methods is one that this version has."""
+    assert list(TABLES) == ["vtgan-2021/1", "mcgan-2021/1", "mcgan-2021/2"]
+    for name, table in TABLES.items():
+        assert table.name == name
+        assert set(table.methods.values()) <= {*METHODS, *BASELINES}
+        assert {claim.figure for claim in table.claims} <= set(table.figures)
+        assert {method for claim in table.claims for method in (claim.better, claim.worse)} <= set(table.methods)
+
+
+@pytest.mark.parametrize(("table", "row", "name", "_figure"), CELLS)
+def test_only_mcgan_learns_from_another_class_and_never_is_a_class_both(table, row, name, _figure):
+    """Each training knows one known class of its row, and all of its row's classes are scored."""
+    base = Job("there", (), "", 7, preset="paper")
+    for job in table.jobs(row, table.methods[name], base):
+        assert (job.data, job.seed, job.preset, job.settings) == ("there", 7, "paper", ())
+        assert len(job.known) == 1 and set(job.known) <= set(row.known)
+        assert bool(job.against) == (name == "mcgan")
+        assert set(job.unseen) == {*row.known, row.unknown}
+        assert not set(job.known) & set(job.against)
+
+
+def test_one_training_by_hand():
+    """The trainings of one known class against its look-alike; mcgan's learns from the look-alike."""
+    row, base = Row("mnist", ("3",), "8"), Job("mnist-5k", (), "", 1)
+    assert str(row) == "3/8"
+    assert single(row, "vtgan", base) == (Job("mnist-5k", ("3",), "vtgan", 1, unseen=("3", "8")),)
+    assert single(row, "mcgan", base) == (Job("mnist-5k", ("3",), "mcgan", 1, against=("8",), unseen=("3", "8")),)
+
+
+def test_the_papers_dcgan_and_anogan_are_one_training(tmp_path):
+    """DCGAN of mcgan-2021, in both tables, and AnoGAN of vtgan-2021 have one folder where class and seed are one."""
+    base = Job("mnist-5k", (), "", 2)
+
+    def folders(name, row, method):
+        table = TABLES[name]
+        (row,) = (one for one in table.rows if str(one) == row)
+        return [job.folder(tmp_path) for job in table.jobs(row, table.methods[method], base)]
+
+    ours = folders("vtgan-2021/1", "3/8", "anogan")
+    assert folders("mcgan-2021/1", "3/8", "dcgan") == ours
+    assert folders("mcgan-2021/2", "3,8/9", "dcgan")[0] == ours[0]
+    assert folders("vtgan-2021/1", "3/8", "vtgan") != ours
+    assert folders("mcgan-2021/1", "3/8", "mcgan") != ours
