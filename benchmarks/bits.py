@@ -35,7 +35,7 @@ def hashes(name: str, folder: Path) -> dict[str, str]:
     gan = lookalike.METHODS.get(name)
     several = name.startswith("cnn") or (gan is not None and gan.per_class)
     known = ("3", "8") if several else ("3",)
-    more = {"against": ("8",)} if gan is not None and gan.needs_others else {}
+    more = {"extra_fakes": ("8",)} if gan is not None and gan.needs_others else {}
     size = {} if gan is not None or name in ("pca", "knn") else {"size": "16,16"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # settings that a baseline does not use

@@ -62,7 +62,7 @@ def written(folder: Path, pictures: list[np.ndarray]) -> None:
 def peak(run: Path, out: Path, each: int) -> float:
     """MB of peak resident memory while so many images of each class are made."""
     program = (
-        "import sys; from lookalike.cli import main; code = main(sys.argv[1:]);"
+        "import sys; from lookalike.faces.cli import main; code = main(sys.argv[1:]);"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))); sys.exit(code)"
     )
     command = [sys.executable, "-c", program, "generate", str(run), "-o", str(out), "-n", str(each)]

@@ -1,8 +1,8 @@
 """Does the code keep its layout? Counts of rooms, arrows and circles, from the imports of `src/lookalike`.
 
-A room is a folder of `src/lookalike`. An arrow leads from a room to one whose modules it imports; imports for types alone
-and imports inside functions count too. A circle is a group of modules that import each other. CONTRIBUTING.md has the
-order of the rooms; `python benchmarks/house.py` prints the counts and saves them.
+A room is a folder of `src/lookalike`. An arrow leads from a room to one whose modules it imports. Imports for types
+alone and imports inside functions count too. A circle is a group of modules that import each other. CONTRIBUTING.md has
+the order of the rooms. `python benchmarks/house.py` prints the counts and saves them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,19 @@ from pathlib import Path
 import machine
 
 SOURCE = Path(__file__).parents[1] / "src" / "lookalike"
-ROOMS = ("base", "data", "features", "game", "methods", "detect", "runs", "use", "studies", "report", "faces")  # upwards
+ROOMS = (
+    "base",
+    "data",
+    "features",
+    "game",
+    "methods",
+    "detect",
+    "runs",
+    "use",
+    "studies",
+    "report",
+    "faces",
+)  # upwards
 MARKERS = ("py.typed", "__main__.py")  # files that Python asks for
 
 Imports = Mapping[str, frozenset[str]]  # module -> the modules of the package that it imports

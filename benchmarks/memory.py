@@ -27,7 +27,7 @@ def scored(folder: Path, images: int) -> float:
     np.savez(data, images=rng.integers(0, 256, (images, 32, 32), dtype=np.uint8))
     # on Linux ru_maxrss would begin at this process's own peak
     program = (
-        "import sys; from lookalike.cli import main; code = main(sys.argv[1:]);"
+        "import sys; from lookalike.faces.cli import main; code = main(sys.argv[1:]);"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))); sys.exit(code)"
     )
     command = [sys.executable, "-c", program, "score", str(folder / "run"), str(data), "-o", str(folder / "s.csv")]

@@ -77,9 +77,11 @@ class Cross:
 
     def job(self, seed: int) -> Job:
         """Its training."""
-        against = (self.unknown,) if self.method == "mcgan" else ()
+        extra_fakes = (self.unknown,) if self.method == "mcgan" else ()
         unseen = (*self.known, self.unknown)
-        return Job(self.data, self.known, self.method, seed, against, unseen=unseen, settings=(*self.settings.items(),))
+        return Job(
+            self.data, self.known, self.method, seed, extra_fakes, unseen=unseen, settings=(*self.settings.items(),)
+        )
 
     def line(self, figures: Mapping[str, str], seed: int | str) -> dict[str, str | int]:
         """Of the table."""

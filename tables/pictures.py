@@ -32,9 +32,9 @@ SHOWN = 4  # moments of the training
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def folder(method: str, against: tuple[str, ...], runs: Path) -> Path:
+def folder(method: str, extra_fakes: tuple[str, ...], runs: Path) -> Path:
     """The training of the table."""
-    return Job("fashion-mnist", (KNOWN,), method, 0, against).folder(runs)
+    return Job("fashion-mnist", (KNOWN,), method, 0, extra_fakes).folder(runs)
 
 
 def queries(runs: Path) -> Figure:
@@ -50,8 +50,8 @@ def queries(runs: Path) -> Figure:
         axes[0, column].imshow(pixels[column, 0], cmap="gray", vmin=0, vmax=255)
         axes[0, column].set_title(KNOWN if column < EACH else UNKNOWN, fontsize=9)
     axes[0, 0].set_ylabel("test image", fontsize=9)
-    for row, (title, (method, against)) in enumerate(METHODS.items(), 1):
-        said = Model.load(folder(method, against, runs)).score(pixels)
+    for row, (title, (method, extra_fakes)) in enumerate(METHODS.items(), 1):
+        said = Model.load(folder(method, extra_fakes, runs)).score(pixels)
         assert said.nearest is not None, "GANs offer their nearest image"
         axes[row, 0].set_ylabel(title, fontsize=9)
         for column in range(2 * EACH):

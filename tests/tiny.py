@@ -10,7 +10,7 @@ from lookalike.faces.cli import main
 SETTINGS: dict[str, Any] = {
     "known": ("3",), "size": "8,8", "width": 4, "z": 8, "images": 256, "batch": 64, "search_steps": 5, "threads": 1,
 }  # fmt: skip
-AGAINST = {"mcgan": ("8",)}
+EXTRA_FAKES = {"mcgan": ("8",)}
 PROGRESS = re.compile(
     r"(reading|(.{1,200}: )?training|joining the classes|calibrating|scoring|scoring known|scoring unknown)"
     r"(: \d+ images)?\n"
@@ -19,7 +19,7 @@ PROGRESS = re.compile(
 
 def settings(method: str = "anogan", **changes: Any) -> dict[str, Any]:
     """Keyword arguments of `TrainSettings`."""
-    return {**SETTINGS, "method": method, "against": AGAINST.get(method, ()), **changes}
+    return {**SETTINGS, "method": method, "extra_fakes": EXTRA_FAKES.get(method, ()), **changes}
 
 
 def train(out, *more: str, method: str = "anogan", data: str = "digits") -> list[str]:

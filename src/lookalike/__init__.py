@@ -17,7 +17,7 @@ The data flow, in reading order:
 
 Python's way in:
 
-    model = lookalike.fit("digits", known="3", against="8", method="mcgan", out="runs/three")
+    model = lookalike.fit("digits", known="3", extra_fakes="8", method="mcgan", out="runs/three")
     figures = lookalike.evaluate("runs/three", "digits", unknown="8")
 
 Names are loaded when they are first used, so that importing the package stays quick.

@@ -60,12 +60,12 @@ def make(small, make_source):
             gan = GAN(small(METHODS[name], net), shape, classes=2, ema=ema)
             list(train(gan, make_source(shape, classes=2), images=18, batch=6))
             search, method = Search(steps=4, lam=0.3, seed=5), stored.to_json(gan.method)
-            detector = GANDetector(gan, search, 0 if gan.method.asked else None)
-            if gan.method.asked:
+            detector = GANDetector(gan, search, 0 if gan.method.conditional else None)
+            if gan.method.conditional:
                 members = {label: GANDetector(gan, search, k) for k, label in enumerate(("a", "b"))}
                 detector = OpenSet.fit(members, images(shape, 12, 3), np.arange(12) % 2)
         limit = Threshold(detector.score(images(shape, 12, 7)).score, 0.25)
-        classes = {"known": ("a", "b"), "against": ("c",)}
+        classes = {"known": ("a", "b"), "extra_fakes": ("c",)}
         return Model(detector, limit, shape, classes, method, TRAINING)
 
     return model
@@ -83,7 +83,7 @@ def test_loaded_scores_are_bit_equal(name, net, shape, make, tmp_path):
         assert np.array_equal(getattr(first, field), getattr(again, field))
     assert {k: v.tolist() for k, v in first.parts.items()} == {k: v.tolist() for k, v in again.parts.items()}
     assert loaded.shape == SHAPES[shape]
-    assert loaded.classes == {"known": ("a", "b"), "against": ("c",)}
+    assert loaded.classes == {"known": ("a", "b"), "extra_fakes": ("c",)}
     assert loaded.training == TRAINING
     assert loaded.threshold.value == model.threshold.value
     assert loaded.threshold.allowed == 0.25
@@ -295,9 +295,9 @@ def test_value_ranges_that_are_good(value, make, tmp_path):
         {"settings": {"components": True}},
         {"settings": {"components": 0}},
         {"settings": {"components": 3}},
-        {"classes": {"known": [], "against": []}},
-        {"classes": {"known": ["a"], "against": ["a"]}},
-        {"classes": {"known": ["a"], "against": [], "more": []}},
+        {"classes": {"known": [], "extra_fakes": []}},
+        {"classes": {"known": ["a"], "extra_fakes": ["a"]}},
+        {"classes": {"known": ["a"], "extra_fakes": [], "more": []}},
     ],
     ids=str,
 )
@@ -428,7 +428,7 @@ def make_joined(small, make_source):
         held = np.concatenate([images(shape, 15, 20), images(shape, 15, 21)])
         detector = OpenSet.fit(members, held, np.repeat([0, 1], 15), **how)
         limit = Threshold(detector.score(images(shape, 12, 7)).score, 0.25)
-        return Model(detector, limit, shape, {"known": ("a", "b"), "against": ("c",)}, method, TRAINING)
+        return Model(detector, limit, shape, {"known": ("a", "b"), "extra_fakes": ("c",)}, method, TRAINING)
 
     return model
 
@@ -516,8 +516,8 @@ def test_D28_missing_facts_of_several_classes(missing, make_joined, tmp_path):
     "facts",
     [
         {"kind": "knn"}, {"kind": "gan"}, {"kind": "cnn"}, {"method": {}}, {"method": {"name": "vtgan"}},
-        {"shape": [1, 8, 9]}, {"shape": [64]}, {"classes": {"known": ["a"], "against": []}},
-        {"classes": {"known": ["a", "b", "c"], "against": []}},
+        {"shape": [1, 8, 9]}, {"shape": [64]}, {"classes": {"known": ["a"], "extra_fakes": []}},
+        {"classes": {"known": ["a", "b", "c"], "extra_fakes": []}},
     ],
     ids=str,
 )  # fmt: skip

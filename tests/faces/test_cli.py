@@ -78,7 +78,7 @@ def test_version(capsys):
 def test_G14_help_imports_neither_torch_nor_numpy_nor_pydantic(tmp_path):
     """--help and --version load none of the heavy packages, and need neither a home folder nor a network."""
     code = (
-        "import sys\nfrom lookalike.cli import main\n"
+        "import sys\nfrom lookalike.faces.cli import main\n"
         "assert main(['--help']) == 0 and main(['--version']) == 0\n"
         "print(sorted({'torch', 'numpy', 'pydantic', 'sklearn', 'PIL'} & set(sys.modules)), file=sys.stderr)"
     )
@@ -195,7 +195,7 @@ def test_text_for_people(run, capsys):
 @pytest.mark.parametrize("argv", [["--version"], ["cite", "pca"]], ids=["by Rich", "by print"])
 def test_E26_a_closed_standard_output_is_no_error(argv):
     """`lookalike --version | true` ends with 0 and says nothing on standard error."""
-    code = f"import sys; from lookalike.cli import main; sys.exit(main({argv}))"
+    code = f"import sys; from lookalike.faces.cli import main; sys.exit(main({argv}))"
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
@@ -265,7 +265,7 @@ BAD_FILES = {
     "a table": ("known = ['3']\n[train]\nwidth = 4\n", ["run.toml", "[train]", "without tables"]),
     "no TOML": ("known: [3]\n", ["run.toml", "TOML"]),
     "no UTF-8": (b"known = '\xff'\n", ["run.toml", "TOML"]),
-    "G12 contradiction": ("known = ['3']\nmethod = 'mcgan'\n", ["mcgan", "--against"]),
+    "G12 contradiction": ("known = ['3']\nmethod = 'mcgan'\n", ["mcgan", "--extra-fakes"]),
     "G9 a class to load": ("known = ['3']\nmethod = 'os.system'\n", ["--method", "os.system"]),
 }
 
@@ -297,10 +297,10 @@ def test_a_missing_configuration_file_is_named(tmp_path, capsys):
         (["train", "-o", "RUN", "--known", "3"], ["DATA"]),
         (["train", "digits", "-o", "RUN"], ["--known"]),
         (
-            ["train", "digits", "-o", "RUN", "--known", "3", "--known", "8", "--against", "8", "--method", "mcgan"],
+            ["train", "digits", "-o", "RUN", "--known", "3", "--known", "8", "--extra-fakes", "8", "--method", "mcgan"],
             ["8"],
         ),
-        (["train", "digits", "-o", "RUN", "--known", "3", "--against", "8"], ["--against", "auto"]),
+        (["train", "digits", "-o", "RUN", "--known", "3", "--extra-fakes", "8"], ["--extra-fakes", "auto"]),
         (["train", "digits", "-o", "RUN", "--known", "3", "--grey=maybe"], ["--grey"]),
         (["train", "digits", "extra", "-o", "RUN", "--known", "3"], ["extra"]),
         (["describe", "vtgam"], ["vtgam", "vtgan"]),

@@ -57,7 +57,7 @@ def test_scikit_learns_check_of_array_api(estimator):
     code = (
         "import warnings; warnings.simplefilter('ignore');"
         "from sklearn.utils.estimator_checks import check_estimator;"
-        f"from lookalike.estimators import {estimator.__name__} as estimator;"
+        f"from lookalike.faces.estimators import {estimator.__name__} as estimator;"
         "said = {r['check_name']: r['status'] for r in check_estimator(estimator())};"
         "assert set(said.values()) == {'passed'}, said; print(len(said))"
     )
@@ -182,7 +182,7 @@ def test_few_samples_are_told(digits):
 
 REFUSED = {
     "no method": ({"method": "gan"}, "method"),
-    "a method that needs others": ({"method": "mcgan"}, "against"),
+    "a method that needs others": ({"method": "mcgan"}, "extra_fakes"),
     "sides": ({"image_shape": (8, 9)}, r"image_shape \(8, 9\) does not fit rows of 64 entries"),
     "channels": ({"image_shape": (4, 8, 2)}, "C 1 or 3"),
     "share": ({"false_alarms": 1.5}, "false-alarms"),

@@ -104,7 +104,7 @@ HEADS = [Auxiliary(), LabelAware(4), KPlusOne(), Projection()]
 def test_a_split_changes_nothing_that_d_says_of_realness(head, spectral, small):
     """D finds each image as real as before; its class logits repeat the leaf's, in K + 1 each half as likely."""
     told = ClassBatchNorm() if head.needs_labels else Unconditional()
-    base = METHODS["sn-projection"] if head.needs_labels else METHODS["k-plus-one"] if head.names else None
+    base = METHODS["sn-projection"] if head.needs_labels else METHODS["k-plus-one"] if head.classifies else None
     if isinstance(head, Auxiliary):
         base, told = METHODS["wgan-gp-classes"], ClassBatchNorm()
     method = small(base).but(head=head, conditioning=told, spectral=spectral, d_steps=1)
@@ -116,7 +116,7 @@ def test_a_split_changes_nothing_that_d_says_of_realness(head, spectral, small):
     for half in (1, 3):
         after = gan.D(Batch(x, torch.full((5,), half), None, None))
         assert torch.allclose(before.realness, after.realness, atol=1e-5)
-    if head.names:
+    if head.classifies:
         less = np.log(2) if isinstance(head, KPlusOne) else 0.0
         expected = torch.cat([before.classes, before.classes[:, 1:2]], 1)
         expected[:, [1, 3]] -= less
@@ -251,7 +251,7 @@ def test_a_forged_tree_is_refused(splits, small):
 )
 def test_splits_that_would_not_be_made_are_refused(given, words):
     """Points that the training does not come to or that one step holds, and a share that no class exceeds."""
-    how = settings("splitting", known=("3", "8")) | {"against": (), "batch": 32, "images": 256, "net": "anogan"}
+    how = settings("splitting", known=("3", "8")) | {"extra_fakes": (), "batch": 32, "images": 256, "net": "anogan"}
     with pytest.raises(UsageError, match=words):
         plans.make("digits", train_settings(**how | given))
     assert plans.make("digits", train_settings(**how)).method.splitting.at == (39,)

@@ -90,7 +90,7 @@ def test_other_classes():
 def test_other_classes_without_any(others):
     """Without another class's images the method is refused with what to do."""
     source = Source(numbered().known, numbered().labels, others, 5)
-    with pytest.raises(UsageError, match=r"another class's images and none were given; name one \(--against\)"):
+    with pytest.raises(UsageError, match=r"another class's images and none were given; name one \(--extra-fakes\)"):
         OtherClasses().draw(None, source, 4)
 
 

@@ -45,7 +45,7 @@ def started(request, small, make_source):
 
 def asked(gan, n):
     """Classes for n images, where this GAN is told them."""
-    return torch.arange(n) % 3 if gan.method.asked else None
+    return torch.arange(n) % 3 if gan.method.conditional else None
 
 
 def test_one_step(started):

@@ -55,7 +55,7 @@ def figures(known: int, unknown: int, **classes: Any) -> Figures:
 @pytest.fixture
 def several(make_run: MakeRun) -> Path:
     """A run that knows three classes with hostile names, its GANs' folders as `train` makes them."""
-    run = make_run(method="mcgan", classes={"known": list(KNOWN), "against": []})
+    run = make_run(method="mcgan", classes={"known": list(KNOWN), "extra_fakes": []})
     path = run / "evaluations/8.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | told()))
     for name, images in zip(KNOWN, (100, 200, 300), strict=True):

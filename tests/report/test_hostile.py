@@ -62,7 +62,7 @@ def runs(make_run: MakeRun) -> list[Path]:
         for part in ("settings", "method", "open_choices", "versions", "machine"):
             config[part] |= rows
         config["method"]["name"] = names[0]
-        config["classes"] = {"known": names, "against": names}
+        config["classes"] = {"known": names, "extra_fakes": names}
         config["command"] += " ".join(names)
         config["data"]["source"] = f"/data/{names[6].replace('/', '')}"
         (run / "config.json").write_text(json.dumps(config))

@@ -223,10 +223,10 @@ def test_run_that_only_makes_images_says_how_to_measure_them(make_run: MakeRun, 
     (run / "config.json").write_text(json.dumps(config | {"settings": config["settings"] | {"calibration": 0}}))
     text = text_of(run)
     assert "images of 3" in text and "lookalike evaluate" not in text
-    assert "lookalike measure 'my run' --against PATH-TO/digits PATH-TO stands for a folder" in text
+    assert "lookalike measure 'my run' --real PATH-TO/digits PATH-TO stands for a folder" in text
     ranged = config["settings"] | {"calibration": 0, "value_range": "-1,1"}
     (run / "config.json").write_text(json.dumps(config | {"settings": ranged}))
-    assert "--against PATH-TO/digits --value-range=-1,1 PATH-TO stands" in text_of(run)
+    assert "--real PATH-TO/digits --value-range=-1,1 PATH-TO stands" in text_of(run)
 
 
 def test_run_without_samples_or_metrics_says_what_makes_them(make_run: MakeRun, text_of: Callable[..., str]) -> None:

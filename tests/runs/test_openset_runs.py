@@ -39,7 +39,9 @@ def finished(out, method="knn", data="digits", told=None, **changes):
         if told is not None and "does not use" not in line:
             told.append(line)
 
-    return runs.run(data, train_settings(**settings(method, against=(), known=("3", "8")) | changes), out, warn=warn)
+    return runs.run(
+        data, train_settings(**settings(method, extra_fakes=(), known=("3", "8")) | changes), out, warn=warn
+    )
 
 
 def blobs(classes, each, shape=(1, 8, 8), seed=0):
@@ -173,7 +175,7 @@ class Cut(Exception):  # noqa: N818
 def test_E1_a_run_cut_at_any_moment_ends_in_the_same_bits(watched, tmp_path):
     """Dying in each class's training, in joining and in calibration, and starting again, ends in the same bytes."""
     whole, moments, stages = watched[0], random.Random(1), set()
-    given = train_settings(**settings("mcgan", against=(), known=("3", "8"), false_alarms=0.1))
+    given = train_settings(**settings("mcgan", extra_fakes=(), known=("3", "8"), false_alarms=0.1))
 
     def report(stage, done, of):
         if stage != "reading" and (stage not in stages or moments.random() < 0.2):

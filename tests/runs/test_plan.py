@@ -98,7 +98,7 @@ def test_parts_are_those_of_the_split():
     known = np.isin(names, ["3", "5"])
     assert plan.train.tolist() == [i for i in parts.train if known[i]]
     assert sorted([*plan.calibration, *plan.deciding]) == [i for i in parts.calibration if known[i]]
-    assert plan.against.tolist() == [i for i in parts.train if names[i] == "8"]
+    assert plan.extra_fakes.tolist() == [i for i in parts.train if names[i] == "8"]
     keys = [set(part) for part in plan.keys().values()]
     assert not keys[0] & keys[1] and not keys[0] & keys[2] and not keys[1] & keys[2]
     assert set(plan.keys()["calibration"]) == {plan.images.keys[i] for i in parts.calibration if known[i]}
@@ -130,7 +130,15 @@ def test_labels_of_known_classes_are_numbered_from_zero():
 
 def test_every_axis_of_the_method_comes_from_the_settings():
     """Net, latent, loss, optimiser, shares and noise of the plan's method are what was given."""
-    given = {"z": 9, "latent": "uniform", "loss": "hinge", "lr": 0.003, "beta1": 0.25, "d_steps": 3, "decoys": 0.5}
+    given = {
+        "z": 9,
+        "latent": "uniform",
+        "loss": "hinge",
+        "lr": 0.003,
+        "beta1": 0.25,
+        "d_steps": 3,
+        "extra_fakes_share": 0.5,
+    }
     method = make(method="noisegan", noise=0.1, salt_pepper=0.2, net="dcgan", **given).method
     assert (method.latent, method.losses, method.optimiser) == (Uniform(9), (Hinge(),), Adam(0.003, 0.25))
     assert (method.net, method.d_steps) == (NETS["dcgan"](width=4), 3)
@@ -178,7 +186,7 @@ def test_open_choices_name_what_the_papers_leave_open():
     assert said["initial weights"] == "N(0, 0.02), biases 0"
     assert set(open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}
     for name in METHODS:
-        every = open_choices(make(method=name, known=("3", "5"), against=(), batch=32, images=640))
+        every = open_choices(make(method=name, known=("3", "5"), extra_fakes=(), batch=32, images=640))
         assert not [value for value in every.values() if "None" in value], name
     joined = open_choices(make(method="knn", known=("3", "5")))["known classes"]
     assert joined == "2, a detector each, scaled by its own class, joined by softmax regression on 30 held-out images"
@@ -192,10 +200,14 @@ def test_open_choices_name_what_the_papers_leave_open():
         ({"false_alarms": 0.001}, DataError, "29 calibration images cannot promise 0.001 false alarms"),
         ({"size": "9,9"}, UsageError, "9"),
         ({"known": ("nine",)}, DataError, "no class 'nine'"),
-        ({"known": ("3,8",), "method": "mcgan"}, UsageError, "class 8 is both known and against"),
-        ({"method": "mcgan", "against": ()}, UsageError, r"mcgan learns from another class's images; name one \(--ag"),
-        ({"method": "vtgan", "against": ("8",)}, UsageError, "vtgan does not use --against"),
-        ({"method": "pca", "against": ("8",)}, UsageError, "pca does not use --against"),
+        ({"known": ("3,8",), "method": "mcgan"}, UsageError, "class 8 is both known and an extra fake"),
+        (
+            {"method": "mcgan", "extra_fakes": ()},
+            UsageError,
+            r"mcgan learns from another class's images; name one \(--ex",
+        ),
+        ({"method": "vtgan", "extra_fakes": ("8",)}, UsageError, "vtgan does not use --extra-fakes"),
+        ({"method": "pca", "extra_fakes": ("8",)}, UsageError, "pca does not use --extra-fakes"),
     ],
 )
 def test_what_cannot_end_well_is_refused_before_training(changes, kind, words):
@@ -301,23 +313,23 @@ def test_rows_are_numbered_by_the_order_in_which_classes_are_known():
 
 
 def test_the_part_of_one_class_trains_on_it_against_the_training_images_of_the_others():
-    """mcgan's b learns against the training images of a and c, and of --against d; nothing held out is among them."""
+    """The b of mcgan learns from training images of a, c and the extra fakes d; nothing held out is among them."""
     data = images(names=("a", "b", "c", "d", "e"), each=130)
-    plan = make(data, known=("a", "b", "c"), method="mcgan", against=("d",))
+    plan = make(data, known=("a", "b", "c"), method="mcgan", extra_fakes=("d",))
     only, parts = plan.only("b"), split(data, test=0.2, calibration=0.2, seed=0)
     assert only.train.tolist() == [i for i in parts.train if data.labels[i] == 1]
-    assert only.against.tolist() == [i for i in parts.train if data.labels[i] in (0, 2, 3)]
+    assert only.extra_fakes.tolist() == [i for i in parts.train if data.labels[i] in (0, 2, 3)]
     assert (only.known, only.others) == (("b",), ("a", "c", "d"))
-    assert (only.settings.known, only.settings.against) == (("b",), ("a", "c", "d"))
-    assert torch.equal(only.source().others, torch.from_numpy(data.pixels[only.against]))
-    assert (plan.against.tolist(), plan.others) == ([i for i in parts.train if data.labels[i] == 3], ("d",))
+    assert (only.settings.known, only.settings.extra_fakes) == (("b",), ("a", "c", "d"))
+    assert torch.equal(only.source().others, torch.from_numpy(data.pixels[only.extra_fakes]))
+    assert (plan.extra_fakes.tolist(), plan.others) == ([i for i in parts.train if data.labels[i] == 3], ("d",))
 
 
 @pytest.mark.parametrize("method", ["anogan", "vtgan", "knn"])
 def test_the_part_of_one_class_of_other_methods_sees_no_other(method):
     """Only mcgan's detectors see images of the other known classes."""
     only = make(images(names=("a", "b")), known=("a", "b"), method=method, false_alarms=0.2).only("a")
-    assert (only.against.tolist(), only.others, only.settings.against) == ([], (), ())
+    assert (only.extra_fakes.tolist(), only.others, only.settings.extra_fakes) == ([], (), ())
     assert only.source().others is None and set(only.images.labels[only.train].tolist()) == {0}
 
 

@@ -86,16 +86,16 @@ def test_config_records_everything_that_made_the_run(done):
     method, out = done
     config = files.read_json(out / "config.json")
     given = config["settings"]
-    against = ["8"] if method == "mcgan" else []
+    extra_fakes = ["8"] if method == "mcgan" else []
     assert config["schema"] == 1
     assert config["command"].startswith(f"lookalike train digits -o {out} --known 3 --size 8,8 --width 4")
-    assert {name: given[name] for name in ("known", "against", "method", "size", "width", "z", "images")} == {
-        "known": ["3"], "against": against, "method": method, "size": "8,8", "width": 4, "z": 8, "images": 256,
+    assert {name: given[name] for name in ("known", "extra_fakes", "method", "size", "width", "z", "images")} == {
+        "known": ["3"], "extra_fakes": extra_fakes, "method": method, "size": "8,8", "width": 4, "z": 8, "images": 256,
     }  # fmt: skip
     assert {name: given[name] for name in ("log_every", "sample_every", "save_every", "net", "search_steps")} == {
         "log_every": 64, "sample_every": 64, "save_every": 64, "net": _net(method), "search_steps": 5,
     }  # fmt: skip
-    assert config["classes"] == {"known": ["3"], "against": against}
+    assert config["classes"] == {"known": ["3"], "extra_fakes": extra_fakes}
     images = read("digits", size=(8, 8))
     parts = split(images, test=0.2, calibration=0.2, seed=0)
     threes, eights = (images.labels == images.classes.index(name) for name in ("3", "8"))
@@ -104,7 +104,7 @@ def test_config_records_everything_that_made_the_run(done):
         "shape": [1, 8, 8],
         "train": int(threes[parts.train].sum()),
         "calibration": int(threes[parts.calibration].sum()),
-        "against": int(eights[parts.train].sum()) if against else 0,
+        "extra_fakes": int(eights[parts.train].sum()) if extra_fakes else 0,
         "skipped": 0,
     }
     packages = ("lookalike", "torch", "numpy", "pillow", "scikit-learn", "safetensors")
@@ -161,7 +161,7 @@ def test_split_lists_the_content_of_each_part(done):
     assert files.read_json(out / "split.json") == {
         "train": keys(parts.train, "3"),
         "calibration": keys(parts.calibration, "3"),
-        "against": keys(parts.train, "8") if method == "mcgan" else [],
+        "extra_fakes": keys(parts.train, "8") if method == "mcgan" else [],
         "test": tests,
     }
 
@@ -173,7 +173,7 @@ def test_samples_come_from_the_same_z_all_along(done):
         pytest.fail("a baseline made samples") if (out / "samples").exists() else None
         return
     gan = Model.load(out).detector.gan
-    y = asked(gan.classes) if gan.method.asked else None
+    y = asked(gan.classes) if gan.method.conditional else None
     made = gan.generate(gan.method.latent.draw(64, generator(0, "samples")), y)
     expected = ((made + 1) * 127.5).round().clamp(0, 255).byte().numpy()
     picture = np.asarray(Image.open(out / "samples" / "000000256.png"))
@@ -190,7 +190,7 @@ def test_the_model_holds_the_last_weights_and_no_clock(done):
     tensors, facts = checkpoint.load_model(out)
     assert facts["classes"]["known"] == ["3"] and facts["shape"] == [1, 8, 8]
     assert "seconds" not in (out / "model.json").read_text() and facts["training"]["data"] == "digits"
-    counts, names = files.read_json(out / "config.json")["data"], ("train", "calibration", "against")
+    counts, names = files.read_json(out / "config.json")["data"], ("train", "calibration", "extra_fakes")
     assert {name: facts["training"]["counts"][name] for name in names} == {name: counts[name] for name in names}
     if method in BASELINES:
         assert facts["kind"] == method
@@ -572,8 +572,8 @@ def test_F9_a_run_among_its_own_images_is_refused(where, folder, capsys):
     ("method", "flags", "idle"),
     [
         ("vtgan", ["--noise", "0.2"], ["--noise"]),
-        ("anogan", ["--weak-z", "9", "--decoys", "0.5"], ["--decoys", "--weak-z"]),
-        ("noisegan", ["--noise", "0.2", "--salt-pepper", "0.1", "--decoys", "0.5"], []),
+        ("anogan", ["--weak-z", "9", "--extra fakes", "0.5"], ["--extra fakes", "--weak-z"]),
+        ("noisegan", ["--noise", "0.2", "--salt-pepper", "0.1", "--extra fakes", "0.5"], []),
         ("knn", [], ["--batch", "--images", "--search-steps", "--width", "--z"]),
     ],
 )

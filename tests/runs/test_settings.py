@@ -71,8 +71,9 @@ BAD = [
     ("images", "0"), ("d_steps", "0"), ("d_steps", "101"), ("threads", "0"), ("threads", "1025"),
     ("lr", "0"), ("lr", "-1"), ("lr", "nan"), ("lr", "inf"), ("lr", "fast"),
     ("d_lr", "0"), ("d_lr", "inf"), ("beta1", "1"), ("beta1", "-0.1"),
-    ("ema", "1"), ("ema", "-0.1"), ("noise", "-0.1"), ("noise", "inf"), ("salt_pepper", "1.1"), ("decoys", "0"),
-    ("decoys", "65"), ("test", "1"), ("test", "-0.1"), ("calibration", "-0.1"), ("calibration", "1"),
+    ("ema", "1"), ("ema", "-0.1"), ("noise", "-0.1"), ("noise", "inf"), ("salt_pepper", "1.1"),
+    ("extra_fakes_share", "0"),
+    ("extra_fakes_share", "65"), ("test", "1"), ("test", "-0.1"), ("calibration", "-0.1"), ("calibration", "1"),
     ("false_alarms", "0"), ("false_alarms", "1"),
     ("lam", "-0.1"), ("lam", "1.1"), ("lam", "nan"), ("prior", "perhaps"),
     ("search_steps", "0"), ("search_lr", "0"), ("search_lr", "11"),
@@ -95,7 +96,17 @@ def test_G2_a_value_out_of_range_is_refused_by_name(name, value, tmp_path, capsy
 
 def test_every_numeric_setting_has_a_refused_value():
     """The list above misses no setting but the names of classes and of D's layer, and switches."""
-    free = {"known", "pooled", "against", "unlabelled", "layer", "grey", "allow_empty_class", "spread", "diff_augment"}
+    free = {
+        "known",
+        "pooled",
+        "extra_fakes",
+        "unlabelled",
+        "layer",
+        "grey",
+        "allow_empty_class",
+        "spread",
+        "diff_augment",
+    }
     assert {name for name, _ in BAD} == set(TrainSettings.model_fields) - free
 
 
@@ -267,7 +278,7 @@ def test_only_detectors_of_several_classes_are_joined(method, known, told):
     ("given", "words"),
     [
         ({"known": ()}, "name a known class (--known)"),
-        ({"known": ("3",), "against": ("3",), "method": "mcgan"}, "class 3 is both known and against"),
+        ({"known": ("3",), "extra_fakes": ("3",), "method": "mcgan"}, "class 3 is both known and an extra fake"),
     ],
 )
 def test_G12_settings_that_contradict_each_other(given, words):
@@ -298,7 +309,7 @@ def test_settings_survive_json():
 
 def test_settings_import_neither_torch_nor_numpy():
     """Reading the settings stays quick."""
-    use = "import sys, lookalike.settings as s; s.train_settings(known=('3',))"
+    use = "import sys, lookalike.runs.settings as s; s.train_settings(known=('3',))"
     code = f"{use}; print({{'torch', 'numpy'}} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
@@ -311,4 +322,4 @@ def test_every_method_can_be_named():
     from lookalike.runs.settings import ClassGANName, MethodName
 
     assert get_args(MethodName) == (*METHODS, *BASELINES, *CLASSIFIERS)
-    assert get_args(ClassGANName) == tuple(name for name, method in METHODS.items() if method.asked)
+    assert get_args(ClassGANName) == tuple(name for name, method in METHODS.items() if method.conditional)

@@ -93,7 +93,7 @@ def test_the_folder_names_all_that_makes_a_training():
     expected = {
         plain: "small/digits/3/pca/seed-0",
         Job("digits", ("3",), "pca", 0, unseen=("8", "9")): "small/digits/3/pca/seed-0",
-        Job("mnist-5k", ("3", "8"), "mcgan", 4, ("9",), "paper"): "paper/mnist-5k/3,8/mcgan-against-9/seed-4",
+        Job("mnist-5k", ("3", "8"), "mcgan", 4, ("9",), "paper"): "paper/mnist-5k/3,8/mcgan-extra_fakes-9/seed-4",
         Job("digits", ("3",), "pca", 1, settings=(("size", "8,8"), ("z", 4))): "small/digits/3/pca-size=8,8,z=4/seed-1",
         Job("digits", ("Ankle boot",), "knn", 0): f"small/digits/{coat}/knn/seed-0",
     }
@@ -113,9 +113,9 @@ def test_jobs_that_differ_in_unseen_alone_are_one():
     """They are merged in the order of first appearance, with every class once; others stay apart."""
     first, other = Job("d", ("3",), "pca", 0, unseen=("3", "8")), Job("d", ("3",), "pca", 1, unseen=("3",))
     again = Job("d", ("3",), "pca", 0, unseen=("9", "3"))
-    against = Job("d", ("3",), "mcgan", 0, ("8",), "paper", ("3",), (("z", 4),))
-    assert _merged([first, other, again, against, against]) == [
-        Job("d", ("3",), "pca", 0, unseen=("3", "8", "9")), other, against,
+    extra_fakes = Job("d", ("3",), "mcgan", 0, ("8",), "paper", ("3",), (("z", 4),))
+    assert _merged([first, other, again, extra_fakes, extra_fakes]) == [
+        Job("d", ("3",), "pca", 0, unseen=("3", "8", "9")), other, extra_fakes,
     ]  # fmt: skip
 
 
@@ -298,10 +298,10 @@ def test_the_unknown_class_is_never_read_in_training(tmp_path, monkeypatch):
         gate, "decode", lambda path, *a: opened.append(("decode", path.parent.name)) or decode(path, *a)
     )
     monkeypatch.setattr(gate, "size", lambda path: opened.append(("size", path.parent.name)) or size(path))
-    for known, against in ((("3",), ("8",)), (("3", "8"), ())):
+    for known, extra_fakes in ((("3",), ("8",)), (("3", "8"), ())):
         opened.clear()
         settings = {"method": "mcgan", "threads": 1, "false_alarms": 0.5, **dict(TINY[1:])}
-        settings = train_settings(known=known, against=against, **settings)
+        settings = train_settings(known=known, extra_fakes=extra_fakes, **settings)
         runs.run(str(tmp_path / "data"), settings, tmp_path / "-".join(known))
         assert {name for _, name in opened} == {"3", "8"}
         assert [kind for kind, _ in opened] == ["size"] * 80 + ["decode"] * 80
@@ -406,7 +406,7 @@ def test_the_workers_of_a_killed_parent_free_their_runs(four, tmp_path):
     """After SIGKILL no worker holds a run's lock, so that the same command can go on."""
     job = long(four, 0)
     code = (
-        "import sys\nfrom pathlib import Path\nfrom lookalike.jobs import Job, side_by_side\n"
+        "import sys\nfrom pathlib import Path\nfrom lookalike.studies.jobs import Job, side_by_side\n"
         f"if __name__ == '__main__':\n    side_by_side([{job!r}], Path(sys.argv[1]), workers=1, command='',"
         " report=lambda *_: None)\n"
     )

@@ -28,7 +28,7 @@ from lookalike.use.evaluate import WORST, evaluate
 def used_by(run):
     """Content of the images that the run trained on, set its threshold on, or was shown as other classes."""
     split = files.read_json(run / "split.json")
-    return {key for part in ("train", "calibration", "against") for key in split[part]}
+    return {key for part in ("train", "calibration", "extra_fakes") for key in split[part]}
 
 
 def held_out_by(run):
@@ -39,7 +39,7 @@ def held_out_by(run):
 def unseen_by(run, images, *names):
     """Rows of these classes' images: of a class that the run read those of its recorded test part, of another all."""
     classes, tests = files.read_json(run / "model.json")["classes"], held_out_by(run)
-    read_ones = {*classes["known"], *classes["against"]}
+    read_ones = {*classes["known"], *classes["extra_fakes"]}
     named = [(i, images.classes[label]) for i, label in enumerate(images.labels)]
     return [i for i, name in named if name in names and (name not in read_ones or images.keys[i] in tests)]
 
@@ -100,7 +100,7 @@ def test_the_against_class_counts_only_where_it_was_not_shown(tmp_path, digits):
     eights = digits.of("8").keys
     official = dataclasses.replace(digits, test=np.ones(len(digits), dtype=bool))
     figures = evaluate(tmp_path / "run", official, unknown="8")
-    assert 0 < figures["n_unknown"] == len(eights) - sum(key in split["against"] for key in eights) < len(eights)
+    assert 0 < figures["n_unknown"] == len(eights) - sum(key in split["extra_fakes"] for key in eights) < len(eights)
 
 
 def test_the_files_hold_what_is_returned(run, digits, unseen):
@@ -273,7 +273,7 @@ def test_an_image_that_was_used_never_counts(run, digits, tmp_path):
     assert (forged["excluded"], forged["seconds"]["train"]) == (first["excluded"], None)
 
 
-GOOD = '"train": [], "calibration": [], "against": [], "test": []'
+GOOD = '"train": [], "calibration": [], "extra_fakes": [], "test": []'
 
 
 @pytest.mark.parametrize(
@@ -281,12 +281,15 @@ GOOD = '"train": [], "calibration": [], "against": [], "test": []'
     [
         (None, "No such file"),
         ("", "not JSON"),
-        ("[]", "does not hold the parts against, calibration, test, train"),
+        ("[]", "does not hold the parts calibration, extra_fakes, test, train"),
         ('{"train": []}', "does not hold the parts"),
         (f'{{{GOOD}, "more": []}}', "does not hold the parts"),
         (f'{{{GOOD}, "test": []}}', "stands twice"),
         (f"{{{GOOD}}}".replace('"train": []', '"train": "0123456789abcdef"'), "train is not a list of content keys"),
-        (f"{{{GOOD}}}".replace('"against": []', '"against": ["0123456789abcdef", 5]'), "against is not a list"),
+        (
+            f"{{{GOOD}}}".replace('"extra_fakes": []', '"extra_fakes": ["0123456789abcdef", 5]'),
+            "extra_fakes is not a list",
+        ),
         (f"{{{GOOD}}}".replace('"test": []', '"test": ["\\u001b[31m"]'), "test is not a list of content keys"),
     ],
 )
@@ -551,8 +554,8 @@ def test_a_run_that_is_not_there_or_not_finished(what, run, tmp_path, capsys):
 def test_the_package_docstring_works(tmp_path):
     """fit, evaluate, read and auc as the package's first page shows them, with numbers that agree."""
     out = tmp_path / "three"
-    tiny = {name: value for name, value in settings().items() if name not in ("known", "against", "method")}
-    model = lookalike.fit("digits", known="3", against="8", method="mcgan", out=out, **tiny)
+    tiny = {name: value for name, value in settings().items() if name not in ("known", "extra_fakes", "method")}
+    model = lookalike.fit("digits", known="3", extra_fakes="8", method="mcgan", out=out, **tiny)
     figures = lookalike.evaluate(out, "digits", unknown="8")
     said = model.score(lookalike.read("digits", size=(8, 8)).of("8"))
     assert isinstance(model, lookalike.Model) and model.method["name"] == "mcgan"
@@ -560,7 +563,7 @@ def test_the_package_docstring_works(tmp_path):
     with np.load(out / "evaluations" / "8.npz") as arrays:
         area = lookalike.auc(arrays["known_scores"], arrays["unknown_scores"])
     assert area.value == figures["auc"]["value"]
-    again = lookalike.fit("digits", known="3", against="8", method="mcgan", out=out, **tiny)
+    again = lookalike.fit("digits", known="3", extra_fakes="8", method="mcgan", out=out, **tiny)
     assert np.array_equal(again.score(lookalike.read("digits", size=(8, 8)).of("8")).score, said.score)
 
 

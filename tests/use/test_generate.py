@@ -25,7 +25,7 @@ from lookalike.use.generate import BLOCK, generators, write
 
 def trained(out, method="acgan", **changes):
     """A run of digits 8 and 3, in this order; steps are so large that its images are not grey."""
-    values = settings(method, against=(), known=("8", "3"), batch=32, lr=0.02, ema=0.0) | changes
+    values = settings(method, extra_fakes=(), known=("8", "3"), batch=32, lr=0.02, ema=0.0) | changes
     return runs.run("digits", train_settings(**values), out)
 
 
@@ -194,7 +194,7 @@ def test_what_makes_no_images_is_refused(told, tmp_path, capsys):
         write(told[1], tmp_path / "out", {"5": 1})
     rows = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32).clip(-1, 1)
     np.savez(tmp_path / "v.npz", images=rows, labels=np.repeat(["8", "3"], 30))
-    values = settings("acgan", against=(), known=("8", "3"), batch=32, false_alarms=0.4)
+    values = settings("acgan", extra_fakes=(), known=("8", "3"), batch=32, false_alarms=0.4)
     vectors = runs.run(str(tmp_path / "v.npz"), train_settings(**{**values, "size": None}), tmp_path / "v")
     with pytest.raises(UsageError, match="no pictures"):
         write(vectors, tmp_path / "out", {"3": 1})

@@ -190,7 +190,7 @@ def test_enough_images_have_a_frechet_distance(digits):
 
 def test_what_a_run_was_shown_is_not_unseen(tmp_path, digits):
     """A run of another seed drew other test images: those are the other side, none that it trained on."""
-    how = settings("acgan", known=("3", "8"), batch=32, seed=5) | {"against": ()}
+    how = settings("acgan", known=("3", "8"), batch=32, seed=5) | {"extra_fakes": ()}
     runs.run("digits", train_settings(**how), tmp_path)
     shown = parts_of(tmp_path)
     training, unseen = measuring._parts(digits, "digits", tmp_path, 0)
@@ -226,7 +226,7 @@ def test_a_damaged_record_is_one_error(tmp_path, digits, there):
 
 def test_images_of_any_stand_beside_the_classes_that_the_run_knows(tmp_path, digits):
     """Where nobody says the class: unseen images of 3 and 8, which the run learnt as one, and of no other class."""
-    how = settings("anogan", known=("3,8",), pooled=True) | {"against": ()}  # as the command line takes it
+    how = settings("anogan", known=("3,8",), pooled=True) | {"extra_fakes": ()}  # as the command line takes it
     runs.run("digits", train_settings(**how), tmp_path)
     made = Images(digits.of("3", "8").pixels[:60], np.zeros(60, np.int64), ("any",), digits.names[:60])
     _, unseen = measuring._parts(digits, "digits", tmp_path, 0)
@@ -240,7 +240,7 @@ def test_images_that_a_run_learnt_from_without_a_label_are_no_class(tmp_path, di
     half = replace(digits, labels=np.where(hidden, 10, digits.labels), classes=(*digits.classes, "nobody"))
     np.savez(tmp_path / "half.npz", images=half.pixels[:, 0], labels=half.labels, classes=np.array(half.classes))
     how = settings("k-plus-one", known=("3", "8"), unlabelled=("nobody",), net="anogan") | {
-        "against": (),
+        "extra_fakes": (),
         "calibration": 0.0,
         "test": 0.4,
     }
@@ -276,7 +276,7 @@ def test_loose_files_are_measured_against_all_classes(tmp_path, capsys, digits):
     """A folder without folders: images of which nobody says the class."""
     for i, pixels in enumerate(digits.pixels[:60, 0]):
         PIL.Image.fromarray(pixels).save(tmp_path / f"{i:02d}.png")
-    code, out, err = call(capsys, "measure", tmp_path, "--against", "digits", "--threads", "1", "--json")
+    code, out, err = call(capsys, "measure", tmp_path, "--real", "digits", "--threads", "1", "--json")
     assert code == 0, err
     said = json.loads(out)
     assert said["made"] == 60 and said["classes"] == {} and said["real"] > 300 and said["half"] == said["real"] // 2
@@ -302,33 +302,31 @@ def test_what_cannot_be_measured_is_refused(digits):
 
 def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
     """A run's images, and the same written by generate, get the same figures; --json has them all."""
-    how = settings("acgan", known=("3", "8"), batch=32, lr=0.02, ema=0.0, seed=4) | {"against": ()}
+    how = settings("acgan", known=("3", "8"), batch=32, lr=0.02, ema=0.0, seed=4) | {"extra_fakes": ()}
     runs.run("digits", train_settings(**how), tmp_path / "run")
     code, _, err = call(capsys, "generate", tmp_path / "run", "-n", "50", "-o", tmp_path / "made")
     assert code == 0, err
     said = []
     for made, more in (("run", ["-n", "50"]), ("made", ["--run", tmp_path / "run"])):
-        code, out, err = call(
-            capsys, "measure", tmp_path / made, "--against", "digits", *more, "--threads", "1", "--json"
-        )
+        code, out, err = call(capsys, "measure", tmp_path / made, "--real", "digits", *more, "--threads", "1", "--json")
         assert code == 0, err
         said.append(json.loads(out))
     assert said[0]["figures"] == said[1]["figures"] and said[0]["made"] == 100
-    code, out, err = call(capsys, "measure", tmp_path / "made", "--against", "digits", "--threads", "1")
+    code, out, err = call(capsys, "measure", tmp_path / "made", "--real", "digits", "--threads", "1")
     assert code == 0 and "real against real" in out and "steps on" in out and "taken for it" in out
     assert "FID of a class needs 258 images of it, generated (-n) and unseen real ones" in out and "batch of" in out
     refused = assert_clean_failure(
         capsys,
-        ["measure", str(tmp_path / "run"), "--against", "digits", "--run", str(tmp_path / "run")],
+        ["measure", str(tmp_path / "run"), "--real", "digits", "--run", str(tmp_path / "run")],
         2,
         "--run",
         kept=tmp_path,
     )
     assert "leave out --run" in refused
     assert "surer than" in out and "learnt from" not in out
-    code, out, _ = call(capsys, "measure", tmp_path / "made", "--against", "digits", "--threads", "1", "--accuracy")
+    code, out, _ = call(capsys, "measure", tmp_path / "made", "--real", "digits", "--threads", "1", "--accuracy")
     assert code == 0 and "a classifier that learnt from 100 of these images alone names" in out
     line = assert_clean_failure(
-        capsys, ["measure", str(tmp_path / "made"), "--against", "mnist-5k-x"], 3, "mnist-5k-x", kept=tmp_path
+        capsys, ["measure", str(tmp_path / "made"), "--real", "mnist-5k-x"], 3, "mnist-5k-x", kept=tmp_path
     )
     assert line.startswith("error: ")

@@ -16,6 +16,7 @@ from torch import Tensor
 from lookalike.base import checkpoint
 from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError, LookalikeError, ModelError, UsageError, show
+from lookalike.base.renamed import current
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.detector import Detector, Threshold
@@ -28,7 +29,7 @@ from lookalike.game.gan import GAN
 from lookalike.methods import stored
 
 CALIBRATION = "calibration"
-ROLES = ("known", "against")
+ROLES = ("known", "extra_fakes")
 ANY = "any"  # several classes taken as one; images of a GAN that learnt several and is not asked for one
 UNKNOWN = "unknown"  # the verdict; no class of several known ones may be called so
 
@@ -64,7 +65,7 @@ class Model:
     shape : tuple of int
         (C, H, W) of the images that it takes, or (F,).
     classes : mapping
-        "known" and "against": class names.
+        "known" and "extra_fakes": class names.
     method : dict
         The method as JSON.
     training : dict
@@ -169,6 +170,7 @@ class Model:
         check_device(device)
         folder = Path(folder)
         tensors, facts = checkpoint.load_model(folder)
+        facts = _current(facts)
         try:
             _check_facts(facts)
             model = _built(tensors, facts, device)
@@ -203,6 +205,14 @@ def check_device(device: torch.device | str) -> None:
         raise UsageError(f"--device {show(device)} cannot be used here: {reason}; use cpu") from error
 
 
+def _current(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts under today's names, whichever version wrote them."""
+    classes, training = facts["classes"], facts["training"]
+    counts = training.get("counts")
+    counted = {"counts": current(counts)} if isinstance(counts, dict) else {}
+    return facts | {"classes": current(classes), "training": training | counted}
+
+
 def _check_facts(facts: dict[str, Any]) -> None:
     """Raises ModelError where the facts that `checkpoint` leaves open are not a model's."""
     training, shape, classes = facts["training"], facts["shape"], facts["classes"]
@@ -212,7 +222,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
         "shape": (len(shape) == 3 and shape[0] in (1, 3)) or len(shape) == 1,
         "classes": set(classes) == set(ROLES)
         and classes["known"]
-        and not set(classes["known"]) & set(classes["against"]),
+        and not set(classes["known"]) & set(classes["extra_fakes"]),
         "method": kind not in (*BASELINES, *CLASSIFIERS) or facts["method"] == {"name": kind},
         "training.value_range": _is_range(training.get("value_range", ())),
         "training.threads": _is_count(training.get("threads")) and 1 <= training["threads"] <= 1024,
@@ -270,7 +280,7 @@ def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
         GAN(method, shape, device="meta", classes=classes, ema=ema).expect(tensors, training=False)
     gan = GAN(method, shape, device=device, classes=classes, ema=ema)
     gan.take(tensors, training=False)
-    return GANDetector(gan, Search(**facts["settings"]), 0 if method.asked else None)
+    return GANDetector(gan, Search(**facts["settings"]), 0 if method.conditional else None)
 
 
 def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> OpenSet:
@@ -292,7 +302,7 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
     for k, name in enumerate(names):
         mine = {key.removeprefix(f"{k}."): t for key, t in tensors.items() if key.startswith(f"{k}.")}
         first = members.get(names[0])
-        if isinstance(first, GANDetector) and first.gan.method.asked:
+        if isinstance(first, GANDetector) and first.gan.method.conditional:
             checkpoint.match(mine, {}, f"openset: class {show(name)}")
             members[name] = GANDetector(first.gan, Search(**settings["members"][k]), k)
             continue

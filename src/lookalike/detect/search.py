@@ -128,7 +128,7 @@ class Inverter:
         self.leaves = () if label is None else gan.tree.of(label)
         self.G, self.D = gan.frozen(label)
         if len(self.leaves) > 1:
-            self.G = gan.asked()
+            self.G = gan.conditional_generator()
         self.label, self.stages = label, self.D.stages_to(settings.layer or gan.method.net.feature_layer)
 
     def search(self, x: Tensor) -> Found:
@@ -151,7 +151,7 @@ class Inverter:
     def likeliest(self, x: Tensor) -> Tensor:
         """(N,) the sub-class of each image of up to one batch: which D names, or finds it most real as."""
         full = _padded(x, self.slots).to(self.device)
-        if self.D.head.names and not self.D.head.needs_labels:
+        if self.D.head.classifies and not self.D.head.needs_labels:
             classes = self.D(Batch(full, None, None, None)).classes
             assert classes is not None, "the head names classes"
             found = classes[:, list(self.leaves)]

@@ -29,7 +29,7 @@ def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, .
     known : str or tuple of str
         The known class, or several.
     **settings
-        Everything else that `lookalike train --help` lists, with underscores: method="mcgan", against="8".
+        Everything else that `lookalike train --help` lists, with underscores: method="mcgan", extra_fakes="8".
 
     Returns
     -------
@@ -49,7 +49,7 @@ def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, .
     as_tuple = {
         key: (value,) if isinstance(value, str) else value
         for key, value in {"known": known, **settings}.items()
-        if key in ("known", "against")
+        if key in ("known", "extra_fakes")
     }
     return run(data, train_settings(**{**settings, **as_tuple}), Path(out), warn=_warn)
 

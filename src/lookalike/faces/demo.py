@@ -27,7 +27,7 @@ def run(out: Path, report: Report) -> tuple[list[dict[str, Any]], Path]:
     rows = []
     folders = []
     images = read("digits")
-    for known, against, unknown in PAIRS:
+    for known, extra_fakes, unknown in PAIRS:
         for method in METHODS:
             folder = out / f"{known}-{unknown}-{method}"
 
@@ -35,7 +35,7 @@ def run(out: Path, report: Report) -> tuple[list[dict[str, Any]], Path]:
                 report(f"{name}: {stage}", done, of)
 
             settings = train_settings(
-                known=(known,), method=method, against=(against,) if method == "mcgan" else (), **SETTINGS
+                known=(known,), method=method, extra_fakes=(extra_fakes,) if method == "mcgan" else (), **SETTINGS
             )
             train("digits", settings, folder, command=("lookalike", "demo"), report=told)
             rows.append(evaluate(folder, images, unknown=unknown, report=told))

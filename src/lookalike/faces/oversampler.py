@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from lookalike.base.errors import UsageError
 from lookalike.detect.model import Model
 from lookalike.faces.rows import Rows
-from lookalike.runs.choices import asked
+from lookalike.runs.choices import conditional
 from lookalike.runs.run import run
 from lookalike.runs.settings import train_settings
 from lookalike.use.generate import generators
@@ -115,7 +115,7 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
             | dict(self.settings or {})
             | {"known": names, "method": self.method, "seed": seed, "test": 0.0, "calibration": 0.0}
         )
-        if not asked(settings):
+        if not conditional(settings):
             raise UsageError(f"{self.method} is no GAN of several classes; take acgan or cgan")
         self._set_range(rows)
         with tempfile.TemporaryDirectory() as scratch:

@@ -70,7 +70,7 @@ class GAN:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, "weights"))
             self.G = self._placed(method.conditioning.build(method.net, shape, method.latent.z_dim, classes))
-            z_dim, told = method.latent.z_dim, classes if self.told else 0
+            z_dim, told = method.latent.z_dim, classes if self.conditional else 0
             discriminator = Discriminator(method.net, method.head, shape, classes, z_dim, spectral=method.spectral)
             self.D = self._placed(discriminator).train()
             encoder = method.encoder.build(method.net, shape, z_dim, told) if method.encoder else None
@@ -88,9 +88,9 @@ class GAN:
         return net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     @property
-    def told(self) -> bool:
+    def conditional(self) -> bool:
         """Whether G and E are told a class."""
-        return self.method.conditioning.labelled
+        return self.method.conditioning.conditional
 
     @property
     def classes(self) -> int:
@@ -150,7 +150,7 @@ class GAN:
             player.eval().requires_grad_(False)
         return _fused(players[0]), players[1]
 
-    def asked(self) -> nn.Module:
+    def conditional_generator(self) -> nn.Module:
         """A copy of (averaged) G that takes z and classes, with inference statistics and no gradients for weights."""
         return copy.deepcopy(self.average or self.G).eval().requires_grad_(False)
 
@@ -158,7 +158,7 @@ class GAN:
         """z (n, z_dim) from the prior and, where G is told a class, the classes (n,) that it is asked for."""
         random = source.generator()
         z = self.method.latent.draw(n, random).to(source.device)
-        return z, self.method.labels.draw(n, source, random).to(source.device) if self.told else None
+        return z, self.method.labels.draw(n, source, random).to(source.device) if self.conditional else None
 
     def make(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Images (N, *shape) for z (N, z_dim) and classes y (N,), None where G is told none; gradients reach G."""

@@ -26,7 +26,7 @@ class Head(Protocol):
         """Whether every image that D is shown must have a class."""
 
     @property
-    def names(self) -> bool:
+    def classifies(self) -> bool:
         """Whether D says of which class an image is."""
 
     @property
@@ -59,7 +59,7 @@ class Binary:
 
     needs_labels = False
     needs_z = False
-    names = False
+    classifies = False
     grows = True
 
     def __str__(self) -> str:
@@ -142,7 +142,7 @@ class Auxiliary:
 
     spread: bool = False
     needs_z = False
-    names = True
+    classifies = True
 
     def __str__(self) -> str:
         return "one logit, real or fake, and a logit per class" + SEEN * self.spread
@@ -197,7 +197,7 @@ class LabelAware:
     spread: bool = False
     needs_labels = True
     needs_z = False
-    names = False
+    classifies = False
 
     @property
     def grows(self) -> bool:
@@ -266,9 +266,9 @@ class Joint:
         return self.head.needs_labels
 
     @property
-    def names(self) -> bool:
+    def classifies(self) -> bool:
         """Where the inner head does."""
-        return self.head.names
+        return self.head.classifies
 
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """What the inner head takes."""

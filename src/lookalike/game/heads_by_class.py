@@ -29,7 +29,7 @@ class KPlusOne:
 
     projection: bool = False
     needs_z = False
-    names = True
+    classifies = True
 
     def __str__(self) -> str:
         return "a logit per class and one of fakes" + ", given the class by projection" * self.projection
@@ -85,7 +85,7 @@ class Projection:
 
     needs_labels = True
     needs_z = False
-    names = False
+    classifies = False
     grows = True
 
     def __str__(self) -> str:

@@ -245,7 +245,7 @@ class Method:
 
     def _label_refusals(self) -> list[tuple[bool, str]]:
         """Where a class is asked for that nobody gives."""
-        unlabelled = [s for s, _ in self.groups if not (self.conditioning.labelled if s.made else s.labelled)]
+        unlabelled = [s for s, _ in self.groups if not (self.conditioning.conditional if s.made else s.labelled)]
         teaching = [loss for loss in self.losses if isinstance(loss, AuxiliaryClass)]
         learns, asks = bool(teaching), any(loss.g_weight for loss in teaching)
         modes = any(isinstance(loss, Mode) for loss in self.losses)
@@ -254,17 +254,17 @@ class Method:
                 self.head.needs_labels and bool(unlabelled),
                 f"D looks at each image's class, and {_named(unlabelled)} have none; use another head",
             ),
-            (learns and not self.head.names, "a class loss needs a head that names classes: Auxiliary()"),
-            (self.head.names and not learns, "the head names classes that no loss teaches; add AuxiliaryClass()"),
+            (learns and not self.head.classifies, "a class loss needs a head that names classes: Auxiliary()"),
+            (self.head.classifies and not learns, "the head names classes that no loss teaches; add AuxiliaryClass()"),
             (
-                asks and not self.conditioning.labelled,
+                asks and not self.conditioning.conditional,
                 "G is to make images of a class and is told none; add Embedded() or ClassBatchNorm()",
             ),
             (
                 not (asks or modes) and all(isinstance(loss, AuxiliaryClass | Mode) for loss in self.losses),
                 "no loss asks anything of G; add a game such as Minimax()",
             ),
-            (modes and not self.head.names, "the mode loss needs a head that names classes: KPlusOne()"),
+            (modes and not self.head.classifies, "the mode loss needs a head that names classes: KPlusOne()"),
             (
                 self.penalty is not None and self.head.needs_z,
                 "the gradient penalty lies between images, and D judges pairs of an image and its z; use another head",
@@ -303,14 +303,14 @@ class Method:
         return max((early(twin, steps) for twin in self.twins), default=0)
 
     @property
-    def asked(self) -> bool:
+    def conditional(self) -> bool:
         """Whether G makes images of a class that is asked for."""
-        return self.conditioning.labelled
+        return self.conditioning.conditional
 
     @property
     def per_class(self) -> bool:
         """Whether one GAN learns all known classes, by their labels."""
-        return self.asked or self.head.names
+        return self.conditional or self.head.classifies
 
     @property
     def needs_others(self) -> bool:

@@ -20,7 +20,7 @@ class Players(Protocol):
     leaves: Tensor | None  # (N,) of the training images, once classes were split
 
     @property
-    def told(self) -> bool:
+    def conditional(self) -> bool:
         """Whether G and the encoder are told a class."""
 
     @property

@@ -80,7 +80,9 @@ class Source:
     def take_others(self, n: int) -> Tensor:
         """n images of other classes; raises UsageError where there are none."""
         if self.others is None or len(self.others) == 0:
-            raise UsageError("this method learns from another class's images and none were given; name one (--against)")
+            raise UsageError(
+                "this method learns from another class's images and none were given; name one (--extra-fakes)"
+            )
         return self._ready(self.others[self.rows(len(self.others), n)])
 
     def take_unlabelled(self, n: int) -> Tensor:

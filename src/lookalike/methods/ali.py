@@ -34,7 +34,7 @@ class Encoded(NeedsEncoder):
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n pairs (x, E(x)); gradients reach E unless the caller turned them off."""
         x, y = source.take_known(n)
-        told = y if gan.told else None
+        told = y if gan.conditional else None
         return Batch(x, told, gan.infer(x, told, source.generator()), self.real)
 
 
@@ -78,8 +78,8 @@ class FromPosterior(NeedsTwin):
         """n images; gradients reach G, and never the twin."""
         x, y = source.take_known(n)
         twin = gan.twins[self.twin]
-        z = twin.encode(x, y if twin.told else None, source.generator())
-        told = y if gan.told else None
+        z = twin.encode(x, y if twin.conditional else None, source.generator())
+        told = y if gan.conditional else None
         return Batch(gan.make(z, told), told, z, self.real)
 
 
@@ -89,7 +89,7 @@ class Inferring:
 
     def __call__(self, method: Method) -> Method:
         """ALI with the method's values on all other axes."""
-        told = method.conditioning.labelled
+        told = method.conditioning.conditional
         shared = (
             "net",
             "latent",

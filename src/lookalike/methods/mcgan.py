@@ -20,7 +20,7 @@ class OtherClasses(NeedsOthers):
     made = False
 
     def __str__(self) -> str:
-        return "images of the other class (--against)"
+        return "images of the other class (--extra-fakes)"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n images of other classes."""
@@ -43,7 +43,7 @@ mcgan = anogan.but(
     paper="mcgan-2021",
     summary=(
         "A GAN whose discriminator also sees real images of another class, labelled fake, so that the generator "
-        "is told off for generalising towards that class. Name the look-alike with --against; images are scored "
+        "is told off for generalising towards that class. Name the look-alike with --extra-fakes; images are scored "
         "as by anogan."
     ),
     d_sees=(*anogan.d_sees, (OtherClasses(), 1)),

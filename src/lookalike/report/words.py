@@ -43,10 +43,8 @@ def title(run: Run) -> str:
     if len(figures) == 1:
         return headline(figures[0])
     values = [area(one.auc.value, 2) for one in figures]
-    against = ", ".join(
-        f"{value} against {classes(one.unknown)}" for value, one in zip(values[:4], figures, strict=False)
-    )
-    return f"{known} known: AUC {against}" + (f", and {len(figures) - 4} more" if figures[4:] else "")
+    aucs = ", ".join(f"{value} against {classes(one.unknown)}" for value, one in zip(values[:4], figures, strict=False))
+    return f"{known} known: AUC {aucs}" + (f", and {len(figures) - 4} more" if figures[4:] else "")
 
 
 def remarks(evaluation: Evaluation) -> Iterator[str]:
@@ -145,7 +143,7 @@ def measure(run: Run) -> str:
     """The command that says how good the images are that `run` makes."""
     values = run.config.settings.get("value_range")
     reading = f" --value-range={shlex.quote(str(values))}" if values else ""
-    return f"lookalike measure {shlex.quote(run.name)} --against {_data(run)}{reading}"
+    return f"lookalike measure {shlex.quote(run.name)} --real {_data(run)}{reading}"
 
 
 def _data(run: Run) -> str:

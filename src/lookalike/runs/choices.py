@@ -40,7 +40,7 @@ OF_BASELINES = {  # settings that a baseline looks at
     *DataSettings.model_fields,
 }
 OF_SOME_METHODS = (
-    *("against", "unlabelled", "noise", "salt_pepper", "weak_z", "decoys"),
+    *("extra_fakes", "unlabelled", "noise", "salt_pepper", "weak_z", "extra_fakes_share"),
     *("spread", "labels", "conditioning", "class_loss", "class_weight", "start"),
     *("split_at", "split_above", "split_normalised"),
 )
@@ -64,9 +64,9 @@ def per_class(s: TrainSettings) -> bool:
     return s.method in METHODS and METHODS[s.method].per_class and s.conditioning != "none"
 
 
-def asked(s: TrainSettings) -> bool:
+def conditional(s: TrainSettings) -> bool:
     """Whether that GAN is asked for a class."""
-    return per_class(s) and METHODS[s.method].asked
+    return per_class(s) and METHODS[s.method].conditional
 
 
 def preset_of(s: TrainSettings) -> dict[str, Any]:
@@ -137,12 +137,12 @@ def method_of(s: TrainSettings) -> Method:
     """The named method with the settings' values on its axes."""
     named = METHODS[s.method]
     shares = [
-        share if stream.made or stream.real or isinstance(share, EveryThird) else share * s.decoys
+        share if stream.made or stream.real or isinstance(share, EveryThird) else share * s.extra_fakes_share
         for stream, share in named.d_sees
     ]
     streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
     more = ((Unlabelled(), 1.0),) if s.unlabelled else ()
-    if more and (named.head.needs_labels or not named.head.names):
+    if more and (named.head.needs_labels or not named.head.classifies):
         does = "is told each image's class" if named.head.needs_labels else "names no classes"
         raise UsageError(
             f"--unlabelled: {s.method}'s D {does}; take one whose D names them itself, such as k-plus-one or acgan"
@@ -186,7 +186,7 @@ def _splits(s: TrainSettings) -> dict[str, Any]:
 def _told(s: TrainSettings, named: Method) -> dict[str, Any]:
     """How G is told a class, and what of classes D looks at."""
     head = _seeing(named.head, spread=bool(s.spread))
-    if not named.asked:
+    if not named.conditional:
         return {"head": head}
     if s.conditioning != "none":
         told = CONDITIONINGS[s.conditioning] if s.conditioning else named.conditioning
@@ -202,7 +202,7 @@ def _other(s: TrainSettings, loss: Loss) -> Loss:
     """A loss beside the game's."""
     if not isinstance(loss, AuxiliaryClass):
         return loss
-    on_fake = s.class_loss == "both" if s.class_loss and METHODS[s.method].asked else loss.on_fake
+    on_fake = s.class_loss == "both" if s.class_loss and METHODS[s.method].conditional else loss.on_fake
     return replace(loss, on_fake=on_fake, g_weight=loss.g_weight and (s.class_weight or loss.g_weight))
 
 
@@ -227,12 +227,19 @@ def own_settings(method: Method) -> tuple[str, ...]:
     streams = [stream for stream, _ in method.d_sees]
     noised = any(isinstance(stream, Noised) for stream in streams)
     weak = any(isinstance(twin.method, Weakened) for twin in method.twins)
-    decoys = any(not stream.made and not stream.real for stream in streams)
-    told, named = method.asked, METHODS[method.name]
+    extra_fakes_share = any(not stream.made and not stream.real for stream in streams)
+    told, named = method.conditional, METHODS[method.name]
     spreads = told and method.splitting is None and isinstance(_inner(method.head), Auxiliary | LabelAware)
     used = (
-        *(method.needs_others, method.head.names, noised, noised, weak, decoys),
-        *(spreads, told, named.asked, method.head.names and told, _minds_classes(named), named.start is not None),
+        *(method.needs_others, method.head.classifies, noised, noised, weak, extra_fakes_share),
+        *(
+            spreads,
+            told,
+            named.conditional,
+            method.head.classifies and told,
+            _minds_classes(named),
+            named.start is not None,
+        ),
         *[method.splitting is not None] * 3,
     )
     looks = zip(OF_SOME_METHODS, used, strict=True)
@@ -244,7 +251,7 @@ def unused(settings: TrainSettings, method: Method | None, *, joins: bool) -> tu
 
     `joins`: whether it is one detector per class, of several.
     """
-    given = settings.model_fields_set - {"against"}  # which is refused
+    given = settings.model_fields_set - {"extra_fakes"}  # which is refused
     looked_at = OF_BASELINES if method is None else given - set(OF_SOME_METHODS) | set(own_settings(method))
     idle = given - looked_at - set(JOINING) | (set() if joins else given & set(JOINING))
     where = " on one known class" if len(settings.known) == 1 else ""

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from lookalike.base.errors import ModelError, UsageError, show
 from lookalike.base.files import open_regular, read_json, safe_name
@@ -38,7 +38,7 @@ class Classes(_Record):
     """Which classes the run knows, and which it was shown as counter-examples."""
 
     known: tuple[str, ...]
-    against: tuple[str, ...] = ()
+    extra_fakes: tuple[str, ...] = Field((), validation_alias=AliasChoices("extra_fakes", "against"))
 
 
 class Data(_Record):
@@ -48,7 +48,7 @@ class Data(_Record):
     shape: tuple[int, ...]
     train: int
     calibration: int
-    against: int = 0
+    extra_fakes: int = Field(0, validation_alias=AliasChoices("extra_fakes", "against"))
     skipped: int = 0
 
 

@@ -42,7 +42,7 @@ class Plan:
         Where the images come from: the last part of the path, or a data set's name.
     images : Images
         All images, at the size that the network sees.
-    train, calibration, against, test : Index
+    train, calibration, extra_fakes, test : Index
         Rows that train as known, that set the threshold, that are shown as other classes, and that are never used.
     known, others : tuple of str
         Class names.
@@ -62,7 +62,7 @@ class Plan:
     images: Images
     train: Index
     calibration: Index
-    against: Index
+    extra_fakes: Index
     test: Index
     known: tuple[str, ...]
     others: tuple[str, ...]
@@ -92,7 +92,7 @@ class Plan:
     def source(self) -> Source:
         """The training images as the game draws them."""
         pixels = self.images.pixels
-        others = torch.from_numpy(pixels[self.against]) if len(self.against) else None
+        others = torch.from_numpy(pixels[self.extra_fakes]) if len(self.extra_fakes) else None
         labels = self.numbered(self.train)
         device = torch.device(self.settings.device)
         more = torch.from_numpy(pixels[self.unlabelled]) if len(self.unlabelled) else None
@@ -121,7 +121,7 @@ class Plan:
         """Content keys of the images of each part, for the run's record."""
         held = np.union1d(self.calibration, self.deciding)
         trained = np.concatenate([self.train, self.unlabelled])
-        parts = {"train": trained, "calibration": held, "against": self.against, "test": self.test}
+        parts = {"train": trained, "calibration": held, "extra_fakes": self.extra_fakes, "test": self.test}
         return {name: [self.images.keys[i] for i in rows] for name, rows in parts.items()}
 
     def only(self, name: str) -> Plan:
@@ -129,16 +129,16 @@ class Plan:
         mine, others = self.labels_of((name,)), tuple(other for other in self.known if other != name)
         needed = self.method is not None and self.method.needs_others
         settings = self.settings.model_copy(
-            update={"known": (name,), "against": (*others, *self.others) if needed else (), "images": self.shown}
+            update={"known": (name,), "extra_fakes": (*others, *self.others) if needed else (), "images": self.shown}
         )
         labels = self.images.labels
         return replace(
             self,
             settings=settings,
             train=self.train[np.isin(labels[self.train], mine)],
-            against=np.union1d(self.train[~np.isin(labels[self.train], mine)], self.against)
+            extra_fakes=np.union1d(self.train[~np.isin(labels[self.train], mine)], self.extra_fakes)
             if needed
-            else self.against,
+            else self.extra_fakes,
             known=(name,),
             others=(*others, *self.others) if needed else self.others,
         )
@@ -183,7 +183,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     images = data if isinstance(data, Images) else read_used(data, settings)
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
-    known, others = images.names_of(settings.known), images.names_of(settings.against)
+    known, others = images.names_of(settings.known), images.names_of(settings.extra_fakes)
     settings = filled(settings, images.shape, len(known))
     truth, true_classes = images.labels, images.classes
     if settings.pooled:
@@ -192,7 +192,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     _check_others(settings, len(known), uses=method is not None and method.needs_others)
     nameless = images.names_of(settings.unlabelled)
     if both := set(known) & set(others):
-        raise UsageError(f"class {show(min(both))} is both known and against; name it once")
+        raise UsageError(f"class {show(min(both))} is both known and an extra fake; name it once")
     if both := {*known, *others} & set(nameless):
         raise UsageError(f"class {show(min(both))} is named elsewhere and --unlabelled; name it once")
     parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
@@ -200,7 +200,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     is_other = np.isin(images.labels, [images.classes.index(name) for name in others])
     held = parts.calibration[is_known[parts.calibration]]
     # what says by itself of which class an image is
-    sorts = settings.method in CLASSIFIERS or (method is not None and method.per_class and not method.asked)
+    sorts = settings.method in CLASSIFIERS or (method is not None and method.per_class and not method.conditional)
     joins = len(known) > 1 and settings.calibration > 0 and not sorts
     deciding = _deciding(images, held, settings.false_alarms) if joins else held[:0]
     plan = Plan(
@@ -209,7 +209,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         images=images,
         train=parts.train[is_known[parts.train]],
         calibration=held if len(deciding) == len(held) else np.setdiff1d(held, deciding),
-        against=parts.train[is_other[parts.train]],
+        extra_fakes=parts.train[is_other[parts.train]],
         known=known,
         others=others,
         test=parts.test,
@@ -219,8 +219,8 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         truth=truth,
         true_classes=true_classes,
     )
-    if len(plan.train) < 2 or (others and len(plan.against) < 2):
-        role, names = ("known", known) if len(plan.train) < 2 else ("against", others)
+    if len(plan.train) < 2 or (others and len(plan.extra_fakes) < 2):
+        role, names = ("known", known) if len(plan.train) < 2 else ("extra_fakes", others)
         raise DataError(f"{role} {listed(names)}: fewer than 2 images are left to train on; add images")
     if settings.method in CLASSIFIERS:
         need_images(images.shape, settings.method)
@@ -241,7 +241,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         if plan.method.splitting is not None:
             _check_splits(plan, plan.method.splitting)
         gan = GAN(plan.method, images.shape, classes=len(known), ema=settings.ema or 0.0)
-        Inverter(gan, plan.search(), 0 if plan.method.asked else None)
+        Inverter(gan, plan.search(), 0 if plan.method.conditional else None)
         _check_number(plan, len(gan.state(training=False)))
     return plan
 
@@ -281,7 +281,7 @@ def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:
 def read_used(data: str | Path, s: TrainSettings) -> Images:
     """The images of known classes and of those against them, at the size that they train at; DataError as `read`."""
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
-    size, used = s.sides, (*s.known, *s.against, *s.unlabelled)
+    size, used = s.sides, (*s.known, *s.extra_fakes, *s.unlabelled)
     if not source.vectors and size is None:
         size = aspect_size(data, preset_of(s)["side"], NETS[s.net or "anogan"]().multiple, used)
     return read(data, size=size, channels=1 if s.grey else None, classes=used, **s.reading())
@@ -323,10 +323,10 @@ def _check_number(plan: Plan, tensors: int) -> None:
 
 
 def _check_others(settings: TrainSettings, known: int, *, uses: bool) -> None:
-    if uses and not settings.against and known < 2:
+    if uses and not settings.extra_fakes and known < 2:
         raise UsageError(
-            f"{settings.method} learns from another class's images; name one (--against) or several known classes, "
+            f"{settings.method} learns from another class's images; name one (--extra-fakes) or several known classes, "
             "or use vtgan, which needs none"
         )
-    if settings.against and not uses:
-        raise UsageError(f"{settings.method} does not use --against; leave it out or use --method mcgan")
+    if settings.extra_fakes and not uses:
+        raise UsageError(f"{settings.method} does not use --extra-fakes; leave it out or use --method mcgan")

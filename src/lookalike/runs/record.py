@@ -14,11 +14,13 @@ import torch
 from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Warn
 from lookalike.base.errors import ModelError, UsageError, show
+from lookalike.base.renamed import current
 from lookalike.game.method import Method, when
 from lookalike.methods import stored
 from lookalike.runs.plan import Plan
+from lookalike.runs.settings import TrainSettings
 
-PARTS = {"train", "calibration", "against", "test"}
+PARTS = {"train", "calibration", "extra_fakes", "test"}
 KEY = re.compile("[0-9a-f]{16}")
 CONFIG, SPLIT, BAD_FILES = "config.json", "split.json", "bad_files.jsonl"
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
@@ -30,7 +32,7 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
     wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.settings.model_dump(mode="json")}
     there = begun(folder)
     if there is not None:
-        given = there["settings"]
+        given = _defaults() | there["settings"]
         differ = [k for k in wanted if k not in (*REPEATABLE, "data") and given.get(k) != wanted[k]]
         if differ:
             pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
@@ -69,7 +71,7 @@ def begun(folder: Path) -> dict[str, Any] | None:
     if (folder / CONFIG).exists():
         there = files.read_json(folder / CONFIG)
         if isinstance(there, dict) and all(isinstance(there.get(part), dict) for part in dict(BITS)):
-            return there
+            return {name: current(part) if isinstance(part, dict) else part for name, part in there.items()}
         strangers = [CONFIG]
     else:
         ours = (".lock", ".probe", CONFIG, SPLIT, BAD_FILES)  # each also as a part that a kill left
@@ -79,11 +81,18 @@ def begun(folder: Path) -> dict[str, Any] | None:
     return None
 
 
+def _defaults() -> dict[str, Any]:
+    """The default of each setting, for those that an earlier version did not have."""
+    fields = TrainSettings.model_fields.items()
+    return {name: field.default for name, field in fields if not field.is_required()}
+
+
 def parts_of(folder: Path) -> dict[str, frozenset[str]]:
     """The content keys of each part of the run; raises ModelError where its record is missing or damaged."""
     path = folder / SPLIT
     try:
         parts = files.read_json(path, limit=1 << 30)
+        parts = current(parts) if isinstance(parts, dict) else parts
         if not isinstance(parts, dict) or set(parts) != PARTS:
             raise ModelError(f"{show(path)} does not hold the parts {', '.join(sorted(PARTS))}")
         for name, keys in parts.items():
@@ -129,13 +138,13 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
         "settings": settings,
         "method": stored.to_json(plan.method) if plan.method else {"name": plan.settings.method},
         "open_choices": open_choices(plan),
-        "classes": {"known": list(plan.known), "against": list(plan.others)},
+        "classes": {"known": list(plan.known), "extra_fakes": list(plan.others)},
         "data": {
             "source": plan.data,
             "shape": list(plan.images.shape),
             "train": len(plan.train),
             "calibration": len(plan.calibration),
-            "against": len(plan.against),
+            "extra_fakes": len(plan.extra_fakes),
             "skipped": len(plan.images.skipped),
         },
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
@@ -181,7 +190,11 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "network": str(method.net),
         "initial weights": method.net.initial_weights,
         "latent vector": str(method.latent),
-        **({"G's class": str(method.conditioning), "classes asked for": str(method.labels)} if method.asked else {}),
+        **(
+            {"G's class": str(method.conditioning), "classes asked for": str(method.labels)}
+            if method.conditional
+            else {}
+        ),
         "game": ", ".join(map(str, method.losses)),
         "G's optimiser": f"{method.optimiser}, batch {s.batch}, {plan.shown} images shown",
         "D's optimiser": str(method.d_optimiser or method.optimiser),

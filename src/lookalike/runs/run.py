@@ -234,7 +234,7 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
             ) from error
     if method.splitting:
         subclasses.write(folder, gan, plan)
-    return GANDetector(gan, plan.search(), 0 if method.asked else None)
+    return GANDetector(gan, plan.search(), 0 if method.conditional else None)
 
 
 def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
@@ -255,7 +255,7 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
         **({"unlabelled": list(plan.settings.unlabelled)} if plan.settings.unlabelled else {}),
         **({"pooled": sorted(plan.pooled)} if plan.settings.pooled else {}),
     }
-    classes = {"known": plan.known, "against": plan.others}
+    classes = {"known": plan.known, "extra_fakes": plan.others}
     return Model(detector, threshold, plan.images.shape, classes, method, training)
 
 

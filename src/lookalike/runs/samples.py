@@ -28,7 +28,7 @@ def draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
     if len(gan.shape) != 3:
         return
     for prefix, player in {"": gan, **{f"{name}-": twin for name, twin in gan.twins.items()}}.items():
-        y = asked(player.classes) if player.method.asked else None
+        y = asked(player.classes) if player.method.conditional else None
         z = player.method.latent.draw(64 if y is None else len(y), generator(seed, "samples"))
         path = files.make_folder(folder / "samples") / f"{prefix}{images:09d}.png"
         files.write_bytes(path, png(grid(player.generate(z, y))))

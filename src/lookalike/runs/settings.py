@@ -143,7 +143,7 @@ class TrainSettings(DataSettings, SearchSettings):
             negative=(),
         ),
     ] = ()
-    against: Annotated[
+    extra_fakes: Annotated[
         tuple[str, ...],
         Parameter(help="Classes whose images mcgan learns to be unlike.", consume_multiple=False, negative=()),
     ] = ()
@@ -177,7 +177,7 @@ class TrainSettings(DataSettings, SearchSettings):
     weak_z: Annotated[
         int, Field(ge=1, le=65536), Parameter(help="vtgan: entries of the weak twin's latent vector.")
     ] = 400
-    decoys: Annotated[
+    extra_fakes_share: Annotated[
         float, Field(gt=0, le=64), Parameter(help="Share of the images that a method adds as fake (real is 1).")
     ] = 1.0
 
@@ -319,8 +319,8 @@ class TrainSettings(DataSettings, SearchSettings):
     def _consistent(self) -> TrainSettings:
         if not self.known:
             raise ValueError("name a known class (--known)")
-        if both := set(self.known) & set(self.against):
-            raise ValueError(f"class {show(min(both))} is both known and against; name it once")
+        if both := set(self.known) & set(self.extra_fakes):
+            raise ValueError(f"class {show(min(both))} is both known and an extra fake; name it once")
         return self
 
 

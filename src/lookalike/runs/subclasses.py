@@ -75,5 +75,5 @@ def _picture(gan: GAN, plan: Plan, leaves: Labels, order: list[int]) -> bytes:
         mine = plan.images.pixels[plan.train[np.flatnonzero(leaves == leaf)[:EACH]]]
         real = torch.from_numpy(scaled(mine))
         blank = torch.full((EACH - len(real), *plan.images.shape), -1.0)
-        rows += [real, blank, gan.generate(z, torch.full((EACH,), leaf) if gan.method.asked else None).cpu()]
+        rows += [real, blank, gan.generate(z, torch.full((EACH,), leaf) if gan.method.conditional else None).cpu()]
     return png(grid(torch.cat(rows), 2 * EACH))

@@ -189,7 +189,7 @@ def _jobs(classes: Sequence[str], unknown: str, method: str, base: Job) -> tuple
     return tuple(
         base.but(
             known=(name,),
-            against=tuple(other for other in known if other != name) if needs_others else (),
+            extra_fakes=tuple(other for other in known if other != name) if needs_others else (),
             unseen=tuple(classes),
             held=len(known) > 1,
         )
@@ -237,9 +237,9 @@ def _lines(trials: Sequence[Trial], values: Values, runs: Path) -> tuple[Line, .
     lines = []
     for method, mean in ranked:
         mine = [sum(costs[job] for job in trial.jobs) for trial in trials if trial.method == method]
-        against = judge(Claim(best, method, "AUC"), values) if method != best else None
+        gap = judge(Claim(best, method, "AUC"), values) if method != best else None
         low, high = (max(mean.low, 0.0), min(mean.high, 1.0)) if mean.rows > 1 else (None, None)
-        lines.append(Line(method, mean.difference, low, high, float(np.mean(mine)), mean.pairs, against))
+        lines.append(Line(method, mean.difference, low, high, float(np.mean(mine)), mean.pairs, gap))
     return tuple(lines)
 
 

@@ -46,7 +46,7 @@ class Job:
     ----------
     data : str
         Folder, file or data set's name.
-    known, against : tuple of str
+    known, extra_fakes : tuple of str
         As `lookalike train` takes them.
     method, preset, seed
         As `lookalike train` takes them.
@@ -62,7 +62,7 @@ class Job:
     known: tuple[str, ...]
     method: str
     seed: int
-    against: tuple[str, ...] = ()
+    extra_fakes: tuple[str, ...] = ()
     preset: str = "small"
     unseen: tuple[str, ...] = ()
     settings: tuple[tuple[str, Any], ...] = ()
@@ -82,14 +82,14 @@ class Job:
     def train_settings(self) -> TrainSettings:
         """What it trains with."""
         return train_settings(
-            **{"known": self.known, "against": self.against, "method": self.method, "seed": self.seed}
+            **{"known": self.known, "extra_fakes": self.extra_fakes, "method": self.method, "seed": self.seed}
             | {"preset": self.preset, "calibration": CALIBRATION, "threads": 1}
             | dict(self.settings)
         )
 
     def folder(self, runs: Path) -> Path:
         """Where it trains, below `runs`: jobs that differ in `unseen` alone share it."""
-        method = "-".join((self.method, *(["against", *self.against] if self.against else [])))
+        method = "-".join((self.method, *(["extra_fakes", *self.extra_fakes] if self.extra_fakes else [])))
         changed = ",".join(f"{name}={value}" for name, value in self.settings)
         parts = (self.preset, name_of(self.data), ",".join(self.known), "-".join(filter(None, (method, changed))))
         return runs.joinpath(*map(files.safe_name, parts), f"seed-{self.seed}")

@@ -23,7 +23,7 @@ from lookalike.data.sources import open_source, refuse_inside
 from lookalike.detect.model import Model
 from lookalike.methods import METHODS
 from lookalike.runs import run as runs
-from lookalike.runs.choices import asked
+from lookalike.runs.choices import conditional
 from lookalike.runs.plan import read_used
 from lookalike.runs.record import parts_of
 from lookalike.runs.settings import DataSettings, train_settings
@@ -171,8 +171,8 @@ def _trained(
     said = {"method": METHOD, "test": UNSEEN, **given, "calibration": 0.0}
     classes = open_source(data, allow_empty_class=given.get("allow_empty_class", False)).classes
     settings = train_settings(**said, known=classes)
-    if not asked(settings):
-        able = ", ".join(name for name, method in METHODS.items() if method.asked)
+    if not conditional(settings):
+        able = ", ".join(name for name, method in METHODS.items() if method.conditional)
         raise UsageError(f"{settings.method} is no GAN of several classes; take one of {able}")
     images = read_used(data, settings)
     trained = split(images, test=settings.test, calibration=0.0, seed=settings.seed).train

@@ -142,7 +142,7 @@ def _groups(
 ) -> tuple[dict[str, Rows], npt.NDArray[np.bool_]]:
     """Rows of the unseen known and unknown images, and which images the run had used."""
     known = model.classes["known"]
-    unseen, used = _unseen(parts, images, (*known, *model.classes["against"]))
+    unseen, used = _unseen(parts, images, (*known, *model.classes["extra_fakes"]))
     # of other classes the record does not hold all
     if images.test is None and (newcomers := len(_rows(images, known, ~unseen & ~used))):
         warn(f"{newcomers} known images joined the data after training split it; they are left out")

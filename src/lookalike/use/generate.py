@@ -91,9 +91,9 @@ def generators(model: Model) -> dict[str, Generator]:
     """What makes the images of each known class, or of `ANY`; UsageError for a model without a GAN."""
     names = model.classes["known"]
     detector = model.detector
-    if isinstance(detector, GANDetector) and len(names) > 1 and not detector.gan.method.asked:
+    if isinstance(detector, GANDetector) and len(names) > 1 and not detector.gan.method.conditional:
         return {ANY: Generator(ANY, detector.gan, None)}
-    if isinstance(detector, GANDetector) and detector.gan.method.asked:
+    if isinstance(detector, GANDetector) and detector.gan.method.conditional:
         return {name: Generator(name, detector.gan, k) for k, name in enumerate(names)}
     members: Mapping[str, Detector] = detector.members if isinstance(detector, OpenSet) else {names[0]: detector}
     found = {

@@ -185,7 +185,7 @@ def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels
         return parts.train, parts.test
     how, used = shown(run), parts_of(run)
     parts = split(real, test=how.test or UNSEEN, calibration=0.0, seed=how.seed)
-    seen = np.isin(np.array(real.keys), sorted(used["train"] | used["against"] | used["calibration"]))
+    seen = np.isin(np.array(real.keys), sorted(used["train"] | used["extra_fakes"] | used["calibration"]))
     if real.shape != how.shape or (not seen.any() and Path(how.source).name == data):
         raise UsageError(
             f"the run read images of the shape {how.shape}, these are {real.shape} and none is one that it was shown; "

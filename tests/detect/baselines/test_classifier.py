@@ -213,6 +213,6 @@ def test_a_classifier_of_another_number_of_classes_is_refused(tmp_path, capsys):
 
     assert call(capsys, *train(tmp_path / "run", "--known=3,5", method="cnn"))[0] == 0
     tensors, facts = checkpoint.load_model(tmp_path / "run")
-    checkpoint.save_model(tmp_path / "run", tensors, facts | {"classes": {"known": ["3", "5", "8"], "against": []}})
+    checkpoint.save_model(tmp_path / "run", tensors, facts | {"classes": {"known": ["3", "5", "8"], "extra_fakes": []}})
     with pytest.raises(ModelError, match="cnn was not trained on this number of known classes"):
         Model.load(tmp_path / "run")

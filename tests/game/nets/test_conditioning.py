@@ -68,7 +68,7 @@ def test_an_untold_generator_is_the_nets_own():
     """Without classes G has the net's weights under the net's names, as in older model files."""
     gan = GAN(METHODS["anogan"].but(net=Anogan(4)), (1, 8, 8))
     assert gan.G.state_dict().keys() == Anogan(4).generator((1, 8, 8), 100).state_dict().keys()
-    assert not Unconditional().labelled
+    assert not Unconditional().conditional
 
 
 def test_a_one_hot_class_takes_the_place_of_the_first_entries_of_z():

@@ -138,7 +138,7 @@ def test_a_gan_learns_from_the_training_images_alone_and_fills_up(short, tmp_pat
 
 def test_every_gan_of_several_classes_is_a_way():
     """All of them, and no other."""
-    assert set(GANS) == {name for name, method in METHODS.items() if method.asked}
+    assert set(GANS) == {name for name, method in METHODS.items() if method.conditional}
 
 
 def test_what_is_asked_for_names_the_folder(short, tmp_path):

@@ -98,15 +98,15 @@ def test_mcgan_never_learns_from_the_unknown_class():
     """In Table 2 each training is against the other known class; the unknown is neither known nor against."""
     for row in TABLE_2.rows:
         first, second = each_against_the_other(row, "mcgan", Job("there", (), "", 0))
-        assert (first.known, first.against) == ((row.known[0],), (row.known[1],))
-        assert (second.known, second.against) == ((row.known[1],), (row.known[0],))
-        assert row.unknown not in {*first.known, *first.against, *second.known, *second.against}
+        assert (first.known, first.extra_fakes) == ((row.known[0],), (row.known[1],))
+        assert (second.known, second.extra_fakes) == ((row.known[1],), (row.known[0],))
+        assert row.unknown not in {*first.known, *first.extra_fakes, *second.known, *second.extra_fakes}
         plain = each_against_the_other(row, "anogan", Job("there", (), "", 0))
-        assert [(job.known, job.against) for job in plain] == [((row.known[0],), ()), ((row.known[1],), ())]
+        assert [(job.known, job.extra_fakes) for job in plain] == [((row.known[0],), ()), ((row.known[1],), ())]
 
 
 def test_mcgan_of_table_1_learns_from_the_class_of_its_row():
     """In Table 1 the unknown class is the one that mcgan trains against, as in its paper."""
     for row in TABLE_1.rows:
         (job,) = TABLE_1.jobs(row, "mcgan", Job("there", (), "", 0))
-        assert (job.known, job.against) == (row.known, (row.unknown,))
+        assert (job.known, job.extra_fakes) == (row.known, (row.unknown,))

@@ -78,9 +78,9 @@ def test_only_mcgan_learns_from_another_class_and_never_is_a_class_both(table, r
     for job in table.jobs(row, table.methods[name], base):
         assert (job.data, job.seed, job.preset, job.settings) == ("there", 7, "paper", ())
         assert len(job.known) == 1 and set(job.known) <= set(row.known)
-        assert bool(job.against) == (name == "mcgan")
+        assert bool(job.extra_fakes) == (name == "mcgan")
         assert set(job.unseen) == {*row.known, row.unknown}
-        assert not set(job.known) & set(job.against)
+        assert not set(job.known) & set(job.extra_fakes)
 
 
 def test_one_training_by_hand():
@@ -88,7 +88,7 @@ def test_one_training_by_hand():
     row, base = Row("mnist", ("3",), "8"), Job("mnist-5k", (), "", 1)
     assert str(row) == "3/8"
     assert single(row, "vtgan", base) == (Job("mnist-5k", ("3",), "vtgan", 1, unseen=("3", "8")),)
-    assert single(row, "mcgan", base) == (Job("mnist-5k", ("3",), "mcgan", 1, against=("8",), unseen=("3", "8")),)
+    assert single(row, "mcgan", base) == (Job("mnist-5k", ("3",), "mcgan", 1, extra_fakes=("8",), unseen=("3", "8")),)
 
 
 def test_the_papers_dcgan_and_anogan_are_one_training(tmp_path):

@@ -305,7 +305,7 @@ def _axes(name: str, preset: Preset) -> dict[str, Any]:
         "D's slope": held(method),
         "latent": str(method.latent),
         "encoder": str(method.encoder or "none"),
-        "class": str(method.conditioning) + (f", {method.labels}" if method.asked else ""),
+        "class": str(method.conditioning) + (f", {method.labels}" if method.conditional else ""),
         "network": str(method.net),
         "optimiser": str(method.optimiser)
         + (f"; D's {method.d_optimiser}" if method.d_optimiser not in (None, method.optimiser) else "")

@@ -40,7 +40,9 @@ def measure(
     ],
     /,
     *,
-    against: Annotated[str, Parameter(help="Real, labelled images: a folder, a file or a name, as DATA elsewhere.")],
+    reference: Annotated[
+        str, Parameter(name="--real", help="Real, labelled images: a folder, a file or a name, as DATA elsewhere.")
+    ],
     number: Annotated[
         int, Parameter(name=["--number", "-n"], help="Images of each class that a run makes.", validator=Number(gte=2))
     ] = 300,
@@ -95,12 +97,12 @@ def measure(
         else:
             images = read(made, labelled=not measuring.flat(made), **reading)
         size = images.shape[1:] if len(images.shape) == 3 else None
-        real = read(against, size=size, channels=images.shape[0] if size else None, **reading)
+        real = read(reference, size=size, channels=images.shape[0] if size else None, **reading)
         told("measuring", 0, len(images.pixels))
         found = measuring.measure(
             images,
             real,
-            Path(against).name,
+            Path(reference).name,
             run=run,
             features=features,
             weights=weights,

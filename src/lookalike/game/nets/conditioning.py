@@ -30,7 +30,7 @@ class Conditioning(Protocol):
     """A way to tell G the class."""
 
     @property
-    def labelled(self) -> bool:
+    def conditional(self) -> bool:
         """Whether G makes images of a class that is asked for."""
 
     def build(self, net: Net, shape: Shape, z_dim: int, classes: int) -> nn.Module:
@@ -51,7 +51,7 @@ class Conditioning(Protocol):
 class Unconditional:
     """G is told nothing."""
 
-    labelled = False
+    conditional = False
     grows = True
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class Embedded:
     """
 
     size: int = 50
-    labelled = True
+    conditional = True
     grows = True
 
     def __str__(self) -> str:
@@ -129,7 +129,7 @@ class WithEmbedding(nn.Module):
 class OneHot:
     """The class as a one-hot vector in place of z's first K entries (kplus1-2020's AC-GAN)."""
 
-    labelled = True
+    conditional = True
     grows = False
 
     def __str__(self) -> str:
@@ -181,7 +181,7 @@ class WithOneHot(nn.Module):
 class ClassBatchNorm:
     """Batch norm with a scale and a shift per class (splitting-gan-2017, section 3; Dumoulin et al. 2017)."""
 
-    labelled = True
+    conditional = True
     grows = True
 
     def __str__(self) -> str:

@@ -35,7 +35,7 @@ from lookalike.use.generate import generators
 
 NONE, OVERSAMPLE = "none", "oversample"
 TRANSFORMS: dict[str, Transform] = {"affine": Affine(), "mixup": MixUp()}
-GANS = tuple(name for name, method in METHODS.items() if method.asked)
+GANS = tuple(name for name, method in METHODS.items() if method.conditional)
 WAYS = (NONE, OVERSAMPLE, *TRANSFORMS, *GANS)
 VALIDATION = 0.1  # of the training images
 TOP = 2  # of the top-k accuracy; as in gan-augmentation-2020 for ten classes

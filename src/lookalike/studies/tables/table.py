@@ -71,8 +71,8 @@ class Table:
 
 def single(row: Row, method: str, base: Job) -> tuple[Job, ...]:
     """One training on the one known class; mcgan learns against the other class of the row, as in its paper."""
-    against = (row.unknown,) if method == "mcgan" else ()
-    return (Job(base.data, row.known, method, base.seed, against, base.preset, unseen=(*row.known, row.unknown)),)
+    extra_fakes = (row.unknown,) if method == "mcgan" else ()
+    return (Job(base.data, row.known, method, base.seed, extra_fakes, base.preset, unseen=(*row.known, row.unknown)),)
 
 
 @cache
