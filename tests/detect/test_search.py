@@ -15,8 +15,8 @@ from lookalike.detect import search as invert
 from lookalike.detect.search import Inverter, Search
 from lookalike.game.batch import Batch
 from lookalike.game.gan import GAN
-from lookalike.game.method import Adam
 from lookalike.game.nets import initialise
+from lookalike.game.optimiser import Adam
 from lookalike.game.train import train
 from lookalike.methods import METHODS
 from lookalike.runs.presets import PRESETS

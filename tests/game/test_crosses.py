@@ -17,14 +17,16 @@ from lookalike.game.heads import Auxiliary, Binary, Joint, LabelAware
 from lookalike.game.heads_by_class import KPlusOne, Projection
 from lookalike.game.latents import LabelsAsInData, Normal, Uniform, UniformLabels
 from lookalike.game.losses import AuxiliaryClass, Hinge, Minimax, Mode, Wasserstein
-from lookalike.game.method import Adam, Method, Twin, share_at
+from lookalike.game.method import Method, Twin
 from lookalike.game.nets.anogan import Anogan
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, OneHot
 from lookalike.game.nets.dcgan import Dcgan
 from lookalike.game.nets.encoder import Encoder
 from lookalike.game.nets.mlp import Mlp
 from lookalike.game.nets.resnet import Resnet
+from lookalike.game.optimiser import Adam
 from lookalike.game.penalty import GradientPenalty
+from lookalike.game.share import share_at
 from lookalike.game.streams import Generated, Real
 from lookalike.game.train import train
 from lookalike.methods import METHODS

@@ -11,7 +11,8 @@ from lookalike.base.errors import ModelError, UsageError
 from lookalike.base.seeds import generator
 from lookalike.game.batch import Batch
 from lookalike.game.gan import GAN
-from lookalike.game.method import Adam, Twin
+from lookalike.game.method import Twin
+from lookalike.game.optimiser import Adam
 from lookalike.game.train import step, train
 from lookalike.methods import METHODS
 

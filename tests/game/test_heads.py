@@ -11,9 +11,9 @@ from lookalike.game.gan import GAN
 from lookalike.game.heads import SPREAD, Auxiliary, LabelAware, Realness, spreads
 from lookalike.game.latents import LabelsAsInData, UniformLabels
 from lookalike.game.losses import AuxiliaryClass, Minimax
-from lookalike.game.method import EveryThird
 from lookalike.game.nets.anogan import Anogan
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
+from lookalike.game.share import EveryThird
 from lookalike.game.streams import Generated, Real
 from lookalike.game.train import draw, train
 from lookalike.methods import METHODS

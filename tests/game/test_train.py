@@ -17,7 +17,7 @@ from lookalike.game.batch import Batch, Judged, Judgement
 from lookalike.game.gan import GAN
 from lookalike.game.latents import Normal
 from lookalike.game.losses import AuxiliaryClass, Hinge, Minimax, Wasserstein
-from lookalike.game.method import Adam
+from lookalike.game.optimiser import Adam
 from lookalike.game.streams import Generated, Real
 from lookalike.game.train import accuracy, draw, judge, step, train, update, update_d
 from lookalike.methods import METHODS

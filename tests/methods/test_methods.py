@@ -11,7 +11,7 @@ import torch
 from lookalike.base import checkpoint
 from lookalike.base.errors import ModelError
 from lookalike.game.gan import GAN
-from lookalike.game.method import EveryThird
+from lookalike.game.share import EveryThird
 from lookalike.game.streams import Generated, Real
 from lookalike.game.train import step, train
 from lookalike.methods import METHODS

@@ -12,10 +12,11 @@ import pytest
 from lookalike.base.errors import ModelError
 from lookalike.game.latents import LabelsAsInData, Normal, Uniform
 from lookalike.game.losses import Hinge, Minimax
-from lookalike.game.method import Adam, Method, Twin
+from lookalike.game.method import Method, Twin
 from lookalike.game.nets.anogan import Anogan
 from lookalike.game.nets.dcgan import Dcgan
 from lookalike.game.nets.mlp import Mlp
+from lookalike.game.optimiser import Adam
 from lookalike.game.splitting import Splitting
 from lookalike.game.streams import Generated, Real
 from lookalike.methods import METHODS, PARTS, stored

@@ -16,7 +16,7 @@ from lookalike.detect.search import Search
 from lookalike.game.gan import GAN
 from lookalike.game.latents import Normal, Uniform
 from lookalike.game.losses import Hinge, Minimax
-from lookalike.game.method import Adam
+from lookalike.game.optimiser import Adam
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised
 from lookalike.runs import plan as plans

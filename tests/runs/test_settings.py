@@ -15,8 +15,8 @@ from lookalike.game.diffaugment import DiffAugment
 from lookalike.game.heads import Binary, Joint
 from lookalike.game.latents import LabelsAsInData, Normal, UniformLabels
 from lookalike.game.losses import AuxiliaryClass, Minimax, Wasserstein
-from lookalike.game.method import Adam
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
+from lookalike.game.optimiser import Adam
 from lookalike.game.penalty import GradientPenalty
 from lookalike.game.splitting import Splitting
 from lookalike.methods import METHODS

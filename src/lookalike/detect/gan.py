@@ -1,24 +1,29 @@
-"""A trained GAN as a detector: V(x) of each image (vtgan-2021, eq. 2), by latent search."""
+"""A trained GAN as a detector: its method's score of each image."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lookalike.base import checkpoint
 from lookalike.base.arrays import Pixels
 from lookalike.data import scaled
 from lookalike.data.images import as_pixels
 from lookalike.detect.detector import Scores
-from lookalike.detect.search import Inverter, Search
+from lookalike.detect.frozen import FrozenGAN
+from lookalike.detect.search import Search
 from lookalike.game.gan import GAN
 from lookalike.game.tree import Tree
 
+KEPT = "score."  # begins the names of what the score keeps of the training images
+
 
 class GANDetector:
-    """V(x) of a trained GAN (vtgan-2021, eq. 2), with its parts.
+    """Scores images as the GAN's method says (`Method.score`), by default with V(x).
 
     Parameters
     ----------
@@ -27,34 +32,58 @@ class GANDetector:
     search : Search
         How z is searched.
     label : int or None
-        Of a GAN that knows several classes, the one that it is asked for; the detector of class 0 stores the GAN.
+        The class, of a conditional GAN; the detector of class 0 stores the GAN.
+    kept : mapping of str to Tensor
+        What the score keeps of the training images; see `fit`.
     """
 
     kind = "gan"
 
-    def __init__(self, gan: GAN, search: Search, label: int | None = None) -> None:
+    def __init__(
+        self, gan: GAN, search: Search, label: int | None = None, kept: Mapping[str, Tensor] | None = None
+    ) -> None:
         self.gan, self.search, self.label = gan, search, label
-        self.inverter = Inverter(gan, search, label)
+        self.frozen, self.kept = FrozenGAN(gan, search, label), dict(kept or {})
+
+    @classmethod
+    def fit(cls, gan: GAN, search: Search, label: int | None, pixels: Pixels) -> GANDetector:
+        """The detector, with what its score keeps of the class's training images `pixels`."""
+        bare = cls(gan, search, label)
+        return cls(gan, search, label, gan.method.score.fit(bare.frozen, _as_tensor(pixels)))
+
+    @classmethod
+    def restore(cls, gan: GAN, search: Search, label: int | None, tensors: Mapping[str, Tensor]) -> GANDetector:
+        """The detector of stored tensors, of which those of the GAN are taken already; ModelError where they differ."""
+        bare = cls(gan, search, label)
+        shapes = gan.method.score.kept(bare.frozen.features)
+        wanted = {KEPT + name: torch.empty(shape, dtype=torch.float64, device="meta") for name, shape in shapes.items()}
+        checkpoint.match(tensors, wanted, f"the score of {gan.method.name}")
+        return cls(gan, search, label, {name.removeprefix(KEPT): tensor for name, tensor in tensors.items()})
 
     def score(self, pixels: Pixels) -> Scores:
-        """V(x), its parts R and L_D, D's realness of x, and the nearest generated image."""
-        found = self.inverter.search(torch.from_numpy(np.ascontiguousarray(scaled(pixels))))
-        parts = {name: getattr(found, name).double().numpy() for name in ("R", "L_D", "realness")}
-        names = self.label is None and found.classes.shape[1] > 1 and self.gan.tree.roots > 1  # D says which class
+        """The score, its parts, and the nearest generated image where there is one."""
+        found = self.gan.method.score.of(self.frozen, _as_tensor(pixels), self.kept)
+        several = found.classes is not None and found.classes.shape[1] > 1 and self.gan.tree.roots > 1
+        classes = found.classes if self.label is None and several else None  # D says which class
         return Scores(
-            found.V.double().numpy(),
-            parts,
-            as_pixels(found.nearest),
-            _of_classes(found.classes.double(), self.gan.tree).numpy() if names else None,
+            found.score.double().numpy(),
+            {name: part.double().numpy() for name, part in found.parts.items()},
+            None if found.nearest is None else as_pixels(found.nearest),
+            None if classes is None else _of_classes(classes.double(), self.gan.tree).numpy(),
         )
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights of (averaged) G and D."""
-        return {} if self.label else self.gan.state(training=False)
+        """Weights of (averaged) G, D and the encoder, and what the score keeps."""
+        weights = {} if self.label else self.gan.state(training=False)
+        return weights | {KEPT + name: tensor for name, tensor in self.kept.items()}
 
     def facts(self) -> dict[str, Any]:
         """The search settings."""
         return dict(vars(self.search))
+
+
+def _as_tensor(pixels: Pixels) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(scaled(pixels)))
 
 
 def _of_classes(shares: Tensor, tree: Tree) -> Tensor:

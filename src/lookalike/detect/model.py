@@ -20,7 +20,7 @@ from lookalike.base.renamed import current
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.detector import Detector, Threshold
-from lookalike.detect.gan import GANDetector
+from lookalike.detect.gan import KEPT, GANDetector
 from lookalike.detect.join import Join
 from lookalike.detect.openset import WEIGHTS, OpenSet
 from lookalike.detect.scale import Scale
@@ -277,10 +277,12 @@ def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
     method, shape, ema = stored.from_json(facts["method"]), tuple(facts["shape"]), 0.5 if averaged else 0.0
     classes = len(facts["classes"]["known"])
     with torch.device("meta"):  # sizes are compared before any memory is taken
-        GAN(method, shape, device="meta", classes=classes, ema=ema).expect(tensors, training=False)
+        weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(KEPT)}
+        GAN(method, shape, device="meta", classes=classes, ema=ema).expect(weights, training=False)
     gan = GAN(method, shape, device=device, classes=classes, ema=ema)
-    gan.take(tensors, training=False)
-    return GANDetector(gan, Search(**facts["settings"]), 0 if method.conditional else None)
+    gan.take(weights, training=False)
+    kept = {name: tensor for name, tensor in tensors.items() if name.startswith(KEPT)}
+    return GANDetector.restore(gan, Search(**facts["settings"]), 0 if method.conditional else None, kept)
 
 
 def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> OpenSet:
@@ -303,8 +305,7 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
         mine = {key.removeprefix(f"{k}."): t for key, t in tensors.items() if key.startswith(f"{k}.")}
         first = members.get(names[0])
         if isinstance(first, GANDetector) and first.gan.method.conditional:
-            checkpoint.match(mine, {}, f"openset: class {show(name)}")
-            members[name] = GANDetector(first.gan, Search(**settings["members"][k]), k)
+            members[name] = GANDetector.restore(first.gan, Search(**settings["members"][k]), k, mine)
             continue
         members[name] = _detector(mine, {**facts, "kind": settings["kind"], "settings": settings["members"][k]}, device)
     scales = [Scale.stored(scale, show(name)) for scale, name in zip(settings["scales"], names, strict=True)]

@@ -19,6 +19,8 @@ from lookalike.base.errors import UsageError, show
 from lookalike.base.seeds import generator
 from lookalike.game.batch import Batch
 from lookalike.game.gan import GAN
+from lookalike.game.needs import Need
+from lookalike.game.scored import Found
 
 _WHOLE = {
     "steps": (1, 10**9),
@@ -92,20 +94,6 @@ class Search:
             raise UsageError(f"search: layer is {show(self.layer)}; the name of a layer of D, or None, is accepted")
 
 
-@dataclass(frozen=True)
-class Found:
-    """The best point of each of N images."""
-
-    z: Tensor  # (N, Z) float32
-    nearest: Tensor  # (N, *shape) float32, G(z)
-    V: Tensor  # (N,) variation score, eq. 2
-    R: Tensor  # (N,) residual loss, eq. 3
-    L_D: Tensor  # (N,) feature loss, eq. 4
-    realness: Tensor  # (N,) D's log-odds of real for the image itself
-    classes: Tensor  # (N, K) D's probabilities of the classes; K is 0 where it names none
-    steps: Tensor  # (N,) int64, Adam steps of the best start
-
-
 class Inverter:
     """A frozen GAN, ready to search.
 
@@ -150,8 +138,8 @@ class Inverter:
     @torch.no_grad()
     def likeliest(self, x: Tensor) -> Tensor:
         """(N,) the sub-class of each image of up to one batch: which D names, or finds it most real as."""
-        full = _padded(x, self.slots).to(self.device)
-        if self.D.head.classifies and not self.D.head.needs_labels:
+        full = padded(x, self.slots).to(self.device)
+        if self.D.head.classifies and Need.LABELS not in self.D.head.needs:
             classes = self.D(Batch(full, None, None, None)).classes
             assert classes is not None, "the head names classes"
             found = classes[:, list(self.leaves)]
@@ -187,8 +175,8 @@ class Inverter:
     def measure(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
         """G(z), V, R, L_D, and D's realness and classes of x for up to one batch, padded to a whole one."""
         n, full = len(x), self.slots
-        x, z = _padded(x, full).to(self.device), _padded(z, full).to(self.device)
-        y = None if y is None else _padded(y, full).to(self.device)
+        x, z = padded(x, full).to(self.device), padded(z, full).to(self.device)
+        y = None if y is None else padded(y, full).to(self.device)
         nearest = self.made(z, y)
         R, L_D = self.losses(x, self.f(x, y), nearest, y)
         says = self.D(Batch(x, self.labels(x, y), z, None))
@@ -284,13 +272,13 @@ class _Slots:
         group, row = divmod(image, slots)
         if group != self.group:
             rows, device = slice(group * slots, (group + 1) * slots), self.inverter.device
-            block = _padded(self.x[rows], slots).to(device)
-            y = None if self.of is None else _padded(self.of[rows], slots).to(device)
+            block = padded(self.x[rows], slots).to(device)
+            y = None if self.of is None else padded(self.of[rows], slots).to(device)
             with torch.no_grad():
                 self.group, self.group_features = group, self.inverter.f(block, y)
         return self.group_features[row]
 
 
-def _padded(x: Tensor, n: int) -> Tensor:
+def padded(x: Tensor, n: int) -> Tensor:
     """x (k, ...) followed by zeros up to n rows."""
     return torch.cat([x, x.new_zeros(n - len(x), *x.shape[1:])]) if len(x) < n else x

@@ -17,6 +17,7 @@ class Discriminator(nn.Module):
     def __init__(self, net: Net, head: Head, shape: Shape, classes: int, z_dim: int, *, spectral: bool = False) -> None:
         super().__init__()
         self.trunk, features = trunk(net, head.taken(shape))
+        self.n_features = features
         self.head = head
         self.layers = head.build(features, shape, classes, z_dim)
         if spectral:

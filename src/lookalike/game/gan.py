@@ -18,8 +18,9 @@ from lookalike.base.errors import ModelError, UsageError
 from lookalike.base.seeds import seed_of
 from lookalike.game.batch import Batch, Judgement
 from lookalike.game.discriminator import Discriminator
-from lookalike.game.method import Adam, Method
+from lookalike.game.method import Method
 from lookalike.game.nets import Shape
+from lookalike.game.optimiser import Adam
 from lookalike.game.source import Source
 from lookalike.game.tree import MOST, Tree
 
@@ -76,7 +77,8 @@ class GAN:
             encoder = method.encoder.build(method.net, shape, z_dim, told) if method.encoder else None
         self.E = None if encoder is None else self._placed(encoder)
         self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None
-        self.opt_g = _adam([self.G, *([self.E] if self.E else [])], method.optimiser)  # they play together
+        makers = [net for net in (self.G if "G" in method.makers else None, self.E) if net is not None]
+        self.opt_g = _adam(makers, method.optimiser)  # they learn together
         self.opt_d = _adam([self.D], method.d_optimiser or method.optimiser)
         self.twins = {
             twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device, classes=classes)
@@ -104,6 +106,18 @@ class GAN:
                 if net is not None:
                     net.load_state_dict(self.twins[self.method.start].G.state_dict())
 
+    def end(self) -> None:
+        """The game has ended: twins that train after begin with the weights of (averaged) G and of D."""
+        for twin in self.method.twins:
+            if twin.after:
+                self.twins[twin.name].G.load_state_dict((self.average or self.G).state_dict())
+                self.twins[twin.name].D.load_state_dict(self.D.state_dict())
+
+    @property
+    def learning(self) -> frozenset[str]:
+        """Names of the networks that its own updates change."""
+        return frozenset((*self.method.makers, *(("D",) if self.method.d_steps else ())))
+
     def grow(self, leaf: int) -> None:
         """One more class, the second half of `leaf`: D and G treat both halves as they treated the whole."""
         self.D.head.grow(self.D.layers, leaf, self.opt_d)
@@ -119,7 +133,7 @@ class GAN:
             for group in optimiser.param_groups:
                 group["lr"] = share * group["initial_lr"]
         for twin in self.method.twins:
-            if not twin.before:
+            if twin.beside:
                 self.twins[twin.name].set_rate(share)
 
     def update_average(self, index: int) -> None:
@@ -200,9 +214,16 @@ class GAN:
             return self.infer(x.to(self.device), y, random)
 
     def _encoder(self) -> nn.Module:
-        if self.E is None:
-            raise UsageError(f"{self.method.name} has no encoder, which finds an image's z; train ali")
-        return self.E
+        found = self.E or next(iter(self._handed_over().values()), None)
+        if found is None:
+            raise UsageError(f"{self.method.name} has no encoder, which finds an image's z; train ali or f-anogan")
+        return found
+
+    def _handed_over(self) -> dict[str, nn.Module]:
+        """The encoder of a twin that trains after: it stays when the twin vanishes."""
+        after = [self.twins[twin.name].E for twin in self.method.twins if twin.after]
+        found = next((encoder for encoder in after if encoder is not None), None)
+        return {} if found is None else {"E": found}
 
     def nets(self) -> dict[str, nn.Module]:
         """Its networks by name."""
@@ -211,7 +232,8 @@ class GAN:
 
     def _optimisers(self) -> dict[str, torch.optim.Adam]:
         """Whose optimiser updates which of the networks."""
-        return {"G": self.opt_g, "D": self.opt_d} | ({"E": self.opt_g} if self.E else {})
+        own = {"G": self.opt_g, "D": self.opt_d} | ({"E": self.opt_g} if self.E else {})
+        return {name: optimiser for name, optimiser in own.items() if name in self.learning}
 
     def state(self, *, training: bool) -> dict[str, Tensor]:
         """Copies of `tensors` on the CPU, contiguous."""
@@ -219,7 +241,7 @@ class GAN:
 
     def tensors(self, *, training: bool) -> dict[str, Tensor]:
         """Its own tensors by name: weights, and for `training` both Adam states and the twins too."""
-        nets = self.nets()
+        nets = self.nets() | ({} if training else self._handed_over())
         named = {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
         if self.method.splitting:
             named[TREE] = torch.tensor(self.tree.splits, dtype=torch.int64)
@@ -248,7 +270,7 @@ class GAN:
         """`load` without its check."""
         if self.method.splitting:
             self._grow_to(tensors, self.method.name)
-        nets = self.nets()
+        nets = self.nets() | ({} if training else self._handed_over())
         for name, net in nets.items():
             net.load_state_dict({key: tensors[f"{name}.{key}"] for key in net.state_dict()})
         if training:

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from lookalike.game.batch import Batch, Judgement
 from lookalike.game.growth import copy_row
+from lookalike.game.needs import NOTHING, Need, Needs, needs
 from lookalike.game.nets.classmap import beside, beside_shape, class_map
 
 SPREAD = 10.0  # brings it to the size of features
@@ -22,16 +23,16 @@ class Head(Protocol):
     """A way to answer; `build` makes its layers."""
 
     @property
-    def needs_labels(self) -> bool:
-        """Whether every image that D is shown must have a class."""
+    def needs(self) -> Needs:
+        """What it needs of each image: LABELS, its class; Z, the z that belongs to it."""
 
     @property
     def classifies(self) -> bool:
         """Whether D says of which class an image is."""
 
     @property
-    def needs_z(self) -> bool:
-        """Whether D judges pairs of an image and its z."""
+    def of_images(self) -> Head:
+        """This head where images are judged alone: itself, or what a head of pairs has within."""
 
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of what the trunk takes, for images of `shape`."""
@@ -57,13 +58,17 @@ class Head(Protocol):
 class Binary:
     """Real or fake: one logit (mcgan-2021 eq. 1)."""
 
-    needs_labels = False
-    needs_z = False
+    needs = NOTHING
     classifies = False
     grows = True
 
     def __str__(self) -> str:
         return "one logit, real or fake"
+
+    @property
+    def of_images(self) -> Binary:
+        """Itself."""
+        return self
 
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The image."""
@@ -141,21 +146,25 @@ class Auxiliary:
     """
 
     spread: bool = False
-    needs_z = False
     classifies = True
 
     def __str__(self) -> str:
         return "one logit, real or fake, and a logit per class" + SEEN * self.spread
 
     @property
-    def needs_labels(self) -> bool:
-        """For the spread."""
-        return self.spread
+    def needs(self) -> Needs:
+        """Classes, for the spread."""
+        return needs(Need.LABELS) if self.spread else NOTHING
 
     @property
     def grows(self) -> bool:
         """Not with the spread, whose weights have columns by class."""
         return not self.spread
+
+    @property
+    def of_images(self) -> Auxiliary:
+        """Itself."""
+        return self
 
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The image."""
@@ -195,8 +204,7 @@ class LabelAware:
 
     size: int = 50
     spread: bool = False
-    needs_labels = True
-    needs_z = False
+    needs = needs(Need.LABELS)
     classifies = False
 
     @property
@@ -207,6 +215,11 @@ class LabelAware:
     def __str__(self) -> str:
         given = f"one logit, real or fake, given the class as a map made of a learnt vector of {self.size} entries"
         return given + SEEN * self.spread
+
+    @property
+    def of_images(self) -> LabelAware:
+        """Itself."""
+        return self
 
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """One channel more, or `size` entries."""
@@ -255,20 +268,24 @@ class Joint:
 
     head: Head = LabelAware()
     width: int = 256
-    needs_z = True
 
     def __str__(self) -> str:
         return f"pairs of an image and its z, {self.width} hidden entries; {self.head}"
 
     @property
-    def needs_labels(self) -> bool:
-        """Where the inner head does."""
-        return self.head.needs_labels
+    def needs(self) -> Needs:
+        """Pairs, and what the inner head needs."""
+        return self.head.needs | {Need.Z}
 
     @property
     def classifies(self) -> bool:
         """Where the inner head does."""
         return self.head.classifies
+
+    @property
+    def of_images(self) -> Head:
+        """The inner head."""
+        return self.head
 
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """What the inner head takes."""

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from lookalike.game.batch import Batch, Judgement
 from lookalike.game.growth import copy_row
+from lookalike.game.needs import NOTHING, Need, Needs, needs
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,25 @@ class KPlusOne:
     """
 
     projection: bool = False
-    needs_z = False
     classifies = True
 
     def __str__(self) -> str:
         return "a logit per class and one of fakes" + ", given the class by projection" * self.projection
 
     @property
-    def needs_labels(self) -> bool:
-        """For the projection."""
-        return self.projection
+    def needs(self) -> Needs:
+        """Classes, for the projection."""
+        return needs(Need.LABELS) if self.projection else NOTHING
 
     @property
     def grows(self) -> bool:
         """Not with the projection, whose vectors have columns by class."""
         return not self.projection
+
+    @property
+    def of_images(self) -> KPlusOne:
+        """Itself."""
+        return self
 
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The image."""
@@ -83,13 +88,17 @@ class KPlusOne:
 class Projection:
     """Real or fake, given the class: psi(f) + <v_y, f> (Miyato and Koyama 2018)."""
 
-    needs_labels = True
-    needs_z = False
+    needs = needs(Need.LABELS)
     classifies = False
     grows = True
 
     def __str__(self) -> str:
         return "one logit, real or fake, given the class by projection"
+
+    @property
+    def of_images(self) -> Projection:
+        """Itself."""
+        return self
 
     def taken(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The image."""

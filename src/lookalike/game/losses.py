@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, relu, softplus
 
 from lookalike.game.batch import Judged
+from lookalike.game.needs import NOTHING, Need, Needs, needs
 
 
 class Loss(Protocol):
@@ -26,11 +27,23 @@ class Loss(Protocol):
     def name(self) -> str:
         """Name in the log; unique in a method."""
 
+    @property
+    def needs(self) -> Needs:
+        """What it needs of the other parts of a method."""
+
+    @property
+    def moves_g(self) -> bool:
+        """Whether G learns from it."""
+
+    @property
+    def teaches_classes(self) -> bool:
+        """Whether D learns from it to classify."""
+
     def d(self, judged: Sequence[Judged]) -> Tensor:
-        """D's loss, a scalar, on the groups that it was shown."""
+        """D's loss, a scalar, on the groups of its update."""
 
     def g(self, judged: Sequence[Judged]) -> Tensor:
-        """G's loss, a scalar, on the groups that it made: D's, with the verdict flipped."""
+        """G's loss, a scalar, on the groups that G made; with real ones too where the loss needs them."""
 
 
 def _asked(judged: Sequence[Judged]) -> list[tuple[Tensor, bool, float]]:
@@ -52,6 +65,9 @@ class Minimax:
 
     saturating: bool = False
     name = "minimax"
+    needs = NOTHING
+    moves_g = True
+    teaches_classes = False
 
     def __str__(self) -> str:
         return "minimax, G's loss " + ("log(1 - D(G(z)))" if self.saturating else "-log D(G(z))")
@@ -73,6 +89,9 @@ class Hinge:
     """The hinge game: D minimises max(0, 1 - r) for real and max(0, 1 + r) for fake; G minimises -r."""
 
     name = "hinge"
+    needs = NOTHING
+    moves_g = True
+    teaches_classes = False
 
     def __str__(self) -> str:
         return "hinge"
@@ -94,6 +113,9 @@ class Wasserstein:
     """
 
     name = "wasserstein"
+    needs = NOTHING
+    moves_g = True
+    teaches_classes = False
 
     def __str__(self) -> str:
         return "Wasserstein"
@@ -129,6 +151,17 @@ class AuxiliaryClass:
     on_fake: bool = True
     g_weight: float = 1.0
     name = "class"
+    teaches_classes = True
+
+    @property
+    def needs(self) -> Needs:
+        """A head that classifies and, where G learns from it, a G that is conditional."""
+        return needs(Need.CLASSIFIER, *([Need.CONDITIONAL] if self.g_weight else []))
+
+    @property
+    def moves_g(self) -> bool:
+        """Where G's weight is not 0."""
+        return self.g_weight > 0
 
     def __str__(self) -> str:
         images = "real and generated images" if self.on_fake else "real images alone"
@@ -161,6 +194,9 @@ class Mode:
     """
 
     name = "mode"
+    needs = needs(Need.CLASSIFIER)
+    moves_g = True
+    teaches_classes = False
 
     def __str__(self) -> str:
         return "G's -log of the likeliest class"

@@ -20,6 +20,7 @@ from torch.nn.functional import normalize
 from lookalike.base.errors import UsageError
 from lookalike.base.seeds import seed_of
 from lookalike.game.batch import Batch
+from lookalike.game.needs import Need, needs
 from lookalike.game.players import Players
 from lookalike.game.source import Source
 from lookalike.game.tree import MOST
@@ -53,6 +54,7 @@ class Splitting:
     at: tuple[int, ...] = (1_000_000,)
     above: float = 0.04
     normalised: Literal["sample", "feature"] = "sample"
+    needs = needs(Need.CLASSES, Need.GROWS, Need.NO_ENCODER, Need.NO_TWINS)
 
     def __post_init__(self) -> None:
         if list(self.at) != sorted(set(self.at)) or any(point < 1 for point in self.at):

@@ -1,6 +1,6 @@
-"""What D is shown, and under which verdict (design 1: a method is mostly a list of streams).
+"""What D's images are, and what D learns them to be: a method is mostly a list of streams.
 
-A stream draws a `Batch`: images with a label where one means something, and a verdict that D is taught. Streams
+A stream draws a `Batch`: images, a class where one means something, and the label real or fake that D learns. Streams
 that belong to one paper (other classes, noised images, a twin's images) live in that paper's file.
 """
 
@@ -10,24 +10,33 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lookalike.game.batch import Batch
+from lookalike.game.needs import NOTHING, Needs
 from lookalike.game.players import Players
 from lookalike.game.source import Source
 
 
 class Stream(Protocol):
-    """One kind of images shown to D. `real` and `labelled` are known before a batch is drawn."""
+    """One kind of images. All but `draw` is known before a batch is drawn, so that `Method` can check itself."""
 
     @property
     def real(self) -> bool | None:
-        """The verdict that D is taught; None: realness is not asked."""
+        """What D learns these images to be: real, fake, or None: D's realness of them is not asked."""
 
     @property
     def labelled(self) -> bool:
-        """Whether the images carry labels of the known classes."""
+        """Whether the images carry classes of the known ones; of images that G makes, G's conditioning says it."""
 
     @property
     def made(self) -> bool:
-        """Whether this GAN's own players made the images, so that G can learn from D's answer."""
+        """Whether this GAN's own players make the images, so that they can learn from D's answer."""
+
+    @property
+    def needs(self) -> Needs:
+        """What it needs of the other parts of a method."""
+
+    @property
+    def twin(self) -> str | None:
+        """The twin that makes the images or encodes them, where the stream needs one."""
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n images for `gan`, drawn with the randomness of `source`."""
@@ -35,11 +44,13 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class Real:
-    """Real images of the known classes, with their labels."""
+    """Real images of the known classes, with their classes."""
 
     real = True
     labelled = True
     made = False
+    needs = NOTHING
+    twin = None
 
     def __str__(self) -> str:
         return "images of the known class"
@@ -52,47 +63,36 @@ class Real:
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Real images of the known classes of which nobody says which (Salimans et al. 2016, section 5)."""
+    """Real images of the known classes whose class nobody gave (Salimans et al. 2016, section 5)."""
 
     real = True
     labelled = False
     made = False
+    needs = NOTHING
+    twin = None
 
     def __str__(self) -> str:
         return "images of the known classes without a label"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n real images; D is asked their realness alone."""
+        """n real images; D learns their realness alone."""
         return Batch(source.take_unlabelled(n), None, None, self.real)
 
 
 @dataclass(frozen=True)
 class Generated:
-    """The generator's images; of the classes that it was asked for, where it is told one."""
+    """The generator's images, of drawn classes where G is conditional."""
 
     real = False
     labelled = False
     made = True
+    needs = NOTHING
+    twin = None
 
     def __str__(self) -> str:
         return "G's images"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n generated images with the classes asked for; gradients reach G unless the caller turned them off."""
+        """n generated images and their classes; gradients reach G unless the caller turned them off."""
         z, y = gan.latents(source, n)
         return Batch(gan.make(z, y), y, z, self.real)
-
-
-class NeedsTwin:
-    """Base of streams that show a twin's images, or use its encoder where it `encodes`; `twin` is the twin's name."""
-
-    twin: str
-    encodes = False
-
-
-class NeedsOthers:
-    """Base of streams that show images of classes that are not to be known."""
-
-
-class NeedsEncoder:
-    """Base of streams that show real images with the z of this GAN's encoder, which learns from D's answer."""

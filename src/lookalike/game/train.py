@@ -19,12 +19,16 @@ from torch import Tensor
 from lookalike.base.errors import DivergedError, UsageError
 from lookalike.game.batch import Batch, Judged
 from lookalike.game.gan import GAN
-from lookalike.game.method import Method, Share, early, share_at
+from lookalike.game.method import Method, early, late
+from lookalike.game.needs import Need
+from lookalike.game.penalty import Penalty
+from lookalike.game.share import Share, share_at
 from lookalike.game.source import Source
 from lookalike.game.splitting import relabelled
 from lookalike.game.streams import Stream
 
 HUGE = 1e8  # a loss beyond this has left the game
+REALS = frozenset({Need.REAL_IN_G, Need.SAME_ROWS})  # needs of real images in G's step
 
 Metrics = dict[str, float]
 
@@ -72,22 +76,34 @@ def check_batch(method: Method, batch: int) -> None:
 def turn(
     gan: GAN, source: Source, index: int, steps: int, batch: int, precision: torch.dtype = torch.float32
 ) -> Metrics:
-    """Step `index` of `steps`: of the twins that train before, or of the game, which counts its own from 0."""
-    begins = gan.method.begins(steps)
+    """Step `index` of `steps`: of the twins that train before or after, or of the game, which counts its own from 0."""
+    begins, ends = gan.method.begins(steps), gan.method.ends(steps)
     if index < begins:
-        own = {twin.name: early(twin, steps) for twin in gan.method.twins if index < early(twin, steps)}
-        for name, number in own.items():
-            if gan.method.decay:
-                gan.twins[name].set_rate(1 - index / number)
-        return step_twins(gan, list(own), source, index, batch, precision)
+        alone = {twin.name: early(twin, steps) for twin in gan.method.twins if index < early(twin, steps)}
+        return _step_alone(gan, alone, source, index, batch, precision)
+    if index == ends:
+        gan.end()
+    if index >= ends:
+        alone = {twin.name: late(twin, steps) for twin in gan.method.twins if late(twin, steps)}
+        return _step_alone(gan, alone, source, index - ends, batch, precision)
     if index == begins:
         gan.begin()
     if gan.method.decay:
-        gan.set_rate(1 - (index - begins) / (steps - begins))
+        gan.set_rate(1 - (index - begins) / (ends - begins))
     splitting, split = gan.method.splitting, {}
     if splitting and splitting.due(index - begins, batch):
         split = splitting.split(gan, source, index)
     return split | step(gan, relabelled(source, gan.leaves), index - begins, batch, precision)
+
+
+def _step_alone(
+    gan: GAN, steps: Mapping[str, int], source: Source, index: int, batch: int, precision: torch.dtype
+) -> Metrics:
+    """Step `index` of each of these twins, which have so many for themselves."""
+    for name, number in steps.items():
+        if gan.method.decay:
+            gan.twins[name].set_rate(1 - index / number)
+    return step_twins(gan, list(steps), source, index, batch, precision)
 
 
 def step_twins(
@@ -106,11 +122,11 @@ def step_twins(
 
 def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtype = torch.float32) -> Metrics:
     """One round of the game: each twin's that trains beside, then `d_steps` updates of D, then one of G."""
-    beside = [twin.name for twin in gan.method.twins if not twin.before]
+    beside = [twin.name for twin in gan.method.twins if twin.beside]
     metrics = step_twins(gan, beside, source, index, batch, precision)
     method, epoch = gan.method, index * batch // len(source.known)
-    for net in gan.nets().values():
-        net.train()
+    for name, net in gan.nets().items():
+        net.train(name in gan.learning)
     # no cache: it would keep weights from before an update
     with torch.autocast(gan.device.type, precision, enabled=precision != torch.float32, cache_enabled=False):
         for k in range(method.d_steps):
@@ -118,9 +134,7 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
             with torch.no_grad():
                 shown = draw(gan, method.d_sees, own, batch, epoch)
             metrics |= update_d(gan, shown, own)
-        played = draw(gan, method.g_plays, source.at("G", index=index), batch, epoch)
-        judged = judge(gan, played)
-        metrics |= update("G", gan.opt_g, {loss.name: loss.g(judged) for loss in method.losses})
+        metrics |= update_g(gan, source.at("G", index=index), batch, epoch)
     gan.update_average(index)
     return metrics
 
@@ -129,22 +143,50 @@ def update_d(gan: GAN, shown: Sequence[Batch], source: Source) -> Metrics:
     """D's update on all groups together, or one on each apart, whose losses and gradient norms are summed."""
     apart = gan.method.d_updates == "apart"
     parts = [[replace(group, share=1.0)] for group in shown] if apart else [shown]
+    penalty = gan.method.penalty
     metrics, says = Counter[str](), list[Judged]()
     for part in parts:
-        judged = judge(gan, part)
+        judged = judge(gan, [_watched(batch, penalty) for batch in part])
         losses = {loss.name: loss.d(judged) for loss in gan.method.losses}
-        if penalty := gan.method.penalty:
-            losses[penalty.name] = penalty.of(gan.D, part, source.at(penalty.name, index=source.index).generator())
+        if penalty:
+            losses[penalty.name] = penalty.of(gan.D, judged, source.at(penalty.name, index=source.index).generator())
         metrics.update(update("D", gan.opt_d, losses))
         says += judged
     return dict(metrics) | {"D.accuracy": accuracy(says)}
 
 
-def draw(gan: GAN, streams: Sequence[tuple[Stream, Share]], source: Source, batch: int, epoch: int = 0) -> list[Batch]:
-    """A group of images from each stream, each with randomness of its own, as D is to see them."""
+def _watched(batch: Batch, penalty: Penalty | None) -> Batch:
+    """The group, with images that carry gradients where the penalty asks for D's slope at them."""
+    watches = penalty is not None and penalty.watches(batch)
+    return replace(batch, x=batch.x.detach().requires_grad_()) if watches else batch
+
+
+def update_g(gan: GAN, source: Source, batch: int, epoch: int) -> Metrics:
+    """The makers' update. A loss is of the groups that they made; of real ones too where it says that it needs them."""
+    method = gan.method
+    aligned = any(Need.SAME_ROWS in loss.needs for loss in method.losses)
+    judged = judge(gan, draw(gan, method.g_plays, source, batch, epoch, aligned=aligned))
+    made = [one for one, (stream, _) in zip(judged, method.g_plays, strict=True) if stream.made]
+    losses = {loss.name: loss.g(judged if REALS & loss.needs else made) for loss in method.losses}
+    return update(method.makers[0], gan.opt_g, losses)
+
+
+def draw(
+    gan: GAN,
+    streams: Sequence[tuple[Stream, Share]],
+    source: Source,
+    batch: int,
+    epoch: int = 0,
+    *,
+    aligned: bool = False,
+) -> list[Batch]:
+    """A group of images from each stream, as D is to judge them.
+
+    Each has randomness of its own; where they are `aligned`, all draw the same rows.
+    """
     change, groups = gan.method.diff_augment, []
     for i, (stream, varying) in enumerate(streams):
-        share, own = share_at(varying, epoch), source.at(i, index=source.index)
+        share, own = share_at(varying, epoch), source.at(0 if aligned else i, index=source.index)
         group = replace(stream.draw(gan, own, round(share * batch)), share=share)
         if change:
             random = own.at("augmented", index=own.index).generator()

@@ -2,66 +2,44 @@
 
 from __future__ import annotations
 
-from lookalike.game.diffaugment import DiffAugment
-from lookalike.game.heads import Auxiliary, Binary, Joint, LabelAware
-from lookalike.game.heads_by_class import KPlusOne, Projection
-from lookalike.game.latents import LabelsAsInData, Normal, Uniform, UniformLabels
-from lookalike.game.losses import AuxiliaryClass, Hinge, Minimax, Mode, Wasserstein
-from lookalike.game.method import Adam, EveryThird, Method, Twin
-from lookalike.game.nets.anogan import Anogan
-from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
-from lookalike.game.nets.dcgan import Dcgan
-from lookalike.game.nets.encoder import Encoder
-from lookalike.game.nets.mlp import Mlp
-from lookalike.game.nets.resnet import Resnet
-from lookalike.game.penalty import GradientPenalty
-from lookalike.game.splitting import Splitting
-from lookalike.game.streams import Generated, Real, Unlabelled
-from lookalike.methods.acgan import acgan, acgan_v1, acgan_v2, acgan_v3, cgan
-from lookalike.methods.ali import Encoded, FromPosterior, Inferring, acgan_ali_v1, acgan_ali_v2, ali
-from lookalike.methods.kplus1 import (
-    k_plus_one,
-    k_plus_one_projection,
-    mode,
-    mode_projection,
-    sn_acgan,
-    sn_binary,
-    sn_projection,
+from dataclasses import is_dataclass
+from importlib import import_module
+from types import ModuleType
+
+from lookalike.base.names import GANS
+from lookalike.game import (
+    diffaugment,
+    heads,
+    heads_by_class,
+    latents,
+    losses,
+    optimiser,
+    penalty,
+    score,
+    share,
+    streams,
 )
-from lookalike.methods.mcgan import OtherClasses, anogan, mcgan
-from lookalike.methods.splitting import splitting, wgan_gp, wgan_gp_classes
-from lookalike.methods.vtgan import FromTwin, Noised, Weakened, noisegan, vtgan
+from lookalike.game import method as methods
+from lookalike.game import splitting as splits
+from lookalike.game.method import Method
+from lookalike.game.nets import Net, anogan, conditioning, dcgan, encoder, mlp, resnet
 
-DETECTION = (anogan, noisegan, mcgan, vtgan)
-AUGMENTATION = (cgan, acgan, acgan_v1, acgan_v2, acgan_v3, ali, acgan_ali_v1, acgan_ali_v2)
-QUALITY = (
-    *(wgan_gp, wgan_gp_classes, splitting),
-    *(sn_binary, sn_acgan, k_plus_one, mode, sn_projection, k_plus_one_projection, mode_projection),
+_FILES: dict[str, ModuleType] = {row.file: import_module(f"lookalike.methods.{row.file}") for row in GANS.values()}
+METHODS: dict[str, Method] = {name: getattr(_FILES[row.file], name.replace("-", "_")) for name, row in GANS.items()}
+
+_AXES = (
+    *(diffaugment, heads, heads_by_class, latents, losses, optimiser, penalty, score, share, methods, splits, streams),
+    *(anogan, conditioning, dcgan, encoder, mlp, resnet),
 )
-METHODS: dict[str, Method] = {m.name: m for m in (*DETECTION, *AUGMENTATION, *QUALITY)}
 
-NETS: dict[str, type] = {"anogan": Anogan, "dcgan": Dcgan, "resnet": Resnet, "mlp": Mlp}
 
-PARTS: dict[str, type] = {
-    part.__name__: part
-    for part in (
-        *(Real, Unlabelled, Generated, OtherClasses, Noised, FromTwin, Encoded, FromPosterior),
-        *(KPlusOne, Projection, OneHot, Wasserstein, Mode, GradientPenalty, Splitting),
-        *(Binary, Auxiliary, LabelAware, Joint, Encoder, Normal, Uniform, UniformLabels, LabelsAsInData),
-        *(
-            Unconditional,
-            Embedded,
-            ClassBatchNorm,
-            Minimax,
-            Hinge,
-            AuxiliaryClass,
-            DiffAugment,
-            Adam,
-            EveryThird,
-            Twin,
-            Weakened,
-            Inferring,
-        ),
-        *NETS.values(),
-    )
+def _parts(module: ModuleType) -> dict[str, type]:
+    """The dataclasses that a module of ours defines."""
+    own = [value for value in vars(module).values() if isinstance(value, type) and is_dataclass(value)]
+    return {part.__name__: part for part in own if part.__module__ == module.__name__ and part is not Method}
+
+
+PARTS: dict[str, type] = {name: part for module in (*_AXES, *_FILES.values()) for name, part in _parts(module).items()}
+NETS: dict[str, type[Net]] = {
+    net.name: net for net in (anogan.Anogan, dcgan.Dcgan, resnet.Resnet, _FILES["r3gan"].R3Resnet, mlp.Mlp)
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lookalike.game.heads import Auxiliary, LabelAware
 from lookalike.game.losses import AuxiliaryClass, Minimax
-from lookalike.game.method import EveryThird
 from lookalike.game.nets.conditioning import Embedded
+from lookalike.game.share import EveryThird
 from lookalike.game.streams import Generated, Real
 from lookalike.methods.mcgan import anogan
 

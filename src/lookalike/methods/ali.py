@@ -11,22 +11,24 @@ from dataclasses import dataclass
 
 from lookalike.game.batch import Batch
 from lookalike.game.heads import Binary, Joint, LabelAware
-from lookalike.game.losses import AuxiliaryClass
 from lookalike.game.method import Method, Twin
+from lookalike.game.needs import Need, needs
 from lookalike.game.nets.encoder import Encoder
 from lookalike.game.players import Players
 from lookalike.game.source import Source
-from lookalike.game.streams import Generated, NeedsEncoder, NeedsTwin
+from lookalike.game.streams import Generated
 from lookalike.methods.acgan import acgan, cgan
 
 
 @dataclass(frozen=True)
-class Encoded(NeedsEncoder):
+class Encoded:
     """Real images with a z drawn from E's posterior, taught to be real; E is one of the players."""
 
     real = True
     labelled = True
     made = True
+    needs = needs(Need.ENCODER)
+    twin = None
 
     def __str__(self) -> str:
         return "images of the known class with their encoded z"
@@ -54,7 +56,7 @@ ali = cgan.but(
 
 
 @dataclass(frozen=True)
-class FromPosterior(NeedsTwin):
+class FromPosterior:
     """G's images from the z that a twin's frozen encoder draws for real images, with their classes (section V.B.1).
 
     Parameters
@@ -67,9 +69,9 @@ class FromPosterior(NeedsTwin):
 
     twin: str = "ali"
     real: bool | None = False
-    encodes = True
     labelled = False
     made = True
+    needs = needs(Need.TWIN, Need.TWINS_ENCODER)
 
     def __str__(self) -> str:
         return f"G's images from z that the {self.twin} twin encodes"
@@ -104,7 +106,7 @@ class Inferring:
         return ali.but(
             **{axis: getattr(method, axis) for axis in shared},
             head=Joint(LabelAware() if told else Binary()),
-            losses=tuple(loss for loss in method.losses if not isinstance(loss, AuxiliaryClass)),
+            losses=tuple(loss for loss in method.losses if not loss.teaches_classes),
         )
 
 

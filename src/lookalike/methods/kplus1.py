@@ -6,15 +6,17 @@ from lookalike.game.heads import Auxiliary
 from lookalike.game.heads_by_class import KPlusOne, Projection
 from lookalike.game.latents import Normal
 from lookalike.game.losses import AuxiliaryClass, Hinge, Minimax, Mode
-from lookalike.game.method import Adam, Method
+from lookalike.game.method import Method
 from lookalike.game.nets.conditioning import ClassBatchNorm, OneHot
 from lookalike.game.nets.resnet import Resnet
+from lookalike.game.optimiser import Adam
 
 PAPER = "kplus1-2020"
 
 sn_binary = Method(
     name="sn-binary",
     paper=PAPER,
+    family="resnet",
     summary=(
         "A GAN of residual networks whose D is spectrally normalised and told no class: the base that the other "
         "methods of its paper are compared with."

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 
 from lookalike.game.batch import Batch
 from lookalike.game.method import Method
+from lookalike.game.needs import Need, needs
 from lookalike.game.players import Players
 from lookalike.game.source import Source
-from lookalike.game.streams import NeedsOthers
 
 
 @dataclass(frozen=True)
-class OtherClasses(NeedsOthers):
+class OtherClasses:
     """Real images of other classes, taught to be fake. They carry no label: it would not be one of the known."""
 
     real = False
     labelled = False
     made = False
+    needs = needs(Need.OTHER_CLASSES)
+    twin = None
 
     def __str__(self) -> str:
         return "images of the other class (--extra-fakes)"

@@ -11,6 +11,21 @@ BIBTEX: dict[str, str] = {
   publisher = {Springer},
   year      = {2017}
 }""",
+    "f-anogan-2019": """@article{schlegl2019fanogan,
+  title   = {f-{AnoGAN}: Fast Unsupervised Anomaly Detection with Generative Adversarial Networks},
+  author  = {Schlegl, Thomas and Seeb{\\"o}ck, Philipp and Waldstein, Sebastian M. and Langs, Georg and Schmidt-Erfurth, Ursula},
+  journal = {Medical Image Analysis},
+  volume  = {54},
+  pages   = {30--44},
+  year    = {2019}
+}""",
+    "r3gan-2024": """@inproceedings{huang2024r3gan,
+  title     = {The {GAN} is dead; long live the {GAN}! {A} Modern {GAN} Baseline},
+  author    = {Huang, Yiwen and Gokaslan, Aaron and Kuleshov, Volodymyr and Tompkin, James},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {37},
+  year      = {2024}
+}""",
     "mcgan-2021": """@article{motamed2021mcgan,
   title   = {Multi-class Generative Adversarial Networks for Semi-supervised Image Classification},
   author  = {Motamed, Saman and Khalvati, Farzad},

@@ -5,9 +5,10 @@ from __future__ import annotations
 from lookalike.game.heads import Auxiliary
 from lookalike.game.latents import Normal
 from lookalike.game.losses import AuxiliaryClass, Wasserstein
-from lookalike.game.method import Adam, Method
+from lookalike.game.method import Method
 from lookalike.game.nets.conditioning import ClassBatchNorm
 from lookalike.game.nets.resnet import Resnet
+from lookalike.game.optimiser import Adam
 from lookalike.game.penalty import GradientPenalty
 from lookalike.game.splitting import Splitting
 
@@ -16,6 +17,7 @@ PAPER = "splitting-gan-2017"
 wgan_gp = Method(
     name="wgan-gp",
     paper=PAPER,
+    family="critic",
     summary=(
         "A GAN whose critic measures how far generated images are from real ones, its slope held near 1 by a gradient "
         "penalty; five updates of the critic for one of G. It is told no class."

@@ -8,12 +8,12 @@ import torch
 
 from lookalike.base.errors import UsageError
 from lookalike.game.batch import Batch
-from lookalike.game.heads import Joint
 from lookalike.game.latents import Normal
 from lookalike.game.method import Method, Twin
+from lookalike.game.needs import NOTHING, Need, needs
 from lookalike.game.players import Players
 from lookalike.game.source import Source
-from lookalike.game.streams import Generated, NeedsTwin
+from lookalike.game.streams import Generated
 from lookalike.methods.mcgan import anogan
 
 
@@ -34,6 +34,8 @@ class Noised:
     real = False
     labelled = False
     made = False
+    needs = NOTHING
+    twin = None
 
     def __post_init__(self) -> None:
         if not (self.sigma > 0 or self.salt_pepper > 0):
@@ -59,13 +61,14 @@ class Noised:
 
 
 @dataclass(frozen=True)
-class FromTwin(NeedsTwin):
+class FromTwin:
     """Images by the GAN that trains beside, taught to be fake; no gradient reaches that GAN."""
 
     twin: str = "weak"
     real = False
     labelled = False
     made = False
+    needs = needs(Need.TWIN)
 
     def __str__(self) -> str:
         return f"images of the {self.twin} twin"
@@ -84,7 +87,7 @@ class Weakened:
 
     def __call__(self, method: Method) -> Method:
         """The plain GAN on the weak network, which judges images alone."""
-        head = method.head.head if isinstance(method.head, Joint) else method.head
+        head = method.head.of_images
         plain = {"d_sees": anogan.d_sees, "g_plays": anogan.g_plays, "head": head, "encoder": None}
         return method.but(**plain, net=method.net.weak(), latent=Normal(self.z_dim), twins=(), start=None)
 

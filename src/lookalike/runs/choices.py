@@ -1,54 +1,54 @@
-"""From settings to a method: what the user, the preset and the kind of method say on each axis."""
+"""From settings to a method: what the user, the preset and the kind of method say on each axis.
+
+A flag changes a part of a method only where the part has the value; elsewhere it is refused.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from lookalike.base.errors import UsageError
 from lookalike.game.diffaugment import DiffAugment
-from lookalike.game.heads import Auxiliary, Binary, Head, Joint, LabelAware
+from lookalike.game.heads import Binary
 from lookalike.game.latents import LabelsAsInData, Normal, Uniform, UniformLabels
-from lookalike.game.losses import AuxiliaryClass, Hinge, Loss, Minimax, Wasserstein
-from lookalike.game.method import Adam, EveryThird, Method
+from lookalike.game.losses import Hinge, Loss, Minimax, Wasserstein
+from lookalike.game.method import Method
+from lookalike.game.needs import Need
 from lookalike.game.nets import Net
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
-from lookalike.game.nets.resnet import Resnet
-from lookalike.game.penalty import GradientPenalty
+from lookalike.game.optimiser import Adam
+from lookalike.game.score import SCORES
+from lookalike.game.share import scaled, share_at
 from lookalike.game.splitting import Splitting
-from lookalike.game.streams import Unlabelled
+from lookalike.game.streams import Real, Unlabelled
 from lookalike.methods import METHODS, NETS
-from lookalike.methods.vtgan import Noised, Weakened
+from lookalike.methods.r3gan import RelativisticPairing
 from lookalike.runs.presets import PRESETS
 from lookalike.runs.settings import DataSettings, TrainSettings, flag
 
 OF_BASELINES = {  # settings that a baseline looks at
-    *(
-        "known",
-        "pooled",
-        "method",
-        "preset",
-        "seed",
-        "size",
-        "grey",
-        "test",
-        "calibration",
-        "false_alarms",
-        "device",
-        "threads",
-    ),
+    *("known", "pooled", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms"),
+    *("device", "threads"),
     *DataSettings.model_fields,
 }
-OF_SOME_METHODS = (
-    *("extra_fakes", "unlabelled", "noise", "salt_pepper", "weak_z", "extra_fakes_share"),
-    *("spread", "labels", "conditioning", "class_loss", "class_weight", "start"),
-    *("split_at", "split_above", "split_normalised"),
-)
+FIELDS = {  # setting -> (axis, field of a part on it)
+    "noise": ("d_sees", "sigma"),
+    "salt_pepper": ("d_sees", "salt_pepper"),
+    "weak_z": ("twins", "z_dim"),
+    "spread": ("head", "spread"),
+    "class_loss": ("losses", "on_fake"),
+    "class_weight": ("losses", "g_weight"),
+    "penalty": ("penalty", "weight"),
+}
 JOINING = ("scaling", "decides")  # how detectors of several known classes become one
+SPLITTING = ("split_at", "split_above", "split_normalised")
 SPLITS = (0.1562,)  # shares of the training after which classes are split (splitting-gan-2017, CIFAR-10)
 ABOVE, OF_EQUAL = 0.04, 0.4  # of the images: the authors' 2,000 of 50,000; of one of ten classes that is .4
 SPLITS_OF_ONE = tuple(0.0781 * i for i in range(1, 6))
 FULL = 10  # known classes whose detectors each get all of --images
+PLAIN = "dcgan"  # the family of the presets' top values
 CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm(), "one-hot": OneHot()}
 LABELS = {"uniform": UniformLabels(), "data": LabelsAsInData()}
 LOSSES: dict[str, Loss] = {
@@ -56,6 +56,7 @@ LOSSES: dict[str, Loss] = {
     "saturating": Minimax(saturating=True),
     "hinge": Hinge(),
     "wasserstein": Wasserstein(),
+    "relativistic": RelativisticPairing(),
 }
 
 
@@ -65,19 +66,19 @@ def per_class(s: TrainSettings) -> bool:
 
 
 def conditional(s: TrainSettings) -> bool:
-    """Whether that GAN is asked for a class."""
+    """Whether that GAN is conditional on the class."""
     return per_class(s) and METHODS[s.method].conditional
 
 
 def preset_of(s: TrainSettings) -> dict[str, Any]:
-    """What the preset says for this kind of method; one of residual networks has its own step sizes."""
-    preset, told, named = PRESETS[s.preset], per_class(s), METHODS.get(s.method)
-    if named is not None and isinstance(named.net, Resnet) and s.net in (None, "resnet"):
+    """What the preset says for the method's family, or for the plain one where another network is chosen."""
+    preset, several, named = PRESETS[s.preset], per_class(s), METHODS.get(s.method)
+    if named is not None and named.family != PLAIN and s.net in (None, named.net.name):
         g, d = named.optimiser, named.d_optimiser or named.optimiser
         rates = {"lr": g.lr, "d_lr_share": d.lr / g.lr}
-        return {**preset, **rates, **preset["resnet"], **(preset["critic"] if named.d_steps > 1 else {})}
-    twice = told and named is not None and named.start is not None
-    return preset | (preset["per_class"] if told else {}) | (preset["twice"] if twice else {})
+        return {**preset, **rates, **preset["families"].get(named.family, {})}
+    twice = several and named is not None and named.start is not None
+    return preset | (preset["per_class"] if several else {}) | (preset["twice"] if twice else {})
 
 
 def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> TrainSettings:
@@ -97,7 +98,7 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     spread = _spread(settings) if settings.spread is None else settings.spread
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
-    if settings.method in METHODS and _minds_classes(METHODS[settings.method]):
+    if settings.method in METHODS and _weighs_classes(METHODS[settings.method]):
         values["class_weight"] = settings.class_weight or preset.get("class_weight")
     return settings.model_copy(update=values | steps | search | _split_settings(settings, images, batch, known))
 
@@ -115,15 +116,14 @@ def _split_settings(s: TrainSettings, images: int, batch: int, known: int) -> di
 
 
 def _spread(s: TrainSettings) -> bool:
-    """Whether D sees it: as the preset says of methods not of residual networks, whose classes are known and stay."""
-    own = s.method in METHODS and not isinstance(METHODS[s.method].net, Resnet)
+    """Whether D sees it: as the preset says of methods of the plain family, whose classes are known and stay."""
+    own = s.method in METHODS and METHODS[s.method].family == PLAIN
     return own and not (s.split_at or s.unlabelled) and preset_of(s).get("spread", False)
 
 
 def _net_of(method: str) -> str:
     """The name of the method's own network."""
-    own = {kind: name for name, kind in NETS.items()}
-    return own[type(METHODS[method].net)] if method in METHODS else "anogan"
+    return METHODS[method].net.name if method in METHODS else "anogan"
 
 
 def _rates(s: TrainSettings) -> tuple[float, float]:
@@ -135,46 +135,79 @@ def _rates(s: TrainSettings) -> tuple[float, float]:
 
 def method_of(s: TrainSettings) -> Method:
     """The named method with the settings' values on its axes."""
-    named = METHODS[s.method]
+    named = _changed_parts(METHODS[s.method], s)
     shares = [
-        share if stream.made or stream.real or isinstance(share, EveryThird) else share * s.extra_fakes_share
-        for stream, share in named.d_sees
+        share if stream.made or stream.real else scaled(share, s.extra_fakes_share) for stream, share in named.d_sees
     ]
-    streams = [Noised(s.noise, s.salt_pepper) if isinstance(stream, Noised) else stream for stream, _ in named.d_sees]
+    streams = [stream for stream, _ in named.d_sees]
     more = ((Unlabelled(), 1.0),) if s.unlabelled else ()
-    if more and (named.head.needs_labels or not named.head.classifies):
-        does = "is told each image's class" if named.head.needs_labels else "names no classes"
-        raise UsageError(
-            f"--unlabelled: {s.method}'s D {does}; take one whose D names them itself, such as k-plus-one or acgan"
-        )
-    if more and s.spread and isinstance(named.head, Auxiliary):
-        raise UsageError("--spread: D sees how much the images of a class differ, and --unlabelled's are of none")
-    twins = [replace(t, method=Weakened(s.weak_z)) if isinstance(t.method, Weakened) else t for t in named.twins]
-    kind = NETS[s.net or _net_of(s.method)]
-    net: Net = replace(named.net, width=s.width) if isinstance(named.net, kind) else kind(width=s.width)  # type: ignore[type-var]
+    _check_unlabelled(s)
+    net: Net = named.net if s.net in (None, named.net.name) else NETS[s.net or ""]()
     lr, d_lr = _rates(s)
     g, d = (
         {"beta1": adam.beta1 if s.beta1 is None else s.beta1, "beta2": adam.beta2}
         for adam in (named.optimiser, named.d_optimiser or named.optimiser)
     )
     return named.but(
-        **_told(s, named),
+        **_conditioned(s, named),
+        **_played(s, named),
         d_sees=(*zip(streams, shares, strict=True), *more),
-        twins=tuple(twins),
-        net=net,
+        net=net if s.width is None else _with(net, {"width": s.width}),
         latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z or named.latent.z_dim),
-        losses=(LOSSES[s.loss] if s.loss else named.losses[0], *(_other(s, loss) for loss in named.losses[1:])),
         optimiser=Adam(lr, **g),
         d_optimiser=Adam(d_lr, **d),
         d_steps=s.d_steps or named.d_steps,
         spectral=named.spectral if s.spectral is None else s.spectral,
-        penalty=named.penalty if s.penalty is None else GradientPenalty(s.penalty) if s.penalty else None,
+        penalty=None if s.penalty == 0 else named.penalty,
         start=None if s.start == "scratch" else named.start,
         d_updates=s.d_updates,
         diff_augment=DiffAugment() if s.diff_augment else None,
         splitting=replace(named.splitting or Splitting(), **_splits(s)) if named.splitting or s.split_at else None,
         decay=named.decay if s.decay is None else s.decay,
+        score=named.score if s.score in (None, named.score.name) else SCORES[s.score or ""],
     )
+
+
+def _changed_parts(named: Method, s: TrainSettings) -> Method:
+    """The method with the settings of `FIELDS` in the parts that have the field."""
+    given: dict[str, Any] = {
+        "noise": s.noise,
+        "salt_pepper": s.salt_pepper,
+        "weak_z": s.weak_z,
+        "spread": bool(s.spread),
+    }
+    given |= {"penalty": s.penalty or None}
+    given |= {"class_weight": s.class_weight} if _weighs_classes(named) else {}
+    given |= {"class_loss": s.class_loss and s.class_loss == "both"} if named.conditional else {}
+    by_axis: dict[str, dict[str, Any]] = {}
+    for name, value in given.items():
+        if value is not None:
+            axis, field = FIELDS[name]
+            by_axis.setdefault(axis, {})[field] = value
+    return named.but(**{axis: _with(getattr(named, axis), values) for axis, values in by_axis.items()})
+
+
+def _with(part: Any, values: Mapping[str, Any]) -> Any:
+    """The part with these values in its fields of these names, and in those of what it is made of."""
+    if isinstance(part, tuple):
+        return tuple(_with(item, values) for item in part)
+    if not _is_part(part):
+        return part
+    own = {one.name: values[one.name] for one in fields(part) if one.name in values}
+    inner = {one.name: _with(getattr(part, one.name), values) for one in fields(part) if one.name not in own}
+    return replace(part, **own, **inner)
+
+
+def has(part: Any, field: str) -> bool:
+    """Whether the part, or what it is made of, has a field of this name."""
+    if isinstance(part, tuple):
+        return any(has(item, field) for item in part)
+    return _is_part(part) and any(one.name == field or has(getattr(part, one.name), field) for one in fields(part))
+
+
+def _is_part(value: Any) -> bool:
+    """Whether this is a value of an axis that has fields."""
+    return is_dataclass(value) and not isinstance(value, type)
 
 
 def _splits(s: TrainSettings) -> dict[str, Any]:
@@ -183,77 +216,90 @@ def _splits(s: TrainSettings) -> dict[str, Any]:
     return {"at": s.split_at or usual.at, "above": s.split_above or usual.above, "normalised": s.split_normalised}
 
 
-def _told(s: TrainSettings, named: Method) -> dict[str, Any]:
-    """How G is told a class, and what of classes D looks at."""
-    head = _seeing(named.head, spread=bool(s.spread))
+def _conditioned(s: TrainSettings, named: Method) -> dict[str, Any]:
+    """How G is conditional on the class, and which head D has."""
     if not named.conditional:
-        return {"head": head}
+        return {}
     if s.conditioning != "none":
-        told = CONDITIONINGS[s.conditioning] if s.conditioning else named.conditioning
-        return {"head": head, "conditioning": told, "labels": LABELS[s.labels]}
-    if not isinstance(head, Joint):
+        chosen = CONDITIONINGS[s.conditioning] if s.conditioning else named.conditioning
+        return {"conditioning": chosen, "labels": LABELS[s.labels]}
+    if Need.Z not in named.head.needs:
         raise UsageError(
             f"--conditioning none: {s.method} learns its classes together and must be told them; ali need not"
         )
-    return {"head": replace(head, head=Binary()), "conditioning": Unconditional()}
+    return {"head": _with(named.head, {"head": Binary()}), "conditioning": Unconditional()}
 
 
-def _other(s: TrainSettings, loss: Loss) -> Loss:
-    """A loss beside the game's."""
-    if not isinstance(loss, AuxiliaryClass):
-        return loss
-    on_fake = s.class_loss == "both" if s.class_loss and METHODS[s.method].conditional else loss.on_fake
-    return replace(loss, on_fake=on_fake, g_weight=loss.g_weight and (s.class_weight or loss.g_weight))
+def _played(s: TrainSettings, named: Method) -> dict[str, Any]:
+    """The losses, and the groups of G's step that they need."""
+    losses = (LOSSES[s.loss] if s.loss else named.losses[0], *named.losses[1:])
+    made = tuple((stream, share) for stream, share in named.g_plays if stream.made)
+    real: tuple[Any, ...] = ((Real(), sum(share_at(share, 0) for _, share in made)),)
+    wanted = any(Need.REAL_IN_G in loss.needs for loss in losses)
+    return {"losses": losses, "g_plays": (*(real if wanted else ()), *made) if s.loss else named.g_plays}
 
 
-def _minds_classes(method: Method) -> bool:
+def _check_unlabelled(s: TrainSettings) -> None:
+    """Raises UsageError where D cannot learn from images whose class nobody gave."""
+    head = METHODS[s.method].head
+    if not s.unlabelled:
+        return
+    if Need.LABELS in head.needs or not head.classifies:
+        does = "is told each image's class" if Need.LABELS in head.needs else "names no classes"
+        raise UsageError(
+            f"--unlabelled: {s.method}'s D {does}; take one whose D names them itself, such as k-plus-one or acgan"
+        )
+    if s.spread and has(head, "spread"):
+        raise UsageError("--spread: D sees how much the images of a class differ, and --unlabelled's are of none")
+
+
+def _weighs_classes(method: Method) -> bool:
     """Whether G learns from the class that D takes its images for."""
-    return any(isinstance(loss, AuxiliaryClass) and loss.g_weight for loss in method.losses)
+    return any(loss.teaches_classes and loss.moves_g for loss in method.losses)
 
 
-def _seeing(head: Head, *, spread: bool) -> Head:
-    """The head with or without a look at the spread, where it can have one."""
-    if isinstance(head, Joint):
-        return replace(head, head=_seeing(head.head, spread=spread))
-    return replace(head, spread=spread) if isinstance(head, Auxiliary | LabelAware) else head
+def _has_field(setting: str) -> Callable[[Method, Method], bool]:
+    axis, field = FIELDS[setting]
+    return lambda m, named: has(getattr(m, axis), field)
 
 
-def _inner(head: Head) -> Head:
-    return head.head if isinstance(head, Joint) else head
+OWN: dict[str, Callable[[Method, Method], bool]] = {  # setting of some methods -> whether (method, as named) has it
+    "extra_fakes": lambda m, named: m.needs_others,
+    "unlabelled": lambda m, named: m.head.classifies,
+    **{name: _has_field(name) for name in ("noise", "salt_pepper", "weak_z", "penalty")},
+    "extra_fakes_share": lambda m, named: any(not stream.made and not stream.real for stream, _ in m.d_sees),
+    "spread": lambda m, named: m.conditional and m.splitting is None and has(m.head, "spread"),
+    "labels": lambda m, named: m.conditional,
+    "conditioning": lambda m, named: named.conditional,
+    "class_loss": lambda m, named: m.head.classifies and m.conditional,
+    "class_weight": lambda m, named: _weighs_classes(named),
+    "start": lambda m, named: named.start is not None,
+    **dict.fromkeys(SPLITTING, lambda m, named: m.splitting is not None),
+}
 
 
 def own_settings(method: Method) -> tuple[str, ...]:
-    """Those of `OF_SOME_METHODS` that `method` looks at."""
-    streams = [stream for stream, _ in method.d_sees]
-    noised = any(isinstance(stream, Noised) for stream in streams)
-    weak = any(isinstance(twin.method, Weakened) for twin in method.twins)
-    extra_fakes_share = any(not stream.made and not stream.real for stream in streams)
-    told, named = method.conditional, METHODS[method.name]
-    spreads = told and method.splitting is None and isinstance(_inner(method.head), Auxiliary | LabelAware)
-    used = (
-        *(method.needs_others, method.head.classifies, noised, noised, weak, extra_fakes_share),
-        *(
-            spreads,
-            told,
-            named.conditional,
-            method.head.classifies and told,
-            _minds_classes(named),
-            named.start is not None,
-        ),
-        *[method.splitting is not None] * 3,
-    )
-    looks = zip(OF_SOME_METHODS, used, strict=True)
-    return tuple(name for name, look in looks if look)
+    """The settings of some methods that `method` has."""
+    return tuple(name for name, there in OWN.items() if there(method, METHODS[method.name]))
+
+
+def refuse_idle(settings: TrainSettings, method: Method) -> None:
+    """Raises UsageError where a setting was given for a part that the method does not have."""
+    idle = (settings.model_fields_set & set(OWN)) - set(own_settings(method)) - {"extra_fakes"}  # refused with its data
+    if idle:
+        own = ", ".join(map(flag, own_settings(method))) or "none"
+        given = ", ".join(map(flag, sorted(idle)))
+        raise UsageError(f"{method.name} does not use {given}; leave it out (settings of its own: {own})")
 
 
 def unused(settings: TrainSettings, method: Method | None, *, joins: bool) -> tuple[str, ...]:
-    """A line for each setting that was given and that `method` (None: a baseline) does not look at.
+    """A line for each setting that was given and that a baseline (`method` None), or one known class, does not use.
 
     `joins`: whether it is one detector per class, of several.
     """
     given = settings.model_fields_set - {"extra_fakes"}  # which is refused
-    looked_at = OF_BASELINES if method is None else given - set(OF_SOME_METHODS) | set(own_settings(method))
-    idle = given - looked_at - set(JOINING) | (set() if joins else given & set(JOINING))
+    idle = given - (OF_BASELINES if method is None else given) - set(JOINING)
+    idle |= set() if joins else given & set(JOINING)
     where = " on one known class" if len(settings.known) == 1 else ""
     return tuple(
         f"{settings.method} does not use {flag(name)}{where if name in JOINING else ''}" for name in sorted(idle)

@@ -18,15 +18,17 @@ from lookalike.data.sources import open_source
 from lookalike.detect.baselines import CLASSIFIERS
 from lookalike.detect.baselines.networks import need_images
 from lookalike.detect.detector import Threshold, images_needed
+from lookalike.detect.gan import GANDetector
 from lookalike.detect.model import ANY, UNKNOWN, check_device
-from lookalike.detect.search import Inverter, Search
+from lookalike.detect.search import Search
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
+from lookalike.game.nets import Net
 from lookalike.game.source import Source
 from lookalike.game.splitting import Splitting
 from lookalike.game.train import check_batch
 from lookalike.methods import METHODS, NETS
-from lookalike.runs.choices import FULL, filled, method_of, preset_of
+from lookalike.runs.choices import FULL, filled, method_of, preset_of, refuse_idle
 from lookalike.runs.settings import TrainSettings
 
 
@@ -184,11 +186,11 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
     known, others = images.names_of(settings.known), images.names_of(settings.extra_fakes)
-    settings = filled(settings, images.shape, len(known))
+    given, settings = settings, filled(settings, images.shape, len(known))
     truth, true_classes = images.labels, images.classes
     if settings.pooled:
         images, known = images.pooled(known, ANY), (ANY,)
-    method = method_of(settings) if settings.method in METHODS else None
+    method = _method(settings, given)
     _check_others(settings, len(known), uses=method is not None and method.needs_others)
     nameless = images.names_of(settings.unlabelled)
     if both := set(known) & set(others):
@@ -241,9 +243,18 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         if plan.method.splitting is not None:
             _check_splits(plan, plan.method.splitting)
         gan = GAN(plan.method, images.shape, classes=len(known), ema=settings.ema or 0.0)
-        Inverter(gan, plan.search(), 0 if plan.method.conditional else None)
+        GANDetector(gan, plan.search(), 0 if plan.method.conditional else None)
         _check_number(plan, len(gan.state(training=False)))
     return plan
+
+
+def _method(settings: TrainSettings, given: TrainSettings) -> Method | None:
+    """The method with its settings; None for a baseline. UsageError for a given setting that it does not have."""
+    if settings.method not in METHODS:
+        return None
+    method = method_of(settings)
+    refuse_idle(given, method)
+    return method
 
 
 def _check_splits(plan: Plan, splitting: Splitting) -> None:
@@ -283,8 +294,14 @@ def read_used(data: str | Path, s: TrainSettings) -> Images:
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
     size, used = s.sides, (*s.known, *s.extra_fakes, *s.unlabelled)
     if not source.vectors and size is None:
-        size = aspect_size(data, preset_of(s)["side"], NETS[s.net or "anogan"]().multiple, used)
+        size = aspect_size(data, preset_of(s)["side"], _net(s).multiple, used)
     return read(data, size=size, channels=1 if s.grey else None, classes=used, **s.reading())
+
+
+def _net(s: TrainSettings) -> Net:
+    """The network, for the sizes that it can make."""
+    own = METHODS[s.method].net if s.method in METHODS else NETS["anogan"]()
+    return own if s.net in (None, own.name) else NETS[s.net or ""]()
 
 
 def _deciding(images: Images, held: Index, allowed: float) -> Index:

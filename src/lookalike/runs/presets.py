@@ -1,10 +1,16 @@
-"""What a preset says where the settings leave it open: small for a laptop, paper as published."""
+"""What a preset says where the settings leave it open: small for a laptop, paper as published.
+
+The values at the top are of the family "dcgan". The methods of another family take theirs under "families"; where these
+have no step sizes, the method's own optimisers stay.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 Preset = Literal["small", "paper"]
+
+RESNET = {"width": 16, "batch": 32, "class_weight": 1.0}  # of residual networks in preset small
 
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {
@@ -19,8 +25,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         # one GAN of all classes needs several images of each in a batch, and a D that keeps up
         "per_class": {"batch": 32, "lr": 1e-3, "d_lr_share": 0.5, "spread": True, "images": 15_000},
         "twice": {"images": 30_000},  # two trainings, one after the other
-        "resnet": {"width": 16, "images": 15_000, "batch": 32, "lr": 4e-4, "d_lr_share": 2.5, "class_weight": 1.0},
-        "critic": {"images": 6_000, "lr": 1e-3, "d_lr_share": 1.0},  # it sees each of them five times
+        "families": {
+            "resnet": {**RESNET, "images": 15_000, "lr": 4e-4, "d_lr_share": 2.5},
+            "critic": {**RESNET, "images": 6_000, "lr": 1e-3, "d_lr_share": 1.0},  # it takes each image five times
+            "f-anogan": {**RESNET, "images": 12_000, "lr": 1e-3, "d_lr_share": 1.0},  # a third is the encoder's
+            "r3gan": {"width": 32, "images": 15_000, "batch": 32},
+        },
         "search_steps": 50,
         "search_lr": 0.02,
     },
@@ -34,8 +44,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ema": 0.0,
         "per_class": {"spread": False},
         "twice": {},
-        "resnet": {"width": 128},
-        "critic": {},
+        "families": {
+            "resnet": {"width": 128},
+            "critic": {"width": 128},
+            "f-anogan": {"width": 64},
+            "r3gan": {"width": 128},
+        },
         "search_steps": 500,
         "search_lr": 0.002,
     },

@@ -26,7 +26,8 @@ from lookalike.detect.gan import GANDetector
 from lookalike.detect.model import Model
 from lookalike.detect.openset import OpenSet
 from lookalike.game.gan import GAN
-from lookalike.game.method import Method, share_at
+from lookalike.game.method import Method
+from lookalike.game.share import share_at
 from lookalike.game.source import Source
 from lookalike.game.splitting import SPLIT
 from lookalike.game.train import Progress, train
@@ -151,7 +152,7 @@ def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn
     if not plan.joins:
         return trained
     gan = trained.gan
-    members = {name: GANDetector(gan, plan.search(), k) for k, name in enumerate(plan.known)}
+    members = {name: _detector(gan, plan, k) for k, name in enumerate(plan.known)}
     report("joining the classes", 0, len(plan.deciding))
     return _open_set(members, plan)
 
@@ -234,7 +235,13 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
             ) from error
     if method.splitting:
         subclasses.write(folder, gan, plan)
-    return GANDetector(gan, plan.search(), 0 if method.conditional else None)
+    return _detector(gan, plan, 0 if method.conditional else None)
+
+
+def _detector(gan: GAN, plan: Plan, label: int | None) -> GANDetector:
+    """The trained GAN as a detector of the known class, or of class `label`."""
+    mine = plan.train if label is None else plan.train[plan.numbered(plan.train) == label]
+    return GANDetector.fit(gan, plan.search(), label, plan.images.pixels[mine])
 
 
 def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
@@ -303,7 +310,7 @@ def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: i
     players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
     names = []
     for player, game in [*players, *([] if early else [(source, method)])]:
-        n = round(share_at(game.d_sees[0][1], step * batch // len(plan.train)) * batch)
+        n = round(share_at(game.groups[0][1], step * batch // len(plan.train)) * batch)
         index = step * game.d_steps
         rows = player.at("D", index=index).at(0, index=index).rows(len(plan.train), n)[:3]
         names += [show(plan.images.names[plan.train[row]], 60) for row in rows.tolist()]

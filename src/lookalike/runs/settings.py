@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from lookalike.base import names
 from lookalike.base.errors import UsageError, show
 from lookalike.runs.presets import Preset
 
-ClassGANName = Literal[  # G makes the class that it is asked for
-    "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "ali", "acgan-ali-v1", "acgan-ali-v2",
-    "wgan-gp-classes", "splitting", "sn-acgan", "sn-projection", "k-plus-one-projection", "mode-projection",
-]  # fmt: skip
-MethodName = Literal[
-    "anogan", "noisegan", "mcgan", "vtgan",
-    "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "ali", "acgan-ali-v1", "acgan-ali-v2",
-    "wgan-gp", "wgan-gp-classes", "splitting",
-    "sn-binary", "sn-acgan", "k-plus-one", "mode", "sn-projection", "k-plus-one-projection", "mode-projection",
-    "pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis",
-    "autoencoder", "deepsvdd", "rotation", "auto", "cnn", "cnn-energy", "cnn-knn",
-]  # fmt: skip
+if TYPE_CHECKING:  # mypy takes no computed names
+    ClassGANName: TypeAlias = str
+    MethodName: TypeAlias = str
+    NetName: TypeAlias = str
+    LossName: TypeAlias = str
+    ConditioningName: TypeAlias = str
+    ScoreName: TypeAlias = str
+else:
+    ClassGANName = Literal[names.CONDITIONAL]  # G makes images of a given class
+    MethodName = Literal[names.METHODS]
+    NetName, LossName = Literal[names.NETS], Literal[names.LOSSES]
+    ConditioningName, ScoreName = Literal[names.CONDITIONINGS], Literal[names.SCORES]
 DIFF_AUGMENT = "D sees images moved, partly cut out, in colour brighter or darker: for few images."
 
 
@@ -156,7 +157,7 @@ class TrainSettings(DataSettings, SearchSettings):
     size: Annotated[Size | None, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None
     grey: Annotated[bool, Parameter(help="Turn colour images grey.", negative=())] = False
     net: Annotated[
-        Literal["anogan", "dcgan", "resnet", "mlp"] | None,
+        NetName | None,
         Parameter(help="Network; default: the method's (mlp for vectors)."),
     ] = None
     width: Annotated[
@@ -167,8 +168,15 @@ class TrainSettings(DataSettings, SearchSettings):
     ] = None
     latent: Annotated[Literal["normal", "uniform"], Parameter(help="Prior of the latent vector.")] = "normal"
     loss: Annotated[
-        Literal["minimax", "saturating", "hinge", "wasserstein"] | None,
+        LossName | None,
         Parameter(help="The game; minimax is the non-saturating form; default: the method's."),
+    ] = None
+    score: Annotated[
+        ScoreName | None,
+        Parameter(
+            help="How a GAN scores an image: by latent search, one pass of its encoder, D's realness, D's features, or "
+            "how unsure D is of the class. Default: the method's."
+        ),
     ] = None
     noise: Annotated[float, Field(ge=0), Parameter(help="noisegan: sigma of Gaussian noise on [-1, 1].")] = 0.3
     salt_pepper: Annotated[
@@ -186,7 +194,7 @@ class TrainSettings(DataSettings, SearchSettings):
         Parameter(help="cgan, acgan: D sees how much a class's images differ; default: the preset's."),
     ] = None
     conditioning: Annotated[
-        Literal["embedding", "batch-norm", "one-hot", "none"] | None,
+        ConditioningName | None,
         Parameter(help="How G is told the class: a vector beside z, its batch norms, z's first entries; ali: or not."),
     ] = None
     labels: Annotated[

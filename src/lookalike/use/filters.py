@@ -14,6 +14,7 @@ from lookalike.data import Images, scaled
 from lookalike.detect.baselines.classifier import CNN
 from lookalike.game.batch import Batch
 from lookalike.game.gan import GAN
+from lookalike.game.needs import Need
 from lookalike.use.memorised import Memory
 
 Kept = npt.NDArray[np.bool_]
@@ -48,7 +49,7 @@ def most_real(gan: GAN, label: int | None, pool: Pixels, share: float) -> Filter
     def realness(images: Pixels) -> Floats:
         x = torch.from_numpy(np.ascontiguousarray(scaled(images))).to(gan.device)
         y = None if label is None else torch.full((len(x),), label, device=gan.device)
-        z = gan.encode(x, y) if gan.method.head.needs_z else None
+        z = gan.encode(x, y) if Need.Z in gan.method.head.needs else None
         return np.asarray(D(Batch(x, y, z, None)).realness.double().cpu().numpy())
 
     limit = np.quantile(realness(pool), 1 - share)

@@ -22,6 +22,10 @@ class Net(Protocol):
     """A family of networks; `weak` is the family's deliberately poor member (vtgan-2021, section 3.1.1)."""
 
     @property
+    def name(self) -> str:
+        """What `--net` calls it."""
+
+    @property
     def feature_layer(self) -> str:
         """The trunk stage that f(x) of the variation score reads unless told otherwise."""
 

@@ -39,6 +39,7 @@ class Anogan:
     stride: int = 2
     g_pool: int = 1
     pool: int = 2
+    name = "anogan"
     feature_layer = "pool1"
     initial_weights = f"N(0, {STD:g}), biases 0"
     multiple = 4

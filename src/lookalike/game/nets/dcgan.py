@@ -23,6 +23,7 @@ class Dcgan:
 
     width: int = 64
     levels: int | None = None
+    name = "dcgan"
     feature_layer = "level1"
     initial_weights = "N(0, 0.02)"
     multiple = 8

@@ -24,6 +24,7 @@ class Mlp:
 
     width: int = 512
     layers: int = 3
+    name = "mlp"
     feature_layer = "layer1"
     initial_weights = "Glorot-uniform, biases 0"
     multiple = 1

@@ -35,6 +35,7 @@ class Resnet:
 
     width: int = 128
     pool: Literal["mean", "sum"] = "mean"
+    name = "resnet"
     feature_layer = "block2"
     initial_weights = "Glorot-uniform, sqrt(2) times it within blocks, biases 0"
     multiple = GRAIN

@@ -19,8 +19,9 @@ from lookalike.base.seeds import generator
 from lookalike.game.gan import GAN
 from lookalike.game.latents import Normal
 from lookalike.game.losses import Minimax
-from lookalike.game.method import Adam, Method
+from lookalike.game.method import Method
 from lookalike.game.nets.mlp import Mlp
+from lookalike.game.optimiser import Adam
 from lookalike.game.source import Source
 from lookalike.game.train import train
 from lookalike.methods import METHODS

@@ -1,0 +1,54 @@
+"""Every name that a user may give to a flag, without loading torch. A new method is one line here and one file.
+
+`methods`, `detect.baselines` and `game` hold what the names stand for; tests keep both sides equal.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class GAN(NamedTuple):
+    """A method that trains a GAN."""
+
+    file: str  # of `lookalike.methods`, which defines it under its name, with _ for -
+    conditional: bool = False  # whether G makes images of a given class
+
+
+GANS: dict[str, GAN] = {
+    "anogan": GAN("mcgan"),
+    "noisegan": GAN("vtgan"),
+    "mcgan": GAN("mcgan"),
+    "vtgan": GAN("vtgan"),
+    "f-anogan": GAN("fanogan"),
+    "cgan": GAN("acgan", conditional=True),
+    "acgan": GAN("acgan", conditional=True),
+    "acgan-v1": GAN("acgan", conditional=True),
+    "acgan-v2": GAN("acgan", conditional=True),
+    "acgan-v3": GAN("acgan", conditional=True),
+    "ali": GAN("ali", conditional=True),
+    "acgan-ali-v1": GAN("ali", conditional=True),
+    "acgan-ali-v2": GAN("ali", conditional=True),
+    "wgan-gp": GAN("splitting"),
+    "wgan-gp-classes": GAN("splitting", conditional=True),
+    "splitting": GAN("splitting", conditional=True),
+    "sn-binary": GAN("kplus1"),
+    "sn-acgan": GAN("kplus1", conditional=True),
+    "k-plus-one": GAN("kplus1"),
+    "mode": GAN("kplus1"),
+    "sn-projection": GAN("kplus1", conditional=True),
+    "k-plus-one-projection": GAN("kplus1", conditional=True),
+    "mode-projection": GAN("kplus1", conditional=True),
+    "r3gan": GAN("r3gan", conditional=True),
+}
+CONDITIONAL = tuple(name for name, row in GANS.items() if row.conditional)
+BASELINES = (
+    *("pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis"),
+    *("autoencoder", "deepsvdd", "rotation", "auto"),
+)
+CLASSIFIERS = ("cnn", "cnn-energy", "cnn-knn")  # of two known classes or more
+METHODS = (*GANS, *BASELINES, *CLASSIFIERS)
+NETS = ("anogan", "dcgan", "resnet", "r3gan", "mlp")
+LOSSES = ("minimax", "saturating", "hinge", "wasserstein", "relativistic")
+CONDITIONINGS = ("embedding", "batch-norm", "one-hot", "none")
+SCORES = ("search", "encoder", "realness", "features", "classes")
