@@ -8,7 +8,7 @@ from torch import nn
 
 from lookalike.base.errors import UsageError
 from lookalike.base.seeds import generator
-from lookalike.game.batch import Batch, Judgement
+from lookalike.game.batch import Batch, Judged, Judgement
 from lookalike.game.nets.dcgan import Dcgan
 from lookalike.game.penalty import GradientPenalty
 from lookalike.methods import METHODS
@@ -34,7 +34,7 @@ FAKE = Batch(torch.tensor([[-1.0, 0.5], [0.3, -2.0], [-3.0, -1.0]]), None, None,
 def penalty(function, shown=(REAL, FAKE), weight=10.0):
     """(the penalty, the critic)."""
     critic = Critic(function)
-    return GradientPenalty(weight).of(critic, shown, generator(0, "mix")), critic
+    return GradientPenalty(weight).of(critic, [Judged(batch, None) for batch in shown], generator(0, "mix")), critic
 
 
 def test_of_a_linear_critic():

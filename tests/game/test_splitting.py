@@ -17,6 +17,7 @@ from lookalike.game.growth import copy_row
 from lookalike.game.heads import Auxiliary, Binary, LabelAware
 from lookalike.game.heads_by_class import KPlusOne, Projection
 from lookalike.game.method import Twin
+from lookalike.game.needs import Need
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
 from lookalike.game.splitting import SPLIT, Splitting, halved, relabelled
 from lookalike.game.train import train
@@ -103,8 +104,8 @@ HEADS = [Auxiliary(), LabelAware(4), KPlusOne(), Projection()]
 @pytest.mark.parametrize("head", HEADS, ids=str)
 def test_a_split_changes_nothing_that_d_says_of_realness(head, spectral, small):
     """D finds each image as real as before; its class logits repeat the leaf's, in K + 1 each half as likely."""
-    told = ClassBatchNorm() if head.needs_labels else Unconditional()
-    base = METHODS["sn-projection"] if head.needs_labels else METHODS["k-plus-one"] if head.classifies else None
+    told = ClassBatchNorm() if Need.LABELS in head.needs else Unconditional()
+    base = METHODS["sn-projection"] if Need.LABELS in head.needs else METHODS["k-plus-one"] if head.classifies else None
     if isinstance(head, Auxiliary):
         base, told = METHODS["wgan-gp-classes"], ClassBatchNorm()
     method = small(base).but(head=head, conditioning=told, spectral=spectral, d_steps=1)

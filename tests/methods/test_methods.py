@@ -56,7 +56,7 @@ def test_one_step(started):
     losses = {f"{player}.{loss.name}" for player in "DG" for loss in gan.method.losses}
     losses |= {"D.penalty"} if gan.method.penalty else set()
     own = {"D.gradient_norm", "D.accuracy", "G.gradient_norm", *losses}
-    beside = [twin.name for twin in gan.method.twins if not twin.before]
+    beside = [twin.name for twin in gan.method.twins if twin.beside]
     assert set(metrics) == own | {f"{name}/{metric}" for name in beside for metric in own}
     assert all(math.isfinite(value) for value in metrics.values())
     assert 0 <= metrics["D.accuracy"] <= 1
@@ -67,7 +67,7 @@ def test_one_step(started):
     assert moved == {*gan.nets(), "adam"}
     weights = [name for name in before if name.endswith("weight") and not name.startswith("adam")]
     still = {name.split("/")[0] for name in weights if torch.equal(before[name], after[name])}
-    assert still == {twin.name for twin in gan.method.twins if twin.before}
+    assert still == {twin.name for twin in gan.method.twins if not twin.beside}
 
 
 def test_generate(started):

@@ -13,6 +13,7 @@ from lookalike.base.errors import ModelError
 from lookalike.game.latents import LabelsAsInData, Normal, Uniform
 from lookalike.game.losses import Hinge, Minimax
 from lookalike.game.method import Method, Twin
+from lookalike.game.needs import Need
 from lookalike.game.nets.anogan import Anogan
 from lookalike.game.nets.dcgan import Dcgan
 from lookalike.game.nets.mlp import Mlp
@@ -49,7 +50,7 @@ def changed(method, change):
     values = dict(CHANGES[change])
     if "losses" in values:
         values["losses"] = (*values["losses"], *method.losses[1:])
-    if method.head.needs_labels or method.start:
+    if Need.LABELS in method.head.needs or method.start:
         values.pop("d_sees", None)
     if method.start:
         values |= {"twins": (*method.twins, *values["twins"])} if "twins" in values else {}

@@ -7,14 +7,17 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from lookalike.base.arrays import Pixels
 from lookalike.base.errors import DataError, show
 from lookalike.data.source import Skipped
+
+if TYPE_CHECKING:  # the data are read without torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)

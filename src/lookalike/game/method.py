@@ -175,24 +175,24 @@ class Method:
         losses = [loss.name for loss in self.losses] + ([self.penalty.name] if self.penalty else [])
         twins = [twin.name for twin in self.twins]
         made = [stream for stream, _ in self.g_plays if stream.made]
-        real_in_g = any(Need.REAL_IN_G in loss.needs or Need.SAME_ROWS in loss.needs for loss in self.losses)
-        learns = any(loss.teaches_classes for loss in self.losses)
-        yield self.d_steps < 0, f"d_steps must be at least 0, not {self.d_steps}"
-        if self.d_steps:
+        of_reals = any({Need.REAL_IN_G, Need.SAME_ROWS} & loss.needs for loss in self.losses)
+        if self.d_steps or "G" in self.makers:
             yield True not in labels, "D must see some images as real; add Real() to d_sees"
             yield False not in labels, "D must see some images as fake; add Generated() to d_sees"
         unshared = any(share_at(share, e) <= 0 for _, share in self.groups for e in (0, 2))
         yield unshared, "every share in d_sees and g_plays must be above 0"
-        idle = all(Need.ENCODER in stream.needs for stream in made) and "G" in self.makers
-        yield idle, "G must play something; add Generated() to g_plays"
-        strange = len(made) < len(self.g_plays) and not real_in_g
-        yield strange, "G can only learn from images that the players make, unless a loss needs real ones"
-        silent = all(stream.real is None for stream in made) and not any(Need.SAME_ROWS in x.needs for x in self.losses)
-        yield silent, "D must be asked the realness of something that G plays; add Generated() to g_plays"
-        yield not losses, "there must be at least one loss"
+        yield not self.losses, "there must be at least one loss"
         yield len(set(losses)) < len(losses), f"loss names must differ, not {', '.join(losses)}"
+        idle = all(Need.ENCODER in stream.needs for stream, _ in self.g_plays) and "G" in self.makers
+        yield idle, "G must play something; add Generated() to g_plays"
+        strange = not made or (len(made) < len(self.g_plays) and not of_reals)
+        yield strange, "G can only learn from images that the players make"
+        silent = all(stream.real is None for stream in made) and not of_reals
+        yield silent, "D must be asked the realness of something that G plays; add Generated() to g_plays"
+        yield self.d_steps < ("G" in self.makers), f"d_steps must be at least 1, not {self.d_steps}"
         yield self.d_updates not in ("together", "apart"), f"d_updates must be together or apart, not {self.d_updates}"
         yield len(set(twins)) < len(twins), f"twin names must differ, not {', '.join(twins)}"
+        learns = any(loss.teaches_classes for loss in self.losses)
         yield self.head.classifies and not learns, "the head names classes that no loss teaches; add AuxiliaryClass()"
         quiet = not any(loss.moves_g for loss in self.losses)
         yield quiet, "no loss asks anything of G; add a game such as Minimax()"
@@ -209,7 +209,7 @@ class Method:
         both = any(twin.before and twin.after for twin in self.twins)
         yield both, "a twin trains before, beside or after, not at two times"
         total = max((t.before for t in self.twins), default=0.0) + max((t.after for t in self.twins), default=0.0)
-        yield total >= 1, "twins that train before and after leave no steps for the game"
+        yield total >= 1, "the twins that train before and after leave no steps for the game"
         nested = any(not twin.beside for method in inner.values() for twin in method.twins)
         yield nested, "no twin of a twin can train before or after"
         lost = self.start is not None and source is None

@@ -12,6 +12,7 @@ from lookalike.game.latents import Normal
 from lookalike.game.method import Method, Twin
 from lookalike.game.needs import NOTHING, Need, needs
 from lookalike.game.players import Players
+from lookalike.game.score import LatentSearch
 from lookalike.game.source import Source
 from lookalike.game.streams import Generated
 from lookalike.methods.mcgan import anogan
@@ -88,7 +89,9 @@ class Weakened:
     def __call__(self, method: Method) -> Method:
         """The plain GAN on the weak network, which judges images alone."""
         head = method.head.of_images
-        plain = {"d_sees": anogan.d_sees, "g_plays": anogan.g_plays, "head": head, "encoder": None}
+        real = [(stream, share) for stream, share in method.g_plays if not stream.made]  # a paired loss needs them
+        plain = {"d_sees": anogan.d_sees, "g_plays": (*real, *anogan.g_plays), "head": head}
+        plain |= {"encoder": None, "score": LatentSearch()}  # it scores nothing
         return method.but(**plain, net=method.net.weak(), latent=Normal(self.z_dim), twins=(), start=None)
 
 

@@ -215,8 +215,8 @@ def test_features_are_means_or_sums_over_what_is_left():
     x = torch.randn(3, 4, 2, 2)
     mean, total = (dict(Resnet(4, how).trunk((1, 8, 8)))["features"](x) for how in ("mean", "sum"))
     assert torch.allclose(mean, x.clamp(min=0).flatten(2).mean(2)) and torch.allclose(total, 4 * mean)
-    pools = {name: method.net.pool for name, method in METHODS.items() if isinstance(method.net, Resnet)}
-    assert {name for name, pool in pools.items() if pool == "mean"} == {"wgan-gp", "wgan-gp-classes", "splitting"}
+    pools = {(m.family, m.net.pool) for m in METHODS.values() if isinstance(m.net, Resnet)}
+    assert pools == {("resnet", "sum"), ("critic", "mean"), ("f-anogan", "mean")}
 
 
 def test_first_weights_of_residual_networks():
