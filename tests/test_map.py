@@ -1,4 +1,4 @@
-"""The annotated tree in README.md is the real tree of src/lookalike."""
+"""The annotated tree in CONTRIBUTING.md is the real tree of src/lookalike."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ tests/             mirrors src
 """
 
 
-def tree(readme: str) -> dict[str, str]:
+def tree(text: str) -> dict[str, str]:
     """Path -> description of every line in the fenced block under the heading "The tree"."""
-    section = re.search(r"^#+ The tree$(.*?)(?=^#+ |\Z)", readme, re.MULTILINE | re.DOTALL)
+    section = re.search(r"^#+ The tree$(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL)
     block = section and re.search(r"^```\w*\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)
     if not block:
-        pytest.fail('README.md has no fenced block under the heading "The tree"')
+        pytest.fail('CONTRIBUTING.md has no fenced block under the heading "The tree"')
     entries: dict[str, str] = {}
     parents: list[str] = []
     for line in filter(str.strip, block[1].splitlines()):
@@ -86,15 +86,15 @@ def test_the_real_tree_leaves_caches_out(tmp_path: Path) -> None:
     assert real(tmp_path) == {"src/lookalike/data/", "src/lookalike/data/idx.py"}
 
 
-def test_readme_tree_equals_the_real_tree() -> None:
-    """README.md names every file and folder of src/lookalike, and nothing that is not there."""
-    named = tree((ROOT / "README.md").read_text(encoding="utf-8"))
+def test_the_tree_equals_the_real_tree() -> None:
+    """CONTRIBUTING.md names every file and folder of src/lookalike, and nothing that is not there."""
+    named = tree((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
     assert {path for path in named if path.startswith(PACKAGE) and path != PACKAGE} == real(ROOT / PACKAGE)
 
 
-def test_every_entry_of_the_readme_tree_exists_and_is_described() -> None:
+def test_every_entry_of_the_tree_exists_and_is_described() -> None:
     """Each path that the tree names is on disk (a folder with a final slash) and says what it is for."""
-    named = tree((ROOT / "README.md").read_text(encoding="utf-8"))
+    named = tree((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
     for path, text in named.items():
         assert (ROOT / path).is_dir() if path.endswith("/") else (ROOT / path).is_file(), path
         assert text or path == PACKAGE, f"{path} has no description"

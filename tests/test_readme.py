@@ -29,10 +29,10 @@ def test_the_python_examples_run(
     names: dict[str, object] = {}
     for example in EXAMPLES:
         exec(compile(example, "README.md", "exec"), names)
-    stored = lookalike.evaluate("runs/three", "digits", unknown="8")
+    stored = lookalike.evaluate("runs/mcgan", "digits", unknown="8")
     assert names["figures"]["auc"] == stored["auc"]
     assert str(stored["auc"]) in capsys.readouterr().out
-    assert len(names["verdicts"].score) == 174
+    assert len(names["scores"].score) == 174
     assert np.mean(names["flags"] == -1) > 0.5
 
 
@@ -44,5 +44,11 @@ def test_the_examples_are_about_five_lines() -> None:
 
 def test_every_command_is_shown() -> None:
     """The README shows each command of the main job with its arguments."""
-    for command in ("check DATA", "train DATA", "score runs/coat", "evaluate runs/coat DATA", "report runs/coat"):
+    job = (
+        "check digits",
+        "train digits --known 3 -o runs/three",
+        "score runs/three digits",
+        "evaluate runs/three digits",
+    )
+    for command in (*job, "report runs/three"):
         assert f"lookalike {command}" in README

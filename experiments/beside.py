@@ -1,9 +1,9 @@
 """Whether a classifier of the known classes helps the joined detectors of `auto`: triples, training images alone.
 
-    python tables/beside.py
+    python experiments/beside.py
 
 The triples are none of mcgan-2021's table 2; the official test images are never read. The figures go to
-tables/results/beside.csv: for each triple the AUC of known against unknown, and the accuracy of which class.
+experiments/results/beside.csv: for each triple the AUC of known against unknown, and the accuracy of which class.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pictures of the papers: the same images as each GAN finds them, and the normal and the weak twin during training.
 
     lookalike table vtgan-2021/1 --seeds 1 && lookalike table mcgan-2021/1 --seeds 1
-    python tables/pictures.py
+    python experiments/pictures.py
 
 They read the trainings of those tables (seed 0, Coat known, Shirt unknown) and go to docs/queries.png and twins.png.
 The images are the first of each class's test images.

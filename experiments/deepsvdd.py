@@ -1,9 +1,9 @@
 """Our Deep SVDD against the figures that its authors printed: MNIST, one digit known and the nine others unknown.
 
-    python tables/deepsvdd.py
+    python experiments/deepsvdd.py
 
 Three seeds per digit, 28 x 28, mnist-5k: 350 training and 150 test images of each digit, where the authors had all of
-MNIST, about 6,000 and 1,000. The figures go to tables/results/deepsvdd.csv.
+MNIST, about 6,000 and 1,000. The figures go to experiments/results/deepsvdd.csv.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """What `auto` should be made of: votes alone and together, known classes against classes that no table pairs them with.
 
     lookalike table vtgan-2021/1 --seeds 1
-    python tables/auto_study.py
+    python experiments/auto_study.py
 
 It reads the trainings of that table (seed 0). Known images are those that the trainings held out, unknown ones are
 training images of other classes: no test image is looked at. Of each known class the three other classes count that are
 hardest for the mean of the single baselines; the papers' pairs are left out. A GAN's vote is scaled by the very images
-that it is measured on, which favours it a little. The figures go to tables/results/auto-study.csv.
+that it is measured on, which favours it a little. The figures go to experiments/results/auto-study.csv.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Does ALI's encoder undo its G? Held-out images against what G makes of their z; z and its way back.
 
-    python tables/ali.py
+    python experiments/ali.py
 
 Preset small, all images: scikit-learn's digits and Fashion-MNIST. A reconstruction is G's image of the encoder's mean
 z. Its error, the mean distance of pixels from -1 to 1, stands beside that of the same reconstructions dealt to other
 images, of the same class and of any. The correlation is between an entry of z and of what the encoder finds in G's
-image of it, averaged over entries. The figures go to tables/results/ali.csv; the trainings stay in runs/ali.
+image of it, averaged over entries. The figures go to experiments/results/ali.csv; the trainings stay in runs/ali.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Which way to join detectors of single classes: triples of classes, training images alone, nearest neighbours.
 
-    python tables/combinations.py
+    python experiments/combinations.py
 
 Known or unknown (AUC), with each detector's score scaled by held-out images of its own class, and as it is. Which class
 (accuracy): by the regression that `lookalike` fits to held-out images; by the detector alone whose AUC on held-out
 images is the higher (`--decides best`); or by the lower score. `--scaling shared` and `--decides best` stand in both.
-The triples are none of mcgan-2021's table 2. The figures go to tables/results/combinations.csv.
+The triples are none of mcgan-2021's table 2. The figures go to experiments/results/combinations.csv.
 """
 
 from __future__ import annotations

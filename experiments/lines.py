@@ -17,7 +17,7 @@ def mean(lines: Sequence[Line], figures: Sequence[str]) -> dict[str, str]:
 
 
 def save(name: str, lines: Sequence[Line]) -> None:
-    """Writes tables/results/`name`.csv; the first line's keys are its columns."""
+    """Writes experiments/results/`name`.csv; the first line's keys are its columns."""
     with (Path(__file__).parent / "results" / f"{name}.csv").open("w", newline="") as out:
         writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
         writer.writeheader()

@@ -1,10 +1,11 @@
 """Is a generated class recognisable? A classifier of real images names the classes of AC-GAN's images.
 
-    python tables/recognised.py
+    python experiments/recognised.py
 
 Preset small, all images: scikit-learn's digits and Fashion-MNIST. The classifier is gan-augmentation-2020's, trained
 once on real training images, a tenth of them for validation; its accuracy on unseen real images stands beside. 1,000
-images of each class are made. The figures go to tables/results/recognised.csv; the trainings stay in runs/recognised.
+images of each class are made. The figures go to experiments/results/recognised.csv; the trainings stay in
+runs/recognised.
 """
 
 from __future__ import annotations

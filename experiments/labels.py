@@ -1,11 +1,12 @@
 """A K + 1 discriminator as a semi-supervised classifier: MNIST digits of which 100 or 400 have a label.
 
-    python tables/labels.py
+    python experiments/labels.py
 
 Of mnist-5k's 3,500 training images 10 or 40 of each class keep their label, the others are shown without one (Salimans
 et al. 2016, section 5). The same network learns from the labelled images alone too, and a small CNN stands beside both,
 the classifier of gan-augmentation-2020, and the same with all 3,500 labels. Accuracy on the 1,500 test images, which
-nothing was chosen by; D says the class. The figures go to tables/results/labels.csv; the trainings stay in runs/labels.
+nothing was chosen by; D says the class. The figures go to experiments/results/labels.csv; the trainings stay in
+runs/labels.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Crosses that nobody published: foils under other games, splitting inside K + 1. For detection, and for quality.
 
-    python tables/crosses.py
+    python experiments/crosses.py
 
 Foils: mcgan (images of the look-alike as fakes), vtgan (a weak twin's) and anogan (none), each with the minimax game,
 the hinge game, and the critic's game with its gradient penalty (five steps of D), on two pairs of look-alikes.
@@ -10,9 +10,9 @@ anogan's network and game, without spectral norm.
 
 Each cross is one detector: AUC of the known classes' test images against the look-alike's, accuracy among several known
 classes, and KID of 1,000 generated images against the known classes' test images (features of a small CNN).
-Preset small. Figures go to tables/results/crosses.csv, their means and deviations over seeds to crosses.md, and what
-the foils' generators made at last, of seed 0, to crosses.png; the trainings stay in runs/crosses. A training that fails
-is left out and named.
+Preset small. Figures go to experiments/results/crosses.csv, their means and deviations over seeds to crosses.md, and
+what the foils' generators made at last, of seed 0, to crosses.png; the trainings stay in runs/crosses. A training that
+fails is left out and named.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def main() -> None:
         lines += [cross.line(figures(cross, seed), seed) for seed in SEEDS if cross.job(seed) not in failed]
         save("crosses", lines)
     left_out = [f"Left out: {job}: {sentence}\n" for job, sentence in failed.items()]
-    head = ["# Crosses, preset small\n", "`python tables/crosses.py`\n", SAID, *left_out]
+    head = ["# Crosses, preset small\n", "`python experiments/crosses.py`\n", SAID, *left_out]
     (RESULTS / "crosses.md").write_text("\n".join([*head, *pages(lines)]))
     picture().savefig(RESULTS / "crosses.png", dpi=70)
 
