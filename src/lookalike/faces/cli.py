@@ -10,11 +10,12 @@ import traceback
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
+from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
 from cyclopts.config import Dict
 
 from lookalike.base.errors import LookalikeError, OutputError, UsageError, memory_guard, show
 from lookalike.base.interrupts import Stopped, stop_on_sigterm
+from lookalike.runs.groups import RUN
 
 CONFIG_LIMIT = 1 << 20  # bytes
 
@@ -45,8 +46,10 @@ MORE = {
 
 
 def _default(value: object) -> str | None:
-    """A default as --help shows it: nothing where nothing is chosen."""
-    return None if value in (None, ()) else str(value)
+    """A default as --help shows it: nothing where nothing is chosen, or a switch is off."""
+    if value is None or value is False or value == ():
+        return None
+    return "yes" if value is True else str(value)
 
 
 app = App(
@@ -54,6 +57,7 @@ app = App(
     help="Tell look-alike classes apart and flag what nobody labelled, with GANs that know about classes.",
     version_flags=["--version"],
     default_parameter=Parameter(show_default=_default),
+    group_parameters=Group.create_default_parameters("Flags"),
     result_action="return_value",
 )
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # main ends with our one line
@@ -78,8 +82,10 @@ for _name, _help in BENCHES.items():
 @app.meta.default
 def _meta(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Annotated[Path | None, Parameter(help="TOML file with the command's settings; flags win over it.")] = None,
-    debug: Annotated[bool, Parameter(help="Show the traceback of an error.", negative=())] = False,
+    config: Annotated[
+        Path | None, Parameter(help="A TOML file with settings, which are named as the flags. Flags win.", group=RUN)
+    ] = None,
+    debug: Annotated[bool, Parameter(help="An error also prints its traceback.", group=RUN, negative=())] = False,
 ) -> None:
     """Runs one command."""
     app.config = (_toml(config),) if config else ()

@@ -5,7 +5,7 @@ A flag changes a part of a method only where the part has the value; elsewhere i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -205,6 +205,20 @@ def has(part: Any, field: str) -> bool:
     return _is_part(part) and any(one.name == field or has(getattr(part, one.name), field) for one in fields(part))
 
 
+def _values(part: Any, field: str) -> Iterator[Any]:
+    """Every value of a field of this name in the part, or in what it is made of."""
+    if isinstance(part, tuple):
+        for item in part:
+            yield from _values(item, field)
+    elif _is_part(part):
+        for one in fields(part):
+            value = getattr(part, one.name)
+            if one.name == field:
+                yield value
+            else:
+                yield from _values(value, field)
+
+
 def _is_part(value: Any) -> bool:
     """Whether this is a value of an axis that has fields."""
     return is_dataclass(value) and not isinstance(value, type)
@@ -281,6 +295,32 @@ OWN: dict[str, Callable[[Method, Method], bool]] = {  # setting of some methods 
 def own_settings(method: Method) -> tuple[str, ...]:
     """The settings of some methods that `method` has."""
     return tuple(name for name, there in OWN.items() if there(method, METHODS[method.name]))
+
+
+def own_flags(s: TrainSettings, method: Method) -> dict[str, str]:
+    """Each of these settings as a flag with the value that `method` has, CLASS where the user names one."""
+    return {name: _as_flag(name, _value(name, s, method)) for name in own_settings(method)}
+
+
+def _value(name: str, s: TrainSettings, method: Method) -> Any:
+    """The value of a setting: of the part that has it, else as the settings say."""
+    if name == "conditioning":
+        same = (key for key, part in CONDITIONINGS.items() if type(part) is type(method.conditioning))
+        return next(same, "none")
+    if name not in FIELDS:
+        return getattr(s, name)
+    axis, field = FIELDS[name]
+    value = next(_values(getattr(method, axis), field))
+    return {True: "both", False: "real"}[value] if name == "class_loss" else value
+
+
+def _as_flag(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return flag(name) if value else flag(f"no_{name}")
+    if name in ("extra_fakes", "unlabelled"):
+        value = ",".join(value) or "CLASS"
+    many = value if isinstance(value, tuple) else (value,)
+    return " ".join(f"{flag(name)} {one:g}" if isinstance(one, float) else f"{flag(name)} {one}" for one in many)
 
 
 def refuse_idle(settings: TrainSettings, method: Method) -> None:

@@ -14,8 +14,9 @@ from cyclopts.validators import Number
 from lookalike.base.errors import UsageError, show
 from lookalike.faces.commands.detect import Data, Flat, Json, Out
 from lookalike.faces.console import print_json, progress, say, show_table, warn
+from lookalike.runs.game_settings import DIFF_AUGMENT
 from lookalike.runs.presets import Preset
-from lookalike.runs.settings import DIFF_AUGMENT, DataSettings, Size
+from lookalike.runs.settings import DataSettings, Size
 
 TOP = 10  # pairs printed
 CELL = {"dataset": "data", "known": "known", "unknown": "unknown", "method": "method", "metric": "figure"}  # of a table

@@ -12,8 +12,9 @@ from cyclopts.validators import Number
 from lookalike.base.errors import UsageError, listed, show
 from lookalike.faces.commands.detect import Data, Device, Flat, Json, Out, Run
 from lookalike.faces.console import print_json, progress, say, show_table, warn
+from lookalike.runs.game_settings import DIFF_AUGMENT
 from lookalike.runs.presets import Preset
-from lookalike.runs.settings import DIFF_AUGMENT, ClassGANName, DataSettings, Size, flag
+from lookalike.runs.settings import ClassGANName, DataSettings, Size, flag
 
 POOR = 0.7  # share of generated images below which we warn
 
