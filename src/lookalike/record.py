@@ -16,11 +16,14 @@ from lookalike import checkpoint, files
 from lookalike.errors import ModelError, UsageError, show
 from lookalike.method import Method, when
 from lookalike.methods import stored
+from lookalike.parts import target_of
 from lookalike.plan import Plan
 
 PARTS = {"train", "calibration", "against", "test"}
 KEY = re.compile("[0-9a-f]{16}")
 CONFIG, SPLIT, BAD_FILES = "config.json", "split.json", "bad_files.jsonl"
+OURS = (".lock", files.PROBE, CONFIG, SPLIT, BAD_FILES)  # what a beginning may leave
+OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
 BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
 
@@ -72,11 +75,15 @@ def begun(folder: Path) -> dict[str, Any] | None:
             return there
         strangers = [CONFIG]
     else:
-        ours = (".lock", ".probe", CONFIG, SPLIT, BAD_FILES)  # each also as a part that a kill left
-        strangers = [path.name for path in folder.iterdir() if path.name.split(".part.")[0] not in ours]
+        strangers = [path.name for path in folder.iterdir() if _begins(path.name) not in OURS]
     if strangers:
         raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
     return None
+
+
+def _begins(name: str) -> str:
+    """What a kill left a part of: this version's, or an older one's `NAME.part.PID`."""
+    return target_of(name) or OLD_PART.sub("", name)
 
 
 def parts_of(folder: Path) -> dict[str, frozenset[str]]:

@@ -36,6 +36,7 @@ from lookalike.use.openset import OpenSet
 from lookalike.use.score import Detector, GANDetector, Threshold
 
 METRICS = "metrics.jsonl"
+PLACES = ("checkpoints", "samples")  # folders of a training
 CLASSES = "classes"  # a folder for each of several known classes
 Report = Callable[[str, int, int], None]  # (stage, done, of)
 
@@ -80,7 +81,7 @@ def run(
         plan = plans.make(data, settings)
     folder = files.make_folder(out)
     record.begun(folder)  # a folder of someone else's is not even locked
-    with files.lock(folder), memory_guard():
+    with files.lock(folder, *PLACES), memory_guard():
         record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
@@ -133,6 +134,7 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Callable[[str], None
     members, spent = {}, 0.0
     for name in plan.known:
         own = files.make_folder(files.make_folder(folder / CLASSES) / files.safe_name(name))
+        files.clear(own, *PLACES)
         with _said_of(name):
             members[name] = _single(own, plan.only(name), _prefixed(report, name), warn)
         spent += seconds(own) or 0.0
