@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +19,10 @@ from clean_failure import tree
 from official import CLASSES, TEST, TRAIN, official
 from PIL import Image
 
-from lookalike import files, jobs, runs, workers
+from lookalike import files, jobs, runs
 from lookalike.baselines import BASELINES
 from lookalike.data import gate, read, split
-from lookalike.errors import DataError, LockedError, ModelError, ResourceError
+from lookalike.errors import DataError, LockedError, ModelError
 from lookalike.jobs import Job, _merged, cost, found, is_done, perform, side_by_side
 from lookalike.model import Model
 from lookalike.plan import Plan
@@ -348,17 +347,6 @@ def test_one_failure_leaves_the_others(four, tmp_path, here):
     assert told[0] == ("training and scoring", 0, 3)
     assert {line[0] for line in told[1:]} == {f"pca on {name}, seed 0" for name in NAMES}
     assert [line[1:] for line in told[1:]] == [(1, 3), (2, 3), (3, 3)]
-
-
-def test_a_worker_that_the_system_kills_says_what_to_do(tmp_path, monkeypatch, here):
-    """A broken pool is one line about memory and --workers, not a bug of ours."""
-
-    def killed(*_):
-        raise BrokenProcessPool
-
-    monkeypatch.setattr(workers, "_guarded", killed)
-    with pytest.raises(ResourceError, match="killed, as systems do when memory runs out; try fewer --workers"):
-        together([Job("digits", ("3",), "pca", 0, unseen=("3",))], tmp_path)
 
 
 # --- stops; these two tests start processes
