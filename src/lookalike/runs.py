@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,8 @@ def run(
     out: Path,
     *,
     command: tuple[str, ...] = (),
+    held: bool = False,
+    wait: Callable[[str], None] | None = None,
     report: Report = lambda stage, done, of: None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> Model:
@@ -62,6 +64,10 @@ def run(
         The run folder; made, or begun by the same settings and data.
     command : tuple of str
         The command line, for the record.
+    held : bool
+        The caller holds the folder already.
+    wait : callable, optional
+        Told in a line where another process holds the folder, which is then waited for.
     report, warn : callable
         Told of progress and of what the user should know.
 
@@ -69,6 +75,8 @@ def run(
     ------
     UsageError
         If `out` holds another run, or something else, or lies inside the data.
+    LockedError
+        If another process holds `out`, and it is not waited for.
     DivergedError
         If training leaves the finite numbers; the last good checkpoint stays.
     Stopped
@@ -81,7 +89,7 @@ def run(
         plan = plans.make(data, settings)
     folder = files.make_folder(out)
     record.begun(folder)  # a folder of someone else's is not even locked
-    with files.lock(folder, *PLACES), memory_guard():
+    with nullcontext() if held else files.lock(folder, *PLACES, wait=wait), memory_guard():
         record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)

@@ -18,7 +18,7 @@ from lookalike.augmentation.trial import remarks as trial_remarks
 from lookalike.data.oddities import remarks
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.errors import DataError, UsageError, listed, show
-from lookalike.metrics.paired import Difference, difference
+from lookalike.metrics.paired import Difference, difference, incomplete
 from lookalike.plan import read_used
 from lookalike.settings import pair
 from lookalike.use.augment import LEAST, wanted
@@ -126,6 +126,8 @@ def run(
         warn(f"{trial}: {sentence}")
     for line in trial_remarks(trials, runs):
         warn(line)
+    for way, said in incomplete(done_by_way(trials, runs)).items():
+        warn(f"{way} is left out of the means and the verdict: {said}; the same command tries them again")
     lines = lines_of(trials, runs)
     bench = Bench(Path(data).name, short, counts, seeds, lines, verdict(lines, seeds), command)
     _write(bench, files.make_folder(out))
@@ -156,6 +158,14 @@ def _able(base: Trial, warn: Callable[[str], None]) -> tuple[Trial, dict[str, in
             raise DataError(f"fewer than two classes can be measured; {said}; add images")
         warn(f"left out: {said}")
     return base.but(classes=fit), {name: int(counts[images.classes.index(name)]) for name in fit}
+
+
+def done_by_way(trials: Sequence[Trial], runs: Path) -> dict[str, list[bool]]:
+    """Whether each seed of each way is done."""
+    return {
+        way: [trial.is_done(runs) for trial in trials if trial.way == way]
+        for way in dict.fromkeys(trial.way for trial in trials)
+    }
 
 
 def lines_of(trials: Sequence[Trial], runs: Path) -> tuple[Line, ...]:

@@ -25,7 +25,7 @@ from lookalike.seeds import generator
 from lookalike.streams import Source
 from lookalike.tables import circle
 from lookalike.tables.lines import as_csv, chosen, every_seed, file_name, grid, of_seeds, ours
-from lookalike.tables.trials import train_missing
+from lookalike.tables.trials import lacking, train_missing
 from lookalike.train import train
 
 NAME = "kplus1-2020/gaussians"
@@ -136,6 +136,7 @@ def run(
     folder = files.make_folder(out)
     group = {"gaussians": trials}
     train_missing(perform, group, runs, side_by_side=side_by_side, command=command, report=report, warn=warn)
+    lacking(group, runs, lambda trial: trial.method, warn)
     found = {trial: _stored(trial, runs) for trial in trials if trial.is_done(runs)}
     if not found:
         raise UsageError("nothing could be trained; the warnings above say why")
