@@ -17,7 +17,7 @@ def assert_clean_failure(capsys, argv: list[str], code: int, *named: object, kep
 
     Returns the line.
     """
-    before = tree(kept)  # so neither may a left-over *.part.PID appear
+    before = tree(kept)  # so neither may a left-over part appear
     got, out, err = call(capsys, *argv)
     lines = err.splitlines()
     assert got == code, err

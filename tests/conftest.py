@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 
 import pytest
 import torch
-from official import Here
+from official import in_turn
 
 from lookalike.base import workers
 from lookalike.base.seeds import generator
@@ -41,12 +40,8 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture
 def here(monkeypatch):
-    """Jobs are done in this process; its SIGTERM stays what it was."""
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(workers, "ProcessPoolExecutor", Here)
-    monkeypatch.setattr(workers, "_signals", [])
-    yield
-    signal.signal(signal.SIGTERM, before)
+    """Jobs are done in this process."""
+    monkeypatch.setattr(workers, "_spread", in_turn)
 
 
 @pytest.fixture(scope="session")

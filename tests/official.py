@@ -1,14 +1,14 @@
-"""Small data sets in the layouts of MNIST, CIFAR, STL-10 and CelebA, and a pool that works in this process."""
+"""Small data sets in the layouts of MNIST, CIFAR, STL-10 and CelebA, and tasks done in this process."""
 
 from __future__ import annotations
 
 import struct
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from lookalike import workers
 from lookalike.data import cifar
 
 CLASSES = (3, 8, 9)
@@ -109,23 +109,13 @@ def celeba_files(folder: Path, faces: list[tuple[int, int, int]], *, official_fo
     return pixels
 
 
-class Here:
-    """A pool that does each job at once, in this process."""
-
-    def __init__(self, _workers, _context, **_options) -> None:
-        """Takes what a pool takes."""
-
-    def submit(self, function, *arguments) -> Future:
-        """The result as a future; what is no `Exception` goes to the caller, as a signal does."""
-        future: Future = Future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:  # noqa: BLE001 - as a pool does
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, *, cancel_futures: bool) -> None:
-        """Nothing is left to end."""
+def in_turn(do, tasks, runs, _workers, command, _told):
+    """Each task done at once, in this process, with what is said of it; what is no `Exception` goes to the caller."""
+    for task in tasks:
+        kind, value = workers._guarded(do, task, runs, command)
+        if kind == workers.FAULT:
+            raise value
+        yield task, value
 
 
 def _parts() -> dict[str, int]:

@@ -183,11 +183,10 @@ def test_the_source_never_runs_data_nor_writes_outside_files(path: Path) -> None
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix())
-def test_every_module_is_one_idea_of_readable_size(path: Path) -> None:
-    """A module opens with what it is, has about 300 lines at most, and is not called utils."""
+def test_every_module_says_what_it_is(path: Path) -> None:
+    """A module opens with what it is, and is not called utils."""
     text = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text)), "the first line says what the module is"
-    assert len(text.splitlines()) <= 350
     assert path.stem not in {"utils", "helpers", "misc", "common"}
 
 

@@ -882,4 +882,4 @@ def test_G2_forty_kills_lose_nothing(tmp_path):
         torch.set_num_threads(threads)
     assert step >= 40
     with files.lock(tmp_path):
-        assert not list(tmp_path.glob("*.part.*"))
+        assert not list(tmp_path.glob("*lookalike-part*"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.base import files
+from lookalike.base import files, parts
 from lookalike.base.errors import LockedError, ModelError, OutputError, UsageError
 
 
@@ -229,12 +229,16 @@ def test_F10_no_file_is_written_through_a_link(tmp_path):
     assert not (tmp_path / "nothing").exists()
 
 
-def test_F10_a_temporary_name_is_no_way_through(tmp_path):
-    """A link that waits under our temporary name is removed, not followed."""
+def test_F10_a_temporary_name_is_no_way_through(tmp_path, monkeypatch):
+    """A link that waits under our temporary name is neither followed nor removed: another name is taken."""
+    names = [parts._name("a"), parts._name("a")]
     (tmp_path / "precious").write_bytes(b"old")
-    (tmp_path / f"a.part.{os.getpid()}").symlink_to(tmp_path / "precious")
+    (tmp_path / names[0]).symlink_to(tmp_path / "precious")
+    monkeypatch.setattr(parts, "_name", lambda _: names.pop(0))
     files.write_bytes(tmp_path / "a", b"new")
-    assert tree(tmp_path) == {Path("precious"): b"old", Path("a"): b"new"}
+    assert names == []
+    assert (tmp_path / "precious").read_bytes() == b"old" and (tmp_path / "a").read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir() if path.is_symlink()] == [next(tmp_path.glob(".a.*")).name]
 
 
 def test_F10_a_linked_folder_is_resolved(tmp_path):
@@ -309,72 +313,58 @@ while True:
 
 
 def test_F13_left_overs_go_with_the_lock(tmp_path):
-    """What killed runs left is removed, at any depth, once the lock is held; what lives stays."""
-    inner = tmp_path / "checkpoints"
-    inner.mkdir()
-    gone = dead()
-    mine = [f"{name}.part.{gone}" for name in ("model.json", "checkpoints/000000100.safetensors", "new\nline")]
-    theirs = [
-        f"scores.csv.part.{os.getppid()}",
-        "a.part",
-        "a.part.x",
-        "part.12",
-        ".part.12",
-        "a.part.12.png",
-        "checkpoints/000000100.safetensors",
-    ]
-    for name in (*mine, *theirs):
-        (tmp_path / name).write_bytes(b"x")
-    with files.lock(tmp_path):
-        assert set(map(str, tree(tmp_path))) == {*theirs, ".lock"}
-        (tmp_path / f"b.part.{gone}").write_bytes(b"x")
+    """What killed runs left where a run writes is removed once the lock is held; elsewhere, and of others, it stays."""
+    for inner in ("checkpoints", "mine/deep"):
+        (tmp_path / inner).mkdir(parents=True)
+    gone = [left(tmp_path / name) for name in ("model.json", "checkpoints/000000100.safetensors", "new\nline")]
+    stay = [left(tmp_path / "mine" / "deep" / "a"), tmp_path / "checkpoints" / "000000100.safetensors"]
+    stay[1].write_bytes(b"x")
+    with files.lock(tmp_path, "checkpoints"):
+        assert set(tree(tmp_path)) == {Path(".lock"), *(path.relative_to(tmp_path) for path in stay)}
+        later = left(tmp_path / "b")
         with pytest.raises(LockedError), files.lock(tmp_path):
             pass
-        assert (tmp_path / f"b.part.{gone}").exists()
+        assert later.exists() and not any(path.exists() for path in gone)
 
 
 def test_F13_a_killed_writer_leaves_the_old_file(tmp_path):
     """A SIGKILL inside a write leaves the old file and one temporary file, which the next lock removes."""
     (tmp_path / "a").write_bytes(b"old")
-    code = """
-with files.atomic(Path(sys.argv[1])) as handle:
-    handle.write(b"new" * 10_000)
-    handle.flush()
-    os.kill(os.getpid(), 9)
-"""
-    writer = python(code, tmp_path / "a")
-    writer.communicate(timeout=30)
-    assert writer.returncode == -9
-    assert tree(tmp_path).keys() == {Path("a"), Path(f"a.part.{writer.pid}")}
+    part = killed(tmp_path / "a", b"new" * 10_000)
+    assert tree(tmp_path).keys() == {Path("a"), Path(part.name)}
     with files.lock(tmp_path):
         assert tree(tmp_path) == {Path("a"): b"old", Path(".lock"): b""}
 
 
-def dead():
-    """The number of a process that has ended."""
-    process = subprocess.Popen(["true"])
-    process.wait(timeout=30)
-    return process.pid
-
-
 def test_F13_left_overs_go_with_the_next_write(tmp_path):
-    """Writing a file removes what killed processes left of it, not what a live one writes, nor other files."""
-    gone, mine = dead(), os.getpid()
-    stay = [f"b.part.{gone}", f"a.part.{os.getppid()}", "a.part.x", f"a.part.{gone}.png", f"xa.part.{gone}", "A.part.1"]
-    for name in (*stay, f"a.part.{gone}", f"a.part.{mine}"):
-        (tmp_path / name).write_bytes(b"x")
+    """Writing a file removes what killed processes left of it, not what they left of others."""
+    (tmp_path / "a").write_bytes(b"old")
+    gone, stays = killed(tmp_path / "a", b"half"), killed(tmp_path / "aa", b"half")
     files.write_bytes(tmp_path / "a", b"new")
-    assert tree(tmp_path) == {Path("a"): b"new", **{Path(name): b"x" for name in stay}}
+    assert tree(tmp_path) == {Path("a"): b"new", Path(stays.name): b"half"} and gone != stays
 
 
-def test_F13_a_killed_writers_part_goes_with_the_next_write(tmp_path):
-    """After a SIGKILL inside a write the same write again leaves one file."""
-    code = "with files.atomic(Path(sys.argv[1])) as handle:\n    os.kill(os.getpid(), 9)"
-    writer = python(code, tmp_path / "a")
+def left(path):
+    """A part of `path` that nobody writes any more."""
+    part, descriptor = parts.new_file(path)
+    os.close(descriptor)
+    return part
+
+
+def killed(path, data):
+    """The part that a process leaves which is killed while it writes `data` to `path`."""
+    code = """
+with files.atomic(Path(sys.argv[1])) as handle:
+    handle.write(sys.argv[2].encode())
+    handle.flush()
+    os.kill(os.getpid(), 9)
+"""
+    before = set(path.parent.iterdir())
+    writer = python(code, path, data.decode())
     writer.communicate(timeout=30)
-    assert tree(tmp_path) == {Path(f"a.part.{writer.pid}"): b""}
-    files.write_bytes(tmp_path / "a", b"new")
-    assert tree(tmp_path) == {Path("a"): b"new"}
+    assert writer.returncode == -9
+    (part,) = set(path.parent.iterdir()) - before
+    return part
 
 
 @pytest.mark.parametrize("there", ["nothing", "empty", "link"])
@@ -387,10 +377,10 @@ def test_a_folder_appears_whole(tmp_path, there):
         path.symlink_to(tmp_path / "target")
     with files.atomic_folder(path) as folder:
         files.write_new(folder / "0.png", b"picture")
-        assert folder.parent == tmp_path
+        assert folder.parent.parent == tmp_path
         assert not path.exists() or not any(path.iterdir())
     assert {name.name: name.read_bytes() for name in path.iterdir()} == {"0.png": b"picture"}
-    assert not [name for name in os.listdir(tmp_path) if ".part." in name]
+    assert not [name for name in os.listdir(tmp_path) if "part" in name]
     assert path.is_symlink() == (there == "link")
 
 
@@ -431,11 +421,17 @@ def test_a_folder_that_cannot_be_made(tmp_path, there, kind, words):
 
 def test_F13_a_killed_writers_folder_goes_with_the_next(tmp_path):
     """A half-filled folder that a killed process left is removed with all that is in it."""
-    left = tmp_path / f"near.part.{dead()}"
-    left.mkdir()
-    (left / "0.png").write_bytes(b"old")
+    code = """
+with files.atomic_folder(Path(sys.argv[1])) as folder:
+    files.write_new(folder / "0.png", b"old")
+    os.kill(os.getpid(), 9)
+"""
+    writer = python(code, tmp_path / "near")
+    writer.communicate(timeout=30)
+    (part,) = tmp_path.iterdir()
+    assert (writer.returncode, (part / parts.WHOLE / "0.png").read_bytes()) == (-9, b"old")
     with files.atomic_folder(tmp_path / "near"):
-        assert not left.exists()
+        assert not part.exists()
     assert os.listdir(tmp_path) == ["near"]
 
 
@@ -492,7 +488,8 @@ def test_order_is_fsync_rename_fsync_of_the_folder(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", note_fsync)
     monkeypatch.setattr(os, "replace", note_replace)
-    part = f"{tmp_path}/a.part.{os.getpid()}"
+    part = f"{tmp_path}/{parts._name('a')}"
+    monkeypatch.setattr(parts, "_name", lambda _: Path(part).name)
     files.write_bytes(tmp_path / "a", b"new")
     assert calls == [("fsync", part), ("replace", part, f"{tmp_path}/a"), ("fsync", str(tmp_path))]
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in every phase: exit codes, one line, and what is kept. Signals are raised at exact moments."""
+"""Ctrl-C, SIGTERM and SIGHUP in every phase: exit codes, one line, what is kept. Signals come at exact moments."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from lookalike.game import train as training
 from lookalike.runs import run as runs
 from lookalike.runs.settings import train_settings
 
-BOTH = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["E4", "E3"])
-NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+EACH = pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["E4", "E3", "SIGHUP"]
+)
+NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +27,8 @@ def handlers():
     """The command line's own handlers, and pytest's again afterwards."""
     before = {number: signal.getsignal(number) for number in NAMES}
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    interrupts.stop_on_sigterm()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever started the tests may ignore it
+    interrupts.stop_on_signals()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -64,7 +67,7 @@ def whole(tmp_path_factory):
     return weights(out)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(
     ("where", "name", "n", "images"),
     [
@@ -120,9 +123,9 @@ def test_E5_ctrl_c_after_sigterm_stops_at_once_too(at, tmp_path, capsys, monkeyp
     assert not list((tmp_path / "run").glob("checkpoints/*"))
 
 
-@BOTH
+@EACH
 def test_a_signal_while_data_is_read_is_not_an_unreadable_image(number, code, at, tmp_path, capsys):
-    """Exit 130 or 143 with one line and no run folder, although a reader turns errors into skipped images."""
+    """Exit 130, 143 or 129 with one line and no run folder, although a reader turns errors into skipped images."""
     folder = tmp_path / "data" / "3"
     folder.mkdir(parents=True)
     picture = gate.Image.new("L", (8, 8))
@@ -135,7 +138,7 @@ def test_a_signal_while_data_is_read_is_not_an_unreadable_image(number, code, at
     assert not (tmp_path / "run").exists()
 
 
-@BOTH
+@EACH
 def test_E7_a_signal_while_calibrating_keeps_the_last_checkpoint(
     number, code, at, whole, tmp_path, capsys, monkeypatch
 ):
@@ -153,16 +156,56 @@ def test_E7_a_signal_while_calibrating_keeps_the_last_checkpoint(
     assert weights(out) == whole
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_the_system_sends_twice_still_saves_the_step(number, at, tmp_path, capsys):
+    """A terminal that closes, and `timeout`, signal a process and its group: the checkpoint is saved all the same."""
+    out = tmp_path / "run"
+    at(training, "update", number, n=3, times=2)
+    got, _, err = call(capsys, *train(out))
+    assert (got, err) == (128 + number, "error: stopped after 128 of 256 images; the same command goes on from there\n")
+    assert max(path.name for path in (out / "checkpoints").iterdir()) == "000000128.safetensors"
+
+
+@pytest.mark.parametrize("number", NAMES)
+def test_a_signal_that_was_ignored_stays_ignored(number, at, tmp_path, capsys):
+    """Under nohup SIGHUP does nothing: the run ends as if none had come."""
+    signal.signal(number, signal.SIG_IGN)
+    interrupts.stop_on_signals()
+    at(training, "update", number, n=3)
+    assert call(capsys, *train(tmp_path / "run"))[0] == 0
+    assert signal.getsignal(number) == signal.SIG_IGN
+
+
 def test_nothing_is_deferred_before_or_after_the_block():
-    """Handlers are the same before and after `deferred`, and after a first signal in it."""
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    """Handlers are the same before and after `deferred`; after a first signal in it Ctrl-C's own is back."""
+    before = {number: signal.getsignal(number) for number in NAMES}
     with deferred() as request:
         assert request.number == 0
-        assert signal.getsignal(signal.SIGINT) != before[0]
+        assert signal.getsignal(signal.SIGINT) != before[signal.SIGINT]
         signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
         assert request.number == signal.SIGTERM
-        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+        assert signal.getsignal(signal.SIGINT) == before[signal.SIGINT]
+    assert {number: signal.getsignal(number) for number in NAMES} == before
+
+
+def test_every_signal_can_be_deferred():
+    """Where workers are being ended no number of signals interrupts it; the first says how it ends."""
+    with deferred(every=True) as request:
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+            signal.raise_signal(number)
+    assert request.number == signal.SIGHUP
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_nothing_is_heard_where_signals_are_ignored():
+    """Within the block none acts, and afterwards each does as before."""
+    with interrupts.ignored():
+        for number in NAMES:
+            signal.raise_signal(number)
+    with pytest.raises(Stopped, match="stopped by SIGHUP"):
+        signal.raise_signal(signal.SIGHUP)
 
 
 def test_handlers_return_when_the_block_fails():

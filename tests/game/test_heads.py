@@ -105,7 +105,7 @@ def test_v3_differs_from_v2_in_every_third_epoch(make_source, small, monkeypatch
 REFUSED = {
     "told nothing": ({"conditioning": Unconditional()}, "G is to make images of a class and is told none"),
     "no class loss": ({"losses": (Minimax(),)}, "names classes that no loss teaches"),
-    "no class head": ({"head": METHODS["anogan"].head}, "a class loss needs a head that names classes"),
+    "no class head": ({"head": METHODS["anogan"].head}, "class cross-entropy.*: needs a head that names classes"),
     "other classes": (
         {"head": Auxiliary(spread=True), "d_sees": ((Real(), 1), (Generated(), 1), (OtherClasses(), 1))},
         "D looks at each image's class, and images of the other class .* have none",

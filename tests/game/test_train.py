@@ -17,10 +17,12 @@ from lookalike.game.batch import Batch, Judged, Judgement
 from lookalike.game.gan import GAN
 from lookalike.game.latents import Normal
 from lookalike.game.losses import AuxiliaryClass, Hinge, Minimax, Wasserstein
+from lookalike.game.needs import NOTHING
 from lookalike.game.optimiser import Adam
 from lookalike.game.streams import Generated, Real
 from lookalike.game.train import accuracy, draw, judge, step, train, update, update_d
 from lookalike.methods import METHODS
+from lookalike.methods.r3gan import RelativisticPairing
 
 SHAPE = (1, 8, 8)
 
@@ -56,6 +58,9 @@ class Broken:
     player: str
     after: int
     name = "broken"
+    needs = NOTHING
+    moves_g = True
+    teaches_classes = False
 
     def __post_init__(self):
         object.__setattr__(self, "calls", itertools.count())
@@ -75,6 +80,9 @@ class Steep:
     """A loss of exactly 0 whose gradient is NaN."""
 
     name = "steep"
+    needs = NOTHING
+    moves_g = True
+    teaches_classes = False
 
     def d(self, judged):
         r = judged[0].says.realness
@@ -87,7 +95,7 @@ class Steep:
 def test_ds_update_leaves_g_alone(name, small, make_source, same):
     """D's update moves D, and leaves every parameter of G and of the twins bit-equal and without a gradient.
 
-    The logit's bias is moved by fakes as far as it is moved back by reals, in the hinge and in the critic's game.
+    The logit's bias is moved by fakes as far as it is moved back by reals, in the hinge, critic's and paired games.
     """
     gan = GAN(small(METHODS[name]), SHAPE, classes=3)
     others = {"G": gan.G, **{f"{n}.{k}": net for n, t in gan.twins.items() for k, net in (("G", t.G), ("D", t.D))}}
@@ -97,7 +105,7 @@ def test_ds_update_leaves_g_alone(name, small, make_source, same):
     assert all(same(before[k], weights(net)) for k, net in others.items())
     assert all(gradient is None for net in others.values() for gradient in gradients(net).values())
     still = {k for k, value in weights(gan.D).items() if torch.equal(d_before[k], value)}
-    even = isinstance(gan.method.losses[0], Hinge | Wasserstein)
+    even = isinstance(gan.method.losses[0], Hinge | Wasserstein | RelativisticPairing)
     assert still <= ({"layers.bias", "layers.logit.bias", "layers.realness.logit.bias"} if even else set())
 
 
@@ -301,8 +309,8 @@ def test_twins_draws_are_its_own(small, make_source, monkeypatch):
     """In one step the twin is shown other real images and plays other z than the normal GAN, and comes first."""
     gan, drawn = GAN(small(METHODS["vtgan"]).but(latent=Normal(12)), SHAPE), []
 
-    def spy(player, *given):
-        groups = draw(player, *given)
+    def spy(player, *given, **more):
+        groups = draw(player, *given, **more)
         drawn.append(("twin" if player is not gan else "normal", groups))
         return groups
 

@@ -192,7 +192,7 @@ def test_scoring_reads_the_image_alone(gan, source):
 
 def test_without_an_encoder():
     """A GAN that has no encoder says so when it is asked for a z."""
-    with pytest.raises(UsageError, match=r"^anogan has no encoder, which finds an image's z; train ali$"):
+    with pytest.raises(UsageError, match=r"^anogan has no encoder, which finds an image's z; train ali or f-anogan$"):
         GAN(METHODS["anogan"].but(net=Anogan(4)), SHAPE).encode(torch.zeros(1, *SHAPE))
 
 
@@ -345,7 +345,7 @@ WRONG = {
     ),
     "whole": (
         {"twins": (Twin("ali", Inferring(), before=1.0),)},
-        "the share that a twin trains before must be at least 0 and below 1",
+        "the share that a twin trains before or after must be at least 0 and below 1",
     ),
     "not asked": (
         {"g_plays": ((FromPosterior("ali", real=None), 1),)},

@@ -10,6 +10,7 @@ import torch
 
 from lookalike.base import checkpoint
 from lookalike.base.errors import ModelError
+from lookalike.base.names import GANS
 from lookalike.game.gan import GAN
 from lookalike.game.share import EveryThird
 from lookalike.game.streams import Generated, Real
@@ -119,13 +120,11 @@ def test_another_methods_checkpoint(one, other, small):
 
 
 def test_names_and_papers():
-    """A method's name is its key; its paper is one that can be cited; its summary says something."""
-    assert list(METHODS) == [
-        *("anogan", "noisegan", "mcgan", "vtgan"), *("cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3"),
-        *("ali", "acgan-ali-v1", "acgan-ali-v2"), *("wgan-gp", "wgan-gp-classes", "splitting"),
-        *("sn-binary", "sn-acgan", "k-plus-one", "mode"),
-        *("sn-projection", "k-plus-one-projection", "mode-projection"),
-    ]  # fmt: skip
+    """A method's name is its key and stands in the table; its paper can be cited; its summary says something."""
+    assert {name: method.conditional for name, method in METHODS.items()} == {
+        n: row.conditional for n, row in GANS.items()
+    }
+    assert list(METHODS) == list(GANS)
     for name, method in METHODS.items():
         assert method.name == name
         assert method.paper in BIBTEX
@@ -148,6 +147,7 @@ def test_what_each_method_shows():
         "ali": pairs,
         "acgan-ali-v1": ((FromPosterior("ali", real=False), 0.75), (Generated(), 0.25)),
         "acgan-ali-v2": ((FromPosterior("ali", real=None), 0.25), (Generated(), 0.75)),
+        "r3gan": plain,  # its loss pairs real images with G's
     }
     assert {name: method.g_plays for name, method in METHODS.items()} == played
 

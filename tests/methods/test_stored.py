@@ -49,10 +49,11 @@ def changed(method, change):
     """The method with other values on an axis; one that learns classes keeps its class loss and labelled streams."""
     values = dict(CHANGES[change])
     if "losses" in values:
-        values["losses"] = (*values["losses"], *method.losses[1:])
+        paired = any(Need.REAL_IN_G in loss.needs for loss in method.losses)  # which G's step is made for
+        values["losses"] = (*values["losses"], *method.losses[0 if paired else 1 :])
     if Need.LABELS in method.head.needs or method.start:
         values.pop("d_sees", None)
-    if method.start:
+    if method.start or not all(twin.beside for twin in method.twins):
         values |= {"twins": (*method.twins, *values["twins"])} if "twins" in values else {}
     if method.splitting and "twins" in values:
         values["splitting"] = None  # twins would not follow
@@ -93,6 +94,14 @@ def test_parts_are_all_there_are():
     known = {part.__name__ for part in PARTS.values()}
     assert set(PARTS) == known
     assert {"Real", "Generated", "OtherClasses", "Noised", "FromTwin", "Weakened", "Twin", "Binary"} <= known
+
+
+def test_a_twin_of_an_earlier_version_trains_before_or_beside():
+    """A file that does not say when a twin trains after was written before twins could; it is read as none."""
+    method = METHODS["vtgan"].but(twins=(Twin("weak", Weakened(33)),))
+    given = json.loads(json.dumps(stored.to_json(method)))
+    del given["twins"][0]["after"]
+    assert stored.from_json(given) == method
 
 
 NORMAL = {"is": "Normal", "z_dim": 8}

@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import math
+import os
 import random
 
 import numpy as np
@@ -16,7 +17,7 @@ from clean_failure import assert_clean_failure, tree
 from PIL import Image
 from tiny import call, settings, train
 
-from lookalike.base import checkpoint, files
+from lookalike.base import checkpoint, files, parts
 from lookalike.base.errors import DivergedError
 from lookalike.base.seeds import generator
 from lookalike.data import read, split
@@ -318,13 +319,17 @@ def test_F11_a_folder_that_another_run_writes_is_refused(begun, capsys):
 
 
 def test_F13_left_overs_of_a_killed_start_do_not_stop_the_next(tmp_path):
-    """A run that died before its configuration was written is begun anew, and its parts are removed."""
+    """A run that died before its configuration was written is begun anew; its parts go, an older version's stay."""
     out = tmp_path / "run"
     out.mkdir()
-    for name in ("config.json.part.4711", "split.json.part.4711", ".probe.part.4711", "split.json", "bad_files.jsonl"):
+    for name in ("config.json", "split.json", files.PROBE):
+        os.close(parts.new_file(out / name)[1])
+    old = ("config.json.part.4711", "split.json.part.4711", ".probe.part.4711")
+    for name in (*old, "split.json", "bad_files.jsonl"):
         (out / name).write_text("cut sho")
     finished(out, "pca")
-    assert not list(out.rglob("*.part.*"))
+    assert not list(out.rglob("*lookalike-part*"))
+    assert [(out / name).read_text() for name in old] == ["cut sho"] * 3
     assert files.read_json(out / "split.json")["train"]
 
 

@@ -17,7 +17,7 @@ from lookalike.game.latents import LabelsAsInData, Normal, UniformLabels
 from lookalike.game.losses import AuxiliaryClass, Minimax, Wasserstein
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
 from lookalike.game.optimiser import Adam
-from lookalike.game.penalty import GradientPenalty
+from lookalike.game.penalty import ZeroCentred
 from lookalike.game.splitting import Splitting
 from lookalike.methods import METHODS
 from lookalike.runs import choices
@@ -60,6 +60,7 @@ BAD = [
     ("value_range", "a,b"), ("value_range", "0,inf"), ("value_range", "-inf,1"),
     ("max_bad", "-0.1"), ("max_bad", "1.1"),
     ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "unet"), ("latent", "cauchy"),
+    ("score", "izi"),
     ("loss", "lsgan"), ("conditioning", "film"), ("labels", "rare"), ("class_loss", "fake"),
     ("class_weight", "0"), ("class_weight", "1001"),
     ("d_updates", "never"), ("start", "vtgan"), ("decay", "perhaps"), ("spectral", "perhaps"),
@@ -149,17 +150,19 @@ def test_settings_reach_their_axes():
 
 
 def test_what_holds_d_can_be_had_with_any_game():
-    """A penalty or a spectral norm joins a method that has none, or leaves one that has; so do splits and decay."""
-    given = {"penalty": 5.0, "spectral": True, "decay": True}
-    foil, bare, sorter = (
+    """A spectral norm joins a method that has none, a penalty leaves one that has; splits and decay can be had too."""
+    given = {"spectral": True, "decay": True}
+    foil, heavy, bare, sorter = (
         choices.method_of(choices.filled(train_settings(known=("3", "8"), method=name, **more), (1, 32, 32), 2))
         for name, more in (
             ("vtgan", given),
+            ("r3gan", {"penalty": 5.0}),
             ("wgan-gp", {"penalty": 0.0, "decay": False}),
             ("k-plus-one", {"split_at": (500, 900), "split_above": 0.1}),
         )
     )
-    assert (foil.penalty, foil.spectral, foil.decay) == (GradientPenalty(5.0), True, True)
+    assert (foil.penalty, foil.spectral, foil.decay) == (None, True, True)
+    assert heavy.penalty == ZeroCentred(5.0)
     assert (bare.penalty, bare.decay, bare.d_steps) == (None, False, 5)
     assert sorter.splitting == Splitting((500, 900), 0.1) and "split_at" in choices.own_settings(sorter)
     with pytest.raises(UsageError, match="that neither G nor D knows"):
@@ -227,7 +230,8 @@ def test_ali_without_classes():
     assert (method.conditioning, method.head, method.per_class) == (Unconditional(), Joint(Binary()), False)
     assert (s.batch, s.images, s.spread) == (16, 30_000, None)
     given = train_settings(known=("3",), method="ali", conditioning="none", labels="data")
-    assert choices.unused(given, method, joins=False) == ("ali does not use --labels",)
+    with pytest.raises(UsageError, match="ali does not use --labels; leave it out"):
+        choices.refuse_idle(given, method)
 
 
 @pytest.mark.parametrize("method", ["cgan", "acgan", "acgan-v3", "acgan-ali-v2"])
@@ -247,11 +251,17 @@ def test_a_gan_that_learns_classes_together_must_be_told_them(method):
         ("acgan-ali-v1", set()),
     ],
 )
-def test_settings_that_a_method_does_not_use_are_told(method, idle):
+def test_settings_that_a_method_does_not_use_are_refused(method, idle):
     """Only a GAN of all classes looks at how classes are told; only one that names them at the class loss."""
     s = train_settings(known=("3", "8"), method=method, **TOLD)
-    told = choices.unused(s, choices.method_of(choices.filled(s, (1, 32, 32), 2)), joins=True)
-    assert set(told) == {f"{method} does not use {flag(name)}" for name in idle}
+    made = choices.method_of(choices.filled(s, (1, 32, 32), 2))
+    assert choices.unused(s, made, joins=True) == ()
+    if not idle:
+        choices.refuse_idle(s, made)
+        return
+    with pytest.raises(UsageError) as error:
+        choices.refuse_idle(s, made)
+    assert f"{method} does not use {', '.join(map(flag, sorted(idle)))}; leave it out" in str(error.value)
 
 
 @pytest.mark.parametrize(

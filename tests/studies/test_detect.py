@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shutil
 from importlib.metadata import version
 
 import numpy as np
@@ -161,7 +162,36 @@ def test_a_method_that_cannot_be_measured_is_said_and_left_out(tmp_path, here):
     warned = []
     found = measured(str(tmp_path / "v.npz"), tmp_path, methods=("knn", "rotation"), settings={}, warn=warned.append)
     assert [found_line.method for found_line in found.lines] == ["knn"]
+    assert warned.pop().startswith("rotation is left out of the means and the advice: 3 of 3 cells are missing; ")
     assert len(warned) == 1 and "trainings that failed: 3 (rotation): rotation takes images" in warned[0]
+
+
+def test_a_method_that_lacks_a_cell_is_ranked_nowhere(three, tmp_path, here):
+    """A training that failed takes its method out of means and advice: the classes that remain may be the easy ones."""
+    options = {"methods": ("knn", "pca"), "runs": tmp_path / "runs"}
+    whole = measured(three, tmp_path, **options)
+    best, other = (line.method for line in whole.lines)
+    jobs_of = {job for trial in _all(three) for job in trial.jobs if job.method == best and job.known == ("a",)}
+    (job,) = jobs_of
+    shutil.rmtree(job.folder(tmp_path / "runs"))
+    job.folder(tmp_path / "runs").mkdir()
+    (job.folder(tmp_path / "runs") / "mine.txt").write_text("mine")
+    warned = []
+    found = measured(three, tmp_path, **options, warn=warned.append)
+    assert [line.method for line in found.lines] == [other]
+    assert found.lines[0].auc == whole.lines[1].auc and found.advice.startswith(f"Take {other}: ")
+    assert warned[1] == (
+        f"{best} is left out of the means and the advice: 2 of 3 cells are missing; the same command tries them again"
+    )
+    assert found.values["a", best, 0] == whole.values["a", best, 0]
+    with pytest.raises(UsageError, match="no method could be measured for every unknown class and seed"):
+        measured(three, tmp_path, **options | {"methods": (best,)})
+
+
+def _all(three):
+    """All trials of `measured`."""
+    base = bench.Job(three, NAMES, "", 0, settings=(("false_alarms", 0.5), ("size", "8,8")))
+    return bench._trials(NAMES, ("knn", "pca"), [base], pytest.fail)
 
 
 def test_bad_input_is_one_line(three, tmp_path, capsys):

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from clean_failure import tree
 from official import CLASSES, TEST, TRAIN, official
 from PIL import Image
 
-from lookalike.base import files, workers
-from lookalike.base.errors import DataError, LockedError, ModelError, ResourceError
+from lookalike.base import files
+from lookalike.base.errors import DataError, LockedError, ModelError
 from lookalike.data import gate, read, split
 from lookalike.detect.baselines import BASELINES
 from lookalike.detect.model import Model
@@ -350,17 +349,6 @@ def test_one_failure_leaves_the_others(four, tmp_path, here):
     assert told[0] == ("training and scoring", 0, 3)
     assert {line[0] for line in told[1:]} == {f"pca on {name}, seed 0" for name in NAMES}
     assert [line[1:] for line in told[1:]] == [(1, 3), (2, 3), (3, 3)]
-
-
-def test_a_worker_that_the_system_kills_says_what_to_do(tmp_path, monkeypatch, here):
-    """A broken pool is one line about memory and --workers, not a bug of ours."""
-
-    def killed(*_):
-        raise BrokenProcessPool
-
-    monkeypatch.setattr(workers, "_guarded", killed)
-    with pytest.raises(ResourceError, match="killed, as systems do when memory runs out; try fewer --workers"):
-        together([Job("digits", ("3",), "pca", 0, unseen=("3",))], tmp_path)
 
 
 # --- stops; these two tests start processes

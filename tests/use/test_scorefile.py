@@ -325,7 +325,7 @@ def test_writing_twice_gives_equal_bytes(model, folder, tmp_path):
     for name in ("a.csv", "b.csv"):
         scorefile.write(model, folder, tmp_path / name)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
-    assert not [path for path in tmp_path.iterdir() if ".part." in path.name]
+    assert not [path for path in tmp_path.iterdir() if "lookalike-part" in path.name]
 
 
 @pytest.mark.parametrize("more", [[], ["--nearest"]])

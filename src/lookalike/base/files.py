@@ -1,7 +1,7 @@
 """How files are written and read: atomically, under a lock, and bounded; no other module opens an output.
 
-A reader sees the old file or the new one, never a part: bytes go to `NAME.part.PID` in the same folder, which is
-flushed, fsynced and renamed. Needs a POSIX system (flock, fsync of folders).
+A reader sees the old file or the new one, never a part: bytes go to a part of its own in the same folder, which is
+flushed, fsynced and renamed; of two writers the last wins whole. Needs a POSIX system (flock, fsync of folders).
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import json
 import os
 import re
 import resource
-import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lookalike.base import parts
 from lookalike.base.errors import LockedError, ModelError, OutputError, UsageError, show
 from lookalike.base.strict import parse_json
 
 JSON_LIMIT = 1 << 20  # bytes; parsing it stays below 50 MB
-_PART = re.compile(r".+\.part\.([0-9]{1,9})", re.DOTALL)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+PROBE = ".probe"  # what the file is called that tries a folder
+ASK = 0.2  # seconds between two questions for a lock
 
 
 @contextlib.contextmanager
@@ -43,24 +44,25 @@ def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     OutputError
         No space, no permission, a missing parent, or `path` is a folder or a link.
     """
-    part = path.with_name(f"{path.name}.part.{os.getpid()}")
+    part = None
     try:
         if path.is_symlink():
             raise OutputError(f"{show(path)} is a link and is not written through; name the file it points to")
-        _remove_dead(path)
-        descriptor = os.open(part, _NEW, 0o666)
+        parts.clear(path.parent, path.name)
+        part, descriptor = parts.new_file(path)
         with os.fdopen(descriptor, "wb") as handle:
             yield handle
             size = max(size, handle.tell())
             handle.flush()
             _sync(descriptor, handle.tell())
-        os.replace(part, path)
+            os.replace(part, path)  # still locked: nobody takes it for a dead writer's
         _sync_folder(path.parent)
     except OSError as error:
         raise _output_error(error, path, size) from error
     finally:
-        with contextlib.suppress(OSError):
-            _unlink(part)
+        if part:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
 
 
 def refuse_full(path: Path) -> None:
@@ -77,7 +79,7 @@ def refuse_full(path: Path) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Make the folder `path`, which must be new or empty, whole or not at all.
 
-    Yields a folder beside it, to be filled by `write_new`; when the block ends it is renamed to `path`. If the block
+    Yields a folder nearby, to be filled by `write_new`; when the block ends it is renamed to `path`. If the block
     raises, nothing is left behind.
 
     Raises
@@ -88,25 +90,28 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         As `atomic`.
     """
     path = Path(os.path.realpath(path))
-    part = path.with_name(f"{path.name}.part.{os.getpid()}")
+    made = None
     try:
         refuse_full(path)
-        _remove_dead(path)
-        part.mkdir()
-        yield part
+        parts.clear(path.parent, path.name)
+        part, _ = made = parts.new_folder(path)
+        yield part / parts.WHOLE
         os.sync()  # once for all files: one by one takes longer than making them
-        os.replace(part, path)
+        os.replace(part / parts.WHOLE, path)
         _sync_folder(path.parent)
     except OSError as error:
+        if error.errno == errno.ENOTEMPTY:  # another writer was first
+            refuse_full(path)
         raise _output_error(error, path) from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if made:
+            parts.drop_folder(*made)
 
 
 def write_new(path: Path, data: bytes) -> None:
     """Write `data` to a file that is not there yet, of a folder that is made whole or not at all."""
     try:
-        with os.fdopen(os.open(path, _NEW, 0o666), "wb") as handle:
+        with os.fdopen(os.open(path, parts.NEW, 0o666), "wb") as handle:
             handle.write(data)
             handle.flush()
             _check_size(handle.fileno(), len(data))
@@ -154,15 +159,16 @@ def append_line(path: Path, line: str) -> None:
 
 
 @contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path, *within: str, wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold `folder` for this process; the lock ends with the process, however that dies.
 
-    Once held, what killed runs left half-written (`*.part.PID`, at any depth) is removed.
+    Once held, what killed runs left half-written directly in it, or in its folders `within`, is removed. With `wait` a
+    folder that another process holds is waited for: `wait` is told so once, in a line.
 
     Raises
     ------
     LockedError
-        Another process holds it.
+        Another process holds it, and it is not waited for.
     OutputError
         The lock file cannot be made.
     """
@@ -173,17 +179,36 @@ def lock(folder: Path) -> Iterator[None]:
         raise _output_error(error, path) from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LockedError(
-                f"{show(folder)} is being written by another run; wait for it to end or give another folder"
-            ) from error
+            _hold(descriptor, folder, wait)
         except OSError as error:
             raise _output_error(error, path) from error
-        _remove_parts(folder)
+        clear(folder, *within)
         yield
     finally:
         os.close(descriptor)
+
+
+def clear(folder: Path, *within: str) -> None:
+    """Remove what killed writers left half-written directly in a folder that is held, and in its folders `within`."""
+    for place in ("", *within):
+        parts.clear(folder / place)
+
+
+def _hold(descriptor: int, folder: Path, wait: Callable[[str], None] | None) -> None:
+    """Locks, at once or as soon as it can; asks again and again, so that a signal always ends the wait."""
+    told = False
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if wait is None:
+                raise LockedError(
+                    f"{show(folder)} is being written by another run; wait for it to end or give another folder"
+                ) from error
+        if not told:
+            wait(f"waiting for another run in {show(folder)}")
+            told = True
+        time.sleep(ASK)
 
 
 def make_folder(path: Path) -> Path:
@@ -194,16 +219,15 @@ def make_folder(path: Path) -> Path:
     OutputError
         A file is in the way, or nothing can be written there.
     """
-    probe = path / f".probe.part.{os.getpid()}"
     try:
         path.mkdir(parents=True, exist_ok=True)
-        _unlink(probe)
-        descriptor = os.open(probe, _NEW, 0o666)
+        parts.clear(path, PROBE)
+        probe, descriptor = parts.new_file(path / PROBE)
         try:
             os.write(descriptor, b"\0")
         finally:
+            os.unlink(probe)
             os.close(descriptor)
-            _unlink(probe)
     except OSError as error:
         raise _output_error(error, path, 1) from error
     return path.resolve() if path.is_symlink() else path
@@ -248,11 +272,6 @@ def read_json(path: Path, limit: int = JSON_LIMIT) -> Any:
         ) from error
 
 
-def _unlink(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-
-
 def _append(descriptor: int, data: bytes) -> None:
     before = os.fstat(descriptor).st_size
     if os.write(descriptor, data) != len(data):  # the disk took a part of the line
@@ -276,43 +295,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _remove_parts(folder: Path) -> None:
-    for root, _, names in os.walk(folder):
-        for name in names:
-            found = _PART.fullmatch(name)
-            if found is None or _alive(int(found[1])):  # another command writes its own file here
-                continue
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(root, name))
-
-
-def _remove_dead(path: Path) -> None:
-    """Remove what killed processes, or a namesake of this one, left of writing `path`."""
-    part = re.compile(re.escape(path.name) + r"\.part\.([0-9]{1,9})")
-    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
-        for entry in entries:
-            found = part.fullmatch(entry.name)
-            if found is None or _alive(int(found[1])):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                _unlink(Path(entry))
-
-
-def _alive(pid: int) -> bool:
-    """Whether another process of this number runs on this machine."""
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is someone else's
-        return True
-    return True
 
 
 def _output_error(error: OSError, path: Path, need: int = 0) -> OutputError:

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: finish the step, checkpoint, leave with 130 or 143; a second signal stops at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: finish the step, checkpoint, leave with 130, 143 or 129; a second Ctrl-C stops at once.
+
+A signal that was ignored when the command began, as SIGHUP under nohup, stays ignored.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):  # a request: no `except Exception` may swallow it
@@ -18,40 +24,84 @@ class Stopped(BaseException):  # a request: no `except Exception` may swallow it
 
 
 class Request:
-    """Which signal asked to stop; 0 is none yet."""
+    """Which signal asked first to stop; 0 is none yet."""
 
     number = 0
 
 
 @contextmanager
-def deferred() -> Iterator[Request]:
-    """Within the block a first SIGINT or SIGTERM is only noted; the next one acts as it did before the block."""
+def deferred(*, every: bool = False) -> Iterator[Request]:
+    """Within the block a first signal is only noted; a Ctrl-C that follows acts as before, unless `every` one waits.
+
+    Further SIGTERM and SIGHUP are not impatience: systems send them twice, to a process and to its group.
+    """
     request = Request()
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread gets signals
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    before = _handlers()
 
     def note(number: int, _frame: FrameType | None) -> None:
-        request.number = number
-        restore()
+        request.number = request.number or number
+        if not every and signal.SIGINT in before:
+            signal.signal(signal.SIGINT, before[signal.SIGINT])
 
     for number in before:
         signal.signal(number, note)
     try:
         yield request
     finally:
-        restore()
+        _restore(before)
 
 
-def stop_on_sigterm() -> None:
-    """From now on SIGTERM raises Stopped in the main thread, where no block defers it."""
+@contextmanager
+def ignored() -> Iterator[None]:
+    """Within the block no signal does anything: what ends already is not to be stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = _handlers()
+    for number in before:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+@contextmanager
+def blocked() -> Iterator[None]:
+    """Within the block Ctrl-C and SIGHUP wait; a process that is started in it never sees them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def stop_on_signals() -> None:
+    """From now on SIGTERM and SIGHUP raise Stopped in the main thread, where no block defers them."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise Stopped(number, "stopped by SIGTERM")
+        raise stopped(number)
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in set(_handlers()) - {signal.SIGINT}:
+        signal.signal(number, stop)
+
+
+def stopped(number: int) -> BaseException:
+    """What is raised for a signal."""
+    return (
+        KeyboardInterrupt() if number == signal.SIGINT else Stopped(number, f"stopped by {signal.Signals(number).name}")
+    )
+
+
+def _handlers() -> dict[signal.Signals, Any]:
+    """Those of the signals that are not ignored and whose handler is Python's to change."""
+    found = {number: signal.getsignal(number) for number in SIGNALS}
+    return {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

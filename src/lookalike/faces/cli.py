@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +16,11 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
 from cyclopts.config import Dict
 
 from lookalike.base.errors import LookalikeError, OutputError, UsageError, memory_guard, show
-from lookalike.base.interrupts import Stopped, stop_on_sigterm
+from lookalike.base.interrupts import SIGNALS, Stopped, ignored, stop_on_signals
 from lookalike.runs.groups import RUN
 
 CONFIG_LIMIT = 1 << 20  # bytes
+STOPPED = 128  # exit codes above are a signal's
 
 COMMANDS = {
     "check": "Look at DATA before any training: classes, counts, sizes, unreadable files, duplicates.",
@@ -123,8 +126,8 @@ def _is_pair(value: object) -> bool:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line and returns its exit code.
 
-    0 success; 1 a bug of ours; 2 usage; 3 data; 4 model file; 5 output; 6 diverged; 7 out of memory; 8 locked; 130 and
-    143 stopped by Ctrl-C and SIGTERM.
+    0 success; 1 a bug of ours; 2 usage; 3 data; 4 model file; 5 output; 6 diverged; 7 out of memory; 8 locked; 129,
+    130 and 143 stopped by SIGHUP, Ctrl-C and SIGTERM.
     """
     tokens = sys.argv[1:] if argv is None else argv
     try:
@@ -137,10 +140,11 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit:
         return 0  # Rich leaves so when that happens
     except (Exception, KeyboardInterrupt, Stopped) as error:
-        if "--debug" in tokens:
-            traceback.print_exc()
-        message, code = _verdict(error)
-        print(f"error: {message}", file=sys.stderr)
+        with ignored(), suppress(OSError):  # after SIGHUP there may be no terminal
+            message, code = _verdict(error)
+            if "--debug" in tokens:
+                traceback.print_exc()
+            print(f"error: {message}", file=sys.stderr)
         return code
     return 0
 
@@ -176,5 +180,15 @@ def _sentence(error: CycloptsError) -> str:
 
 def entry() -> None:
     """The console script."""
-    stop_on_sigterm()
-    sys.exit(main())
+    stop_on_signals()
+    try:
+        code = main()
+    except (KeyboardInterrupt, Stopped) as error:  # one more, on the way out
+        code = _verdict(error)[1]
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # or one would be told as a traceback
+    if code > STOPPED:
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)  # at once: unloading torch takes seconds where cores are few
+    sys.exit(code)

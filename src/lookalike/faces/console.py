@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -80,10 +80,15 @@ def progress(unit: str = "images") -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=1)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("reading", total=1)
 
-        def report(stage: str, done: int, of: int) -> None:
-            bar.update(task, description=stage, completed=done, total=max(of, done, 1))
+    def report(stage: str, done: int, of: int) -> None:
+        bar.update(task, description=stage, completed=done, total=max(of, done, 1))
 
+    bar.start()
+    try:
         yield report
+    finally:
+        with suppress(OSError):  # a terminal that was closed: what ended the work matters
+            bar.stop()

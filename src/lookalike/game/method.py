@@ -172,7 +172,7 @@ class Method:
     def _game_refusals(self) -> Iterator[tuple[bool, str]]:
         """Where there is no game."""
         labels = [stream.real for stream, _ in self.d_sees]
-        losses = [loss.name for loss in self.losses] + ([self.penalty.name] if self.penalty else [])
+        losses = [loss.name for loss in self.losses]
         twins = [twin.name for twin in self.twins]
         made = [stream for stream, _ in self.g_plays if stream.made]
         of_reals = any({Need.REAL_IN_G, Need.SAME_ROWS} & loss.needs for loss in self.losses)
@@ -183,6 +183,8 @@ class Method:
         yield unshared, "every share in d_sees and g_plays must be above 0"
         yield not self.losses, "there must be at least one loss"
         yield len(set(losses)) < len(losses), f"loss names must differ, not {', '.join(losses)}"
+        shared = self.penalty is not None and self.penalty.name in losses
+        yield shared, f"the loss {self.penalty and self.penalty.name} has the penalty's name; give it another"
         idle = all(Need.ENCODER in stream.needs for stream, _ in self.g_plays) and "G" in self.makers
         yield idle, "G must play something; add Generated() to g_plays"
         strange = not made or (len(made) < len(self.g_plays) and not of_reals)

@@ -13,6 +13,8 @@ from lookalike.base.errors import ModelError, UsageError, show
 from lookalike.game.method import Method
 from lookalike.methods import METHODS, PARTS
 
+ADDED = {"Twin": {"after"}}  # fields that files of earlier versions lack; these have their default
+
 
 def to_json(method: Method) -> dict[str, Any]:
     """{"name": ..., and each axis whose value is not the named method's}."""
@@ -54,7 +56,8 @@ def _decoded(value: Any) -> Any:
     if part is None:
         raise ModelError(f"the file names the part {show(value.get('is'))}; this version knows: {', '.join(PARTS)}")
     given = {name: _decoded(item) for name, item in value.items() if name != "is"}
-    if set(given) != {field.name for field in fields(part)}:
+    of_part = {field.name for field in fields(part)}
+    if not of_part - ADDED.get(part.__name__, set()) <= set(given) <= of_part:
         raise ModelError(f"the file gives {part.__name__} the fields {show(sorted(given))}, which it does not have")
     if any(
         isinstance(item, bool | str) != isinstance(field.default, bool | str) for item, field in _pairs(given, part)
@@ -67,4 +70,4 @@ def _decoded(value: Any) -> Any:
 
 
 def _pairs(given: dict[str, Any], part: type) -> list[tuple[Any, Any]]:
-    return [(given[field.name], field) for field in fields(part) if field.name not in ("name", "method")]
+    return [(given[field.name], field) for field in fields(part) if field.name in set(given) - {"name", "method"}]

@@ -14,6 +14,7 @@ import torch
 from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Warn
 from lookalike.base.errors import ModelError, UsageError, show
+from lookalike.base.parts import target_of
 from lookalike.base.renamed import current
 from lookalike.game.method import Method, when
 from lookalike.methods import stored
@@ -23,6 +24,8 @@ from lookalike.runs.settings import TrainSettings
 PARTS = {"train", "calibration", "extra_fakes", "test"}
 KEY = re.compile("[0-9a-f]{16}")
 CONFIG, SPLIT, BAD_FILES = "config.json", "split.json", "bad_files.jsonl"
+OURS = (".lock", files.PROBE, CONFIG, SPLIT, BAD_FILES)  # what a beginning may leave
+OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
 BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
 
@@ -74,8 +77,7 @@ def begun(folder: Path) -> dict[str, Any] | None:
             return {name: current(part) if isinstance(part, dict) else part for name, part in there.items()}
         strangers = [CONFIG]
     else:
-        ours = (".lock", ".probe", CONFIG, SPLIT, BAD_FILES)  # each also as a part that a kill left
-        strangers = [path.name for path in folder.iterdir() if path.name.split(".part.")[0] not in ours]
+        strangers = [path.name for path in folder.iterdir() if _begins(path.name) not in OURS]
     if strangers:
         raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
     return None
@@ -85,6 +87,11 @@ def _defaults() -> dict[str, Any]:
     """The default of each setting, for those that an earlier version did not have."""
     fields = TrainSettings.model_fields.items()
     return {name: field.default for name, field in fields if not field.is_required()}
+
+
+def _begins(name: str) -> str:
+    """What a kill left a part of: this version's, or an older one's `NAME.part.PID`."""
+    return target_of(name) or OLD_PART.sub("", name)
 
 
 def parts_of(folder: Path) -> dict[str, frozenset[str]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ from lookalike.runs.samples import draw_samples
 from lookalike.runs.settings import TrainSettings
 
 METRICS = "metrics.jsonl"
+PLACES = ("checkpoints", "samples")  # folders of a training
 CLASSES = "classes"  # a folder for each of several known classes
 
 
@@ -48,6 +49,8 @@ def run(
     out: Path,
     *,
     command: tuple[str, ...] = (),
+    held: bool = False,
+    wait: Callable[[str], None] | None = None,
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
 ) -> Model:
@@ -63,6 +66,10 @@ def run(
         The run folder; made, or begun by the same settings and data.
     command : tuple of str
         The command line, for the record.
+    held : bool
+        The caller holds the folder already.
+    wait : callable, optional
+        Told in a line where another process holds the folder, which is then waited for.
     report, warn : callable
         Told of progress and of what the user should know.
 
@@ -70,6 +77,8 @@ def run(
     ------
     UsageError
         If `out` holds another run, or something else, or lies inside the data.
+    LockedError
+        If another process holds `out`, and it is not waited for.
     DivergedError
         If training leaves the finite numbers; the last good checkpoint stays.
     Stopped
@@ -82,7 +91,7 @@ def run(
         plan = plans.make(data, settings)
     folder = files.make_folder(out)
     record.begun(folder)  # a folder of someone else's is not even locked
-    with files.lock(folder), memory_guard():
+    with nullcontext() if held else files.lock(folder, *PLACES, wait=wait), memory_guard():
         record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
@@ -135,6 +144,7 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
     members, spent = {}, 0.0
     for name in plan.known:
         own = files.make_folder(files.make_folder(folder / CLASSES) / files.safe_name(name))
+        files.clear(own, *PLACES)
         with _said_of(name):
             members[name] = _single(own, plan.only(name), _prefixed(report, name), warn)
         spent += seconds(own) or 0.0

@@ -23,6 +23,7 @@ from lookalike.runs.settings import pair
 from lookalike.studies import jobs
 from lookalike.studies.claims import Claim, Values, Verdict, judge
 from lookalike.studies.jobs import Job
+from lookalike.studies.paired import incomplete
 
 USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "auto")
 ALL, AUTO = "all", "auto"
@@ -105,7 +106,7 @@ def run(
     DataError
         For data with a single class.
     UsageError
-        For a method that is not there, or where no method could be measured.
+        For a method that is not there, or where no method could be measured in every cell.
     """
     refuse_inside(runs, data)
     given = settings or {}
@@ -131,7 +132,10 @@ def run(
     if not done:
         raise UsageError("no method could be measured on this data; the warnings above say why")
     values = _values(done, classes, runs)
-    lines = _lines(done, values, runs)
+    whole = _whole(trials, values, warn)
+    lines = _lines(
+        whole, {key: value for key, value in values.items() if key[1] in {one.method for one in whole}}, runs
+    )
     return Bench(Path(data).name, classes, seeds, lines, values, advice(lines, len(classes), seeds), command)
 
 
@@ -205,6 +209,20 @@ def _values(trials: Sequence[Trial], classes: Sequence[str], runs: Path) -> dict
         return jobs.found(job, runs, name, part).score
 
     return {(trial.unknown, trial.method, trial.seed): _auc(trial, classes, scores) for trial in trials}
+
+
+def _whole(trials: Sequence[Trial], values: Values, warn: Callable[[str], None]) -> list[Trial]:
+    """Those of methods that were measured in every cell; says which methods were not."""
+    there: dict[str, list[bool]] = {}
+    for trial in trials:
+        value = values.get((trial.unknown, trial.method, trial.seed))
+        there.setdefault(trial.method, []).append(value is not None and bool(np.isfinite(value)))
+    lacking = incomplete(there)
+    for method, said in lacking.items():
+        warn(f"{method} is left out of the means and the advice: {said}; the same command tries them again")
+    if len(lacking) == len(there):
+        raise UsageError("no method could be measured for every unknown class and seed; the warnings above say why")
+    return [trial for trial in trials if trial.method not in lacking]
 
 
 def _auc(trial: Trial, classes: Sequence[str], scores: Callable[[Job, str, str], Floats]) -> float:

@@ -29,7 +29,8 @@ from lookalike.base.errors import DataError, ModelError, listed, show
 from lookalike.data import Images, read, split
 from lookalike.data.named import NAMED
 from lookalike.detect.model import Model
-from lookalike.runs.run import made_by, run, seconds
+from lookalike.runs import record
+from lookalike.runs.run import PLACES, made_by, run, seconds
 from lookalike.runs.settings import TrainSettings, train_settings
 
 BLOCK = 512  # images scored at once
@@ -120,14 +121,21 @@ def side_by_side(jobs: Sequence[Job], runs: Path, *, workers: int, command: str,
 
 
 def perform(job: Job, runs: Path, command: str = "") -> None:
-    """Trains what is not trained yet and scores what is not scored yet."""
-    folder = job.folder(runs)
+    """Trains what is not trained yet and scores what is not scored yet; waits where another process does."""
+    folder = files.make_folder(job.folder(runs))
+    record.begun(folder)  # a folder of someone else's is not even locked
+    with files.lock(folder, *PLACES, UNSEEN, HELD, wait=pool.tell):
+        _perform(job, folder, command)
+
+
+def _perform(job: Job, folder: Path, command: str) -> None:
+    """The same in a folder that is held."""
     settings = job.train_settings()
     model: Model | None = None
     for part, name in job.parts():
         if _score_file(folder, part, name).exists():
             continue
-        model = model or run(job.data, settings, folder, command=tuple(shlex.split(command)))
+        model = model or run(job.data, settings, folder, command=tuple(shlex.split(command)), held=True)
         images = _read(job.data, model.size, model.channels, tuple(settings.reading().items()))
         chosen = _chosen(images, settings, name, part)
         began = time.monotonic()

@@ -87,7 +87,7 @@ def evaluate(
     """
     folder = Path(folder)
     model, parts = Model.load(folder, device=device), parts_of(folder)
-    with files.lock(folder):  # what could not be written is not scored first
+    with files.lock(folder, "evaluations"):  # what could not be written is not scored first
         files.make_folder(folder / "evaluations")
     torch.set_num_threads(threads or model.training["threads"])
     images = data
@@ -114,7 +114,7 @@ def evaluate(
         }
     )
     arrays = _arrays(model, images, rows, said)
-    with files.lock(folder):
+    with files.lock(folder, "evaluations"):
         stem = files.make_folder(folder / "evaluations") / _file_name(",".join(others) or "none")
         files.write_bytes(stem.with_name(stem.name + ".npz"), arrays)
         files.write_json(stem.with_name(stem.name + ".json"), figures)

@@ -64,6 +64,28 @@ def test_gains_are_paired_by_seed(tmp_path, here, measured):
     assert f"- acgan over none, points: accuracy +3.00 [{100 * wanted.low:+.2f}, {100 * wanted.high:+.2f}]" in text
 
 
+def test_a_way_that_lacks_a_seed_has_no_gain(tmp_path, here, measured, monkeypatch):
+    """What failed is named with the number of missing cells, and not compared; where none lacks one, nothing is."""
+    honest, said = gan_augmentation.perform, []
+
+    def fails(way):
+        def perform(trial, runs, command=""):
+            if (trial.way, trial.seed) == (way, 1):
+                raise DataError("broken")
+            honest(trial, runs, command)
+
+        monkeypatch.setattr(gan_augmentation, "perform", perform)
+        table(tmp_path / way, warn=said.append)
+        return (tmp_path / way / "out" / "gan-augmentation-2020-I-small-part.md").read_text()
+
+    text = fails("acgan")
+    assert "- acgan: not compared, 1 of 3 cells is missing" in text and "acgan over none" not in text
+    assert "- affine over none" in text
+    assert "acgan on fashion-mnist-tenth is compared with nothing: 1 of 3 cells is missing" in said[-1]
+    text = fails("none")
+    assert "- none: not compared, 1 of 3 cells is missing" in text and "over none" not in text
+
+
 def test_none_always_takes_part(tmp_path, here, measured):
     """Asked for one way alone, the table has what it gains over none, and the terminal more digits than the paper."""
     assert {line["method"] for line in table(tmp_path, methods=("acgan",))} == {"none", "acgan"}

@@ -182,6 +182,24 @@ def test_differences_are_paired_by_seed(tiny, tmp_path):
     assert "the share of images surer than C (classifier)." in page
 
 
+def test_a_way_that_lacks_a_seed_is_not_compared(tiny, tmp_path, monkeypatch):
+    """It is named with the number of missing cells, in the table and in a warning; the base's lack stops all."""
+    broken = {}
+    monkeypatch.setattr(quality, "train_missing", lambda *_, **__: None)
+    for trial in TABLE.trials("digits", ("one", "two"), 2, "small"):
+        _stored(tmp_path, trial, 7.0)
+        broken[trial.way.name, trial.seed] = trial.result(tmp_path)
+    how = {"preset": "small", "seeds": 2, "rows": ("digits",), "runs": tmp_path, "side_by_side": 1, "command": "C"}
+    pages, said = [], []
+    for gone in (("two", 1), ("one", 0)):
+        broken[gone].unlink()
+        TABLE.run(**how, out=tmp_path / "out", warn=said.append)
+        pages.append((tmp_path / "out" / "splitting-gan-2017-9-small-part.md").read_text())
+    assert "- two: not compared, 1 of 2 cells is missing" in pages[0] and "less one" not in pages[0] + pages[1]
+    assert "- one: not compared, 1 of 2 cells is missing" in pages[1]
+    assert said[0].startswith("two on digits is compared with nothing: 1 of 2 cells is missing; ")
+
+
 def test_weights_belong_to_tables_of_images(capsys):
     """A table of detectors takes none: one line."""
     code, _, err = call(capsys, "table", "vtgan-2021/1", "--weights", "x.pth")

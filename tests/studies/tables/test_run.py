@@ -19,7 +19,7 @@ from tiny import call
 from lookalike.base.errors import DataError, OutputError, UsageError
 from lookalike.data import read
 from lookalike.detect.model import Model
-from lookalike.studies import jobs
+from lookalike.studies import claims, jobs
 from lookalike.studies.jobs import Job, perform
 from lookalike.studies.tables import TABLES, mcgan, run
 from lookalike.studies.tables import lines as table_lines
@@ -289,6 +289,7 @@ def test_a_failing_training_leaves_its_cell_empty_and_the_others_whole(four, tmp
         job.folder(broken).mkdir(parents=True)
         (job.folder(broken) / "mine.txt").write_text("mine")
     first, second = made(VTGAN, four, tmp_path / "broken", rows=rows, warn=said.append)
+    assert said.pop() == "pca is compared with nothing: 3 of 4 cells are missing; the same command tries them again"
     assert {line.split(":")[0] for line in said} == {f"pca on {c}" for c in ("3, seed 0", "3, seed 1", "8, seed 1")}
     assert len(said) == 3
     assert all("holds other files (mine.txt)" in line and "\n" not in line for line in said)
@@ -299,6 +300,21 @@ def test_a_failing_training_leaves_its_cell_empty_and_the_others_whole(four, tmp
     assert [line["mean"] for line in stored(tmp_path / "broken")] == ["", f"{one:.4f}"]
     assert "| mnist | 3 | 8 | pca | auc |  | not measured | 0 |  |" in page(tmp_path / "broken")
     assert "| pca | auc |  | 1 of 2 rows |" in page(tmp_path / "broken")
+
+
+def test_a_method_that_lacks_a_seed_is_compared_with_nothing(four, tmp_path, monkeypatch):
+    """Over the rows it has no mean, and no claim about it is judged: the seeds that remain may be the easy ones."""
+    claimed = replace(VTGAN, claims=(claims.Claim("pca", "knn", "auc"),))
+    job = Job(four, ("3",), "pca", 1)
+    job.folder(tmp_path / "runs").mkdir(parents=True)
+    (job.folder(tmp_path / "runs") / "mine.txt").write_text("mine")
+    made(claimed, four, tmp_path, methods=["pca", "knn"])
+    shown = page(tmp_path, "vtgan-2021-1-small-part")
+    assert "- pca: not compared, 1 of 2 cells is missing" in shown and "pca above knn" not in shown
+    assert "| pca | auc |  | 1 of 2 cells is missing |  |" in shown
+    (job.folder(tmp_path / "runs") / "mine.txt").unlink()
+    made(claimed, four, tmp_path, methods=["pca", "knn"])
+    assert "- pca above knn (auc): holds in" in page(tmp_path, "vtgan-2021-1-small-part")
 
 
 def test_where_every_training_failed_there_is_no_table(four, tmp_path):

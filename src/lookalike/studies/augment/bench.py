@@ -20,7 +20,7 @@ from lookalike.runs.settings import pair
 from lookalike.studies import jobs
 from lookalike.studies.augment.trial import GANS, NONE, OVERSAMPLE, RESULT, TRANSFORMS, WAYS, Trial, parts_of, perform
 from lookalike.studies.augment.trial import remarks as trial_remarks
-from lookalike.studies.paired import Difference, difference
+from lookalike.studies.paired import Difference, difference, incomplete
 from lookalike.use.augment import LEAST, wanted
 
 USUAL = (NONE, OVERSAMPLE, *TRANSFORMS, "acgan", "acgan-v3", "cgan")
@@ -123,6 +123,8 @@ def run(
         warn(f"{trial}: {sentence}")
     for line in trial_remarks(trials, runs):
         warn(line)
+    for way, said in incomplete(done_by_way(trials, runs)).items():
+        warn(f"{way} is left out of the means and the verdict: {said}; the same command tries them again")
     lines = lines_of(trials, runs)
     return Bench(Path(data).name, short, counts, seeds, lines, verdict(lines, seeds), command)
 
@@ -151,6 +153,14 @@ def _able(base: Trial, warn: Warn) -> tuple[Trial, dict[str, int]]:
             raise DataError(f"fewer than two classes can be measured; {said}; add images")
         warn(f"left out: {said}")
     return base.but(classes=fit), {name: int(counts[images.classes.index(name)]) for name in fit}
+
+
+def done_by_way(trials: Sequence[Trial], runs: Path) -> dict[str, list[bool]]:
+    """Whether each seed of each way is done."""
+    return {
+        way: [trial.is_done(runs) for trial in trials if trial.way == way]
+        for way in dict.fromkeys(trial.way for trial in trials)
+    }
 
 
 def lines_of(trials: Sequence[Trial], runs: Path) -> tuple[Line, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.base import files
+from lookalike.base import files, workers
 from lookalike.base.arrays import Labels, Pixels
 from lookalike.base.seeds import seed_of
 from lookalike.data import Images, split
@@ -149,10 +149,17 @@ def parts_of(trial: Trial, images: Images) -> Parts:
 
 
 def perform(trial: Trial, runs: Path, command: str = "") -> None:
-    """Trains the GAN, if any, and the classifier, and stores the figures."""
+    """Trains the GAN, if any, and the classifier, and stores the figures; waits where another process does."""
+    folder = files.make_folder(trial.folder(runs))
+    with files.lock(folder, wait=workers.tell):
+        if not trial.is_done(runs):
+            _perform(trial, folder, command)
+
+
+def _perform(trial: Trial, folder: Path, command: str) -> None:
+    """The same in a folder that is held."""
     settings = trial.train_settings()
     parts = parts_of(trial, read_used(trial.data, settings))
-    folder = files.make_folder(trial.folder(runs))
     numbers = np.bincount(parts.train[1], minlength=len(parts.images.classes))
     counts = {name: int(numbers[parts.images.classes.index(name)]) for name in trial.classes}
     short = wanted(trial.to, counts)
@@ -161,7 +168,7 @@ def perform(trial: Trial, runs: Path, command: str = "") -> None:
     record["version"] = version("lookalike")
     shown = parts.train
     if trial.generates:
-        model = run(parts.images, settings, folder / "gan", command=tuple(shlex.split(command)))
+        model = run(parts.images, settings, folder / "gan", command=tuple(shlex.split(command)), wait=workers.tell)
         record["gan_seconds"] = seconds(folder / "gan")
         shown = _with(shown, *_made(model, parts.images.classes, short, trial.seed))
         alone = _made(model, parts.images.classes, dict.fromkeys(counts, max(counts.values())), trial.seed)

@@ -33,7 +33,7 @@ from lookalike.studies.augment.trial import (
 from lookalike.studies.paired import difference
 from lookalike.studies.tables.lines import as_csv, chosen, every_seed, file_name, grid, of_seeds, ours
 from lookalike.studies.tables.table import printed
-from lookalike.studies.tables.trials import of_data, train_missing
+from lookalike.studies.tables.trials import lacking, of_data, train_missing
 
 NAME = "gan-augmentation-2020/I"
 SUMMARY = (
@@ -134,6 +134,7 @@ def run(
     train_missing(perform, found, runs, side_by_side=side_by_side, command=command, report=report, warn=warn)
     for line in remarks([trial for trials in found.values() for trial in trials], runs):
         warn(line)
+    gone = lacking(found, runs, lambda trial: trial.way, warn)
     values = {name: _values(trials, runs) for name, trials in found.items()}
     if not any(values.values()):
         raise UsageError("no cell of the table could be measured; the warnings above say why")
@@ -141,7 +142,7 @@ def run(
     stem = file_name(NAME, preset, part=bool(rows or methods))
     files.write_text(folder / f"{stem}.csv", as_csv(lines))
     files.write_text(folder / f"{stem}-seeds.csv", every_seed(values))
-    files.write_text(folder / f"{stem}.md", _markdown(preset, lines, values, command))
+    files.write_text(folder / f"{stem}.md", _markdown(preset, lines, values, gone, command))
     return lines
 
 
@@ -178,7 +179,13 @@ def _lines(dataset: str, trials: Sequence[Trial], values: Found, command: str) -
     return lines
 
 
-def _markdown(preset: str, lines: Sequence[Mapping[str, Any]], values: Mapping[str, Found], command: str) -> str:
+def _markdown(
+    preset: str,
+    lines: Sequence[Mapping[str, Any]],
+    values: Mapping[str, Found],
+    gone: Mapping[str, Mapping[str, str]],
+    command: str,
+) -> str:
     """The table for a reader, a part for each data set."""
     text = [
         f"# gan-augmentation-2020, table I, preset {preset}", "", f"`{command}`", "",
@@ -194,15 +201,15 @@ def _markdown(preset: str, lines: Sequence[Mapping[str, Any]], values: Mapping[s
             ]
             for line in mine
         ]  # fmt: skip
-        text += ["", f"## {dataset}", "", *_gains(found), "", *grid(head, body)]
+        text += ["", f"## {dataset}", "", *_gains(found, gone[dataset]), "", *grid(head, body)]
     return "\n".join([*text, ""])
 
 
-def _gains(found: Found) -> list[str]:
-    """A line for each way: its gain in accuracy and balanced accuracy over none, in points."""
+def _gains(found: Found, gone: Mapping[str, str]) -> list[str]:
+    """A line for each way: its gain in accuracy and balanced accuracy over none, in points; not where seeds lack."""
     plain = {seed: one for (way, seed), one in found.items() if way == NONE}
-    said = []
-    for way in dict.fromkeys(way for way, _ in found if way != NONE):
+    said = [f"- {way}: not compared, {missing}" for way, missing in gone.items()]
+    for way in dict.fromkeys(way for way, _ in found if way not in (NONE, *gone) and NONE not in gone):
         both = {seed: one for (name, seed), one in found.items() if name == way and seed in plain}
         gaps = []
         for figure in ("accuracy", "balanced_accuracy"):

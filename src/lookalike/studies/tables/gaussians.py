@@ -28,7 +28,7 @@ from lookalike.methods import METHODS
 from lookalike.studies.paired import difference
 from lookalike.studies.tables import circle
 from lookalike.studies.tables.lines import as_csv, chosen, every_seed, file_name, grid, of_seeds, ours
-from lookalike.studies.tables.trials import train_missing
+from lookalike.studies.tables.trials import lacking, train_missing
 
 NAME = "kplus1-2020/gaussians"
 OWN = {"sn-binary": "real", "k-plus-one": "real", "mode": "mode"}  # method -> what it should learn
@@ -138,6 +138,7 @@ def run(
     folder = files.make_folder(out)
     group = {"gaussians": trials}
     train_missing(perform, group, runs, side_by_side=side_by_side, command=command, report=report, warn=warn)
+    lacking(group, runs, lambda trial: trial.method, warn)
     found = {trial: _stored(trial, runs) for trial in trials if trial.is_done(runs)}
     if not found:
         raise UsageError("nothing could be trained; the warnings above say why")

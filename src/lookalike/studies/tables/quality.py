@@ -24,7 +24,7 @@ from lookalike.studies.paired import difference
 from lookalike.studies.tables.lines import as_csv, chosen, every_seed, file_name, grid, of_seeds, ours
 from lookalike.studies.tables.quality_trial import Trial, Way, mean_of_all, perform
 from lookalike.studies.tables.table import printed
-from lookalike.studies.tables.trials import of_data, train_missing
+from lookalike.studies.tables.trials import lacking, of_data, train_missing
 
 SMALL = ("fashion-mnist", "mnist-5k")
 COMPARED = ("fid", "kid", "inception_score_own", "inception_score", "precision", "recall")
@@ -122,6 +122,7 @@ class Quality:
         found = of_data(picked, lambda data: self.trials(data, names, seeds, preset, file), warn, asked=bool(rows))
         folder = files.make_folder(out)
         train_missing(perform, found, runs, side_by_side=side_by_side, command=command, report=report, warn=warn)
+        gone = lacking(found, runs, lambda trial: trial.way.name, warn)
         done = {
             trial: files.read_json(trial.result(runs))
             for trials in found.values() for trial in trials if trial.is_done(runs)
@@ -136,7 +137,7 @@ class Quality:
             for data in found
         }
         files.write_text(folder / f"{stem}-seeds.csv", every_seed(values))
-        files.write_text(folder / f"{stem}.md", self._markdown(preset, lines, done, command))
+        files.write_text(folder / f"{stem}.md", self._markdown(preset, lines, done, gone, command))
         return lines
 
     def _lines(self, data: str, name: str, done: Done, command: str) -> list[dict[str, Any]]:
@@ -151,7 +152,9 @@ class Quality:
             lines.append(of_seeds(key, numbers, seconds, printed=printed().get(key), command=command))
         return lines
 
-    def _markdown(self, preset: str, lines: Sequence[Mapping[str, Any]], done: Done, command: str) -> str:
+    def _markdown(
+        self, preset: str, lines: Sequence[Mapping[str, Any]], done: Done, gone: Mapping[str, Any], command: str
+    ) -> str:
         """The table for a reader, a part for each data set: differences first."""
         text = [f"# {self.name.replace('/', ', table ')}, preset {preset}", "", f"`{command}`", ""]
         measured = [one["measured"] for one in done.values()]
@@ -163,16 +166,16 @@ class Quality:
             text += ["", f"## {data}, {self.labels}", "", *(f"Features: {one}." for one in features)]
             text += _numbers(one["measured"] for one in of)
             text += [OWN_SCORE] if any("inception_score_own" in one["figures"] for one in of) else []
-            text += ["", *self._beside(data, done)]
+            text += ["", *self._beside(data, done, gone[data])]
             for part in PARTS:
                 text += ["", *_grid(part, mine, of)] if any(_part(line["metric"]) == part for line in mine) else []
         return "\n".join([*text, ""])
 
-    def _beside(self, data: str, done: Done) -> list[str]:
-        """A line for each way: its paired differences from the base."""
+    def _beside(self, data: str, done: Done, gone: Mapping[str, str]) -> list[str]:
+        """A line for each way: its paired differences from the base; not where seeds lack."""
         by = {(t.way.name, t.seed): one["figures"] for t, one in done.items() if t.data == data}
-        said = []
-        for name in dict.fromkeys(name for name, _ in by if name != self.base):
+        said = [f"- {name}: not compared, {missing}" for name, missing in gone.items()]
+        for name in dict.fromkeys(name for name, _ in by if name not in (self.base, *gone) and self.base not in gone):
             seeds = [seed for other, seed in by if other == name and (self.base, seed) in by]
             there = [figure for figure in COMPARED if seeds and figure in by[self.base, seeds[0]]]
             gaps = [_gap(one, [(by[name, s].get(one), by[self.base, s].get(one)) for s in seeds]) for one in there]

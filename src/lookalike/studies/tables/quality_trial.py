@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from lookalike.base import files
+from lookalike.base import files, workers
 from lookalike.data import read
 from lookalike.data.sources import open_source
 from lookalike.features.faces import PACKAGE
@@ -86,11 +86,17 @@ class Trial:
 
 
 def perform(trial: Trial, folder: Path, command: str = "") -> None:
-    """Trains, generates, measures and stores the figures."""
-    own = trial.folder(folder)
+    """Trains, generates, measures and stores the figures; waits where another process does."""
+    own = files.make_folder(trial.folder(folder))
+    with files.lock(own, wait=workers.tell):
+        if not trial.is_done(folder):
+            _perform(trial, own, folder, command)
+
+
+def _perform(trial: Trial, own: Path, folder: Path, command: str) -> None:
+    """The same in its folder, which is held."""
     settings = trial.settings(open_source(trial.data).classes)
-    files.make_folder(own.parent)
-    model = runs.run(trial.data, settings, own / "run", command=(command,))
+    model = runs.run(trial.data, settings, own / "run", command=(command,), wait=workers.tell)
     made = generated(model, MADE[trial.preset] // len(generators(model)), trial.seed)
     found = measure(
         made,

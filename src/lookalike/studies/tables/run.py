@@ -16,6 +16,7 @@ from lookalike.detect.baselines import BASELINES
 from lookalike.methods import METHODS
 from lookalike.studies import claims, jobs
 from lookalike.studies.jobs import Job
+from lookalike.studies.paired import incomplete
 from lookalike.studies.tables.lines import as_csv, chosen, file_name, grid, of_seeds, ours
 from lookalike.studies.tables.table import Row, Table, printed
 
@@ -98,10 +99,11 @@ def run(
         raise UsageError("no cell of the table could be measured; the warnings above say why")
     for line in jobs.remarks(wanted, runs):
         warn(line)
+    gone = _lacking(cells, runs, warn)
     lines, values = _lines(table, cells, runs, command)
     name = file_name(table.name, preset, part=bool(rows or methods))
     files.write_text(folder / f"{name}.csv", as_csv(lines))
-    files.write_text(folder / f"{name}.md", _markdown(table, preset, lines, values, command, data))
+    files.write_text(folder / f"{name}.md", _markdown(table, preset, lines, values, gone, command, data))
     return lines
 
 
@@ -115,6 +117,17 @@ def _refuse_other_data(rows: Sequence[Row], data: Mapping[str, str]) -> None:
                     f"{show(data[row.dataset])} has no class {name}, so it is not {row.dataset}; "
                     f"give the folder of {row.dataset}'s four IDX files, or {DATA[row.dataset]}"
                 )
+
+
+def _lacking(cells: Sequence[Cell], runs: Path, warn: Warn) -> dict[str, str]:
+    """Methods that lack a cell, and how many in words, which is also a warning."""
+    there: dict[str, list[bool]] = {}
+    for cell in cells:
+        there.setdefault(cell.method, []).append(all(jobs.is_done(job, runs) for job in cell.jobs))
+    gone = incomplete(there)
+    for method, said in gone.items():
+        warn(f"{method} is compared with nothing: {said}; the same command tries them again")
+    return gone
 
 
 def _trainings(table: Table, row: Row, name: str, seed: int, preset: str, data: Mapping[str, str]) -> tuple[Job, ...]:
@@ -151,6 +164,7 @@ def _markdown(
     preset: str,
     lines: Sequence[Mapping[str, Any]],
     values: Mapping[str, claims.Values],
+    gone: Mapping[str, str],
     command: str,
     data: Mapping[str, str],
 ) -> str:
@@ -162,12 +176,14 @@ def _markdown(
         "Mean ± standard deviation over seeds; seconds are training and scoring on one thread.",
         *[_measured_on(name, data[name]) for name in used],
     ]  # fmt: skip
-    verdicts = [(claim, claims.judge(claim, values[claim.figure])) for claim in table.claims]
+    whole = [claim for claim in table.claims if not {claim.better, claim.worse} & set(gone)]
+    verdicts = [(claim, claims.judge(claim, values[claim.figure])) for claim in whole]
     said = [f"- {claims.sentence(claim, verdict)}" for claim, verdict in verdicts if verdict]
+    said += [f"- {method}: not compared, {missing}" for method, missing in gone.items()]
     return "\n".join(
         [
             f"# {table.paper}, table {table.number}, preset {preset}", "", *notes, "",
-            "## Over the rows", "", *_over_rows(table, lines), "",
+            "## Over the rows", "", *_over_rows(table, lines, gone), "",
             *(["## The paper's claims", "", *said, ""] if said else []),
             "## Every cell", "", *_cells(lines), "",
         ]
@@ -179,8 +195,11 @@ def _measured_on(dataset: str, source: str) -> str:
     return f"{dataset} is measured on {show(Path(source).name)}{part}."
 
 
-def _over_rows(table: Table, lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Each method's mean over the rows, and in how many it is above what the paper printed for its best method."""
+def _over_rows(table: Table, lines: Sequence[Mapping[str, Any]], gone: Mapping[str, str]) -> list[str]:
+    """Each method's mean over the rows, and in how many it is above what the paper printed for its best method.
+
+    What lacks a seed or a row has neither.
+    """
     own = list(table.methods)[-1]  # the paper's method stands last
     best = {
         (known, unknown, figure): value
@@ -199,8 +218,8 @@ def _over_rows(table: Table, lines: Sequence[Mapping[str, Any]]) -> list[str]:
                 method,
                 figure,
                 _mean(known),
-                _mean(means) if len(means) == len(mine) else f"{len(means)} of {len(mine)} rows",
-                f"{sum(beaten)} of {len(beaten)}" if beaten else "",
+                f"{len(means)} of {len(mine)} rows" if len(means) < len(mine) else gone.get(method) or _mean(means),
+                f"{sum(beaten)} of {len(beaten)}" if beaten and method not in gone else "",
                 _mean([line["seconds"] for line in mine if line["seconds"] is not None], 0),
             ]
         )

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from lookalike.base import workers
 from lookalike.base.arrays import Report, Warn
 from lookalike.base.errors import DataError
+from lookalike.studies.paired import incomplete
 
 
 class Trial(Protocol):
@@ -37,6 +38,21 @@ def of_data(names: Sequence[str], trials: Callable[[str], list[T]], warn: Warn, 
             if asked:
                 raise
             warn(f"{name} is left out: {error}")
+    return found
+
+
+def lacking(
+    trials: Mapping[str, Sequence[T]], runs: Path, name: Callable[[T], str], warn: Warn
+) -> dict[str, dict[str, str]]:
+    """Of each data set the methods that lack a seed, and how many in words, which is also a warning."""
+    found = {}
+    for data, group in trials.items():
+        there: dict[str, list[bool]] = {}
+        for trial in group:
+            there.setdefault(name(trial), []).append(trial.is_done(runs))
+        found[data] = incomplete(there)
+        for method, said in found[data].items():
+            warn(f"{method} on {data} is compared with nothing: {said}; the same command tries them again")
     return found
 
 

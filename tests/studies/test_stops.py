@@ -1,0 +1,193 @@
+"""A bench that is stopped, in any phase and however often, ends within ten seconds, leaves nobody and loses nothing.
+
+Real commands: four trainings of a small net side by side, so that a step takes milliseconds even where cores are few.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clean_failure import tree
+
+from lookalike.faces import cli
+
+WITHIN = 10  # seconds
+PROGRAM = "import sys; from lookalike.faces.cli import entry; entry()"
+STOPS = {
+    "Ctrl-C": ([signal.SIGINT], 130, "stopped by Ctrl-C"),
+    "two Ctrl-C": ([signal.SIGINT] * 2, 130, "stopped by Ctrl-C"),
+    "three Ctrl-C": ([signal.SIGINT] * 3, 130, "stopped by Ctrl-C"),
+    "SIGTERM": ([signal.SIGTERM], 143, "stopped by SIGTERM"),
+    "SIGHUP": ([signal.SIGHUP] * 2, 129, "stopped by SIGHUP"),  # the kernel's and the shell's
+    "a worker's SIGKILL": ([signal.SIGKILL], 7, "a training was killed, as systems do when memory runs out"),
+}
+IN_SCORING = ("two Ctrl-C", "SIGTERM", "a worker's SIGKILL")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Four classes of short vectors."""
+    draw, path = np.random.default_rng(0), tmp_path_factory.mktemp("data") / "v.npz"
+    labels = np.repeat(range(4), 40)
+    np.savez(path, images=np.tanh(draw.normal(size=(160, 6)) + labels[:, None] / 3).astype("float32"), labels=labels)
+    return path
+
+
+class Bench:
+    """A started `lookalike bench detect` in a process group of its own."""
+
+    def __init__(self, data: Path, folder: Path, *more: str, runs: Path | None = None, **how) -> None:
+        self.folder, self.error = folder, folder / "error"
+        folder.mkdir(exist_ok=True)
+        argv = [
+            *("bench", "detect", data, "--methods", "anogan", "--images", 1600, "--seeds", 1, "--workers", 4),
+            *("--runs", runs or folder / "runs", "-o", folder / "out", *more),
+        ]
+        environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+        with self.error.open("w") as error:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": error} | how
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, *map(str, argv)], start_new_session=True, env=environment, **streams
+            )
+
+    def until(self, ready) -> None:
+        """Waits for a moment of the work, and not for ever; or for its end, where it is too fast for us."""
+        end = time.monotonic() + 150
+        while not ready() and self.process.poll() is None:
+            if time.monotonic() > end:
+                self.kill()
+                pytest.fail(self.error.read_text())
+            time.sleep(0.02)
+
+    def ends(self) -> int:
+        """Its exit code; it and all of its group are gone in time."""
+        began = time.monotonic()
+        try:
+            code = self.process.wait(WITHIN)
+            while alive(self.process.pid) and time.monotonic() < began + WITHIN:
+                time.sleep(0.02)
+            assert alive(self.process.pid) == []
+        finally:
+            self.kill()
+        return code
+
+    def finished(self) -> int:
+        """Its exit code, undisturbed."""
+        try:
+            return self.process.wait(200)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """Leaves nothing, whatever a test found."""
+        for pid in alive(self.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    def workers(self) -> list[int]:
+        """Numbers of the processes that train."""
+        return [pid for pid in alive(self.process.pid) if b"spawn_main" in _read(pid, "cmdline")]
+
+    def loading(self) -> bool:
+        """All workers are there, and none has got so far as to make a folder."""
+        return len(self.workers()) == 4
+
+    def training(self) -> bool:
+        """Somebody has logged a step."""
+        return any(self.folder.glob("runs/**/metrics.jsonl"))
+
+    def scoring(self) -> bool:
+        """Somebody has trained, and not scored everything."""
+        return any(not (model.parent / "unseen").exists() for model in self.folder.glob("runs/**/model.json"))
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:  # it has just ended
+        return b""
+
+
+def alive(group: int) -> list[int]:
+    """Processes of a group, without those that have ended and wait for their parent."""
+    found = []
+    for pid in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
+        state, _, own = (_read(pid, "stat").rpartition(b")")[2].split() or [b"Z", b"", b"0"])[:3]
+        if int(own) == group and state != b"Z":
+            found.append(pid)
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """What a bench ends in that nobody stops."""
+    bench = Bench(data, tmp_path_factory.mktemp("whole") / "bench")
+    assert bench.finished() == 0, bench.error.read_text()
+    return result(bench.folder)
+
+
+def result(folder: Path) -> dict[str, bytes]:
+    """The figures and all weights."""
+    kept = tree(folder)
+    return {name: kept[name] for name in kept if name.endswith(("bench-detect.csv", "model.safetensors"))}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_stopped_bench_ends_in_time_and_loses_nothing(stop, data, whole, tmp_path):
+    """Stopped while torch is loaded, in training and in scoring it leaves nobody; then it ends as if undisturbed."""
+    signals, code, sentence = STOPS[stop]
+    for phase in ("loading", "training", *["scoring"] * (stop in IN_SCORING)):
+        bench = Bench(data, tmp_path / "bench")
+        bench.until(getattr(bench, phase))
+        for number in signals:
+            if number == signal.SIGKILL:
+                os.kill(bench.workers()[0], number)
+            elif number == signal.SIGTERM:
+                os.kill(bench.process.pid, number)
+            else:
+                os.killpg(bench.process.pid, number)  # as a terminal does
+            time.sleep(0.2)
+        said = bench.ends(), bench.error.read_text().splitlines()[-1]
+        assert said[0] == code and said[1].startswith(f"error: {sentence}"), bench.error.read_text()
+        assert "Traceback" not in bench.error.read_text()
+        if phase == "training" and number != signal.SIGKILL:
+            begun = [path.parent for path in bench.folder.glob("runs/**/metrics.jsonl")]
+            assert begun and all(list((run / "checkpoints").iterdir()) for run in begun)
+    bench = Bench(data, tmp_path / "bench")
+    assert bench.finished() == 0, bench.error.read_text()
+    assert len(whole) == 5 and result(bench.folder) == whole
+
+
+@pytest.mark.timeout(300)
+def test_under_nohup_a_closed_terminal_stops_nothing(data, tmp_path):
+    """Where SIGHUP was ignored from the beginning parent and workers go on."""
+    bench = Bench(data, tmp_path / "bench", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    bench.until(bench.training)
+    os.killpg(bench.process.pid, signal.SIGHUP)
+    time.sleep(1)
+    assert bench.process.poll() is None and len(bench.workers()) == 4
+    os.kill(bench.process.pid, signal.SIGTERM)
+    assert bench.ends() == 143
+
+
+@pytest.mark.timeout(300)
+def test_a_terminal_that_closes_stops_with_checkpoints(data, tmp_path):
+    """Where nobody can be told any more the exit code is still SIGHUP's, and what trained is saved."""
+    ours, theirs = pty.openpty()
+    bench = Bench(data, tmp_path / "bench", stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    bench.until(bench.training)
+    os.close(ours)  # it is no session's terminal: the kernel signals nobody, so we do
+    os.killpg(bench.process.pid, signal.SIGHUP)
+    assert bench.ends() == 129
+    begun = [path.parent for path in bench.folder.glob("runs/**/metrics.jsonl")]
+    assert begun and all(list((run / "checkpoints").iterdir()) for run in begun)
