@@ -44,7 +44,7 @@ class GameSettings(BaseModel):
         ConditioningName | None,
         Parameter(
             help="Conditional methods: G has the class as a vector beside z, in its batch norms, or in the first "
-            "entries of z. ali also takes none.",
+            "entries of z. The method ali also takes none.",
             group=METHOD,
             show_default=OF_METHOD,
         ),

@@ -114,8 +114,8 @@ class SearchSettings(BaseModel):
     score: Annotated[
         ScoreName | None,
         Parameter(
-            help="What a GAN scores an image by: the latent search, one pass of an encoder, D's realness, D's "
-            "features, or how unsure D is of the class.",
+            help="A GAN scores an image by the latent search, an encoder, D's realness, D's features, or how unsure D "
+            "is of the class.",
             group=SCORE,
             show_default=OF_METHOD,
         ),
@@ -194,8 +194,8 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     preset: Annotated[
         Preset,
         Parameter(
-            help="The values of flags that you leave out. small: 32 x 32 images and short trainings, for a laptop. "
-            "paper: 64 x 64 images, and the sizes and steps that the papers print.",
+            help="The values of flags that you leave out. Preset small has 32 x 32 images and short trainings, for a "
+            "laptop. Preset paper has 64 x 64 images, and the sizes and steps that papers print.",
             group=MOST_USED,
         ),
     ] = "small"

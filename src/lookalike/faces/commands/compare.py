@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
-from lookalike.faces.commands.detect import OUT, Data, Flat, Json, Out
+from lookalike.faces.commands.detect import OUT, Data, Flat, Json
 from lookalike.faces.console import print_json, progress, say, show_table, warn
 from lookalike.runs.game_settings import DIFF_AUGMENT
 from lookalike.runs.groups import DATA, OF_PRESET, RUN
@@ -267,7 +267,7 @@ def bench_augment(
     methods: Annotated[
         tuple[str, ...],
         Parameter(
-            help="A way to fill up: none, oversample, affine, mixup, a conditional GAN, or all. Repeat the flag for more.",
+            help="A way to fill up: none, oversample, affine, mixup, a conditional GAN, all. Repeat the flag for more.",
             negative=(),
             show_default="these four, acgan, acgan-v3 and cgan",
         ),
