@@ -314,7 +314,8 @@ def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
     assert said[0]["figures"] == said[1]["figures"] and said[0]["made"] == 100
     code, out, err = call(capsys, "measure", tmp_path / "made", "--real", "digits", "--threads", "1")
     assert code == 0 and "real against real" in out and "steps on" in out and "taken for it" in out
-    assert "FID of a class needs 258 images of it: generated ones (-n), and real test images" in out and "batch of" in out
+    assert "FID of a class needs 258 images of it: generated ones (-n), and real test images" in out
+    assert "batch of" in out
     refused = assert_clean_failure(
         capsys,
         ["measure", str(tmp_path / "run"), "--real", "digits", "--run", str(tmp_path / "run")],

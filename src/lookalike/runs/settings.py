@@ -1,4 +1,4 @@
-"""Every setting of a run as one typed, range-checked model: it gives the flags, the TOML keys and the defaults.
+"""Every setting of a run in one typed model, which gives the flags, the TOML keys, the defaults and the ranges.
 
 Nothing here imports torch, so that `--help` stays quick.
 """
@@ -323,14 +323,14 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     @model_validator(mode="after")
     def _consistent(self) -> TrainSettings:
         if not self.known:
-            raise ValueError("name a known class (--known)")
+            raise ValueError("no known class was given; name one (--known)")
         if both := set(self.known) & set(self.extra_fakes):
             raise ValueError(f"class {show(min(both))} is both known and an extra fake; name it once")
         return self
 
 
 def train_settings(**given: Any) -> TrainSettings:
-    """TrainSettings from keyword arguments; raises UsageError with one line for what does not fit."""
+    """TrainSettings from keyword arguments; raises UsageError with one line for a value that does not fit."""
     try:
         return TrainSettings(**given)
     except ValueError as error:
@@ -338,7 +338,7 @@ def train_settings(**given: Any) -> TrainSettings:
 
 
 def flag(name: str) -> str:
-    """A setting's name as the command line has it."""
+    """The flag of a setting."""
     return "--" + name.replace("_", "-")
 
 
