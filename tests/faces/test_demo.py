@@ -38,5 +38,5 @@ def test_the_demo_prints_one_table_and_the_report(tmp_path: Path, capsys: pytest
     assert main(["demo", "-o", str(tmp_path / "demo")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[2] for line in lines[1:-2]] == [*demo.METHODS, *demo.METHODS]
-    assert lines[-2].startswith("mcgan has learned from training images of the unknown class")
+    assert lines[-2].startswith("mcgan has learnt training images of the unknown class as fake")
     assert lines[-1] == f"report: {tmp_path / 'demo' / 'report.html'}"

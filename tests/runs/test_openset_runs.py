@@ -267,7 +267,7 @@ def test_B5_a_class_of_one_image_is_refused_in_one_line(method, tmp_path, capsys
     np.savez(tmp_path / "x.npz", images=data.pixels[rows, 0], labels=np.array(data.classes)[data.labels[rows]])
     argv = train(tmp_path / "run", "--known=c000,c001,c002", method=method, data=tmp_path / "x.npz")
     line = assert_clean_failure(capsys, argv, 3, kept=tmp_path)
-    assert line.startswith("error: images of known class c002: 1 to train on, 0 held out; of each of several known")
+    assert line.startswith("error: images of known class c002: 1 to train on, 0 held out; each of several known")
 
 
 def test_two_classes_of_the_same_images_are_equally_likely(tmp_path):
@@ -337,7 +337,7 @@ def test_E11_a_finished_run_is_left_alone(scored, capsys):
     assert (code, err) == (0, "") and said.startswith(f"{scored}: knn has learnt 3, 5 from ")
     apart = dict(zip(("3", "5"), files.read_json(scored / "model.json")["settings"]["apart"], strict=True))
     least = min(apart, key=apart.get)
-    assert f"least sure of its class is {least}: AUC {apart[least]:.3f} against the other known ones" in said
+    assert f"the hardest class is {least}: AUC {apart[least]:.3f} against the other known ones" in said
     assert tree(scored) == before
 
 
@@ -350,9 +350,9 @@ def test_the_best_detector_decides_on_one_scale_when_asked(tmp_path, capsys):
     facts = files.read_json(tmp_path / "run" / "model.json")["settings"]
     best = int(np.argmax(facts["apart"]))
     assert facts["order"] == [best, 1 - best] and facts["scales"][0] == facts["scales"][1]
-    assert f"{'35'[best]}'s detector decides which class: AUC {facts['apart'][best]:.3f} against" in said
+    assert f"the detector of {'35'[best]} decides the class: AUC {facts['apart'][best]:.3f} against" in said
     chosen = files.read_json(tmp_path / "run" / "config.json")["open_choices"]["known classes"]
-    assert "all on one scale, joined by the best first, on its own score, on " in chosen
+    assert "all on one scale, joined by the best detector first, on its own score, on " in chosen
     weights = Model.load(tmp_path / "run").detector.join.weights
     assert np.count_nonzero(weights) == 1 and weights[best, best] < 0
     code, _, err = call(capsys, "evaluate", tmp_path / "run", "digits", "--unknown", "8")

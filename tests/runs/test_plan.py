@@ -356,8 +356,8 @@ def test_B5_each_of_several_known_classes_needs_images_of_its_own(each, trained,
     with pytest.raises(DataError) as error:
         make(plain.select(np.arange(260 + each)), known=("a", "b", "few"), method=method)
     assert str(error.value) == (
-        f"images of known class few: {trained} to train on, {kept} held out; of each of several known classes "
-        "2 and 1 are needed; add images or leave it out"
+        f"images of known class few: {trained} to train on, {kept} held out; each of several known classes "
+        "needs 2 and 1; add images or leave the class out"
     )
     assert len(make(plain.select(np.arange(264)), known=("a", "b", "few"), method=method).known) == 3
 

@@ -89,7 +89,7 @@ def test_what_cannot_learn_from_them_is_refused(half):
             UsageError,
             "D has the class as an input; take a method whose D classifies",
         ),
-        ({"method": "acgan", "spread": True}, UsageError, "--spread: D sees how much the images of a class differ"),
+        ({"method": "acgan", "spread": True}, UsageError, "--spread is how much the images of a class differ"),
         ({"method": "k-plus-one", "unlabelled": ("3",)}, UsageError, "is known or an extra fake, and --unlabelled"),
         ({"method": "k-plus-one", "unlabelled": ("nowhere",)}, DataError, "no class 'nowhere'"),
     ):
