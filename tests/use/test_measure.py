@@ -207,10 +207,10 @@ def test_what_a_run_was_shown_is_not_unseen(tmp_path, digits):
 def test_images_that_the_run_was_shown_must_be_known_again(tmp_path, digits):
     """At another size, or where none of the data of that name is found, the run's images cannot be told: refused."""
     runs.run("digits", train_settings(**settings("anogan")), tmp_path)
-    with pytest.raises(UsageError, match=r"images of the shape \(1, 8, 8\), these are \(1, 16, 16\) and none is one"):
+    with pytest.raises(UsageError, match=r"of shape \(1, 8, 8\), but these have shape \(1, 16, 16\) and none of them"):
         measuring._parts(read("digits", size=(16, 16)), "digits", tmp_path, 0)
     brighter = Images(digits.pixels ^ 1, digits.labels, digits.classes, digits.names)
-    with pytest.raises(UsageError, match="measure at its size, and read with its --value-range"):
+    with pytest.raises(UsageError, match="measure at the run's size, and read with its --value-range"):
         measuring._parts(brighter, "digits", tmp_path, 0)
     assert len(measuring._parts(brighter, "others", tmp_path, 0)[1]) > 300
 
@@ -261,7 +261,7 @@ def test_real_images_of_one_class_need_another_networks_features(digits):
     threes = digits.of("3")
     one = replace(threes, labels=np.zeros(len(threes), np.int64), classes=("3",))
     made = replace(one, labels=np.full(len(one), -1), classes=())
-    with pytest.raises(UsageError, match=r"of one class, of which no classifier learns features; .*efficientnet"):
+    with pytest.raises(UsageError, match=r"have one class, so no classifier can learn features; .*efficientnet"):
         measure(made, one, "digits")
     few = one.select(np.arange(0, 180))
     real = replace(few, test=np.arange(180) % 3 == 0)
@@ -286,17 +286,17 @@ def test_what_cannot_be_measured_is_refused(digits):
     """Vectors, another size, a class that is not there, few images: each a line."""
     few = digits.select(np.arange(30))
     for made, error, words in (
-        (replace(few, pixels=np.zeros((30, 4), np.float32)), UsageError, "these are vectors"),
-        (read("digits", size=(16, 16)), UsageError, r"the shape \(1, 16, 16\), the real ones \(1, 8, 8\)"),
+        (replace(few, pixels=np.zeros((30, 4), np.float32)), UsageError, "the data are vectors, but measure"),
+        (read("digits", size=(16, 16)), UsageError, r"have shape \(1, 16, 16\), the real ones \(1, 8, 8\)"),
         (replace(few, classes=("cat", *digits.classes[1:])), UsageError, "the real images have no class cat"),
         (few, DataError, "images to measure: 30; 40 are needed"),
     ):
         with pytest.raises(error, match=words):
             measure(made, digits, "digits")
     nobodys = replace(digits, labels=np.full(len(digits), -1))
-    with pytest.raises(UsageError, match="--accuracy needs images that are labelled with two classes"):
+    with pytest.raises(UsageError, match="--accuracy needs images labelled with two classes"):
         measure(nobodys, digits, "digits", accuracy=True)
-    with pytest.raises(UsageError, match="--accuracy needs images that are labelled with two classes"):
+    with pytest.raises(UsageError, match="--accuracy needs images labelled with two classes"):
         measure(replace(few, labels=np.zeros(30, np.int64), classes=("3",)), digits, "digits", accuracy=True)
 
 
