@@ -570,7 +570,7 @@ def test_F9_a_run_among_its_own_images_is_refused(where, folder, capsys):
     """-o equal to DATA or inside it exits with 2 before anything is written."""
     argv = train(folder / where, data=folder)
     argv[argv.index("--known") + 1] = "a"
-    assert_clean_failure(capsys, argv, 2, "among the images", "write elsewhere", kept=folder)
+    assert_clean_failure(capsys, argv, 2, "among the images", "write to another folder", kept=folder)
 
 
 @pytest.mark.parametrize(
