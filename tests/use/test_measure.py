@@ -24,7 +24,7 @@ from lookalike.runs.record import parts_of
 from lookalike.runs.settings import train_settings
 from lookalike.use import measure as measuring
 from lookalike.use.measure import measure
-from lookalike.use.quality import diversity, frechet, kernel, manifold
+from lookalike.use.quality import diversity, frechet, kernel, manifold, own
 
 
 @pytest.fixture(scope="module")
