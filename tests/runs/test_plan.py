@@ -182,7 +182,7 @@ def test_open_choices_name_what_the_papers_leave_open():
     assert said["D updates per G update"] == "2, on all groups together"
     assert said["f(x) of V(x)"] == "pool1"
     assert "z 400 entries, standard normal" in said["weak twin"]
-    assert said["game"] == "minimax, G's loss log(1 - D(G(z)))"
+    assert said["losses"] == "minimax, G's loss log(1 - D(G(z)))"
     assert said["initial weights"] == "N(0, 0.02), biases 0"
     assert set(open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}
     for name in METHODS:
@@ -204,7 +204,7 @@ def test_open_choices_name_what_the_papers_leave_open():
         (
             {"method": "mcgan", "extra_fakes": ()},
             UsageError,
-            r"mcgan learns from another class's images; name one \(--ex",
+            r"mcgan learns images of another class as fake; name one \(--ex",
         ),
         ({"method": "vtgan", "extra_fakes": ("8",)}, UsageError, "vtgan does not use --extra-fakes"),
         ({"method": "pca", "extra_fakes": ("8",)}, UsageError, "pca does not use --extra-fakes"),
@@ -376,7 +376,7 @@ def test_more_gans_than_a_file_holds_are_refused_before_training(monkeypatch):
     tensors = len(GAN(make(data, known=("a",)).method, (1, 8, 8), ema=0.5).state(training=False))
     monkeypatch.setattr(plans, "TENSOR_LIMIT", 3 * tensors + 1)
     assert make(data, known=("a", "b", "c"), ema=0.5).known == ("a", "b", "c")
-    with pytest.raises(UsageError, match=r"^4 known classes are more than a model of anogan holds, 3 at most; name f"):
+    with pytest.raises(UsageError, match=r"^4 known classes are too many: a model of anogan holds 3 at most; name f"):
         make(data, known=("a", "b", "c", "d"), ema=0.5)
 
 

@@ -222,7 +222,7 @@ def test_E11_a_finished_run_is_left_alone(done, capsys):
     before, times = tree(out), {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
     code, said, err = call(capsys, *train(out, method=method))
     assert (code, err) == (0, "")
-    assert said.startswith(f"{out}: {method} knows 3 (117 images")
+    assert said.startswith(f"{out}: {method} has learnt 3 from 117 images in ")
     assert tree(out) == before
     assert {path: path.stat().st_mtime_ns for path in times} == times
 
@@ -270,7 +270,7 @@ def test_E10_another_thread_count_goes_on_and_says_so(begun, capsys):
     """--threads may change; one warning says from what to what."""
     code, _, err = call(capsys, *train(begun, "--threads", "2"))
     assert code == 0
-    assert err == "warning: not bit-exact with the run's beginning: threads 1 -> 2\n"
+    assert err == "warning: the run will not have the bits of an uninterrupted one, as these changed: threads 1 -> 2\n"
 
 
 def test_E10_what_a_resume_changed_is_recorded_once(tmp_path, capsys):
@@ -438,7 +438,7 @@ def test_E14_divergence_names_loss_step_and_images(tmp_path, capsys):
     plan = plans.make("digits", train_settings(**settings(lr=1e20)))
     first = plan.source().at("D", index=0).at(0, index=0).rows(len(plan.train), 64)[:3]
     names = ", ".join(plan.images.names[plan.train[row]] for row in first.tolist())
-    assert f"among its images: {names};" in line
+    assert f"among the images of that step: {names};" in line
     assert not (out / "model.json").exists()
 
 

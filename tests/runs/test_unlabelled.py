@@ -81,12 +81,16 @@ def test_a_folder_without_labels_trains_and_is_no_unknown_class(half, tmp_path, 
 
 
 def test_what_cannot_learn_from_them_is_refused(half):
-    """A D that names no class, one that must be told each image's, a class named twice, or none to be had."""
+    """A D that does not classify, a D with the class as an input, a class named twice, or a class without images."""
     for given, error, words in (
-        ({"method": "sn-binary"}, UsageError, "D names no classes"),
-        ({"method": "k-plus-one-projection"}, UsageError, "D is told each image's class; take one whose D names them"),
+        ({"method": "sn-binary"}, UsageError, "D does not classify"),
+        (
+            {"method": "k-plus-one-projection"},
+            UsageError,
+            "D has the class as an input; take a method whose D classifies",
+        ),
         ({"method": "acgan", "spread": True}, UsageError, "--spread: D sees how much the images of a class differ"),
-        ({"method": "k-plus-one", "unlabelled": ("3",)}, UsageError, "named elsewhere"),
+        ({"method": "k-plus-one", "unlabelled": ("3",)}, UsageError, "is known or an extra fake, and --unlabelled"),
         ({"method": "k-plus-one", "unlabelled": ("nowhere",)}, DataError, "no class 'nowhere'"),
     ):
         with pytest.raises(error, match=words):

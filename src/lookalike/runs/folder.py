@@ -1,4 +1,4 @@
-"""A run folder as one typed record: what is there is checked, what is missing stays empty."""
+"""A run folder as one typed record. What is there is checked, and what is missing stays empty."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ Record = TypeVar("Record", bound=_Record)
 
 
 class Classes(_Record):
-    """Which classes the run knows, and which it was shown as counter-examples."""
+    """The known classes of a run, and the classes of its extra fakes."""
 
     known: tuple[str, ...]
     extra_fakes: tuple[str, ...] = Field((), validation_alias=AliasChoices("extra_fakes", "against"))
 
 
 class Data(_Record):
-    """Where the images came from, the shape of one, and how many went into each part."""
+    """Where the images came from, the shape of one, and the number in each part."""
 
     source: str
     shape: tuple[int, ...]
@@ -67,7 +67,7 @@ class Config(_Record):
 
 
 class Verdicts(_Record):
-    """How well several known classes were told apart: counts by true class and verdict, the last column unknown."""
+    """How well several known classes were classified: counts by true class and answer, the last column unknown."""
 
     accuracy: Rate  # of all known images
     accuracy_passed: Rate  # of those that were not flagged
@@ -76,7 +76,7 @@ class Verdicts(_Record):
 
 
 class Figures(_Record):
-    """`evaluations/NAME.json`: how well known and unknown images were told apart."""
+    """`evaluations/NAME.json`: how well a run separates known from unknown images."""
 
     known: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -107,7 +107,7 @@ class Figures(_Record):
 
 
 class SubClass(_Record):
-    """One sub-class: the true class that most of its training images are of, and its share."""
+    """One sub-class: the most frequent true class of its training images, and the share of that class."""
 
     name: str
     images: NonNegativeInt
@@ -116,7 +116,7 @@ class SubClass(_Record):
 
 
 class SubClasses(_Record):
-    """`subclasses.json`: what splitting found; agreement with the true classes as mutual information and Rand index."""
+    """`subclasses.json`: the sub-classes, and how they agree with the true classes (mutual information, Rand index)."""
 
     leaves: tuple[SubClass, ...]
     nmi: float
@@ -124,7 +124,7 @@ class SubClasses(_Record):
 
     @property
     def pictured(self) -> int:
-        """How many of them their picture shows."""
+        """How many of them are in the picture."""
         return min(len(self.leaves), PICTURED)
 
 
@@ -133,14 +133,14 @@ class Worst:
     """The k most misleading images of one kind: `query` and `nearest` are uint8 (k, C, H, W), None for vectors."""
 
     query: Array | None
-    nearest: Array | None  # none: the method offers none
+    nearest: Array | None  # none: the method gives none
     score: npt.NDArray[np.float64]
     name: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What `evaluations/NAME.npz` holds: the scores of each group, and the worst of each kind."""
+    """`evaluations/NAME.npz`: the scores of each group, and the most misleading images of each kind."""
 
     known: npt.NDArray[np.float64]
     unknown: npt.NDArray[np.float64]
@@ -150,7 +150,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation of a run; `scores` is None when only its figures were kept."""
+    """One evaluation of a run; `scores` is None where only its figures were kept."""
 
     figures: Figures
     scores: Scores | None
@@ -166,7 +166,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Training:
-    """What a training left; `samples` maps images shown to the picture of each network (own: "")."""
+    """What a training wrote; `samples` maps images shown to the picture of each network (its own: "")."""
 
     metrics: Metrics
     samples: Mapping[int, Mapping[str, Path]]
@@ -174,7 +174,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder; `members` are the trainings of each of several known classes, as far as they have begun."""
+    """One run folder; `members` are the trainings of several known classes that have begun."""
 
     name: str
     config: Config
@@ -186,17 +186,17 @@ class Run:
 
     @property
     def method(self) -> str:
-        """The method's name, "" if nobody recorded it."""
+        """The name of the method, "" where the record has none."""
         return str(self.config.method.get("name", self.config.settings.get("method", "")))
 
     @property
     def seed(self) -> Any:
-        """The seed of the training, None if nobody recorded it."""
+        """The seed of the training, None where the record has none."""
         return self.config.settings.get("seed")
 
 
 def read_run(folder: Path) -> Run:
-    """Read the run in `folder`.
+    """Reads the run in `folder`.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def read_run(folder: Path) -> Run:
     path = folder / "config.json"
     if not path.is_file():
         raise UsageError(
-            f"{show(folder)} is not a run folder: it has no config.json; give a folder that `lookalike train` made"
+            f"{show(folder)} is not a run folder: it has no config.json; give a folder that `lookalike train` wrote"
         )
     config = _typed(Config, path)
     members = {name: _training(folder / CLASSES / safe_name(name)) for name in config.classes.known}
@@ -275,7 +275,7 @@ def _worst(arrays: Mapping[str, Array], kind: str) -> Worst:
 
 
 def _images(arrays: Mapping[str, Array], key: str) -> Array | None:
-    """Grey or RGB uint8 images; None where there are none (vectors, other channel counts)."""
+    """Grey or RGB uint8 images; None for vectors, and for other numbers of channels."""
     images = arrays.get(key)
     if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         return None

@@ -45,18 +45,18 @@ class Plan:
     images : Images
         All images, at the size that the network sees.
     train, calibration, extra_fakes, test : Index
-        Rows that train as known, that set the threshold, that are shown as other classes, and that are never used.
+        Rows that train as known, that set the threshold, that train as extra fakes, and that only measure.
     known, others : tuple of str
         Class names.
     method : Method or None
         None: a baseline.
     deciding : Index
-        Of several known classes, the held-out rows that join their detectors; the threshold sees others, unless there
-        are too few (`shares_held`).
+        With several known classes, the held-out rows that join their detectors. Other rows set the threshold, unless
+        there are too few (`shares_held`).
     unlabelled : Index
-        Rows of known classes of which nobody says which.
+        Rows that are of known classes, without a label that says of which.
     truth, true_classes
-        (N,) the labels of all images before known classes were taken as one, and their names.
+        (N,) the labels of all images before known classes were pooled, and their names.
     """
 
     settings: TrainSettings
@@ -86,13 +86,13 @@ class Plan:
 
     @property
     def shown(self) -> int:
-        """Real images that a GAN is shown: more than `FULL` classes share them, so that the cost grows no further."""
+        """Real images shown to a GAN. More than `FULL` classes share them, so that the cost grows no further."""
         if self.method is not None and self.method.per_class:
             return self.settings.images or 0
         return max(1, (self.settings.images or 0) * FULL // max(FULL, len(self.known)))
 
     def source(self) -> Source:
-        """The training images as the game draws them."""
+        """The training images, from which the game draws."""
         pixels = self.images.pixels
         others = torch.from_numpy(pixels[self.extra_fakes]) if len(self.extra_fakes) else None
         labels = self.numbered(self.train)
@@ -103,7 +103,7 @@ class Plan:
         )
 
     def search(self) -> Search:
-        """The latent search that scores will use."""
+        """The latent search of the scores."""
         s = self.settings
         return Search(
             lam=s.lam,
@@ -127,7 +127,7 @@ class Plan:
         return {name: [self.images.keys[i] for i in rows] for name, rows in parts.items()}
 
     def only(self, name: str) -> Plan:
-        """The part of one of several known classes: its detector, which may learn against the other known ones."""
+        """The plan of one of several known classes; its GAN may learn images of the others as extra fakes."""
         mine, others = self.labels_of((name,)), tuple(other for other in self.known if other != name)
         needed = self.method is not None and self.method.needs_others
         settings = self.settings.model_copy(
@@ -147,7 +147,7 @@ class Plan:
 
     @property
     def shares_held(self) -> bool:
-        """Whether the same held-out images join the classes and set the threshold."""
+        """Whether the same held-out images join the detectors and set the threshold."""
         return bool(np.isin(self.deciding, self.calibration).any())
 
     def labels_of(self, names: tuple[str, ...]) -> list[int]:
@@ -166,7 +166,7 @@ class Plan:
         return {self.true_classes[label] for label in np.unique(self.truth[mine]).tolist()}
 
     def data_digest(self) -> str:
-        """One hash over all images that are used: a resumed run must see the same."""
+        """One hash over all images that are used. A resumed run must have the same."""
         used = {name: keys for name, keys in self.keys().items() if name != "test"}
         return hashlib.sha256(repr(used).encode()).hexdigest()
 
@@ -196,14 +196,14 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is both known and an extra fake; name it once")
     if both := {*known, *others} & set(nameless):
-        raise UsageError(f"class {show(min(both))} is named elsewhere and --unlabelled; name it once")
+        raise UsageError(f"class {show(min(both))} is known or an extra fake, and --unlabelled; name it once")
     parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
     is_known = np.isin(images.labels, [images.classes.index(name) for name in known])
     is_other = np.isin(images.labels, [images.classes.index(name) for name in others])
     held = parts.calibration[is_known[parts.calibration]]
-    # what says by itself of which class an image is
-    sorts = settings.method in CLASSIFIERS or (method is not None and method.per_class and not method.conditional)
-    joins = len(known) > 1 and settings.calibration > 0 and not sorts
+    # a detector that says itself of which class an image is needs no joining
+    classifies = settings.method in CLASSIFIERS or (method is not None and method.per_class and not method.conditional)
+    joins = len(known) > 1 and settings.calibration > 0 and not classifies
     deciding = _deciding(images, held, settings.false_alarms) if joins else held[:0]
     plan = Plan(
         settings=settings,
@@ -222,20 +222,20 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         true_classes=true_classes,
     )
     if len(plan.train) < 2 or (others and len(plan.extra_fakes) < 2):
-        role, names = ("known", known) if len(plan.train) < 2 else ("extra_fakes", others)
+        role, names = ("known", known) if len(plan.train) < 2 else ("extra fakes", others)
         raise DataError(f"{role} {listed(names)}: fewer than 2 images are left to train on; add images")
     if settings.method in CLASSIFIERS:
         need_images(images.shape, settings.method)
     if len(known) > 1:
         _check_each(plan, deciding if joins else held)
     elif settings.method in CLASSIFIERS:
-        raise UsageError(f"{settings.method} tells known classes apart; name two or more (--known), or use rotation")
+        raise UsageError(f"{settings.method} classifies known classes; name two or more (--known), or take rotation")
     # what cannot end well is refused before it begins
     if settings.calibration > 0:
         Threshold(np.zeros(len(plan.calibration)), settings.false_alarms)
     elif method is None or (len(known) > 1 and not method.per_class):
         raise UsageError(
-            f"--calibration 0: {settings.method} needs held-out images; without them one GAN can be trained that makes "
+            f"--calibration 0: {settings.method} needs held-out images; hold some out, or take a GAN that only makes "
             "images of its classes, such as acgan"
         )
     if plan.method is not None:
@@ -249,7 +249,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
 
 
 def _method(settings: TrainSettings, given: TrainSettings) -> Method | None:
-    """The method with its settings; None for a baseline. UsageError for a given setting that it does not have."""
+    """The method with its settings, None for a baseline. Raises UsageError for a setting that the method has not."""
     if settings.method not in METHODS:
         return None
     method = method_of(settings)
@@ -258,7 +258,7 @@ def _method(settings: TrainSettings, given: TrainSettings) -> Method | None:
 
 
 def _check_splits(plan: Plan, splitting: Splitting) -> None:
-    """Raises UsageError for splits that the training does not come to, and where no class is large enough for one."""
+    """Raises UsageError for splits after the end of the training, and where no class is large enough to split."""
     points, last = splitting.at, math.ceil(plan.shown / plan.batch) - 1  # the step that begins last
     steps = [math.ceil(point / plan.batch) for point in points]
     if steps[-1] > last:
@@ -275,13 +275,13 @@ def _check_splits(plan: Plan, splitting: Splitting) -> None:
     largest = np.bincount(labels).max() / len(labels)
     if largest <= splitting.above:
         raise UsageError(
-            f"no class would be split: the largest has {largest:.1%} of the training images, and those above "
-            f"{splitting.above:.1%} are split; give a smaller share (--split-above)"
+            f"no class would be split: the largest has {100 * largest:.1f} % of the training images, and classes above "
+            f"{100 * splitting.above:.1f} % are split; give a smaller share (--split-above)"
         )
 
 
 def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:
-    """Those of the rows that are of these classes; DataError for a class without any."""
+    """The rows that are of these classes. Raises DataError where fewer than two are."""
     numbers = [images.classes.index(name) for name in names]
     found = rows[np.isin(images.labels[rows], numbers)]
     if len(found) < 2 * bool(names):
@@ -290,7 +290,7 @@ def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:
 
 
 def read_used(data: str | Path, s: TrainSettings) -> Images:
-    """The images of known classes and of those against them, at the size that they train at; DataError as `read`."""
+    """The images of the classes that train, at the size of the training; raises DataError as `read` does."""
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
     size, used = s.sides, (*s.known, *s.extra_fakes, *s.unlabelled)
     if not source.vectors and size is None:
@@ -299,13 +299,13 @@ def read_used(data: str | Path, s: TrainSettings) -> Images:
 
 
 def _net(s: TrainSettings) -> Net:
-    """The network, for the sizes that it can make."""
+    """The network, which says the sizes that it can make."""
     own = METHODS[s.method].net if s.method in METHODS else NETS["anogan"]()
     return own if s.net in (None, own.name) else NETS[s.net or ""]()
 
 
 def _deciding(images: Images, held: Index, allowed: float) -> Index:
-    """Every second distinct image of each class; all, where the others could not promise so few false alarms."""
+    """Every second distinct image of each class, or all where the rest could not promise so few false alarms."""
     keys, labels, chosen = np.array(images.keys)[held], images.labels[held], dict[str, bool]()
     for label in sorted(np.unique(labels).tolist(), key=images.classes.__getitem__):
         mine = sorted(set(keys[labels == label].tolist()) - set(chosen))  # by content, whatever their order
@@ -315,26 +315,28 @@ def _deciding(images: Images, held: Index, allowed: float) -> Index:
 
 
 def _check_each(plan: Plan, held: Index) -> None:
-    """Raises DataError for a known class that is too small, or whose name is a verdict."""
+    """Raises DataError for a known class that is too small, or whose name is the answer `UNKNOWN`."""
     if UNKNOWN in plan.known:
-        raise DataError(f"a known class is called {UNKNOWN}, as what is none of the known ones will be; rename it")
+        raise DataError(
+            f"a known class is called {UNKNOWN}, which is the answer for images of no known class; rename it"
+        )
     for name in plan.known:
         mine = plan.labels_of((name,))
         trained, kept = (np.isin(plan.images.labels[rows], mine).sum() for rows in (plan.train, held))
         if trained < 2 or (kept < 1 and plan.settings.calibration > 0):
             raise DataError(
-                f"images of known class {show(name)}: {trained} to train on, {kept} held out; of each of several known "
-                "classes 2 and 1 are needed; add images or leave it out"
+                f"images of known class {show(name)}: {trained} to train on, {kept} held out; each of several known "
+                "classes needs 2 and 1; add images or leave the class out"
             )
 
 
 def _check_number(plan: Plan, tensors: int) -> None:
-    """Raises UsageError for more known classes than one model file holds GANs of so many tensors."""
+    """Raises UsageError where one model file cannot hold a GAN of so many tensors for each known class."""
     gans = 1 if plan.method is not None and plan.method.per_class else len(plan.known)
     if gans * tensors >= TENSOR_LIMIT:
         most = (TENSOR_LIMIT - 1) // tensors
         raise UsageError(
-            f"{len(plan.known)} known classes are more than a model of {plan.settings.method} holds, {most} at most; "
+            f"{len(plan.known)} known classes are too many: a model of {plan.settings.method} holds {most} at most; "
             "name fewer, or take a baseline such as knn"
         )
 
@@ -342,8 +344,8 @@ def _check_number(plan: Plan, tensors: int) -> None:
 def _check_others(settings: TrainSettings, known: int, *, uses: bool) -> None:
     if uses and not settings.extra_fakes and known < 2:
         raise UsageError(
-            f"{settings.method} learns from another class's images; name one (--extra-fakes) or several known classes, "
-            "or use vtgan, which needs none"
+            f"{settings.method} learns images of another class as fake; name one (--extra-fakes) or several known "
+            "classes, or take vtgan, which needs none"
         )
     if settings.extra_fakes and not uses:
-        raise UsageError(f"{settings.method} does not use --extra-fakes; leave it out or use --method mcgan")
+        raise UsageError(f"{settings.method} does not use --extra-fakes; leave the flag out, or take --method mcgan")

@@ -54,7 +54,7 @@ def run(
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
 ) -> Model:
-    """Trains, calibrates and stores a model in `out`; resumes or finds it finished where it was begun before.
+    """Trains, calibrates and stores a model in `out`. A run that was begun there is resumed, or found finished.
 
     Parameters
     ----------
@@ -63,15 +63,15 @@ def run(
     settings : TrainSettings
         What to do.
     out : Path
-        The run folder; made, or begun by the same settings and data.
+        The run folder: new, or begun with the same settings and data.
     command : tuple of str
         The command line, for the record.
     held : bool
         The caller holds the folder already.
     wait : callable, optional
-        Told in a line where another process holds the folder, which is then waited for.
+        It gets a line where another process holds the folder, and the run then waits for the folder.
     report, warn : callable
-        Told of progress and of what the user should know.
+        They get the progress, and what the user should know.
 
     Raises
     ------
@@ -109,17 +109,17 @@ def run(
 
 
 def _remarks(plan: Plan) -> Iterator[str]:
-    """What reading left out or changed, and what so few images cost."""
+    """What reading left out or changed, and what few held-out images cost."""
     yield from oddities.remarks(plan.images)
     if plan.shares_held:
         yield (
             f"{len(plan.calibration)} held-out images both join the known classes and set the threshold: false alarms "
-            "may be somewhat more than promised; add images or hold out more (--calibration)"
+            "may be a little more frequent than promised; add images, or hold out more (--calibration)"
         )
 
 
 def seconds(folder: Path) -> float | None:
-    """How long the training took, resumed parts included: the last line of its metrics; None without one."""
+    """How long the training took, with all parts of a resumed run; None where no metrics are there."""
     try:
         return float(json.loads((folder / METRICS).read_text("ascii").splitlines()[-1])["seconds"])
     except (OSError, ValueError, LookupError, TypeError):
@@ -127,7 +127,7 @@ def seconds(folder: Path) -> float | None:
 
 
 def made_by(folder: Path) -> str | None:
-    """The version of this package that began the run; None without its record."""
+    """The version of this package that began the run; None where no record is there."""
     try:
         return str(files.read_json(folder / record.CONFIG)["versions"]["lookalike"])
     except (LookalikeError, OSError, LookupError, TypeError):
@@ -140,7 +140,7 @@ def _single(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
 
 
 def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
-    """A detector of each known class, in a folder of its own, and what joins them."""
+    """A detector of each known class, trained in a folder of its own, and what joins them."""
     members, spent = {}, 0.0
     for name in plan.known:
         own = files.make_folder(files.make_folder(folder / CLASSES) / files.safe_name(name))
@@ -157,7 +157,7 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
 
 
 def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> Detector:
-    """One GAN of all classes; one that is asked for them is searched once for each, and held-out images join these."""
+    """One GAN of all classes. A conditional one gives a detector of each class, and held-out images join them."""
     trained = _trained(folder, plan, method, report, warn)
     if not plan.joins:
         return trained
@@ -174,13 +174,13 @@ def _open_set(members: Mapping[str, Detector], plan: Plan) -> OpenSet:
 
 
 def _prefixed(report: Report, name: str) -> Report:
-    """`report` that says whose stage it is."""
+    """`report` that names the class of each stage."""
     return lambda stage, done, of: report(f"{show(name)}: {stage}", done, of)
 
 
 @contextmanager
 def _said_of(name: str) -> Iterator[None]:
-    """A training that diverges says which class's it was."""
+    """The error of a training that diverges names the class."""
     try:
         yield
     except DivergedError as error:
@@ -204,7 +204,7 @@ def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
 
 
 def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GANDetector:
-    """The trained GAN, ready to score; resumed where a checkpoint is found."""
+    """The trained GAN, ready to score. Its training goes on from a checkpoint where one is there."""
     s, source = plan.settings, plan.source()
     total, batch = s.images or 0, plan.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
@@ -241,7 +241,8 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
         except DivergedError as error:
             names = ", ".join(_first_names(plan, method, source, done, steps))
             raise DivergedError(
-                f"{error}; among its images: {names}; earlier checkpoints are kept; try a lower --lr, in another folder"
+                f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower --lr in a "
+                "new folder"
             ) from error
     if method.splitting:
         subclasses.write(folder, gan, plan)
@@ -255,7 +256,7 @@ def _detector(gan: GAN, plan: Plan, label: int | None) -> GANDetector:
 
 
 def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
-    """The model whose threshold comes from the held-out known images, where there are any."""
+    """The model. Its threshold comes from the calibration images, where there are any."""
     pixels, scores = plan.images.pixels[plan.calibration], []
     for i in range(0, len(pixels), 256):
         report("calibrating", i, len(pixels))
@@ -288,7 +289,7 @@ def _resumed(folder: Path, gan: GAN, warn: Warn) -> tuple[int, float]:
 
 
 def _drop_metrics_after(path: Path, images: int) -> None:
-    """Forgets lines beyond the checkpoint, and one that a kill cut short; they will be written again."""
+    """Drops lines beyond the checkpoint, and a line that a kill cut short. The training writes them again."""
     if not path.exists():
         return
     kept = []
@@ -314,7 +315,7 @@ def _due(images: int, batch: int, every: int | None) -> bool:
 
 
 def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: int) -> list[str]:
-    """The first real images that each D is shown at a step, twins' first."""
+    """The first real images that each D has at a step, those of twins first."""
     begins, batch = method.begins(steps), plan.batch
     step, early = (step, True) if step < begins else (step - begins, False)
     players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
@@ -329,7 +330,7 @@ def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: i
 
 @contextmanager
 def _exact() -> Iterator[None]:
-    """Only operations whose results repeat to the bit."""
+    """Allows only operations whose results repeat to the bit."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs for it
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)

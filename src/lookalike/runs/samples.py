@@ -1,4 +1,4 @@
-"""Grids of generated images from z that stay the same all along, so that one sees the training go on."""
+"""Grids of generated images. Their z stay the same, so that one can follow the training."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lookalike.base.seeds import generator
 from lookalike.data.images import as_pixels
 from lookalike.game.gan import GAN
 
-ROWS = 20  # of a grid at most, where G is told the class
+ROWS = 20  # of a grid at most, where G is conditional
 COMPRESSION = 1  # of 0 to 9: the usual 6 takes twice as long and saves a twentieth of a small image
 
 
 def draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
-    """Grids of 64 images from z that stay the same all along; a twin's beside them; none for vectors.
+    """Draws a grid of 64 images from z that stay the same, one for each twin too, and none for vectors.
 
-    Of a GAN that is told the class every row is of one class; see `asked`.
+    With a conditional GAN each row is of one class; see `asked`.
     """
     if len(gan.shape) != 3:
         return
@@ -35,7 +35,7 @@ def draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
 
 
 def asked(classes: int) -> Tensor:
-    """(N,) the classes of a grid's images: whole rows of eight, eight rows or as many as there are classes."""
+    """(N,) the classes of a grid's images, in rows of eight: at least eight rows, and one for each class."""
     return torch.arange(min(classes, ROWS)).repeat_interleave(8 * max(1, 8 // classes))
 
 

@@ -1,6 +1,6 @@
-"""What splitting found: which training image is in which sub-class, a picture of each, and the true classes in it.
+"""The sub-classes that splitting found: their training images, a picture of each, and the true classes in it.
 
-A run whose classes were split keeps it beside its model: subclasses.csv, subclasses.json and subclasses.png.
+A run whose classes were split has them beside its model: subclasses.csv, subclasses.json and subclasses.png.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EACH = 8  # real images of a sub-class in the picture, and as many generated
 
 
 def write(folder: Path, gan: GAN, plan: Plan) -> None:
-    """Writes what the training found."""
+    """Writes the sub-classes that the training found."""
     names = gan.tree.names(plan.known)
     leaves = (torch.from_numpy(plan.numbered(plan.train)) if gan.leaves is None else gan.leaves).numpy()
     truth = plan.truth[plan.train]
@@ -64,12 +64,12 @@ def _listing(plan: Plan, names: list[str], leaves: Labels) -> str:
 
 
 def _ordered(names: list[str]) -> list[int]:
-    """The leaves by name: halves of a class stand together."""
+    """The leaves by name, so that the halves of a class stand together."""
     return sorted(range(len(names)), key=names.__getitem__)
 
 
 def _picture(gan: GAN, plan: Plan, leaves: Labels, order: list[int]) -> bytes:
-    """A row per sub-class, `PICTURED` at most: real images of it, then generated ones."""
+    """A row for each of at most `PICTURED` sub-classes: its real images, then generated ones."""
     z, rows = gan.method.latent.draw(EACH, generator(plan.settings.seed, "subclasses")), []
     for leaf in order[:PICTURED]:
         mine = plan.images.pixels[plan.train[np.flatnonzero(leaves == leaf)[:EACH]]]
