@@ -194,7 +194,7 @@ def test_text_for_people(run, capsys):
     first, second, third = call(capsys, *train(run))[1].splitlines()
     assert re.fullmatch(rf"{re.escape(str(run))}: anogan has learnt 3 from 117 images in \d+ s", first)
     assert second == (
-        f"threshold {card['threshold']:.6g}: at most 5 % false alarms are expected, by 29 calibration images"
+        f"threshold {card['threshold']:.6g}, set by 29 calibration images: at most 5 % false alarms are expected"
     )
     assert third == f"next: lookalike score {run} IMAGES -o scores.csv"
 

@@ -122,8 +122,9 @@ def train(
         say("no threshold, as no images were held out: the GAN makes images, and scores none")
         say(f"next: lookalike generate {show(out)} -o made")
         return
+    by = f"set by {len(model.threshold.calibration)} calibration images"
     promise = f"at most {percent(facts['false_alarms'])} false alarms are expected"
-    say(f"threshold {facts['threshold']:.6g}: {promise}, by {len(model.threshold.calibration)} calibration images")
+    say(f"threshold {facts['threshold']:.6g}, {by}: {promise}")
     if apart:
         if "order" in of_detector:
             first = facts["known"][of_detector["order"][0]]
@@ -203,7 +204,7 @@ def evaluate(
     say(f"AUC           {interval(area['value'], area)}  ({figures['n_known']} known, {figures['n_unknown']} unknown)")
     for name in ("false_alarms", "misses"):
         rate = figures[name]
-        allowed = f"; {percent(figures['allowed'])} are allowed" if name == "false_alarms" else ""
+        allowed = f"; at most {percent(figures['allowed'])} expected" if name == "false_alarms" else ""
         say(f"{name.replace('_', ' '):13s} {share(rate)}  ({rate['count']} of {rate['of']}{allowed})")
     if "classes" in figures:
         for name, of in (("accuracy", "of all known images"), ("accuracy_passed", "of those that were not flagged")):

@@ -154,7 +154,7 @@ def _show_measured(found: Measured) -> None:
     if found.confidence:
         say("")
         show_table(
-            [f"{found.sure} surer than", "share", "95 %", "of real ones", "95 %"],
+            [f"{found.sure} surer than", "share", "95 % interval", "of real ones", "95 % interval"],
             [[f"{level}", *_rate(made), *_rate(real)] for level, (made, real) in found.confidence.items()],
         )
     say("")
@@ -170,10 +170,7 @@ def _show_measured(found: Measured) -> None:
         keys = [key for key in CLASS_HEADS if any(one[key] is not None for one in found.classes.values())]
         show_table(
             ["class", *(CLASS_HEADS[key] for key in keys)],
-            [
-                [show(name, 60), *(_count(one[key]) if "images" in key else _figure(one[key]) for key in keys)]
-                for name, one in found.classes.items()
-            ],
+            [[show(name, 60), *(_cell(key, one[key]) for key in keys)] for name, one in found.classes.items()],
         )
         if any(one["FID, no bias"] is None for one in found.classes.values()):
             say(f"FID of a class needs {found.needed:,} images of it: generated ones (-n), and real test images")
@@ -194,9 +191,16 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _count(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}"
+def _cell(key: str, value: float | None) -> str:
+    """A figure of a class: a number of images, a share, or else."""
+    if value is None:
+        return ""
+    if "images" in key:
+        return f"{value:,.0f}"
+    return percent(value) if key.startswith("taken for it") else _figure(value)
 
 
 def _rate(rate: Rate) -> tuple[str, str]:
-    return _figure(rate.rate), f"[{_figure(rate.low)}, {_figure(rate.high)}]"
+    if rate.rate is None or rate.low is None or rate.high is None:
+        return "", ""
+    return percent(rate.rate), f"[{percent(rate.low)}, {percent(rate.high)}]"
