@@ -196,7 +196,7 @@ def entry() -> None:
     except (KeyboardInterrupt, Stopped) as error:  # one more, on the way out
         code = _verdict(error)[1]
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # or one would be told as a traceback
+        signal.signal(number, signal.SIG_IGN)  # or another one would print a traceback
     if code > STOPPED:
         with suppress(OSError):
             sys.stderr.flush()

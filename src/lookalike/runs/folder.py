@@ -1,4 +1,7 @@
-"""A run folder as one typed record. What is there is checked, and what is missing stays empty."""
+"""A run folder: the names of its files, and all of it as one typed record.
+
+What is there is checked, and what is missing stays empty.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,23 @@ from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from lookalike.base.errors import ModelError, UsageError, show
-from lookalike.base.files import open_regular, read_json, safe_name
+from lookalike.base.files import PROBE, open_regular, read_json, safe_name
+from lookalike.base.renamed import current
 from lookalike.base.strict import parse_json
 from lookalike.detect.auc import Interval, Rate
 
 Array = npt.NDArray[Any]
 ARRAYS_LIMIT = 1 << 30  # bytes of one evaluation, unpacked
 LINE_LIMIT = 1 << 16  # bytes of one line of metrics
-FACTS, PICTURE = "subclasses.json", "subclasses.png"
+CONFIG, SPLIT, METRICS, BAD_FILES = "config.json", "split.json", "metrics.jsonl", "bad_files.jsonl"
+FACTS, PICTURE, LIST = "subclasses.json", "subclasses.png", "subclasses.csv"
 PICTURED = 100  # sub-classes in the picture at most
-CLASSES = "classes"  # folder of the trainings of several known classes
+CHECKPOINTS, SAMPLES = "checkpoints", "samples"  # folders of a training
+CLASSES, EVALUATIONS = "classes", "evaluations"  # folders of the trainings of several known classes, of figures
+BEGUN = (".lock", PROBE, CONFIG, SPLIT, BAD_FILES)  # what the beginning of a run may leave
 
 
 class _Record(BaseModel):
@@ -38,7 +45,7 @@ class Classes(_Record):
     """The known classes of a run, and the classes of its extra fakes."""
 
     known: tuple[str, ...]
-    extra_fakes: tuple[str, ...] = Field((), validation_alias=AliasChoices("extra_fakes", "against"))
+    extra_fakes: tuple[str, ...] = ()
 
 
 class Data(_Record):
@@ -48,7 +55,7 @@ class Data(_Record):
     shape: tuple[int, ...]
     train: int
     calibration: int
-    extra_fakes: int = Field(0, validation_alias=AliasChoices("extra_fakes", "against"))
+    extra_fakes: int = 0
     skipped: int = 0
 
 
@@ -205,27 +212,35 @@ def read_run(folder: Path) -> Run:
     ModelError
         One of its files is damaged.
     """
-    path = folder / "config.json"
+    path = folder / CONFIG
     if not path.is_file():
         raise UsageError(
-            f"{show(folder)} is not a run folder: it has no config.json; give a folder that `lookalike train` wrote"
+            f"{show(folder)} is not a run folder: it has no {CONFIG}; give a folder that `lookalike train` wrote"
         )
-    config = _typed(Config, path)
+    config = _typed(Config, path, read_config(folder))
     members = {name: _training(folder / CLASSES / safe_name(name)) for name in config.classes.known}
     return Run(
         name=folder.resolve().name,
         config=config,
-        evaluations=tuple(_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json"))),
+        evaluations=tuple(_evaluation(path) for path in sorted((folder / EVALUATIONS).glob("*.json"))),
         training=_training(folder),
         members={name: one for name, one in members.items() if one != Training(Metrics(), {})},
-        subclasses=_typed(SubClasses, folder / FACTS) if (folder / FACTS).exists() else None,
+        subclasses=_typed(SubClasses, folder / FACTS, read_json(folder / FACTS)) if (folder / FACTS).exists() else None,
         leaves=folder / PICTURE if (folder / PICTURE).exists() else None,
     )
 
 
-def _typed(kind: type[Record], path: Path) -> Record:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a run as its file has it, under today's names; empty where that is no JSON object."""
+    there = read_json(folder / CONFIG)
+    parts = there.items() if isinstance(there, dict) else ()
+    return {name: current(part) if isinstance(part, dict) else part for name, part in parts}
+
+
+def _typed(kind: type[Record], path: Path, there: object) -> Record:
+    """What a file holds, as a record."""
     try:
-        return kind.model_validate(read_json(path))
+        return kind.model_validate(there)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -237,7 +252,7 @@ def _typed(kind: type[Record], path: Path) -> Record:
 
 def _evaluation(path: Path) -> Evaluation:
     arrays = path.with_suffix(".npz")
-    return Evaluation(_typed(Figures, path), _scores(arrays) if arrays.exists() else None)
+    return Evaluation(_typed(Figures, path, read_json(path)), _scores(arrays) if arrays.exists() else None)
 
 
 def _scores(path: Path) -> Scores:
@@ -283,7 +298,7 @@ def _images(arrays: Mapping[str, Array], key: str) -> Array | None:
 
 
 def _training(folder: Path) -> Training:
-    return Training(_metrics(folder / "metrics.jsonl"), _samples(folder / "samples"))
+    return Training(_metrics(folder / METRICS), _samples(folder / SAMPLES))
 
 
 def _metrics(path: Path) -> Metrics:

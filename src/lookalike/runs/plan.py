@@ -43,7 +43,7 @@ class Plan:
     data : str
         Where the images come from: the last part of the path, or a data set's name.
     images : Images
-        All images, at the size that the network sees.
+        All images, at the size that the networks take.
     train, calibration, extra_fakes, test : Index
         Rows that train as known, that set the threshold, that train as extra fakes, and that only measure.
     known, others : tuple of str

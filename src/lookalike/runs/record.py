@@ -18,13 +18,12 @@ from lookalike.base.parts import target_of
 from lookalike.base.renamed import current
 from lookalike.game.method import Method, when
 from lookalike.methods import stored
+from lookalike.runs.folder import BAD_FILES, BEGUN, CONFIG, SPLIT, read_config
 from lookalike.runs.plan import Plan
 from lookalike.runs.settings import TrainSettings
 
 PARTS = {"train", "calibration", "extra_fakes", "test"}
 KEY = re.compile("[0-9a-f]{16}")
-CONFIG, SPLIT, BAD_FILES = "config.json", "split.json", "bad_files.jsonl"
-OURS = (".lock", files.PROBE, CONFIG, SPLIT, BAD_FILES)  # what a beginning may leave
 OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
 BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
@@ -72,12 +71,12 @@ def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn
 def begun(folder: Path) -> dict[str, Any] | None:
     """The record of the run in `folder`, None where it is new. A folder with anything else is refused."""
     if (folder / CONFIG).exists():
-        there = files.read_json(folder / CONFIG)
-        if isinstance(there, dict) and all(isinstance(there.get(part), dict) for part in dict(BITS)):
-            return {name: current(part) if isinstance(part, dict) else part for name, part in there.items()}
+        there = read_config(folder)
+        if all(isinstance(there.get(part), dict) for part in dict(BITS)):
+            return there
         strangers = [CONFIG]
     else:
-        strangers = [path.name for path in folder.iterdir() if _begins(path.name) not in OURS]
+        strangers = [path.name for path in folder.iterdir() if _begins(path.name) not in BEGUN]
     if strangers:
         raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
     return None
@@ -124,7 +123,7 @@ class Shown:
 
 def shown(folder: Path) -> Shown:
     """The classes and the split of a run; raises ModelError where its record is missing or damaged."""
-    match files.read_json(folder / CONFIG):
+    match read_config(folder):
         case {
             "data": {"source": str(source), "shape": [*shape]},
             "settings": {"known": [*known], "test": int() | float() as test, "seed": int(seed), **others},

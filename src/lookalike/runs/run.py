@@ -34,13 +34,12 @@ from lookalike.game.train import Progress, train
 from lookalike.methods import stored
 from lookalike.runs import choices, record, subclasses
 from lookalike.runs import plan as plans
+from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, read_config
 from lookalike.runs.plan import Plan
 from lookalike.runs.samples import draw_samples
 from lookalike.runs.settings import TrainSettings
 
-METRICS = "metrics.jsonl"
-PLACES = ("checkpoints", "samples")  # folders of a training
-CLASSES = "classes"  # a folder for each of several known classes
+PLACES = (CHECKPOINTS, SAMPLES)
 
 
 def run(
@@ -129,7 +128,7 @@ def seconds(folder: Path) -> float | None:
 def made_by(folder: Path) -> str | None:
     """The version of this package that began the run; None where no record is there."""
     try:
-        return str(files.read_json(folder / record.CONFIG)["versions"]["lookalike"])
+        return str(read_config(folder)["versions"]["lookalike"])
     except (LookalikeError, OSError, LookupError, TypeError):
         return None
 
@@ -214,8 +213,8 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
 
     def save(progress: int) -> None:
         facts = {"step": progress, "images": progress * batch, "seconds": before + time.monotonic() - began}
-        files.make_folder(folder / "checkpoints")
-        checkpoint.save_checkpoint(folder / "checkpoints", progress * batch, gan.state(training=True), facts)
+        files.make_folder(folder / CHECKPOINTS)
+        checkpoint.save_checkpoint(folder / CHECKPOINTS, progress * batch, gan.state(training=True), facts)
 
     precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
     steps = -(-total // batch)
@@ -279,12 +278,12 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
 
 def _resumed(folder: Path, gan: GAN, warn: Warn) -> tuple[int, float]:
     """Steps done and seconds spent before, with the newest checkpoint loaded."""
-    found = checkpoint.newest_checkpoint(folder / "checkpoints", warn)
+    found = checkpoint.newest_checkpoint(folder / CHECKPOINTS, warn)
     if found is None:
         return 0, 0.0
     tensors, facts = found
     gan.load(tensors, training=True)
-    checkpoint.drop_older(folder / "checkpoints", int(facts["images"]))  # a kill may have come between
+    checkpoint.drop_older(folder / CHECKPOINTS, int(facts["images"]))  # a kill may have come between
     return int(facts["step"]), float(facts["seconds"])
 
 

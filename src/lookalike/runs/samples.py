@@ -15,6 +15,7 @@ from lookalike.base import files
 from lookalike.base.seeds import generator
 from lookalike.data.images import as_pixels
 from lookalike.game.gan import GAN
+from lookalike.runs.folder import SAMPLES
 
 ROWS = 20  # of a grid at most, where G is conditional
 COMPRESSION = 1  # of 0 to 9: the usual 6 takes twice as long and saves a twentieth of a small image
@@ -30,7 +31,7 @@ def draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
     for prefix, player in {"": gan, **{f"{name}-": twin for name, twin in gan.twins.items()}}.items():
         y = asked(player.classes) if player.method.conditional else None
         z = player.method.latent.draw(64 if y is None else len(y), generator(seed, "samples"))
-        path = files.make_folder(folder / "samples") / f"{prefix}{images:09d}.png"
+        path = files.make_folder(folder / SAMPLES) / f"{prefix}{images:09d}.png"
         files.write_bytes(path, png(grid(player.generate(z, y))))
 
 

@@ -19,11 +19,10 @@ from lookalike.base.arrays import Labels
 from lookalike.base.seeds import generator
 from lookalike.data import scaled
 from lookalike.game.gan import GAN
-from lookalike.runs.folder import FACTS, PICTURE, PICTURED, SubClass, SubClasses
+from lookalike.runs.folder import FACTS, LIST, PICTURE, PICTURED, SubClass, SubClasses
 from lookalike.runs.plan import Plan
 from lookalike.runs.samples import grid, png
 
-LIST = "subclasses.csv"
 EACH = 8  # real images of a sub-class in the picture, and as many generated
 
 

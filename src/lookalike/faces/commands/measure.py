@@ -103,7 +103,7 @@ def measure(
     from lookalike.base.checkpoint import CARD
     from lookalike.data import read
     from lookalike.detect.model import Model
-    from lookalike.runs.record import CONFIG
+    from lookalike.runs.folder import CONFIG
     from lookalike.use import measure as measuring
 
     torch.set_num_threads(threads)
