@@ -24,7 +24,7 @@ def tree(folder):
 
 def python(code, *arguments, **options):
     """A started Python that has only `files` imported."""
-    lines = f"import os, resource, sys\nfrom pathlib import Path\nfrom lookalike import files\n{code}"
+    lines = f"import os, resource, sys\nfrom pathlib import Path\nfrom lookalike.base import files\n{code}"
     return subprocess.Popen(
         [sys.executable, "-c", lines, *map(str, arguments)],
         stdin=subprocess.PIPE,

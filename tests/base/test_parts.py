@@ -28,7 +28,7 @@ if not ALONE:  # where the system lets nobody make a container the number alone 
 STEP = """
 import sys
 from pathlib import Path
-from lookalike import files
+from lookalike.base import files
 out, letter = Path(sys.argv[1]), sys.argv[2].encode()
 def step():
     print("ready", flush=True)

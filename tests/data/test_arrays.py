@@ -174,7 +174,7 @@ def test_C9_mixed_sizes_are_refused(npz, refused):
     """Images of different sizes can only be stored as objects, which are never loaded."""
     images = np.empty(2, object)
     images[0], images[1] = np.zeros((2, 2)), np.zeros((3, 3))
-    refused(npz(images=images, labels=np.zeros(2, int)), "Python objects", "one image size")
+    refused(npz(images=images, labels=np.zeros(2, int)), "Python objects", "images of one size")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_C13_a_zip_bomb_is_refused_before_unpacking(tmp_path, refused):
     content = path.read_bytes().replace(struct.pack("<I", len(data)), struct.pack("<I", 2**30))
     path.write_bytes(content)
     tracemalloc.start()
-    refused(path, "1,073,741,824: refused as a zip bomb")
+    refused(path, "1,073,741,824 bytes; it is refused as a zip bomb")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20e6
@@ -276,9 +276,9 @@ def test_damaged_archives_are_refused(tmp_path, npz, refused):
         archive.writestr("images.npy", npy_bytes(GREY))
         archive.writestr("imagez.npy", npy_bytes(GREY))
     path.write_bytes(path.read_bytes().replace(b"imagez.npy", b"images.npy"))
-    refused(path, "'images' is needed, once")
+    refused(path, "store one array 'images'")
     np.savez(path, pictures=GREY)
-    refused(path, "holds 'pictures'", "an array 'images' is needed")
+    refused(path, "holds 'pictures'", "store one array 'images'")
 
 
 def test_every_truncation_of_an_npy_is_refused(tmp_path):
@@ -344,11 +344,11 @@ def test_vectors_are_float32_in_minus_one_to_one(npz, refused):
 def test_vectors_and_images_are_not_mixed_up(npz, clean):
     """A stream for a model of images refuses vectors, and the other way round."""
     path = npz(images=np.zeros((2, 3), np.float32))
-    with pytest.raises(DataError, match="holds vectors, where the model needs images"):
+    with pytest.raises(DataError, match="holds vectors, but the model needs images"):
         list(stream(path, size=(4, 4), channels=1))
     (block,) = stream(path, size=None, channels=None)
     assert block.pixels.shape == (2, 3)
-    with pytest.raises(DataError, match="holds images, where the model needs vectors"):
+    with pytest.raises(DataError, match="holds images, but the model needs vectors"):
         list(stream(npz(images=GREY), size=None, channels=None))
 
 

@@ -60,15 +60,15 @@ def test_the_name_finds_the_folder(tmp_path, monkeypatch, clean):
 BROKEN = {
     "list_attr_celeba.txt": [
         (lambda old: old.replace("Male", "Female"), "has no column Male"),
-        (lambda old: "\n".join(old.split("\n")[:-2]) + "\n", "6 rows, where its first line says 7"),
+        (lambda old: "\n".join(old.split("\n")[:-2]) + "\n", "6 rows, but its first line says 7"),
         (lambda old: old.replace("000003.jpg -1  1", "000003.jpg -1  x"), "damaged in line 5"),
         (lambda old: old.replace("000002.jpg", "../../secret.jpg"), "../../secret.jpg"),
     ],
     "list_landmarks_align_celeba.txt": [
-        (lambda old: old.replace("000004.jpg", "000009.jpg"), "000004.jpg is in one of them alone"),
+        (lambda old: old.replace("000004.jpg", "000009.jpg"), "only one of them names 000004.jpg"),
         (lambda old: "", "has no column lefteye_x"),
     ],
-    "list_eval_partition.txt": [(lambda old: old.replace("000007.jpg 0\n", ""), "000007.jpg is not in it")],
+    "list_eval_partition.txt": [(lambda old: old.replace("000007.jpg 0\n", ""), "it does not name 000007.jpg")],
 }
 CASES = [(name, change, words) for name, cases in BROKEN.items() for change, words in cases]
 

@@ -81,8 +81,8 @@ def _cut(path, count):
 
 BROKEN = {
     "cut": ("cifar-10", "data_batch_3.bin", lambda path: _cut(path, -1), "is truncated or damaged: 30,729 bytes"),
-    "cut at a row": ("cifar-10", "data_batch_3.bin", lambda path: _cut(path, -3073), "holds 9 images, where the 10 of"),
-    "test cut at a row": ("cifar-100", "test.bin", lambda path: _cut(path, -3074), "where the 99 of test.bin call for"),
+    "cut at a row": ("cifar-10", "data_batch_3.bin", lambda path: _cut(path, -3073), "holds 9 images, but the 10 in"),
+    "test cut at a row": ("cifar-100", "test.bin", lambda path: _cut(path, -3074), "but the 99 in test.bin need"),
     "empty": ("cifar-100", "test.bin", lambda path: _cut(path, 0), "0 bytes"),
     "missing": ("cifar-10", "data_batch_5.bin", lambda path: path.unlink(), "is missing"),
     "test missing": ("cifar-100", "test.bin", lambda path: path.unlink(), "is missing"),
@@ -91,12 +91,17 @@ BROKEN = {
         "cifar-10",
         "batches.meta.txt",
         lambda path: _cut(path, -8),
-        "names 9 classes, where 10 are needed",
+        "names 9 classes, but 10 are needed",
     ),
     "one name twice": ("cifar-10", "batches.meta.txt", lambda path: path.write_text("a\n" * 10), "differ only in case"),
-    "names too long": ("cifar-10", "batches.meta.txt", lambda path: path.write_bytes(bytes(20_000)), "no list of 10"),
-    "label": ("cifar-10", "test_batch.bin", lambda path: _write(path, 4 * 3073, 10), "image 4 has label 10, where"),
-    "fine label": ("cifar-100", "train.bin", lambda path: _write(path, 3074 + 1, 100), "image 1 has label 100, where"),
+    "names too long": (
+        "cifar-10",
+        "batches.meta.txt",
+        lambda path: path.write_bytes(bytes(20_000)),
+        "not a list of 10",
+    ),
+    "label": ("cifar-10", "test_batch.bin", lambda path: _write(path, 4 * 3073, 10), "image 4 has label 10, but"),
+    "fine label": ("cifar-100", "train.bin", lambda path: _write(path, 3074 + 1, 100), "image 1 has label 100, but"),
 }
 
 
@@ -127,7 +132,7 @@ def test_a_damaged_coarse_label_is_refused(tmp_path, clean):
     assert len(read(folder)) == 600
     with pytest.raises(DataError) as caught:
         cifar.read_folder(folder, cifar.CIFAR_100_COARSE)
-    clean(caught.value, "image 0 has label 20, where there are 20 classes")
+    clean(caught.value, "image 0 has label 20, but there are 20 classes")
 
 
 def test_a_fifo_for_a_file_does_not_block(tmp_path, clean):

@@ -69,7 +69,7 @@ def test_B2_no_class_folder_is_refused(folder, make, clean, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError) as caught:
         read(tmp_path / "empty")
-    clean(caught.value, "has no class folder; expected", "CLASS/IMAGE")
+    clean(caught.value, "has no class folder; images must lie in", "CLASS/IMAGE")
     with pytest.raises(DataError) as caught:
         read(folder({"x.png": make.photo()}))
     clean(caught.value, "it holds images, but no folders")

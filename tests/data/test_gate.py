@@ -138,7 +138,7 @@ def test_A10_a_changed_JPEG_that_decodes_has_another_key(folder, make):
     changed = content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
     images = read(folder({"a/x.jpg": content, "a/y.jpg": changed}))
     assert images.keys[0] != images.keys[1]
-    assert "cannot be told from a sound one" in gate.__doc__
+    assert "cannot be distinguished from an intact one" in gate.__doc__
 
 
 # --- more than 8 bits

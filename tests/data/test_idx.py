@@ -94,7 +94,7 @@ BROKEN = {
     "labels as images": ({"images": idx(LABELS)}, "with 3 axes starts with 00000803"),
     "images as labels": ({"labels": idx(PIXELS)}, "with 1 axes starts with 00000801"),
     "counts differ": ({"labels": idx(LABELS[:5])}, "holds 5 labels for the 6 images"),
-    "labels truncated": ({"labels": idx(LABELS)[:-2]}, "truncated: its header says 14 bytes, there are 12"),
+    "labels truncated": ({"labels": idx(LABELS)[:-2]}, "truncated: its header says 14 bytes, but there are 12"),
     "labels too long": ({"labels": idx(LABELS) + b"\1"}, "damaged: its header says 14 bytes"),
     "images too long": ({"images": idx(PIXELS) + b"\1"}, "damaged"),
     "no images": ({"images": idx(PIXELS[:0]), "labels": idx(LABELS[:0])}, "all at least 1"),

@@ -95,7 +95,7 @@ def test_names_of_says_how_to_give_a_name_with_a_comma(make, clean):
     images = make.images(np.zeros((2, 1, 1, 1), np.uint8), [0, 1], ("red, dry", "white"))
     with pytest.raises(DataError) as caught:
         images.names_of(("red, dry,white",))
-    clean(caught.value, "no class 'red'; there are 'red, dry', 'white'; a name that holds a comma is given alone")
+    clean(caught.value, "no class 'red'; there are 'red, dry', 'white'; give a name that holds a comma alone")
 
 
 def test_names_of_copies_no_pixels(make, monkeypatch):

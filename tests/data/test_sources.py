@@ -44,7 +44,7 @@ def test_A1_a_folder_without_one_sound_image_names_the_first(folder, clean):
 
 def test_vectors_have_no_size(make):
     """The preset size of vectors is refused."""
-    with pytest.raises(DataError, match="vectors have none"):
+    with pytest.raises(DataError, match="vectors, which have no image size"):
         aspect_size(make.images(np.zeros((2, 5), np.float32), [0, 1]), 32, 8)
 
 

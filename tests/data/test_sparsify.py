@@ -59,10 +59,10 @@ def test_equal_images_stay_or_go_together(digits):
     ("keep", "said"),
     [
         ({"x": 0.5}, "no class 'x'"),
-        ({"3": 0.0}, "a share of 0.0 cannot stay"),
-        ({"3": 1.5}, "a share of 1.5 cannot stay"),
-        ({"3": 0}, "0 of 183 distinct images cannot stay"),
-        ({"3": 184}, "184 of 183 distinct images cannot stay"),
+        ({"3": 0.0}, "cannot keep a share of 0.0"),
+        ({"3": 1.5}, "cannot keep a share of 1.5"),
+        ({"3": 0}, "cannot keep 0 of 183 distinct images; give a number from 1 to 183"),
+        ({"3": 184}, "cannot keep 184 of 183 distinct images; give a number from 1 to 183"),
     ],
 )
 def test_what_cannot_stay(keep, said, digits):

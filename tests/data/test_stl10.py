@@ -62,15 +62,15 @@ def test_a_name_without_files_says_which_to_get(name, tmp_path, monkeypatch, cle
 BROKEN = {
     "train_X.bin": (lambda old: old[:-1], "truncated or damaged"),
     "test_X.bin": (lambda old: b"", "truncated or damaged: 0 bytes"),
-    "train_y.bin": (lambda old: old[:-1], "holds 19 labels, where there are 20 images"),
-    "test_y.bin": (lambda old: b"\0" + old[1:], "image 0 has label 0, where they are 1 to 10"),
-    "class_names.txt": (lambda old: old[6:], "names 9 classes, where 10 are needed"),
+    "train_y.bin": (lambda old: old[:-1], "holds 19 labels, but there are 20 images"),
+    "test_y.bin": (lambda old: b"\0" + old[1:], "image 0 has label 0, but labels are 1 to 10"),
+    "class_names.txt": (lambda old: old[6:], "names 9 classes, but 10 are needed"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_damaged_file_is_named(name, tmp_path, clean):
-    """Cut short, empty, with other labels or names: one line with the file and the archive to take anew."""
+    """Cut short, empty, with other labels or names: one line with the file and the archive to unpack again."""
     stl_files(tmp_path / "stl")
     path, (change, words) = tmp_path / "stl" / name, BROKEN[name]
     path.write_bytes(change(path.read_bytes()))

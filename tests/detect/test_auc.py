@@ -104,7 +104,7 @@ def test_empty_group_is_none_with_a_reason(known: list[float], unknown: list[flo
     """A missing group makes the figure None with a reason, never 0, 0.5 or NaN."""
     figure = auc(known, unknown)
     assert (figure.value, figure.low, figure.high) == (None, None, None)
-    assert figure.reason == f"{reason}: AUC compares the two groups"
+    assert figure.reason == f"{reason}: an AUC needs both groups"
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")], ids=["J7-nan", "J7-inf"])

@@ -482,14 +482,14 @@ FORGED = {
     "no name": ({"kind": ["knn"]}, "kind ['knn'] is no detector of single classes"),
     "settings": ({"members": [{"neighbours": 5}, {"neighbours": 6}]}, "knn has the settings {'neighbours': 6}"),
     "no settings": ({"members": [{"neighbours": 5}, None]}, "knn has the settings None"),
-    "a spread of 0": ({"scales": [[0.0, 1.0], [0.0, 0.0]]}, "b is scaled by [0.0, 0.0], not by a middle and a spread"),
+    "a spread of 0": ({"scales": [[0.0, 1.0], [0.0, 0.0]]}, "b has the scale [0.0, 0.0], not a middle and a spread"),
     "an AUC too few": ({"apart": [0.9]}, "does not hold one detector for each of its 2 known"),
     "no AUC": ({"apart": [0.9, 1.5]}, "the model's AUCs of single classes are [0.9, 1.5]"),
     "an order of others": ({"order": [0, 2]}, "the model's order of classes is [0, 2], not of all 2"),
     "an order of names": ({"order": ["a", "b"]}, "the model's order of classes is ['a', 'b'], not of all 2"),
     "an order of one": ({"order": [0]}, "the model's order of classes is [0], not of all 2"),
     "no order": ({"order": 1}, "is not a model that this version can build"),
-    "whole numbers": ({"scales": [[0, 1], [0.0, 1.0]]}, "a is scaled by [0, 1], not by"),
+    "whole numbers": ({"scales": [[0, 1], [0.0, 1.0]]}, "a has the scale [0, 1], not a"),
 }
 
 

@@ -51,5 +51,5 @@ def test_a_stored_scale_comes_back():
 )
 def test_a_forged_scale_is_refused(value):
     """Anything but a middle and a positive, finite spread is one line that says whose scale it is."""
-    with pytest.raises(ModelError, match=r"^Coat is scaled by .*, not by a middle and a spread; train again$"):
+    with pytest.raises(ModelError, match=r"^Coat has the scale .*, not a middle and a spread; train again$"):
         Scale.stored(value, "Coat")

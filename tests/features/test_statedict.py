@@ -65,7 +65,7 @@ class Payload:
 def test_nothing_in_a_file_runs(tmp_path, zipped):
     """A file that would run something is refused and runs nothing."""
     marker = tmp_path / "marker"
-    with pytest.raises(ModelError, match="are not tensors under names"):
+    with pytest.raises(ModelError, match="are not a dict of tensors"):
         statedict.tensors(stored({"weight": Payload(marker)}, zipped=zipped))
     assert not marker.exists()
 
@@ -74,16 +74,16 @@ def test_nothing_in_a_file_runs(tmp_path, zipped):
 def test_damaged_files_are_refused(cut):
     """Empty, cut, or another archive: one error, whatever is missing."""
     data = stored(torch.nn.Linear(3, 2).state_dict(), zipped=False)
-    with pytest.raises(ModelError, match="are not tensors under names"):
+    with pytest.raises(ModelError, match="are not a dict of tensors"):
         statedict.tensors(data[:cut])
     other = io.BytesIO()
     zipfile.ZipFile(other, "w").close()
-    with pytest.raises(ModelError, match="are not tensors under names"):
+    with pytest.raises(ModelError, match="are not a dict of tensors"):
         statedict.tensors(other.getvalue())
     for value in ({"epoch": 3}, [1, 2]):
-        with pytest.raises(ModelError, match="are not tensors under names"):
+        with pytest.raises(ModelError, match="are not a dict of tensors"):
             statedict.tensors(stored(value, zipped=True))
-    with pytest.raises(ModelError, match="are not tensors under names"):
+    with pytest.raises(ModelError, match="are not a dict of tensors"):
         statedict.tensors(pickle.dumps([1, 2], protocol=2))
 
 
@@ -101,5 +101,5 @@ def test_networks_are_filled_by_name_or_in_order():
     assert same(net.state_dict(), like)
     statedict.fill(net, {str(i): value + 1 for i, value in enumerate(like.values())})
     assert all(torch.equal(net.state_dict()[name], value + 1) for name, value in like.items())
-    with pytest.raises(ModelError, match="other shapes than the published network"):
+    with pytest.raises(ModelError, match="other shapes than the published network; download them again"):
         statedict.fill(net, dict(list(like.items())[:-1]))

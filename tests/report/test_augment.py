@@ -1,4 +1,4 @@
-"""The sentence about what was learnt by heart: what it counts, and when so few images cannot show it."""
+"""The sentence about memorised images: what it counts, and when too few images cannot show it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,19 @@ def filled(made, unseen):
         (
             LINE[:, 0].tolist(),
             9,
-            "10 lie closer",
-            "of new images about 1 would. G has learnt some of its images by heart.",
+            "10 are closer",
+            "of new images about 1 would be. G has memorised some of its training images.",
         ),
-        ((LINE[:9, 0] + 3).tolist(), 9, "0 lie closer", "There is no sign that G learnt images by heart."),
-        ((LINE[:9, 0] + 3).tolist(), 1, "0 lie closer", "So few cannot show whether G learnt images by heart; look at"),
-        ([33.0, 27.0], 9, "0 lie closer", "So few cannot show whether G learnt images by heart"),
-        ([0.0, 6.0], 9, "2 lie closer", "G has learnt some of its images by heart."),
-        ([3.0], 0, "No image was left unseen", "so that it cannot be said whether they are copies."),
+        ((LINE[:9, 0] + 3).tolist(), 9, "0 are closer", "There is no sign that G memorised training images."),
+        (
+            (LINE[:9, 0] + 3).tolist(),
+            1,
+            "0 are closer",
+            "So few images cannot show whether G memorised training images; look at",
+        ),
+        ([33.0, 27.0], 9, "0 are closer", "So few images cannot show whether G memorised training images"),
+        ([0.0, 6.0], 9, "2 are closer", "G has memorised some of its training images."),
+        ([3.0], 0, "No image was held out from training", "so the page cannot say whether they are copies."),
     ],
 )
 def test_what_is_said_of_copies(made, unseen, count, said):

@@ -103,9 +103,9 @@ def test_accuracies_stand_with_their_meaning(several: Path, html_of: Callable[[P
     """Which class is right, of all known images and of those that passed, each in one sentence with its interval."""
     text = seen(html_of(several)).text
     assert (
-        "Right class, of all 59 % [50, 68]: of 108 known images, flagged or not, 64 have their own class as the most"
-        " likely Right class, of passed 59 % [50, 68]: of 101 known images that passed (were not flagged), 60 were"
-        " given their own class AUC of each detector alone" in text
+        "Accuracy, all known 59 % [50, 68]: of 108 known images, flagged or not, 64 have their own class as the most"
+        " likely one Accuracy, not flagged 59 % [50, 68]: of 101 known images that were not flagged, 60 have their own"
+        " class as the most likely one AUC of each detector alone" in text
     )
 
 
@@ -113,9 +113,9 @@ def test_undefined_accuracy_is_said(several: Path, html_of: Callable[[Path], str
     """Where no known image passed, the accuracy of those is undefined, and the page still renders."""
     path = several / "evaluations/8.json"
     values = json.loads(path.read_text())
-    values["classes"]["accuracy_passed"] = vars(rate(0, 0)) | {"reason": "no unseen unflagged known images"}
+    values["classes"]["accuracy_passed"] = vars(rate(0, 0)) | {"reason": "no held-out unflagged known images"}
     path.write_text(json.dumps(values))
-    assert "Right class, of passed undefined: of 0 known images" in seen(html_of(several)).text
+    assert "Accuracy, not flagged undefined: of 0 known images" in seen(html_of(several)).text
 
 
 def test_each_class_has_its_grids_and_curves(several: Path, html_of: Callable[[Path], str], seen: Read) -> None:
@@ -129,7 +129,7 @@ def test_each_class_has_its_grids_and_curves(several: Path, html_of: Callable[[P
     ]
     assert [grid[0, 0] for grid in shown.decoded("generated images")[2::3]] == [100, 200, 300 % 251]
     assert [alt for alt, _ in shown.pictures].count("Curves: losses") == 3
-    assert shown.text.count("a steady climb announces divergence") == 1
+    assert shown.text.count("a steady rise is a sign of divergence") == 1
     assert "No samples and no metrics" not in shown.text
 
 
@@ -210,7 +210,7 @@ def test_every_sentence_holds_for_several(several: Path, html_of: Callable[[Path
     """Nothing in the page speaks of one known class, or of one known class's calibration."""
     text = seen(html_of(several)).text
     assert "the known class " not in text and "known class only" not in text
-    assert "from calibration images alone, all of them known" in text
+    assert "set by calibration images only, which are all known" in text
     assert "<b> + 3 + {{7*7}} known, 8 + </td><i> unknown: AUC" in text
 
 

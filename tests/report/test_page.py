@@ -44,7 +44,7 @@ def test_figures_are_those_of_the_run(run: Path, page: str, seen: Read) -> None:
     assert f"AUC, 95 % interval {area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}]" in text
     assert f"{alarms['count']} of {alarms['of']} known images; allowed 5 %" in text
     assert f"{100 * misses['rate']:.1f} % [{100 * misses['low']:.1f}, {100 * misses['high']:.1f}]" in text
-    assert f"Threshold {figures['threshold']:.4g}, from calibration images" in text
+    assert f"Threshold {figures['threshold']:.4g}, set by calibration images" in text
     assert f"{alarms['of']} known, {misses['of']} unknown" in text
     assert "train 41 s, score 2.3 s" in text
     assert "AUC of each part alone R: 0.910, L_D: 0.660, realness: 0.500" in text
@@ -76,7 +76,7 @@ def test_settings_versions_and_command_are_shown(page: str, seen: Read) -> None:
     ):
         assert words in text
     assert "lookalike train digits --known 3 --method vtgan -o PATH-TO/coat --config=PATH-TO/coat.toml" in text
-    assert "120 images of 3 from digits, each 1 × 8 × 8; 30 more set the threshold. Left out since" in text
+    assert "120 images of 3 from digits, each 1 × 8 × 8; 30 more set the threshold. Left out because they" in text
     assert "could not be read: 2." in text
 
 
@@ -114,7 +114,7 @@ def test_names_and_verdicts_stand_under_the_images(run: Path, page: str, seen: R
 def test_samples_over_time_first_and_last_with_their_twins(run: Path, page: str, seen: Read) -> None:
     """Six of eight grids are shown, the first and the last among them, each beside the weak twin's."""
     shown = seen(page)
-    assert re.findall(r"after ([\d,]+) images: G \| weak", shown.text) == [
+    assert re.findall(r"after ([\d,]+) images shown: G \| weak", shown.text) == [
         "320",
         "640",
         "1,280",
@@ -233,7 +233,8 @@ def test_run_without_samples_or_metrics_says_what_makes_them(make_run: MakeRun, 
     """Missing samples, metrics or both are named beside the recorded command; the rest stays."""
     run = make_run()
     (run / "metrics.jsonl").unlink()
-    assert "No metrics were recorded. The command that trains, and writes them: lookalike train digits" in text_of(run)
+    commanded = "No metrics were recorded. This command trains the run and writes them: lookalike train digits"
+    assert commanded in text_of(run)
     for file in (run / "samples").iterdir():
         file.unlink()
     assert "No samples and no metrics were recorded: this method has none (a baseline)" in text_of(run)
@@ -262,7 +263,7 @@ def test_detector_without_nearest_shows_the_query_only(make_run: MakeRun, seen: 
     np.savez(run / "evaluations/8.npz", **vectors)
     shown = seen(write([run], run / "report.html").read_text("utf-8"))
     assert shown.decoded("image") == []
-    assert "These are not images, so only their names are shown." in shown.text
+    assert "The data are vectors, not images, so only names are given." in shown.text
     assert str(arrays["misses_name"][0]) in shown.text
 
 
@@ -278,7 +279,7 @@ def test_evaluation_without_mistakes_says_so(make_run: MakeRun, text_of: Callabl
 
 def test_what_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
     """No runs, a folder that is no run, and an output in a missing folder are named; nothing is written."""
-    with pytest.raises(UsageError, match="a report of no runs"):
+    with pytest.raises(UsageError, match="no run was given; give one run folder or more"):
         write([], tmp_path / "r.html")
     with pytest.raises(UsageError, match=r"is not a run folder: it has no config\.json"):
         write([tmp_path], tmp_path / "r.html")

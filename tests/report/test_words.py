@@ -47,7 +47,7 @@ def test_remarks() -> None:
 
 def test_false_alarms_are_remarked_beyond_chance_only() -> None:
     """The chance is that of test and calibration together: sqrt(.05 x .95 (1/1000 + 1/1200)) x 2.6 is 2.4 %."""
-    remark = "False alarms are further above the allowed 5 % than chance explains"
+    remark = "There are more false alarms than the allowed 5 %, and more than chance explains"
     assert remarks(false_alarms=rate(74, 1000)) == []
     assert remarks(false_alarms=rate(75, 1000)) == [remark]
     assert remarks(false_alarms=rate(75, 1000), calibration=300) == []
@@ -61,7 +61,7 @@ def test_title_of_several_evaluations() -> None:
     tested = (Evaluation(boot, None), Evaluation(figures(), None))
     assert (
         words.title(Run("r", config, tested, Training(Metrics(), {})))
-        == "Coat known: AUC 0.90 against Boot, 0.73 against Shirt"
+        == "Coat known: AUC 0.90 with Boot unknown, 0.73 with Shirt unknown"
     )
     assert words.title(Run("r", config, (), Training(Metrics(), {}))) == "Coat known: not evaluated yet"
 

@@ -490,7 +490,7 @@ def test_it_makes_images_of_any_class(sorted_run, tmp_path, capsys):
     line = assert_clean_failure(
         capsys, ["augment", "digits", "--run", str(out), "--to", "3=900", "-o", str(tmp_path / "y")], 3, kept=out
     )
-    assert "the run makes no images of class 3; it makes any" in line
+    assert "the run generates no images of class 3; it generates any" in line
 
 
 def test_evaluate_and_report_go_on_from_it(sorted_run, capsys):

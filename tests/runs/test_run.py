@@ -436,8 +436,8 @@ def test_E14_divergence_names_loss_step_and_images(tmp_path, capsys):
         capsys, train(out, "--lr", "1e20"), 6, "step 1, 0 images shown", "minimax", "--lr", kept=out / "checkpoints"
     )
     plan = plans.make("digits", train_settings(**settings(lr=1e20)))
-    first = plan.source().at("D", index=0).at(0, index=0).rows(len(plan.train), 64)[:3]
-    names = ", ".join(plan.images.names[plan.train[row]] for row in first.tolist())
+    first = plan.source().at("D", index=0).at(0, index=0).rows(len(plan.rows.train), 64)[:3]
+    names = ", ".join(plan.images.names[plan.rows.train[row]] for row in first.tolist())
     assert f"among the images of that step: {names};" in line
     assert not (out / "model.json").exists()
 
@@ -470,7 +470,7 @@ def test_E13_E16_nothing_is_updated_and_the_last_checkpoint_is_good(what, tmp_pa
     tensors, facts = checkpoint.newest_checkpoint(tmp_path / "run" / "checkpoints", pytest.fail)
     assert (facts["step"], facts["images"]) == (2, 128)
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
-    method = plans.make("digits", train_settings(**settings())).method
+    method = plans.make("digits", train_settings(**settings())).recipe.method
     GAN(method, (1, 8, 8), ema=0.5).load(tensors, training=True)
     finished(tmp_path / "run")
     assert bits(tmp_path / "run") == bits(tmp_path / "whole")
@@ -570,7 +570,7 @@ def test_F9_a_run_among_its_own_images_is_refused(where, folder, capsys):
     """-o equal to DATA or inside it exits with 2 before anything is written."""
     argv = train(folder / where, data=folder)
     argv[argv.index("--known") + 1] = "a"
-    assert_clean_failure(capsys, argv, 2, "among the images", "write elsewhere", kept=folder)
+    assert_clean_failure(capsys, argv, 2, "among the images", "write to another folder", kept=folder)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_the_report_says_where_the_picture_stops(run, tmp_path, monkeypatch):
         monkeypatch.setattr(reading, "PICTURED", most)
         report([run], tmp_path / f"{most}.html")
         said.append((tmp_path / f"{most}.html").read_text())
-    assert "A row per sub-class, in the order of the table: eight real images" in said[0]
+    assert "One row per sub-class, in the order of the table: eight real images" in said[0]
     assert "in the order of the table (the first 3): eight real images" in said[1]
 
 
@@ -173,7 +173,7 @@ def test_pooled_images_keep_other_classes():
     for name in ("0", "4", "9"):
         assert np.array_equal(one.labels == one.classes.index(name), images.labels == int(name))
     assert np.array_equal(one.labels == 0, np.isin(images.labels, [3, 5]))
-    with pytest.raises(DataError, match="beside a class of that name"):
+    with pytest.raises(DataError, match="another class has that name"):
         images.pooled(("3", "5"), "4")
 
 

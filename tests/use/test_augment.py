@@ -89,7 +89,7 @@ def test_what_is_wanted(to, short):
 @pytest.mark.parametrize(
     ("to", "error", "said"),
     [
-        ("5", UsageError, "no class is short of it, the largest has 30"),
+        ("5", UsageError, "no class has fewer images than that, the largest has 30"),
         ("some", UsageError, "balance, a number, or CLASS=NUMBER"),
         ("8=", UsageError, "balance, a number, or CLASS=NUMBER"),
         ("9=40", DataError, "no class 9; there are 1, 3, 8"),
@@ -223,7 +223,7 @@ def test_filters_that_keep_nothing_are_one_line(folder, filled, tmp_path, monkey
 
     monkeypatch.setattr(module, "agrees", lambda *_: {"8": lambda made: np.zeros(len(made), bool)})
     with pytest.raises(
-        DataError, match=r"8: 0 of 50 images passed the filters, 1 are wanted \(refused by classifier 50\)"
+        DataError, match=r"8: 0 of 50 images passed the filters, but 1 are wanted \(dropped by classifier 50\)"
     ):
         augment(
             str(folder),
@@ -249,8 +249,8 @@ def test_images_that_are_copies_are_said_and_dropped(folder, filled, tmp_path, m
     monkeypatch.setattr(Generator, "images", parrot)
     (one,) = augment(str(folder), tmp_path / "b.npz", run=run, to="8=44")
     assert one.memory.copies(one.closeness).all() and (one.closeness == 0).all()
-    assert "G has learnt some of its images by heart" in (tmp_path / "b.html").read_text()
-    with pytest.raises(DataError, match="refused by copies"):
+    assert "G has memorised some of its training images" in (tmp_path / "b.html").read_text()
+    with pytest.raises(DataError, match="dropped by copies"):
         augment(str(folder), tmp_path / "c.npz", run=run, to="8=44", filters=Filters(drop_copies=True))
 
 
@@ -261,10 +261,10 @@ def test_copies_need_unseen_images(folder, filled, tmp_path, monkeypatch):
     run, said = filled[0].with_name("balanced-run"), []
     keys = frozenset(read(folder).keys)
     augment(str(folder), tmp_path / "b.npz", run=run, to="8=15", filters=Filters(drop_copies=True), warn=said.append)
-    assert said == ["8: 1 unseen images tell copies; 50% of new images go with them"]
+    assert said == ["8: copies are recognised by few held-out images (1); 50 % of new images are dropped with them"]
     nothing = dict.fromkeys(("test", "calibration"), frozenset())
     monkeypatch.setattr(module, "parts_of", lambda _: {"train": keys, **nothing})
-    with pytest.raises(DataError, match="8: no image is unseen, and copies are told by how close those lie"):
+    with pytest.raises(DataError, match="8: no image is held out from training, and copies are recognised by"):
         augment(str(folder), tmp_path / "c.npz", run=run, to="8=15", filters=Filters(drop_copies=True))
 
 
@@ -304,12 +304,12 @@ def test_what_cannot_be_written_is_refused_before_training(folder, tmp_path, cap
     """Vectors into a folder, a class that names no folder, a file in the way, and the data itself."""
     np.savez(tmp_path / "v.npz", images=np.zeros((4, 5), np.float32), labels=np.arange(4) % 2, classes=["a", "b"])
     np.savez(tmp_path / "s.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.arange(4) % 2, classes=["a/b", "b"])
-    with pytest.raises(UsageError, match=r"vectors are no pictures; give a file .npz"):
+    with pytest.raises(UsageError, match=r"vectors cannot be written as PNG; give an .npz file"):
         augment(str(tmp_path / "v.npz"), tmp_path / "out")
-    with pytest.raises(UsageError, match=r"class a/b cannot name a folder"):
+    with pytest.raises(UsageError, match=r"class a/b cannot be the name of a folder"):
         augment(str(tmp_path / "s.npz"), tmp_path / "out")
     before = (tmp_path / "s.npz").read_bytes()
-    with pytest.raises(UsageError, match="is the data itself; write elsewhere"):
+    with pytest.raises(UsageError, match="is the data file itself; write to another path"):
         augment(str(tmp_path / "s.npz"), tmp_path / "s.npz")
     (tmp_path / "file").touch()
     code, _, err = call(capsys, "augment", folder, "-o", tmp_path / "file")
@@ -361,7 +361,7 @@ def test_a_class_that_is_too_small_is_refused_with_the_number_needed(tmp_path):
     pixels, labels = digits()
     stay = np.concatenate([np.flatnonzero(labels != 8), np.flatnonzero(labels == 8)[:5]])
     np.savez(tmp_path / "d.npz", images=pixels[stay], labels=labels[stay])
-    with pytest.raises(DataError, match="distinct images to learn from: 8 4; 10 of each class"):
+    with pytest.raises(DataError, match="distinct training images: 8 4; each class to fill needs 10"):
         augment(str(tmp_path / "d.npz"), tmp_path / "out", settings=TINY)
     assert list(tmp_path.iterdir()) == [tmp_path / "d.npz"]
 

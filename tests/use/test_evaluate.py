@@ -140,7 +140,8 @@ def test_several_unknown_classes(given, run, unseen):
 
 def test_the_known_class_cannot_be_unknown(run, capsys):
     """--unknown 3 on a run that knows 3 exits with 2, and an unknown name with 3; nothing is written."""
-    assert_clean_failure(capsys, ["evaluate", str(run), "digits", "--unknown", "3"], 2, "class 3 is known", kept=run)
+    both = "class 3 is a known class of this model"
+    assert_clean_failure(capsys, ["evaluate", str(run), "digits", "--unknown", "3"], 2, both, kept=run)
     assert_clean_failure(capsys, ["evaluate", str(run), "digits", "--unknown", "33"], 3, "no class '33'", kept=run)
 
 
@@ -191,7 +192,7 @@ def test_copies_of_used_images_are_left_out_under_any_name(run, digits, unseen):
     figures = evaluate(run, renamed, unknown="8")
     assert figures["n_known"] == 0 and figures["n_unknown"] == len(unseen("8"))
     assert figures["excluded"] == sum(key in used for key in renamed.keys)
-    with pytest.raises(DataError, match="no unseen images, known or unknown, are left to evaluate"):
+    with pytest.raises(DataError, match="no held-out images, known or unknown, are left to evaluate"):
         evaluate(run, digits.select(mine))
 
 
@@ -238,7 +239,7 @@ def test_newcomers_of_the_known_class_are_left_out_and_counted(run, digits):
     first = evaluate(run, digits, unknown="5", warn=pytest.fail)
     figures = evaluate(run, Images(pixels, labels, digits.classes, names), unknown="5", warn=said.append)
     assert (figures["n_known"], figures["n_unknown"]) == (first["n_known"], first["n_unknown"])
-    assert said == ["9 known images joined the data after training split it; they are left out"]
+    assert said == ["known images that were added to the data after training split it, which are left out: 9"]
 
 
 def test_a_stray_copy_of_a_test_image_leaves_its_class_whole(run, digits):
@@ -311,7 +312,7 @@ def test_B30_data_without_unknown_images(run, digits, capsys):
     assert (figures["n_known"], figures["n_unknown"]) == (full["n_known"], 0)
     assert figures["auc"]["value"] is None and figures["auc"]["reason"].startswith("no unknown images")
     assert figures["misses"] == {
-        "rate": None, "low": None, "high": None, "count": 0, "of": 0, "reason": "no unseen unknown images",
+        "rate": None, "low": None, "high": None, "count": 0, "of": 0, "reason": "no held-out unknown images",
     }  # fmt: skip
     assert figures["false_alarms"] == full["false_alarms"]
     assert set(figures["parts_auc"].values()) <= {None} and set(figures["parts_auc"]) == set(full["parts_auc"])
@@ -326,9 +327,9 @@ def test_B30_data_without_known_images(run, digits, tmp_path, capsys):
         (tmp_path / "8").mkdir(exist_ok=True)
         Image.fromarray(digits.pixels[i, 0]).save(tmp_path / "8" / f"{i}.png")
     code, said, err = call(capsys, "evaluate", run, tmp_path)
-    assert (code, err) == (0, "warning: the data has no class 3, which this model knows\n")
+    assert (code, err) == (0, "warning: the data has no class 3, which is a known class of this model\n")
     assert said.splitlines()[1].startswith("AUC           undefined: no known images")
-    assert said.splitlines()[2].startswith("false alarms  undefined: no unseen known images")
+    assert said.splitlines()[2].startswith("false alarms  undefined: no held-out known images")
     figures = files.read_json(run / "evaluations" / "8.json")
     assert figures["misses"] == full["misses"] and figures["false_alarms"]["rate"] is None
     assert figures["known"] == ["3"]
@@ -473,7 +474,7 @@ def test_B30_several_classes_of_which_some_are_gone(several, digits):
     )
     told = []
     said = evaluate(several, few, warn=told.append)["classes"]
-    assert told == ["the data has no class 5, which this model knows"]
+    assert told == ["the data has no class 5, which is a known class of this model"]
     whole = evaluate(several, "digits", unknown="8")["classes"]
     assert said["confusion"] == [[0, 0, 0], whole["confusion"][1], whole["confusion"][2]]
 
@@ -483,7 +484,7 @@ def test_without_an_unflagged_known_image_the_accuracy_says_why(several, digits)
     eights = digits.of("8")
     only = Images(eights.pixels, np.zeros(len(eights), np.int64), ("8",), eights.names)
     gone = evaluate(several, only, unknown="8")["classes"]
-    assert gone["accuracy"]["rate"] is None and gone["accuracy"]["reason"] == "no unseen known images"
+    assert gone["accuracy"]["rate"] is None and gone["accuracy"]["reason"] == "no held-out known images"
     flagged = digits.pixels[Model.load(several).score(digits).flagged & ~np.isin(digits.labels, [3, 5])][:20]
     names = tuple(map(str, range(20)))
     called_three = Images(flagged, np.repeat([0, 1], 10), ("3", "x"), names, test=np.ones(20, bool))
@@ -491,7 +492,7 @@ def test_without_an_unflagged_known_image_the_accuracy_says_why(several, digits)
     assert said["confusion"] == [[0, 0, 0], [0, 0, 10], [0, 0, 10]]
     assert (said["accuracy"]["of"], said["accuracy_passed"]["of"]) == (10, 0)
     assert said["accuracy_passed"]["rate"] is None
-    assert said["accuracy_passed"]["reason"] == "no unseen unflagged known images"
+    assert said["accuracy_passed"]["reason"] == "no held-out unflagged known images"
 
 
 def test_one_known_class_has_no_figures_of_classes(run):
@@ -530,7 +531,7 @@ def test_unreadable_images_fail_or_are_skipped_with_a_warning(run, digits, tmp_p
     argv = ["evaluate", str(run), str(tmp_path), "--unknown", "8"]
     assert_clean_failure(capsys, argv, 3, "bad.png", "--on-bad skip", kept=run)
     code, said, err = call(capsys, *argv, "--on-bad", "skip", "--json")
-    assert (code, err) == (0, "warning: images left out since they cannot be read: 1, first 8/bad.png\n")
+    assert (code, err) == (0, "warning: images left out because they cannot be read: 1, first 8/bad.png\n")
     figures = json.loads(said)
     assert figures["skipped"] == 1
     given = [i for name in ("3", "8") for i in np.flatnonzero(digits.labels == digits.classes.index(name))[:60]]

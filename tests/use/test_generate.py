@@ -109,7 +109,7 @@ def test_a_gan_per_class_makes_its_own(tmp_path):
     assert able["8"].gan is model.detector.members["8"].gan is not able["3"].gan
     write(model, tmp_path / "out", {"8": 2, "3": 2})
     assert read(tmp_path / "out").classes == ("3", "8")
-    with pytest.raises(UsageError, match=r"^only a GAN of several classes"):
+    with pytest.raises(UsageError, match=r"^only a conditional GAN of image classes"):
         generate.between(model, "8", "3")
 
 
@@ -166,7 +166,7 @@ BAD = {
     "truncation": (["--truncation", "0"], 2, "--truncation"),
     "between without a place": (["--between", "3", "8"], 2, "name one (--grid)"),
     "grid nowhere": (["--grid", "OUT-none/g.png"], 2, "its folder does not exist"),
-    "between nothing": (["--between", "3", "4", "--grid", "OUT.png"], 3, "knows no class 4"),
+    "between nothing": (["--between", "3", "4", "--grid", "OUT.png"], 3, "has no class 4"),
 }
 
 
@@ -181,22 +181,22 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, told, tmp_path, capsys):
 
 
 def test_what_makes_no_images_is_refused(told, tmp_path, capsys):
-    """A baseline has no G; a folder that holds something stays as it is; vectors are no pictures."""
+    """A baseline has no G; a folder that holds something stays as it is; vectors cannot be written as PNG."""
     model = trained(tmp_path / "knn", "knn")
-    with pytest.raises(UsageError, match=r"^the model is knn, which makes no images; train with --method acgan"):
+    with pytest.raises(UsageError, match=r"^the model is knn, which generates no images; train with --method acgan"):
         write(model, tmp_path / "out", {"3": 1})
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("x")
     with pytest.raises(UsageError, match="not empty"):
         write(told[1], tmp_path / "full", {"3": 1})
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
-    with pytest.raises(DataError, match=r"^the model knows no class 5; it knows 8, 3"):
+    with pytest.raises(DataError, match=r"^the model has no class 5; it has 8, 3"):
         write(told[1], tmp_path / "out", {"5": 1})
     rows = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32).clip(-1, 1)
     np.savez(tmp_path / "v.npz", images=rows, labels=np.repeat(["8", "3"], 30))
     values = settings("acgan", extra_fakes=(), known=("8", "3"), batch=32, false_alarms=0.4)
     vectors = runs.run(str(tmp_path / "v.npz"), train_settings(**{**values, "size": None}), tmp_path / "v")
-    with pytest.raises(UsageError, match="no pictures"):
+    with pytest.raises(UsageError, match="cannot be written as PNG"):
         write(vectors, tmp_path / "out", {"3": 1})
     write(vectors, tmp_path / "made.npz", {"3": 4})
     with np.load(tmp_path / "made.npz") as made:

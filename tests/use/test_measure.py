@@ -17,14 +17,14 @@ from tiny import call, settings
 from lookalike.base.errors import DataError, ModelError, UsageError
 from lookalike.data import Images, read, split
 from lookalike.detect.baselines.classifier import CNN
-from lookalike.features import efficientnet, extractor, inception
+from lookalike.features import efficientnet, inception
 from lookalike.features.nets.inception import Inception
 from lookalike.runs import run as runs
 from lookalike.runs.record import parts_of
 from lookalike.runs.settings import train_settings
 from lookalike.use import measure as measuring
 from lookalike.use.measure import measure
-from lookalike.use.quality import diversity, frechet, kernel, manifold
+from lookalike.use.quality import diversity, frechet, kernel, manifold, own
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_figures_are_those_of_the_named_features(found, digits):
     """Each equals its function of the features of the made images and of unseen ones of their classes."""
     said, made = found
     parts = split(digits, test=0.2, calibration=0.0, seed=0)
-    network = extractor.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
+    network = own.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
     unseen = parts.test[np.isin(digits.labels[parts.test], [digits.classes.index(name) for name in "38"])]
     one, other = network.features(made.pixels), network.features(digits.pixels[unseen])
     figures = {figure.name: figure for figure in said.figures}
@@ -84,7 +84,7 @@ def test_each_class_is_compared_with_its_own_real_images(found, digits):
     """KID of class 8 is that of its features against the unseen 8s'; FID needs more than there are."""
     said, made = found
     parts = split(digits, test=0.2, calibration=0.0, seed=0)
-    network = extractor.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
+    network = own.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
     unseen = parts.test[digits.labels[parts.test] == digits.classes.index("8")]
     one, other = network.features(made.pixels[made.labels == 1]), network.features(digits.pixels[unseen])
     of_eight = said.classes["8"]
@@ -98,7 +98,7 @@ def test_confidence_and_distances_stand_beside_those_of_real_images(found, digit
     """Shares above 0.9 are the classifier's; distances in batches of 16 to as many as the smaller side allows."""
     said, made = found
     parts = split(digits, test=0.2, calibration=0.0, seed=0)
-    network = extractor.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
+    network = own.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
     unseen = parts.test[np.isin(digits.labels[parts.test], [digits.classes.index(name) for name in "38"])]
     sure, real = said.confidence[0.9]
     assert sure.count == (network.probabilities(made.pixels).max(1) > 0.9).sum() and sure.of == len(made)
@@ -178,7 +178,7 @@ def test_enough_images_have_a_frechet_distance(digits):
     made = replace(digits, pixels=np.roll(digits.pixels, 1, axis=3), test=None)
     said = {figure.name: figure for figure in measure(made, digits, "digits").figures}
     parts = split(digits, test=0.2, calibration=0.0, seed=0)
-    network = extractor.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
+    network = own.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
     sides = network.features(made.pixels), network.features(digits.pixels[parts.test])
     assert said["FID"].value == pytest.approx(frechet.distance(*sides), rel=1e-9)
     assert said["FID, no bias"].value == pytest.approx(frechet.unbounded(*sides).value, rel=1e-9)
@@ -207,10 +207,10 @@ def test_what_a_run_was_shown_is_not_unseen(tmp_path, digits):
 def test_images_that_the_run_was_shown_must_be_known_again(tmp_path, digits):
     """At another size, or where none of the data of that name is found, the run's images cannot be told: refused."""
     runs.run("digits", train_settings(**settings("anogan")), tmp_path)
-    with pytest.raises(UsageError, match=r"images of the shape \(1, 8, 8\), these are \(1, 16, 16\) and none is one"):
+    with pytest.raises(UsageError, match=r"of shape \(1, 8, 8\), but these have shape \(1, 16, 16\) and none of them"):
         measuring._parts(read("digits", size=(16, 16)), "digits", tmp_path, 0)
     brighter = Images(digits.pixels ^ 1, digits.labels, digits.classes, digits.names)
-    with pytest.raises(UsageError, match="measure at its size, and read with its --value-range"):
+    with pytest.raises(UsageError, match="measure at the run's size, and read with its --value-range"):
         measuring._parts(brighter, "digits", tmp_path, 0)
     assert len(measuring._parts(brighter, "others", tmp_path, 0)[1]) > 300
 
@@ -252,7 +252,7 @@ def test_images_that_a_run_learnt_from_without_a_label_are_no_class(tmp_path, di
 
 
 def _features(digits, made, training, unseen):
-    network = extractor.own(digits.pixels[training], digits.labels[training], "digits", 0)
+    network = own.own(digits.pixels[training], digits.labels[training], "digits", 0)
     return network.features(made.pixels), network.features(digits.pixels[unseen])
 
 
@@ -261,7 +261,7 @@ def test_real_images_of_one_class_need_another_networks_features(digits):
     threes = digits.of("3")
     one = replace(threes, labels=np.zeros(len(threes), np.int64), classes=("3",))
     made = replace(one, labels=np.full(len(one), -1), classes=())
-    with pytest.raises(UsageError, match=r"of one class, of which no classifier learns features; .*efficientnet"):
+    with pytest.raises(UsageError, match=r"have one class, so no classifier can learn features; .*efficientnet"):
         measure(made, one, "digits")
     few = one.select(np.arange(0, 180))
     real = replace(few, test=np.arange(180) % 3 == 0)
@@ -286,17 +286,17 @@ def test_what_cannot_be_measured_is_refused(digits):
     """Vectors, another size, a class that is not there, few images: each a line."""
     few = digits.select(np.arange(30))
     for made, error, words in (
-        (replace(few, pixels=np.zeros((30, 4), np.float32)), UsageError, "these are vectors"),
-        (read("digits", size=(16, 16)), UsageError, r"the shape \(1, 16, 16\), the real ones \(1, 8, 8\)"),
+        (replace(few, pixels=np.zeros((30, 4), np.float32)), UsageError, "the data are vectors, but measure"),
+        (read("digits", size=(16, 16)), UsageError, r"have shape \(1, 16, 16\), the real ones \(1, 8, 8\)"),
         (replace(few, classes=("cat", *digits.classes[1:])), UsageError, "the real images have no class cat"),
         (few, DataError, "images to measure: 30; 40 are needed"),
     ):
         with pytest.raises(error, match=words):
             measure(made, digits, "digits")
     nobodys = replace(digits, labels=np.full(len(digits), -1))
-    with pytest.raises(UsageError, match="--accuracy needs images that are labelled with two classes"):
+    with pytest.raises(UsageError, match="--accuracy needs images labelled with two classes"):
         measure(nobodys, digits, "digits", accuracy=True)
-    with pytest.raises(UsageError, match="--accuracy needs images that are labelled with two classes"):
+    with pytest.raises(UsageError, match="--accuracy needs images labelled with two classes"):
         measure(replace(few, labels=np.zeros(30, np.int64), classes=("3",)), digits, "digits", accuracy=True)
 
 

@@ -190,7 +190,7 @@ def test_a_class_with_too_few_images_is_left_out():
     found = find(data.select(np.flatnonzero((data.labels != 2) | (np.arange(48) == 24))), QUICK, warn=told.append)
     assert found.classes == ("c0", "c1", "c3") and len(found.ranked()) == 3
     assert "left out" in told[0] and told[0].endswith(": c2")
-    assert "(2)" in told[1] and "--neighbours" in told[1]
+    assert "only 2 held-out images" in told[1] and "--neighbours" in told[1]
 
 
 def test_a_hundred_classes():
@@ -205,7 +205,7 @@ def test_a_hundred_classes():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"temperature": 0}, "temperature is 0; 0.01 to 100"),
+        ({"temperature": 0}, "temperature is 0; give a value from 0.01 to 100"),
         ({"temperature": math.nan}, "temperature is nan"),
         ({"dimensions": 0}, "dimensions is 0"),
         ({"steps": 0}, "steps is 0"),
@@ -225,7 +225,7 @@ def test_vectors_and_one_class_in_memory_are_refused():
     data = images(2, 12)
     with pytest.raises(DataError, match="vectors"):
         find(replace(data, pixels=data.pixels.reshape(24, -1).astype(np.float32)), QUICK)
-    with pytest.raises(DataError, match="unseen ones: 1; a pair needs two"):
+    with pytest.raises(DataError, match="held-out ones: 1; a pair needs two"):
         find(data.of("c0"), QUICK)
 
 
@@ -245,9 +245,9 @@ def refusals(tmp_path):
     (tmp_path / "full" / "mine").write_text("mine")
     return {
         "vectors": ([vectors], 3, ["vectors"]),
-        "one class": ([saved(tmp_path / "one.npz", pixels, ["a"] * 24)], 3, ["unseen ones: 1", "two"]),
-        "two images": ([saved(tmp_path / "two.npz", pixels[:2], ["a", "b"])], 3, ["unseen ones: 0"]),
-        "nothing held out": ([good, "--test", "0"], 3, ["unseen ones: 0"]),
+        "one class": ([saved(tmp_path / "one.npz", pixels, ["a"] * 24)], 3, ["held-out ones: 1", "two"]),
+        "two images": ([saved(tmp_path / "two.npz", pixels[:2], ["a", "b"])], 3, ["held-out ones: 0"]),
+        "nothing held out": ([good, "--test", "0"], 3, ["held-out ones: 0"]),
         "not there": (["nowhere"], 3, ["nowhere"]),
         "unreadable": ([str(folder)], 3, ["bad.png", "--on-bad skip"]),
         "no range": ([deep], 3, ["--value-range"]),
@@ -350,7 +350,7 @@ def test_unreadable_images_can_be_skipped(tmp_path, capsys):
     """--on-bad skip leaves them out and says so."""
     argv, _, _ = refusals(tmp_path)["unreadable"]
     code, _, err = call(capsys, "pairs", *argv, "--steps", "2", "--on-bad", "skip", "--max-bad", "0.5")
-    assert code == 0 and "images left out since they cannot be read: 1, first b/bad.png" in err
+    assert code == 0 and "images left out because they cannot be read: 1, first b/bad.png" in err
 
 
 def test_the_flags_defaults_are_the_librarys():

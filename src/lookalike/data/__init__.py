@@ -1,16 +1,20 @@
-"""From what the user names to images in memory; modules in the order the bytes go.
+"""The way from what the user names to images in memory; the modules stand in the order of the data flow.
 
-source: what every reader gives, names, labels and a way to decode one by one.
-gate: the bytes of an image file become one bounded uint8 array; no other module opens image files.
-folder: class folders, loose images, one file. arrays: .npz, .npy, arrays in memory.
-idx: MNIST's file format. cifar: CIFAR's. histopathology: patches in patients' folders.
-named: the data sets that have names, such as digits.
-sources: picks the reader; `aspect_size` is the preset size.
-load: `read` takes all, `stream` one block at a time.
-images: `Images`, pixels, labels, names and content keys; `scaled` to [-1, 1].
-oddities: what the user should know of images that can be used.
-split: training, calibration and test parts by seed and content.
-check: decodes everything once and says what is there, before any training.
+source: what every reader returns, which is names, labels and a function that decodes the images one by one.
+gate: turns the bytes of an image file into one bounded uint8 array; no other module opens image files.
+folder: class folders, loose images and single files.
+arrays: `.npz` and `.npy` files, and arrays in memory.
+idx: the file format of MNIST.
+cifar, stl10, celeba: the official files of CIFAR-10 and CIFAR-100, STL-10 and CelebA.
+histopathology: patches of tissue in one folder per patient.
+named: the data sets that have a name, such as digits.
+sources: chooses the reader; `aspect_size` gives the preset size.
+load: `read` loads all images, `stream` loads one block at a time.
+images: `Images` holds pixels, labels, names and content keys; `scaled` maps pixels to [-1, 1].
+oddities: what the user should know about images that are odd but usable.
+split: the training, calibration and test parts, which follow from the seed and the images' content.
+sparsify: keeps fewer training images of some classes.
+check: decodes every image once and says what is there, before any training.
 """
 
 from lookalike.data.check import Check, check

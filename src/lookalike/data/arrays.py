@@ -1,7 +1,7 @@
 """Arrays as a `Source`: `.npz` (`images`, `labels`, optional `classes`), `.npy` (images only) and arrays in memory.
 
-Headers are read and bounded before any data; then images come row by row, so that a file larger than memory can be
-scored. Python objects are never loaded: a dtype that holds them is refused.
+Headers are read and their sizes checked before any data. Images are then read row by row, so that a file larger than
+memory can be scored. Python objects are never loaded: a dtype that holds them is refused.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from lookalike.base.errors import DataError, show
 from lookalike.data import gate
 from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source, Wanted, check_classes, check_counts
 
-BOMB_RATIO, BOMB_BYTES = 200, 256 * 2**20  # refused when both are passed
+BOMB_RATIO, BOMB_BYTES = 200, 256 * 2**20  # a file that exceeds both is refused
 BLOCK_BYTES = 2**20
 Labels = tuple[npt.NDArray[np.int64], tuple[str, ...]]
 Opener = Callable[[], AbstractContextManager[BinaryIO]]
 
 
 class Header(NamedTuple):
-    """What an array file says of itself; `start` is where its data begin."""
+    """What the header of an array file says; `start` is the byte where the data begin."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -37,24 +37,27 @@ class Header(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Length of the data that follow."""
+        """Return the number of bytes of the data that follow."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def npz(path: Path, value_range: gate.ValueRange | None = None, allow_empty: bool = False) -> Source:
-    """The images of a `.npz` file with `images` (N, H, W[, 1 or 3]) or (N, F), and `labels` (N,) numbers or names.
+    """Return the images of a `.npz` file with `images` of shape (N, H, W[, 1 or 3]) or (N, F), and `labels` (N,).
 
-    Without `labels` the images are unlabelled; without `classes` the labels' sorted values are the classes.
+    The labels are numbers or names. Without `labels` the images are unlabelled. Without `classes` the classes are the
+    sorted values of the labels.
 
     Raises
     ------
     DataError
-        for anything that is not such a file, saying what was found and what is accepted.
+        For any other content; the message says what was found and what is accepted.
     """
     with _archive(path) as archive:
         there = [name.removesuffix(".npy") for name in archive.namelist()]
         if "images" not in there or len(set(there)) != len(there):
-            raise DataError(f"'{show(path)}' holds {_listed(there)}; an array 'images' is needed, once, and 'labels'")
+            raise DataError(
+                f"'{show(path)}' holds {_listed(there)}; store one array 'images', and 'labels' if there are any"
+            )
         head = _member_header(archive, "images", path)
         labels = _member(archive, "labels", path) if "labels" in there else None
         names = _member(archive, "classes", path) if "classes" in there else None
@@ -67,7 +70,7 @@ def npz(path: Path, value_range: gate.ValueRange | None = None, allow_empty: boo
 
 
 def npy(path: Path, value_range: gate.ValueRange | None = None) -> Source:
-    """The unlabelled images of a `.npy` file. Raises DataError like `npz`."""
+    """Return the unlabelled images of a `.npy` file. Raises DataError like `npz`."""
     with opened(path) as file:
         head = _header(file, path)
     check_images(head, path)
@@ -81,7 +84,7 @@ def in_memory(
     classes: tuple[str, ...],
     test: npt.NDArray[np.bool_] | None,
 ) -> Source:
-    """uint8 images (N, H, W, C) that are already here."""
+    """Return a source of uint8 images (N, H, W, C) that are already in memory."""
     return Source(
         classes=classes,
         names=numbered(len(images)),
@@ -93,15 +96,16 @@ def in_memory(
 
 
 def numbered(count: int) -> tuple[str, ...]:
-    """Names of array rows: "00042"."""
+    """Return the names of array rows, such as "00042"."""
     return tuple(f"{i:05d}" for i in range(count))
 
 
 def rows(file: BinaryIO, head: Header, path: Path) -> Iterator[npt.NDArray[Any]]:
-    """The rows of an array whose data start here, read in blocks. Raises DataError when the data end early."""
+    """Yield the rows of an array whose data start here, read in blocks. Raises DataError when the data end early."""
     count, shape = head.shape[0], head.shape[1:]
     row_bytes = math.prod(shape) * head.dtype.itemsize
-    block = count if head.fortran else max(1, BLOCK_BYTES // row_bytes)  # Fortran order: rows are not contiguous
+    # In Fortran order the values of one row are not contiguous, so all rows are read at once.
+    block = count if head.fortran else max(1, BLOCK_BYTES // row_bytes)
     for start in range(0, count, block):
         here = min(block, count - start)
         data = file.read(here * row_bytes)
@@ -111,20 +115,20 @@ def rows(file: BinaryIO, head: Header, path: Path) -> Iterator[npt.NDArray[Any]]
 
 
 def check_bomb(size: int, packed: int, path: Path) -> None:
-    """Raise DataError when `packed` bytes claim to unpack to a suspicious `size`."""
+    """Raise DataError when `packed` bytes claim to unpack to a suspicious `size`, in bytes."""
     if size > BOMB_BYTES and size > BOMB_RATIO * packed:
-        raise DataError(f"'{show(path)}' would unpack {packed:,} bytes to {size:,}: refused as a zip bomb")
+        raise DataError(f"'{show(path)}' would unpack {packed:,} bytes to {size:,} bytes; it is refused as a zip bomb")
 
 
 def check_bytes(expected: int, found: int, path: Path) -> None:
-    """Raise DataError when a file is shorter or longer than its header says."""
+    """Raise DataError when a file is shorter or longer than its header says, in bytes."""
     if expected != found:
         kind = "truncated" if found < expected else "damaged"
-        raise DataError(f"'{show(path)}' is {kind}: its header says {expected:,} bytes, there are {found:,}")
+        raise DataError(f"'{show(path)}' is {kind}: its header says {expected:,} bytes, but there are {found:,}")
 
 
 def check_images(head: Header, path: Path) -> None:
-    """Raise DataError unless the header is that of images (N, H, W[, 1 or 3]) or vectors (N, F) of numbers."""
+    """Raise DataError unless the header is that of images (N, H, W[, 1 or 3]) or of vectors (N, F) of numbers."""
     shape, what = head.shape, f"'{show(path)}': images have shape {head.shape} and dtype {head.dtype}"
     if head.dtype.kind not in "buif":
         raise DataError(f"{what}; numbers or booleans are accepted")
@@ -138,7 +142,7 @@ def check_images(head: Header, path: Path) -> None:
 
 
 def number_labels(labels: Any, names: Any, count: int, path: Path) -> Labels:
-    """(numbers int64 (N,), classes) from the arrays `labels` and `classes`, either of which may be None."""
+    """Return (numbers int64 (N,), classes) from the arrays `labels` and `classes`; either may be None."""
     if labels is None:
         return np.full(count, UNLABELLED, dtype=np.int64), ()
     what = f"'{show(path)}': labels have shape {labels.shape} and dtype {labels.dtype}"
@@ -198,7 +202,10 @@ def _source(
 
 
 def _image(row: npt.NDArray[Any], value_range: gate.ValueRange | None) -> npt.NDArray[np.uint8]:
-    """uint8 (H, W, C): bool 0 and 255; uint16 the highest 8 bits; floats from [0, 1]; others by the value range."""
+    """Return uint8 (H, W, C).
+
+    Booleans become 0 and 255, uint16 keeps the highest 8 bits, floats are read as [0, 1]; other values need a range.
+    """
     row = row if row.ndim == 3 else row[..., None]
     if row.dtype == np.uint8:
         return row
@@ -212,7 +219,7 @@ def _image(row: npt.NDArray[Any], value_range: gate.ValueRange | None) -> npt.ND
 
 
 def _vector(row: npt.NDArray[Any], value_range: gate.ValueRange | None) -> npt.NDArray[np.float32]:
-    """float32 (F,) in [-1, 1]: uint8 from 0..255, others by the value range or as they are."""
+    """Return float32 (F,) in [-1, 1]: uint8 is mapped from 0..255, other values by the value range or not at all."""
     if value_range is None and row.dtype != np.uint8:
         gate.check_within(row, -1, 1)
         return row.astype(np.float32)
@@ -227,7 +234,7 @@ def _listed(names: list[str]) -> str:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The regular file `path`, open for reading, or DataError with its name."""
+    """Open the regular file `path` for reading, or raise DataError with its name."""
     try:
         with gate.regular(path) as file:
             yield file
@@ -237,13 +244,13 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The zip archive; all that zipfile and numpy raise on damaged bytes becomes DataError."""
+    """Open the zip archive; all errors of zipfile and numpy for damaged bytes become DataError."""
     try:
         with opened(path) as file, zipfile.ZipFile(file) as archive:
             yield archive
     except (DataError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001  zipfile, zlib and numpy raise many kinds
+    except Exception as error:  # noqa: BLE001  zipfile, zlib and numpy raise many kinds of error
         raise DataError(f"'{show(path)}' is not a sound .npz file ({gate.phrase(error)})") from None
 
 
@@ -263,7 +270,7 @@ def _member_header(archive: zipfile.ZipFile, name: str, path: Path) -> Header:
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> npt.NDArray[Any]:
-    """A small member as a whole."""
+    """Return a small member of the archive as a whole."""
     head = _member_header(archive, name, path)
     with archive.open(f"{name}.npy") as file:
         data = file.read()[head.start :]
@@ -271,13 +278,15 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> npt.NDArray[Any]
 
 
 def _header(file: Any, path: Path) -> Header:
-    """The header of `.npy` data. Raises DataError for a dtype that holds objects."""
+    """Return the header of `.npy` data. Raises DataError for a dtype that holds objects."""
     try:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(file)
-    except Exception as error:  # noqa: BLE001  numpy parses text with many kinds of error
+    except Exception as error:  # noqa: BLE001  numpy raises many kinds of error when it parses the text
         raise DataError(f"'{show(path)}' is not a sound numpy file ({gate.phrase(error)})") from None
     if dtype.hasobject:
-        raise DataError(f"'{show(path)}' holds Python objects, which are never loaded; store numbers of one image size")
+        raise DataError(
+            f"'{show(path)}' holds Python objects, which are never loaded; store numbers, and images of one size"
+        )
     return Header(shape, fortran, dtype, file.tell())

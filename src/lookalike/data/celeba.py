@@ -1,9 +1,9 @@
-"""CelebA's aligned faces (Liu et al. 2015) as a `Source`: the five classes of kplus1-2020, section 4.
+"""CelebA's aligned faces (Liu et al. 2015) as a `Source`, in the five classes of kplus1-2020, section 4.
 
-Faces from the front, by gender and by whether the mouth is open, and faces that are turned aside. The paper calls these
-rotated by more than 15 degrees; the author's code has no angle, but where the nose stands between the eyes: in front
-from .35 to .65 of the way, and so it is here. Both are the same of a face whose nose's tip stands .56 of the distance
-between the eyes before them: .56 tan 15 degrees = .15.
+Frontal faces make four classes, by gender and by whether the mouth is open; rotated faces make the fifth. The paper
+calls a face rotated by more than 15 degrees. The author's code measures no angle but the nose's place between the eyes:
+a face is frontal from 0.35 to 0.65 of the way. We do the same. The two rules agree for a nose whose tip stands 0.56 eye
+distances in front of the eyes, since 0.56 tan 15 degrees = 0.15.
 """
 
 from __future__ import annotations
@@ -21,54 +21,54 @@ from lookalike.data.source import Picture, Skipped, Source, Wanted
 
 CLASSES = ("female-closed", "female-open", "male-closed", "male-open", "rotated")
 ROTATED = 4
-FRONT = (0.35, 0.65)  # of the way from the left eye to the right one, in the picture
+FRONT = (0.35, 0.65)  # share of the way from the left eye to the right eye, as seen in the picture
 IMAGES, ATTRIBUTES = "img_align_celeba", "list_attr_celeba.txt"
 LANDMARKS, PARTITION = "list_landmarks_align_celeba.txt", "list_eval_partition.txt"
-PLACES = ("", "Anno", "Eval", "Img")  # the official folders, or all in one
-TEST = "2"  # in the partition: 0 trains, 1 validates
-SIDE = 178  # pixels, the images' width: the middle square is kept
-LINE = 1000  # bytes of a line at most
+PLACES = ("", "Anno", "Eval", "Img")  # the official sub-folders, or all files in one folder
+TEST = "2"  # in the list of partitions; 0 is training, 1 is validation
+SIDE = 178  # pixels, the width of the images; the middle square is kept
+LINE = 1000  # the most bytes that are read of a line
 Row = list[str]
 
 
 def holds(folder: Path) -> bool:
-    """Whether the images and the attributes, or one of them and the landmarks, are in the folder."""
+    """Return whether two of the images, the attributes and the landmarks are in the folder."""
     return sum(_find(folder, name) is not None for name in (IMAGES, ATTRIBUTES, LANDMARKS)) >= 2
 
 
 def read_folder(folder: Path) -> Source:
-    """All faces that both lists name, cut to their middle square; the official test part where its list is there.
+    """Return all faces of both lists, cut to their middle square; an official test part needs its own list.
 
     Raises
     ------
     DataError
-        for a missing or damaged list, or lists of other images.
+        For a missing or damaged list, or two lists that name different images.
     """
     images = _find(folder, IMAGES)
     if images is None:
         raise _bad(folder / IMAGES, "is missing")
-    told = _table(folder, ATTRIBUTES)
+    attributes = _table(folder, ATTRIBUTES)
     where = _table(folder, LANDMARKS)
-    if told.keys() != where.keys():
-        odd = min(told.keys() ^ where.keys())
-        raise _bad(folder / LANDMARKS, f"and {ATTRIBUTES} differ: {show(odd)} is in one of them alone")
-    found = [(f"{IMAGES}/{name}", _class(told[name], where[name])) for name in told]
+    if attributes.keys() != where.keys():
+        odd = min(attributes.keys() ^ where.keys())
+        raise _bad(folder / LANDMARKS, f"and {ATTRIBUTES} differ: only one of them names {show(odd)}")
+    found = [(f"{IMAGES}/{name}", _class(attributes[name], where[name])) for name in attributes]
     source = of_files(images.parent, CLASSES, found, [], None)
     return replace(
         source,
         decode=lambda wanted: _squares(source, wanted),
         measure=lambda _wanted: iter([(SIDE, SIDE)]),
-        test=_tested(folder, list(told)),
+        test=_tested(folder, list(attributes)),
     )
 
 
-def _class(told: dict[str, float], where: dict[str, float]) -> int:
-    """Number of a face's class."""
+def _class(attributes: dict[str, float], where: dict[str, float]) -> int:
+    """Return the number of a face's class from its attributes and landmarks."""
     eyes = where["righteye_x"] - where["lefteye_x"]
     share = (where["nose_x"] - where["lefteye_x"]) / eyes if eyes > 0 else -1.0
     if not FRONT[0] <= share <= FRONT[1]:
         return ROTATED
-    return 2 * (told["Male"] > 0) + (told["Mouth_Slightly_Open"] > 0)
+    return 2 * (attributes["Male"] > 0) + (attributes["Mouth_Slightly_Open"] > 0)
 
 
 def _squares(source: Source, wanted: Wanted) -> Iterator[Picture | Skipped]:
@@ -84,7 +84,7 @@ def _squares(source: Source, wanted: Wanted) -> Iterator[Picture | Skipped]:
 
 
 def _table(folder: Path, name: str) -> dict[str, dict[str, float]]:
-    """Image -> column -> number, of a list whose first line counts its rows and whose second names its columns."""
+    """Return image -> column -> number; line 1 of the list gives the number of rows and line 2 the columns."""
     rows = _rows(folder, name)
     path = folder / name
     (count, *_), columns, found = next(rows, [""]), next(rows, []), {}
@@ -98,26 +98,24 @@ def _table(folder: Path, name: str) -> dict[str, dict[str, float]]:
         except (ValueError, LookupError):
             raise _bad(path, f"is damaged in line {line}") from None
     if count != str(len(found)):
-        raise _bad(
-            path, f"is cut short or damaged: it has {len(found):,} rows, where its first line says {show(count)}"
-        )
+        raise _bad(path, f"is cut short or damaged: it has {len(found):,} rows, but its first line says {show(count)}")
     if strange := [image for image in found if "/" in image or image.startswith(".")]:
-        raise _bad(path, f"names {show(strange[0])}, which is no image of {IMAGES}")
+        raise _bad(path, f"names {show(strange[0])}, which is not an image of {IMAGES}")
     return found
 
 
 def _tested(folder: Path, images: list[str]) -> np.ndarray[tuple[int], np.dtype[np.bool_]] | None:
-    """(N,) which images are official test images; None without the list."""
+    """Return bool (N,), which images are official test images; None without the list."""
     if _find(folder, PARTITION) is None:
         return None
     parts = {row[0]: row[-1] for row in _rows(folder, PARTITION)}
     if missing := [image for image in images if image not in parts]:
-        raise _bad(folder / PARTITION, f"is cut short or damaged: {show(missing[0])} is not in it")
+        raise _bad(folder / PARTITION, f"is cut short or damaged: it does not name {show(missing[0])}")
     return np.array([parts[image] == TEST for image in images], np.bool_)
 
 
 def _rows(folder: Path, name: str) -> Iterator[Row]:
-    """The words of each line that is not empty."""
+    """Yield the words of each line that is not empty."""
     path = _find(folder, name)
     if path is None:
         raise _bad(folder / name, "is missing")
@@ -128,9 +126,9 @@ def _rows(folder: Path, name: str) -> Iterator[Row]:
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    """Where the file or folder is, in the folder itself or in the official ones below it."""
+    """Return the path of the file or folder, in the folder itself or in the official ones below it."""
     return next((folder / place / name for place in PLACES if (folder / place / name).exists()), None)
 
 
 def _bad(path: Path, what: str) -> DataError:
-    return DataError(f"'{show(path)}' {what}; take CelebA's aligned images and its lists of annotations anew")
+    return DataError(f"'{show(path)}' {what}; download CelebA's aligned images and its lists of annotations again")

@@ -1,4 +1,4 @@
-"""The look before any training: decodes everything once and says what is there, what is odd and what cannot be used."""
+"""A check before any training: it decodes every image once and says what is there, odd or unusable."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ Groups = tuple[tuple[str, ...], ...]
 
 @dataclass
 class Check:
-    """What `check` found; counts are of readable images unless said otherwise.
+    """What `check` found; counts are of readable images unless a field says otherwise.
 
     Attributes
     ----------
-    classes : class name -> images; `images` is their sum, `official_test` how many the source calls test images
+    classes : class name -> number of images
+    images, official_test : the sum over all classes, and how many of them the source calls test images
     channels : 1 when every image is grey, else 3; None for vectors
-    sizes, modes, formats : "H x W", the file's own mode, and its format -> images
-    transparent, frames, icc, turned, renamed, deep : images with transparency (laid on white), more frames (first
-        used), a colour profile (ignored), an EXIF orientation (applied), another suffix than content (content
-        decides), and 16 bits (8 kept)
-    upscaled : images that would grow more than 4 times in a side at the size asked for
-    duplicates : names of exactly equal images, one group each, within one class
-    two_labels : the same over several classes
-    repeated_in_test : the same over official training and test part
+    sizes, modes, formats : size "H x W", the file's own colour mode, and the file format -> number of images
+    transparent : images with transparency, which is laid on white
+    frames : images with more than one frame, of which the first is used
+    icc : images with a colour profile, which is ignored
+    turned : images with an EXIF orientation, which is applied
+    renamed : images whose suffix names another format than their content; the content decides
+    deep : images with 16 bits per value, of which 8 are kept
+    upscaled : images that would grow more than 4 times in height or width at the given size
+    duplicates : groups of names of exactly equal images within one class
+    two_labels : groups of names of equal images that stand in several classes
+    repeated_in_test : groups of names of equal images that stand in both the official training and test part
     unreadable, ignored : files that cannot be used, and entries that are no images, each with the reason
     """
 
@@ -60,15 +64,15 @@ class Check:
     ignored: tuple[Skipped, ...] = ()
 
     def ignored_reasons(self) -> dict[str, int]:
-        """Reason -> entries left out, most frequent first."""
+        """Return reason -> number of ignored entries, the most frequent reason first."""
         return reasons(self.ignored)
 
     def json(self) -> dict[str, Any]:
-        """All fields as values for JSON; names may hold surrogates, so write ASCII."""
+        """Return all fields as JSON values; names may hold surrogates, so the JSON must be written as ASCII."""
         return asdict(self) | {"ignored_reasons": self.ignored_reasons()}
 
     def notes(self) -> tuple[str, ...]:
-        """What the user should know, one printable line each."""
+        """Return what the user should know, one printable line each."""
         counted = (
             (len(self.unreadable), "unreadable"),
             (len(self.two_labels), "under two labels or more"),
@@ -87,14 +91,19 @@ def check(
     value_range: gate.ValueRange | None = None,
     allow_empty_class: bool = False,
 ) -> Check:
-    """Decode every image of `source` once, one at a time, and say what was found.
+    """Decode every image of `source` once, one at a time, and return what was found.
 
-    `size` (H, W) is only used to count images that would grow much. Unreadable images are listed, not raised.
+    Unreadable images do not raise an error; they are listed in `Check.unreadable`.
+
+    Parameters
+    ----------
+    source, labelled, value_range, allow_empty_class : as for `read`
+    size : (H, W); it is used only to count the images that would grow much
 
     Raises
     ------
     DataError
-        when the source itself cannot be used: see `read`.
+        When the source itself cannot be used, as for `read`.
     """
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     found = Check(str(source), dict.fromkeys(opened.classes, 0), ignored=opened.ignored)
@@ -112,7 +121,7 @@ def check(
 
 
 def _count(found: Check, picture: Picture, size: Size | None) -> None:
-    """Add one image's facts."""
+    """Add the facts of one image to the counts."""
     found.images += 1
     for counter, value in ((found.modes, picture.mode), (found.formats, picture.format)):
         counter[value] = counter.get(value, 0) + 1
@@ -125,7 +134,7 @@ def _count(found: Check, picture: Picture, size: Size | None) -> None:
 
 
 def _compare(found: Check, opened: Source, same: list[list[int]]) -> None:
-    """Add the counts per class and the groups of equal images."""
+    """Add the counts per class and the groups of equal images; `same` holds the image numbers per content key."""
     readable = np.array([number for group in same for number in group], dtype=np.int64)
     for name, label in zip(opened.classes, range(len(opened.classes)), strict=True):
         found.classes[name] = int(np.count_nonzero(opened.labels[readable] == label))

@@ -1,7 +1,7 @@
 """The binary files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009) as a `Source`: 32 x 32 RGB with the official test part.
 
-A row is one label byte (CIFAR-100: the coarse one, then the fine one) and 3,072 bytes of pixels, channels first. The
-Python version of the same data is a pickle, and is never read.
+A row is one label byte (in CIFAR-100 the coarse label, then the fine one) and 3,072 bytes of pixels, channels first.
+The Python version of the same data is a pickle and is never read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lookalike.data import arrays
 from lookalike.data.source import Picture, Source, check_classes
 
 SHAPE = (3, 32, 32)
-MAX_NAMES = 10_000  # bytes; CIFAR-100's hundred take 900
+MAX_NAMES = 10_000  # bytes; the hundred names of CIFAR-100 take 900
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Layout:
 
     Attributes
     ----------
-    title, archive : its name, and the official file that holds the folder
+    title, archive : name of the data set, and of the official archive that holds the folder
     train, test : its files, without ".bin"; the training files have five times as many images as the test file
-    names, classes : the file that names the classes, one a line, and how many there are
-    label, label_bytes : which byte of a row is the label, of how many before the pixels
+    names, classes : the file with one class name per line, and the number of classes
+    label, label_bytes : which byte of a row is the label, and how many bytes stand before the pixels
     pickled : files of the Python version
     """
 
@@ -47,7 +47,7 @@ class Layout:
 
     @property
     def row_bytes(self) -> int:
-        """Length of one row."""
+        """Return the number of bytes of one row."""
         return self.label_bytes + int(np.prod(SHAPE))
 
 
@@ -77,12 +77,12 @@ CIFAR_100_COARSE = replace(CIFAR_100, names="coarse_label_names.txt", classes=20
 
 
 def layout_of(folder: Path) -> Layout | None:
-    """The layout whose binary files, or some of them, are in the folder; CIFAR-100 has its fine labels.
+    """Return the layout whose binary files, or some of them, are in the folder; CIFAR-100 gets its fine labels.
 
     Raises
     ------
     DataError
-        for a folder of the Python version.
+        For a folder of the Python version.
     """
     for layout in (CIFAR_10, CIFAR_100):
         if holds(folder, layout):
@@ -96,19 +96,18 @@ def layout_of(folder: Path) -> Layout | None:
 
 
 def holds(folder: Path, layout: Layout) -> bool:
-    """Whether two of the files that the layout needs are in the folder: what else is missing is said by its name."""
+    """Return whether the folder has two of the layout's files; an error later names those that are missing."""
     needed = [f"{part}.bin" for part in (*layout.train, layout.test)] + [layout.names]
     return sum((folder / name).is_file() for name in needed) >= 2
 
 
 def read_folder(folder: Path, layout: Layout) -> Source:
-    """Training and official test images of a folder of binary files.
+    """Return the training and official test images of a folder of binary files.
 
     Raises
     ------
     DataError
-        for a missing, truncated or damaged file, counts that are not the official ones' ratio, or a label that is no
-        class.
+        For a missing, truncated or damaged file, a wrong ratio of training to test images, or a label without class.
     """
     classes = _names(folder / layout.names, layout)
     parts = {part: _header(folder / f"{part}.bin", layout) for part in (*layout.train, layout.test)}
@@ -116,7 +115,7 @@ def read_folder(folder: Path, layout: Layout) -> Source:
     wanted = 5 * tests // len(layout.train)
     for part in layout.train:
         if (count := parts[part].shape[0]) != wanted:
-            call = f"holds {count:,} images, where the {tests:,} of {layout.test}.bin call for {wanted:,}"
+            call = f"holds {count:,} images, but the {tests:,} in {layout.test}.bin need {wanted:,} here"
             raise _bad(folder / f"{part}.bin", call, layout)
     labels = [_labels(folder / f"{part}.bin", head, layout) for part, head in parts.items()]
     return Source(
@@ -147,28 +146,28 @@ def _labels(path: Path, head: arrays.Header, layout: Layout) -> npt.NDArray[np.i
         labels = np.array([row[layout.label] for row in arrays.rows(file, head, path)], np.int64)
     if labels.max() >= layout.classes:
         row = int(np.argmax(labels >= layout.classes))
-        what = f"is damaged: image {row} has label {labels[row]}, where there are {layout.classes} classes"
+        what = f"is damaged: image {row} has label {labels[row]}, but there are {layout.classes} classes"
         raise _bad(path, what, layout)
     return labels
 
 
 def _header(path: Path, layout: Layout) -> arrays.Header:
-    """What the file's length says; it has no header of its own."""
+    """Return the header that follows from the file's length; the file has none of its own."""
     size = _size(path, layout)
     if size == 0 or size % layout.row_bytes:
-        what = f"is truncated or damaged: {size:,} bytes are no number of images of {layout.row_bytes:,}"
+        what = f"is truncated or damaged: {size:,} bytes are not a multiple of {layout.row_bytes:,}, one image's bytes"
         raise _bad(path, what, layout)
     return arrays.Header((size // layout.row_bytes, layout.row_bytes), fortran=False, dtype=np.dtype(np.uint8), start=0)
 
 
 def _names(path: Path, layout: Layout) -> tuple[str, ...]:
-    """The classes' names; blank lines at the end are the official file's own."""
+    """Return the classes' names; the official file itself ends with blank lines."""
     if _size(path, layout) > MAX_NAMES:
-        raise _bad(path, f"is no list of {layout.classes} names", layout)
+        raise _bad(path, f"is not a list of {layout.classes} names", layout)
     with arrays.opened(path) as file:
         names = tuple(file.read().decode("utf-8", "surrogateescape").split())
     if len(names) != layout.classes:
-        raise _bad(path, f"names {len(names)} classes, where {layout.classes} are needed", layout)
+        raise _bad(path, f"names {len(names)} classes, but {layout.classes} are needed", layout)
     check_classes(names, f"'{show(path)}'")
     return names
 
@@ -180,4 +179,4 @@ def _size(path: Path, layout: Layout) -> int:
 
 
 def _bad(path: Path, what: str, layout: Layout) -> DataError:
-    return DataError(f"'{show(path)}' {what}; take the files of {layout.title}'s {layout.archive} anew")
+    return DataError(f"'{show(path)}' {what}; unpack {layout.title}'s archive {layout.archive} again")

@@ -1,7 +1,7 @@
-"""A folder with one sub-folder per class, or any folder of images, as a `Source`: listing first, decoding later.
+"""A folder with one sub-folder per class, or any folder of images, as a `Source`: it is listed first, decoded later.
 
-Listed in the order of the names' bytes, so numbers never depend on the disk. Never followed: links to folders (so
-there are no loops), links that leave the folder, and anything that is not a regular file.
+Entries are listed in the order of their names' bytes, so that numbers do not depend on the disk. Three kinds of entries
+are never followed: links to folders (so there are no loops), links out of the folder, and irregular files.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ HIDDEN = "hidden or system entry"
 
 
 def class_folders(root: Path, value_range: gate.ValueRange | None = None, allow_empty: bool = False) -> Source:
-    """The images of `root`/CLASS/**; classes in the order of their names' bytes.
+    """Return the images of `root`/CLASS/**; the classes are in the order of their names' bytes.
 
     Raises
     ------
     DataError
-        for an unreadable folder, no class folder, an empty class, or class names that are reserved or collide.
+        For an unreadable folder, no class folder, an empty class, or class names that are reserved or collide.
     """
     listing = Listing(root)
     folders, loose = listing.entries("")
     if not folders:
         but = " (it holds images, but no folders: put them in one folder per class)" if loose else ""
-        raise DataError(f"'{show(root)}' has no class folder{but}; expected {show(root)}/CLASS/IMAGE")
+        raise DataError(f"'{show(root)}' has no class folder{but}; images must lie in {show(root)}/CLASS/IMAGE")
     listing.ignored += [Skipped(name, "beside the class folders") for name in loose]
     check_classes(tuple(folders), f"'{show(root)}'")
     source = of_files(root, tuple(folders), listing.labelled(folders), listing.ignored, value_range)
@@ -43,25 +43,28 @@ def class_folders(root: Path, value_range: gate.ValueRange | None = None, allow_
 
 
 def any_images(root: Path, value_range: gate.ValueRange | None = None) -> Source:
-    """All images in `root`, without label, and below its folders, labelled by them, whatever they are called.
+    """Return all images in `root`, without label, and below its folders, with the folder's name as label.
 
-    Raises DataError for an unreadable folder or no image at all.
+    Raises
+    ------
+    DataError
+        For an unreadable folder, or when there is no image at all.
     """
     listing = Listing(root)
     folders, loose = listing.entries("")
     found = [(name, UNLABELLED) for name in loose] + listing.labelled(folders)
     if not found:
-        raise DataError(f"'{show(root)}' holds no image; PNG, JPEG, BMP, GIF, TIFF and WebP are read")
+        raise DataError(f"'{show(root)}' holds no image; give a folder with PNG, JPEG, BMP, GIF, TIFF or WebP files")
     return of_files(root, tuple(folders), found, listing.ignored, value_range)
 
 
 def one_file(path: Path, value_range: gate.ValueRange | None = None) -> Source:
-    """A single image file, without label."""
+    """Return a single image file, without label."""
     return of_files(path.parent, (), [(path.name, UNLABELLED)], [], value_range)
 
 
 class Listing:
-    """Walks below one folder and remembers what it left out, and why."""
+    """A walk below one folder that records what it left out, and why."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -69,11 +72,11 @@ class Listing:
         self.ignored: list[Skipped] = []
 
     def labelled(self, folders: list[str]) -> list[tuple[str, int]]:
-        """(relative path, number of its folder) of all image files below `folders`."""
+        """Return (relative path, number of its folder) of all image files below `folders`."""
         return [(name, label) for label, folder in enumerate(folders) for name in self.walk(folder)]
 
     def walk(self, folder: str) -> list[str]:
-        """Relative paths of all image files below `folder`, in the order of their bytes."""
+        """Return the relative paths of all image files below `folder`, in the order of their bytes."""
         found: list[str] = []
         waiting = [folder]
         while waiting:
@@ -83,7 +86,7 @@ class Listing:
         return sorted(found, key=os.fsencode)
 
     def entries(self, folder: str) -> tuple[list[str], list[str]]:
-        """(folders, image files) directly in `folder` as relative paths, each in the order of their bytes."""
+        """Return (folders, image files) directly in `folder` as relative paths, in the order of their bytes."""
         folders: list[str] = []
         files: list[str] = []
         try:
@@ -98,11 +101,11 @@ class Listing:
                         files.append(name)
         except OSError as error:
             where = show(self.root / folder)
-            raise DataError(f"cannot list '{where}' ({error.strerror}); a readable folder is needed") from None
+            raise DataError(f"cannot list '{where}' ({error.strerror}); give a folder that can be read") from None
         return sorted(folders, key=os.fsencode), sorted(files, key=os.fsencode)
 
     def _unwanted(self, entry: os.DirEntry[str]) -> str:
-        """Why `entry` is left out; "" when it is a folder or may be an image."""
+        """Return why `entry` is left out; "" when it is a folder or may be an image."""
         if entry.name.startswith(".") or entry.name in SYSTEM:
             return HIDDEN
         if entry.is_dir(follow_symlinks=False):
@@ -116,7 +119,7 @@ class Listing:
     def _unwanted_link(self, entry: os.DirEntry[str]) -> str:
         try:
             target = Path(entry.path).resolve(strict=True)
-        except (OSError, RuntimeError):  # RuntimeError: links in a circle
+        except (OSError, RuntimeError):  # RuntimeError is raised for links in a circle
             return "dangling link"
         if target.is_dir():
             return "link to a folder"
@@ -130,7 +133,7 @@ def of_files(
     ignored: list[Skipped],
     value_range: gate.ValueRange | None,
 ) -> Source:
-    """The images at these (relative path, label) below `root`, in this order."""
+    """Return the images at these (relative path, label) below `root`, in this order."""
     names = tuple(name for name, _ in found)
 
     def decode(wanted: Wanted) -> Iterator[Picture | Skipped]:
@@ -145,7 +148,7 @@ def of_files(
             try:
                 yield gate.size(root / name)
             except Refused:
-                continue  # reported when it is decoded
+                continue  # the error is reported when the image is decoded
 
     return Source(
         classes=classes,

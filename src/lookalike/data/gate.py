@@ -1,12 +1,17 @@
-"""The gate for image files: bytes in, one bounded uint8 array out. No other module opens an image file.
+"""The gate for image files: bytes go in, one bounded uint8 array comes out. No other module opens an image file.
 
-What is read: PNG, JPEG, BMP, GIF, TIFF and WebP, told by content; no other decoder ever sees the bytes. The pixel
-count is checked in the header before anything is decoded. A damaged file is refused, never filled with grey.
+Accepted formats are PNG, JPEG, BMP, GIF, TIFF and WebP; the content decides, and no other decoder sees the bytes. The
+number of pixels in the header is checked before anything is decoded. A damaged file is refused, never filled with grey.
 
-What becomes of it: EXIF orientation is applied; the first frame is taken; transparency is laid on white; palettes,
-CMYK (JPEG in Adobe's inverted sense), YCbCr and Lab become RGB, grey palettes grey; colour profiles are ignored;
-of 16 bits (and 12) the highest 8 are kept; int32 and float need a value range, and nothing is ever clipped.
-A JPEG whose bytes were changed but still decode cannot be told from a sound one.
+How an image is read:
+
+- The EXIF orientation is applied, the first frame is used, and transparency is laid on white.
+- Palettes, CMYK (JPEG in Adobe's inverted sense), YCbCr and Lab become RGB; grey palettes become grey.
+- Colour profiles are ignored.
+- Of 12 or 16 bits the highest 8 are kept.
+- int32 and float values need a value range; values are never clipped.
+
+A JPEG whose bytes were changed but still decode cannot be distinguished from an intact one.
 """
 
 from __future__ import annotations
@@ -27,8 +32,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lookalike.data.source import Picture, Refused
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
-MAX_PIXELS = 25_000_000  # 24-megapixel photos pass; decoding takes at most 340 MB
-MAX_READS = 250_000  # a 25-megapixel GIF needs 200,000
+MAX_PIXELS = 25_000_000  # photos of 24 megapixels pass; decoding them takes at most 340 MB
+MAX_READS = 250_000  # a GIF of 25 megapixels needs 200,000
 BLOCK = 2**20
 SUFFIXES = {
     ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".bmp": "BMP",
@@ -47,18 +52,18 @@ ValueRange = tuple[float, float]
 
 
 def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
-    """The image in `path`: uint8 (H, W, 1) when it is grey, (H, W, 3) otherwise.
+    """Return the image in `path` as uint8 of shape (H, W, 1) when it is grey, else (H, W, 3).
 
-    `value_range` (low, high) maps low to 0 and high to 255 for images of more than 8 bits.
+    For images of more than 8 bits, `value_range` (low, high) maps low to 0 and high to 255.
 
     Raises
     ------
     Refused
-        with a phrase that says what is wrong.
+        With a phrase that says what is wrong.
     """
     with _opened(path) as image:
         turned = image.getexif().get(ORIENTATION) in range(2, 9)
-        frames = bool(getattr(image, "is_animated", False))  # formats without frames lack it
+        frames = bool(getattr(image, "is_animated", False))  # formats without frames lack this attribute
         image.load()
         if turned:
             ImageOps.exif_transpose(image, in_place=True)
@@ -75,19 +80,20 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
 
 
 def size(path: Path) -> tuple[int, int]:
-    """(H, W) as the header says, after EXIF orientation. Raises Refused like `decode`."""
+    """Return (H, W) from the header, after the EXIF orientation. Raises Refused like `decode`."""
     with _opened(path) as image:
-        sideways = image.format != "TIFF" and image.getexif().get(ORIENTATION) in range(5, 9)  # TIFF turns by itself
+        # Pillow itself turns a TIFF when it opens it.
+        sideways = image.format != "TIFF" and image.getexif().get(ORIENTATION) in range(5, 9)
         return (image.width, image.height) if sideways else (image.height, image.width)
 
 
 class _Bounded(io.BufferedReader):
-    """A file that refuses to be read in very many pieces, as a million empty PNG chunks would be."""
+    """A file that refuses to be read in very many pieces, such as a million empty PNG chunks."""
 
     left = MAX_READS
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Like `BufferedReader.read`, but Refused after MAX_READS calls."""
+        """Read like `BufferedReader.read`, but raise Refused after MAX_READS calls."""
         self.left -= 1
         if self.left < 0:
             raise Refused("damaged or hostile: it has too many parts")
@@ -96,7 +102,7 @@ class _Bounded(io.BufferedReader):
 
 @contextmanager
 def regular(path: Path, reader: type[io.BufferedReader] = io.BufferedReader) -> Iterator[BinaryIO]:
-    """`path` open for reading if it is a regular file with content, else Refused; a FIFO or device never blocks."""
+    """Open `path` for reading if it is a regular file with content, else raise Refused; a FIFO never blocks."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
@@ -112,14 +118,14 @@ def regular(path: Path, reader: type[io.BufferedReader] = io.BufferedReader) -> 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image with its header read and its pixel count allowed; all that Pillow may raise becomes Refused."""
+    """Yield the image after the checks of its header; every error of Pillow becomes Refused."""
     try:
         with regular(path, _Bounded) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # our own check follows
+            warnings.simplefilter("ignore")  # our own check of the size follows
             yield _identified(file)
     except (Refused, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001  Pillow raises nearly anything
+    except Exception as error:  # noqa: BLE001  Pillow raises nearly any kind of error
         raise Refused(f"damaged or incomplete ({phrase(error)})") from None
 
 
@@ -137,12 +143,12 @@ def _identified(file: BinaryIO) -> Image.Image:
 
 
 def _format(image: Image.Image) -> str:
-    """The format's name; a JPEG of several pictures, as phones write, is a JPEG."""
+    """Return the format's name; a JPEG of several pictures (MPO), as phones write it, counts as JPEG."""
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
 def _refusal(head: bytes) -> str:
-    """What bytes are that no allowed decoder took."""
+    """Return why no allowed decoder accepted these first bytes of a file."""
     if head.startswith(OURS):
         return "damaged, or a kind of its format that is not supported"
     name = next((name for magic, name in MAGIC if head.startswith(magic)), "")
@@ -152,23 +158,23 @@ def _refusal(head: bytes) -> str:
 
 
 def _too_large(what: str) -> str:
-    return f"too large: {what} pixels, where {MAX_PIXELS:,} are allowed; shrink it first"
+    return f"too large: {what} pixels, where {MAX_PIXELS:,} are allowed; shrink the image first"
 
 
 def phrase(error: Exception) -> str:
-    """The error's text in one printable line."""
+    """Return the error's text as one printable line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:100]
 
 
 def _pixels(image: Image.Image, value_range: ValueRange | None) -> npt.NDArray[np.uint8]:
-    """uint8 (H, W, 1 or 3) of a loaded image."""
+    """Return a loaded image as uint8 of shape (H, W, 1 or 3)."""
     if image.mode.startswith("I;16"):
         return _deep(np.asarray(image), image.info.get("transparency"), _bits(image), value_range)[..., None]
     if image.mode in ("I", "F"):
         if value_range is None:
             kind = "32-bit integer" if image.mode == "I" else "float"
-            raise Refused(f"{kind} values; {SAY_RANGE}")
+            raise Refused(f"{kind} values have no fixed black and white; {SAY_RANGE}")
         return ranged(np.asarray(image), value_range)[..., None]
     if image.has_transparency_data:
         plain = _on_white(image)
@@ -194,26 +200,26 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _bits(image: Any) -> int:
-    """Bits per sample of a grey image of more than 8 bits; only TIFF has other than 16."""
+    """Return the bits per sample of a grey image of more than 8 bits; only TIFF has other values than 16."""
     return int(image.tag_v2.get(BITS_PER_SAMPLE, (16,))[0]) if image.format == "TIFF" else 16
 
 
 def _deep(
     values: npt.NDArray[np.uint16], transparent: object, bits: int, value_range: ValueRange | None
 ) -> npt.NDArray[np.uint8]:
-    """uint8 of 12- or 16-bit grey: the highest 8 bits, as Pillow does for RGB, or by the value range."""
+    """Return 12- or 16-bit grey as uint8: the highest 8 bits, as Pillow does for RGB, or by the value range."""
     pixels = (values >> (bits - 8)).astype(np.uint8) if value_range is None else ranged(values, value_range)
     if isinstance(transparent, int):
-        pixels[values == transparent] = 255  # on white
+        pixels[values == transparent] = 255  # transparent pixels are laid on white
     return pixels
 
 
 def ranged(values: npt.NDArray[Any], value_range: ValueRange) -> npt.NDArray[np.uint8]:
-    """uint8 of `values`, low to 0 and high to 255, rounded. Raises Refused for a value outside, NaN or infinity."""
+    """Map `values` to uint8, low to 0 and high to 255, rounded. Raises Refused for a value outside, NaN or infinity."""
     low, high = value_range
     check_within(values, low, high)
     pixels = np.empty(values.shape, np.uint8)
-    rows = max(1, BLOCK * len(values) // values.size)  # float64 of all would be large
+    rows = max(1, BLOCK * len(values) // values.size)  # a float64 copy of all values would be large
     for start in range(0, len(values), rows):
         part = slice(start, start + rows)
         pixels[part] = np.rint((values[part].astype(np.float64) - low) * (255 / (high - low)))

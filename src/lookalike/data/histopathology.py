@@ -1,11 +1,12 @@
-"""Breast histopathology (Kaggle's IDC patches, of Janowczyk and Madabhushi 2016) as a `Source`: `PATIENT/{0,1}/*.png`.
+"""Breast histopathology (Janowczyk and Madabhushi 2016, Kaggle's IDC patches) as a `Source`: `PATIENT/{0,1}/*.png`.
 
-0 is no invasive ductal carcinoma, 1 is some; the classes keep the folders' names. A quarter of the patients is the test
-part, so that no patient is in both: patches of one patient look alike. gan-augmentation-2020 splits by patch. The
-calibration part is drawn by patch from the other patients, whom it shares with training.
+Class 0 is no invasive ductal carcinoma, class 1 is carcinoma; the classes keep the folders' names. A quarter of the
+patients is the test part. No patient is in both parts, because patches of one patient look alike. The paper
+gan-augmentation-2020 splits by patch instead. The calibration part is drawn by patch from the training patients, so
+these two parts share patients.
 
-Patches at the borders are smaller than 50 x 50. They stay, and are resized as any image is: the paper counts them, and
-leaving them out would open all 277,524 files twice.
+Patches at the borders are smaller than 50 x 50. They stay and are resized like any image, because the paper counts
+them. To leave them out, all 277,524 files would have to be opened twice.
 """
 
 from __future__ import annotations
@@ -24,31 +25,32 @@ from lookalike.data.folder import SYSTEM, Listing, of_files
 from lookalike.data.source import Source, check_counts
 
 CLASSES = ("0", "1")
-WHOLE = "IDC_regular_ps50_idx5"  # Kaggle's archive has all patients in it, and once more beside it
-TEST_SHARE = 0.25  # of the patients, as of gan-augmentation-2020's patches
+WHOLE = "IDC_regular_ps50_idx5"  # Kaggle's archive holds all patients in this folder, and once more beside it
+TEST_SHARE = 0.25  # share of the patients; gan-augmentation-2020 takes the same share of the patches
 
 
 def is_folder(root: Path) -> bool:
-    """Whether the sub-folders are patients: numbers, of which each holds folders 0 and 1, or one, and nothing else."""
+    """Return whether every sub-folder is a patient: its name is a number and it holds only the folders 0 and 1."""
     try:
         folders = [entry for entry in _entries(root / _start(root)) if entry.is_dir(follow_symlinks=False)]
         return bool(folders) and all(_is_patient(entry) for entry in folders)
     except OSError:
-        return False  # who reads it will say so
+        return False  # the reader that opens the folder reports the error
 
 
 def patients(
     root: Path, value_range: gate.ValueRange | None = None, allow_empty: bool = False, *, by_patient: bool = True
 ) -> Source:
-    """The patches of all patients; with `by_patient` a test part of patients whose other patches are nowhere else.
+    """Return the patches of all patients; with `by_patient` some patients are the official test part.
 
-    The patients are ranked by SHA-256 of their folder's name, and the first quarter, rounded, at least one, is the
-    test part; a single patient makes none. Without `by_patient` there is no test part: patches are split like images.
+    The patients are sorted by the SHA-256 of their folder's name. The first quarter of them, rounded and at least one,
+    is the test part. A single patient gives no test part. Without `by_patient` there is no official test part either:
+    the patches are then split like other images.
 
     Raises
     ------
     DataError
-        for an unreadable folder, or no patch of a class.
+        For an unreadable folder, or a class without patches.
     """
     listing = Listing(root)
     folders, _ = listing.entries(_start(root))
@@ -73,13 +75,13 @@ def _patches(listing: Listing, folder: str, label: int) -> list[str]:
 
 
 def _start(root: Path) -> str:
-    """Where the patients are, relative to the root."""
+    """Return the folder of the patients, relative to the root."""
     return WHOLE if (root / WHOLE).is_dir() else ""
 
 
 def _is_patient(folder: os.DirEntry[str]) -> bool:
-    """Stops at the first other entry: a class folder may hold 100,000."""
-    if not folder.name.isdecimal():  # as Kaggle's are; a class "cat" may well have folders 0 and 1
+    """Return whether the folder is a patient; it stops at the first other entry, as a class may hold 100,000."""
+    if not folder.name.isdecimal():  # Kaggle's patients are numbers; a class "cat" may well have folders 0 and 1
         return False
     found = False
     for entry in _entries(folder.path):
@@ -90,6 +92,6 @@ def _is_patient(folder: os.DirEntry[str]) -> bool:
 
 
 def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
-    """What is in the folder, but for hidden and system entries."""
+    """Yield the entries of the folder without hidden and system entries."""
     with os.scandir(folder) as entries:
         yield from (entry for entry in entries if not entry.name.startswith(".") and entry.name not in SYSTEM)

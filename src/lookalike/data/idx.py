@@ -1,7 +1,7 @@
 """IDX files (the format of MNIST and Fashion-MNIST), gzipped or not, as a `Source`.
 
-Either one pair, given as its images file (`*images*idx3-ubyte[.gz]`, labels beside it), or a folder that holds the
-four files `train-*` and `t10k-*`; then the official test part is known.
+The source is one pair of files, named by its images file (`*images*idx3-ubyte[.gz]`, with the labels beside it). Or it
+is a folder with the four files `train-*` and `t10k-*`; the latter are then the official test part.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ UBYTE = 0x08
 
 
 def is_images(path: Path) -> bool:
-    """Whether the name is that of an IDX images file."""
+    """Return whether the name is that of an IDX images file."""
     return "images" in path.name and path.name.removesuffix(".gz").endswith("idx3-ubyte")
 
 
 def is_folder(path: Path) -> bool:
-    """Whether the folder holds an IDX training file."""
+    """Return whether the folder holds an IDX training file."""
     return _beside(path / "train-images-idx3-ubyte") is not None
 
 
 def pair(path: Path, classes: tuple[str, ...] | None = None) -> Source:
-    """The images of one IDX file with the labels beside it; classes are the label numbers that occur unless named.
+    """Return the images of one IDX file with the labels beside it; without `classes` the label numbers name them.
 
     Raises
     ------
     DataError
-        for a missing, truncated or damaged file, another data type, or counts that differ.
+        For a missing, truncated or damaged file, another data type, or numbers of images and labels that differ.
     """
     return _joined([(path, "")], None, classes)
 
 
 def four(folder: Path, classes: tuple[str, ...] | None = None) -> Source:
-    """Training and official test images of a folder in MNIST's layout. Raises DataError like `pair`."""
+    """Return the training and official test images of a folder in MNIST's layout. Raises DataError like `pair`."""
     parts = [(_needed(folder / f"{part}-images-idx3-ubyte"), f"{part}/") for part in ("train", "t10k")]
     return _joined(parts, "t10k/", classes)
 
@@ -55,11 +55,11 @@ def _joined(parts: list[tuple[Path, str]], test: str | None, classes: tuple[str,
     heads = [_images_header(path) for path, _ in parts]
     labels = np.concatenate([_labels(path, head.shape[0]) for (path, _), head in zip(parts, heads, strict=True)])
     where = f"'{show(parts[0][0])}'"
-    if classes is None:  # the numbers that occur: EMNIST's letters begin with 1
+    if classes is None:  # only the numbers that occur, because EMNIST's letters begin with 1
         numbers, labels = np.unique(labels, return_inverse=True)
         classes = tuple(map(str, numbers))
     if labels.max() >= len(classes):
-        raise DataError(f"{where}: labels go up to {labels.max()}, where there are {len(classes)} classes")
+        raise DataError(f"{where}: labels go up to {labels.max()}, but there are {len(classes)} classes")
     names = tuple(
         prefix + number
         for (_, prefix), head in zip(parts, heads, strict=True)
@@ -84,7 +84,7 @@ def _pictures(path: Path, head: arrays.Header) -> Iterator[Picture]:
         for row in arrays.rows(file, head, path):
             yield Picture(row[..., None], "IDX", "uint8")
         if file.read(1):
-            raise DataError(f"'{show(path)}' is damaged: data follow its {head.shape[0]} images")
+            raise DataError(f"'{show(path)}' is damaged: more data follow its {head.shape[0]} images")
 
 
 def _images_header(path: Path) -> arrays.Header:
@@ -110,7 +110,7 @@ def _labels(images: Path, count: int) -> npt.NDArray[np.int64]:
 
 
 def _header(path: Path, axes: int) -> arrays.Header:
-    """The header of an IDX file of unsigned bytes with `axes` axes."""
+    """Return the header of an IDX file of unsigned bytes with `axes` axes."""
     start = 4 + 4 * axes
     with _opened(path) as file:
         head = file.read(start)
@@ -125,20 +125,20 @@ def _header(path: Path, axes: int) -> arrays.Header:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file, unpacked if its name ends in .gz; errors of unpacking become DataError."""
+    """Open the file, unpacked if its name ends in .gz; errors of unpacking become DataError."""
     with arrays.opened(path) as file:
         if path.suffix != ".gz":
             yield file
             return
         try:
             with gzip.GzipFile(fileobj=file) as unpacked:
-                yield unpacked  # type: ignore[misc]  # reads like a BinaryIO
+                yield unpacked  # type: ignore[misc]  # it reads like a BinaryIO
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"'{show(path)}' is damaged or truncated ({gate.phrase(error)})") from None
 
 
 def _beside(path: Path) -> Path | None:
-    """`path` or `path`.gz, whichever is there."""
+    """Return `path` or `path`.gz, whichever exists."""
     packed = path.with_name(path.name + ".gz")
     return path if path.is_file() else packed if packed.is_file() else None
 
@@ -146,5 +146,5 @@ def _beside(path: Path) -> Path | None:
 def _needed(path: Path) -> Path:
     found = _beside(path)
     if found is None:
-        raise DataError(f"'{show(path)}' (or .gz) is missing; IDX images need the labels file beside them")
+        raise DataError(f"'{show(path)}' (or .gz) is missing; put the images and the labels file into one folder")
     return found

@@ -1,4 +1,4 @@
-"""Images in memory with their labels, names and content keys; the one scaling to [-1, 1]."""
+"""Images in memory with their labels, names and content keys, and the one function that scales them to [-1, 1]."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Images:
 
     Attributes
     ----------
-    pixels : uint8 (N, C, H, W) with C 1 or 3; for vectors float32 (N, F)
-    labels : int64 (N,), index into `classes`; -1 means no label
-    classes : class names in order
-    names : relative path of each image, or its number ("00042") for arrays; may hold surrogates, never print it raw
-    test : bool (N,), True where the source itself calls the image a test image; None when it has no official split
+    pixels : uint8 (N, C, H, W) where C is 1 or 3; for vectors float32 (N, F)
+    labels : int64 (N,), the index into `classes`; -1 means no label
+    classes : the class names in order
+    names : relative path of each image, or its number ("00042") for arrays; print names through `show`
+    test : bool (N,), True where the source calls the image a test image; None when there is no official split
     skipped : files that could not be read and were left out (`on_bad="skip"`)
     ignored : entries of the source that are no images, or are left out for another reason
-    odd : how many of the images that were read have each oddity of `lookalike.data.oddities`
-    content : content key of each image, where it is not to be taken from `pixels`: scaling must not move the split
+    odd : name of an oddity in `lookalike.data.oddities` -> how many of the images have it
+    content : content key of each image where `pixels` must not give it, because scaling must not change the split
     """
 
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -52,18 +52,19 @@ class Images:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(C, H, W) of each image, or (F,)."""
+        """Return (C, H, W) of each image, or (F,) for vectors."""
         return tuple(self.pixels.shape[1:])
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """Content of each image at this size: 16 hex digits of SHA-256 over shape, dtype and pixel bytes."""
+        """Return the content key of each image at this size: 16 hex digits of SHA-256 over shape, dtype and bytes."""
         return self.content or tuple(content_key(image) for image in self.pixels)
 
     def select(self, index: npt.ArrayLike) -> Images:
-        """The images at `index` (integers, or a boolean mask), in the order of `index`; what was left out stays."""
+        """Return the images at `index` (integers or a boolean mask), in that order; `ignored` and `skipped` stay."""
         index = np.asarray(index)
-        chosen = np.arange(len(self))[index if index.size else index.astype(np.int64)]  # [] is float
+        # numpy reads an empty list as floats, which are no index.
+        chosen = np.arange(len(self))[index if index.size else index.astype(np.int64)]
         return replace(
             self,
             pixels=self.pixels[chosen],
@@ -74,66 +75,67 @@ class Images:
         )
 
     def of(self, *class_names: str) -> Images:
-        """The images of these classes, in their order here; labels keep their meaning.
+        """Return the images of these classes in their present order; the labels keep their meaning.
 
         Raises
         ------
         DataError
-            for a class that is not there, naming those that are.
+            For a class that does not exist; the message names those that do.
         """
         return self.select(np.flatnonzero(np.isin(self.labels, [_number(name, self.classes) for name in class_names])))
 
     def pooled(self, class_names: Iterable[str], name: str) -> Images:
-        """These classes as one, the first, called `name`; the others keep their order.
+        """Return the images with these classes merged into one, the first, called `name`; the others keep their order.
 
         Raises
         ------
         DataError
-            Where another class has that name.
+            Where another class already has that name.
         """
         mine = {_number(each, self.classes) for each in class_names}
         others = [number for number in range(len(self.classes)) if number not in mine]
         if name in (self.classes[number] for number in others):
-            raise DataError(f"classes cannot be taken as one, {show(name)}, beside a class of that name; rename it")
+            raise DataError(f"classes cannot be merged into {show(name)}: another class has that name; rename it")
         number = {-1: -1} | dict.fromkeys(mine, 0) | {other: i for i, other in enumerate(others, 1)}
         labels = np.array([number[label] for label in self.labels.tolist()], np.int64)
         return replace(self, labels=labels, classes=(name, *(self.classes[other] for other in others)))
 
     def without(self, given: Iterable[str]) -> Images:
-        """The images of all classes but those given, as `names_of` takes them; any that are not here change nothing."""
+        """Return the images of all other classes; names that do not exist change nothing (`names_of` splits them)."""
         dropped = set(_each(given, self.classes)) & set(self.classes)
         if not dropped:
             return self
         kept = [name for name in self.classes if name not in dropped]
+        # -2 marks the dropped classes; the last entry keeps the label -1 as it is.
         number = np.array([kept.index(name) if name in kept else -2 for name in self.classes] + [-1], np.int64)
         labels = number[self.labels]
         return replace(self, labels=labels, classes=tuple(kept)).select(labels != -2)
 
     def names_of(self, given: tuple[str, ...]) -> tuple[str, ...]:
-        """Class names that are given whole, or several in one text separated by commas: in order, each once.
+        """Return class names in order, each once; a text may hold one name or several, separated by commas.
 
         Raises
         ------
         DataError
-            as `of` does.
+            As for `of`.
         """
         return names_of(given, self.classes)
 
 
 def names_of(given: Iterable[str], classes: tuple[str, ...]) -> tuple[str, ...]:
-    """As `Images.names_of`, of `classes`."""
+    """Return the class names as `Images.names_of` does, from `classes`."""
     given = tuple(given)
     names = _each(given, classes)
     try:
         return tuple(classes[_number(name, classes)] for name in dict.fromkeys(names))
     except DataError as error:
         if names != list(given) and any("," in name for name in classes):
-            raise DataError(f"{error}; a name that holds a comma is given alone, in a flag of its own") from None
+            raise DataError(f"{error}; give a name that holds a comma alone, in a flag of its own") from None
         raise
 
 
 def _each(given: Iterable[str], classes: tuple[str, ...]) -> list[str]:
-    """Names that stand alone, or several in one text."""
+    """Return the names in these texts, which hold one name or several separated by commas."""
     return [name for text in given for name in ([text] if text in classes else text.split(","))]
 
 
@@ -147,20 +149,20 @@ def _number(name: str, classes: tuple[str, ...]) -> int:
 
 
 def content_key(image: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> str:
-    """16 hex digits of SHA-256 over shape, dtype and bytes of one array."""
+    """Return 16 hex digits of the SHA-256 over the shape, dtype and bytes of one array."""
     head = f"{image.shape} {image.dtype.str} ".encode()
     return hashlib.sha256(head + np.ascontiguousarray(image).tobytes()).hexdigest()[:16]
 
 
 def scaled(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """float32 in [-1, 1]: uint8 x becomes x / 127.5 - 1; float32 vectors are in [-1, 1] already."""
+    """Return float32 in [-1, 1]: uint8 x becomes x / 127.5 - 1; float32 vectors are in [-1, 1] already."""
     if pixels.dtype == np.uint8:
         return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
     return pixels.astype(np.float32, copy=False)
 
 
 def as_pixels(x: Tensor) -> Pixels:
-    """(N, C, H, W) float32 in [-1, 1] as uint8; vectors stay as they are."""
+    """Return (N, C, H, W) float32 in [-1, 1] as uint8; vectors are returned as they are."""
     if x.ndim != 4:
         return x.numpy()
     return ((x + 1) * 127.5).round().clamp(0, 255).byte().contiguous().numpy()

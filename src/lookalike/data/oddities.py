@@ -1,4 +1,4 @@
-"""What the user should know of images that can be used: which facts of a picture deserve a line, and the line."""
+"""What the user should know about odd but usable images: which facts deserve a line, and the text of that line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOSSES = ("frames", "transparent", "deep", "upscaled")
 
 
 def oddities(picture: Picture, size: Size | None) -> Iterator[str]:
-    """Names in `LINES` that hold of `picture`, which is to have `size` (H, W); None: it keeps its own."""
+    """Yield the names in `LINES` that apply to `picture` when it is resized to `size` (H, W); None keeps its size."""
     yield from (name for name in ("renamed", "frames", "turned", "transparent", "icc") if getattr(picture, name))
     if picture.mode.startswith("I;16"):
         yield "deep"
@@ -34,18 +34,18 @@ def oddities(picture: Picture, size: Size | None) -> Iterator[str]:
 
 
 def lines(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """One printable line for each oddity that was counted."""
+    """Return one printable line for each oddity that was counted."""
     return tuple(f"{counts[name]:,} {text}" for name, text in LINES.items() if counts.get(name))
 
 
 def losses(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """The lines of what reading loses or invents: to be said when training and scoring too."""
+    """Return the lines of what reading loses or invents; training and scoring print them too."""
     return tuple(f"of the images, {line}" for line in lines({name: counts.get(name, 0) for name in LOSSES}))
 
 
 def remarks(images: Images) -> Iterator[str]:
-    """A line for whatever reading left out or changed."""
+    """Yield a line for everything that reading left out or changed."""
     for reason, count in reasons(images.ignored).items():
         if reason != HIDDEN:
-            yield f"entries of the data left out ({reason}): {count}"
+            yield f"entries of the data that were left out ({reason}): {count}"
     yield from losses(images.odd)

@@ -1,4 +1,4 @@
-"""What every reader gives: a `Source`, the names and labels of N images and a way to decode them one by one."""
+"""What every reader returns: a `Source` with the names and labels of N images and a function to decode them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy.typing as npt
 from lookalike.base.errors import DataError, show
 
 UNLABELLED = -1
-Wanted = npt.NDArray[np.bool_]  # (N,) of a source's images
-RESERVED = frozenset({"unknown", "__other__", "fake"})  # words of our own tables
+Wanted = npt.NDArray[np.bool_]  # (N,), which of a source's images to decode
+RESERVED = frozenset({"unknown", "__other__", "fake"})  # our own tables use these words
 
 
-class Refused(Exception):  # noqa: N818  it is an outcome, and becomes Skipped or DataError
-    """Why one image cannot be used: a phrase without its name."""
+class Refused(Exception):  # noqa: N818  it is an outcome, not an error: it becomes Skipped or DataError
+    """Why one image cannot be used: a phrase without the image's name."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was not used, and why; `name` may hold surrogates and escapes: print it through `errors.show`."""
+    """A file that was not used, and why; `name` may hold surrogates and escapes, so print it through `errors.show`."""
 
     name: str
     reason: str
@@ -31,21 +31,21 @@ class Skipped:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One decoded image: `pixels` uint8 (H, W, 1 or 3), or a vector float32 (F,), and what the file said of itself."""
+    """One decoded image and its facts: `pixels` is uint8 (H, W, 1 or 3), or float32 (F,) for a vector."""
 
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
     format: str
     mode: str
     transparent: bool = False
-    """Transparency is there, and laid on white."""
+    """The image has transparency, which is laid on white."""
     frames: bool = False
-    """More frames or pages follow the first."""
+    """The file holds more frames or pages after the first."""
     icc: bool = False
-    """A colour profile is there, and ignored."""
+    """The file has a colour profile, which is ignored."""
     turned: bool = False
-    """EXIF orientation was applied."""
+    """The EXIF orientation was applied."""
     renamed: bool = False
-    """The suffix names another format than the content."""
+    """The suffix names another format than that of the content."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +56,9 @@ class Source:
     names: tuple[str, ...]
     labels: npt.NDArray[np.int64]
     decode: Callable[[Wanted], Iterator[Picture | Skipped]]
-    """The wanted ones, in order; files of others are not opened."""
+    """Yields the wanted images in order; the files of other images are not opened."""
     measure: Callable[[Wanted], Iterator[tuple[int, int]]]
-    """(H, W) of each wanted image, or of one that stands for all, without decoding; nothing for vectors."""
+    """Yields (H, W) of each wanted image, or of one for all, without decoding; nothing for vectors."""
     vectors: bool = False
     test: npt.NDArray[np.bool_] | None = None
     ignored: tuple[Skipped, ...] = ()
@@ -67,15 +67,15 @@ class Source:
         return len(self.names)
 
     def pictures(self) -> Iterator[Picture | Skipped]:
-        """All images, decoded one by one; an unreadable one comes as `Skipped`."""
+        """Yield all images, decoded one by one; an unreadable image is a `Skipped`."""
         return self.decode(np.ones(len(self), np.bool_))
 
     def sizes(self) -> Iterator[tuple[int, int]]:
-        """`measure` of all images."""
+        """Yield the result of `measure` for all images."""
         return self.measure(np.ones(len(self), np.bool_))
 
     def only(self, classes: Iterable[str]) -> Source:
-        """The images of these classes, numbered as here; no other image is decoded or opened."""
+        """Return the images of these classes, with the same label numbers; no other image is decoded or opened."""
         mine = np.isin(self.labels, [self.classes.index(name) for name in classes])
         rows = np.flatnonzero(mine)
 
@@ -95,31 +95,33 @@ class Source:
 
 
 def reasons(ignored: Iterable[Skipped]) -> dict[str, int]:
-    """Reason -> entries left out, most frequent first."""
+    """Return reason -> number of ignored entries, the most frequent reason first."""
     return dict(Counter(entry.reason for entry in ignored).most_common())
 
 
 def check_classes(classes: tuple[str, ...], where: str) -> None:
-    """Raise DataError for class names that are empty, reserved, or equal but for case or Unicode form."""
+    """Raise DataError for a class name that is empty, reserved, or equal to another but for case or Unicode form."""
     seen: dict[str, str] = {}
     for name in classes:
         folded = unicodedata.normalize("NFC", name).casefold()
         if not name or folded in RESERVED:
             words = ", ".join(sorted(RESERVED))
-            raise DataError(f"{where}: class name '{show(name)}' is reserved (as are {words} and none); rename it")
+            raise DataError(
+                f"{where}: class name '{show(name)}' is reserved (so are {words} and an empty name); rename it"
+            )
         if folded in seen:
             both = f"'{show(seen[folded])}' and '{show(name)}'"
-            raise DataError(f"{where}: classes {both} differ only in case or Unicode form; rename one")
+            raise DataError(f"{where}: classes {both} differ only in case or Unicode form; rename one of them")
         seen[folded] = name
 
 
 def check_counts(source: Source, where: str) -> None:
-    """Raise DataError naming the first class that has no image."""
+    """Raise DataError with the name of the first class that has no image."""
     counts = np.bincount(source.labels[source.labels >= 0], minlength=len(source.classes))
     for name, count in zip(source.classes, counts, strict=True):
         if count == 0:
             left = ", ".join(f"left out ({reason}): {n}" for reason, n in reasons(source.ignored).items())
             raise DataError(
-                f"{where}: class '{show(name)}' has no image{f' ({left})' if left else ''}; add some or pass "
+                f"{where}: class '{show(name)}' has no image{f' ({left})' if left else ''}; add images or pass "
                 "--allow-empty-class"
             )

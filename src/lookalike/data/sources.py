@@ -1,4 +1,4 @@
-"""From what the user names to the reader that lists it; and the preset size for it."""
+"""The choice of the reader for what the user names, and the preset image size."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ def open_source(
     value_range: gate.ValueRange | None = None,
     allow_empty_class: bool = False,
 ) -> Source:
-    """List what `source` holds, without decoding: a data set's name, a folder, an `.npz`, `.npy` or IDX file.
+    """Return the list of what `source` holds, without decoding: a data set's name, a folder or a file.
 
-    A folder holds class folders, patients, or the files of MNIST, CIFAR, STL-10 or CelebA. With `labelled=False` also
-    a folder of loose images or one image file.
+    A folder holds class folders, patients, or the files of MNIST, CIFAR, STL-10 or CelebA. A file is an `.npz`, `.npy`
+    or IDX file. With `labelled=False` a folder of loose images or one image file is accepted too.
 
     Raises
     ------
     DataError
-        when there is no such thing, or it cannot be used.
+        When there is no such source, or it cannot be used.
+    UsageError
+        For a value range without low < high.
     """
     if value_range is not None and not -math.inf < value_range[0] < value_range[1] < math.inf:
         given = f"{value_range[0]:g},{value_range[1]:g}"
-        raise UsageError(f"the value range is {given}; LOW,HIGH with LOW < HIGH is accepted")
+        raise UsageError(f"the value range is {given}; give two numbers LOW,HIGH with LOW < HIGH")
     if isinstance(source, str) and source in named.NAMED:
         return named.NAMED[source]()
     path = Path(source)
@@ -43,7 +45,7 @@ def open_source(
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError) as error:
         known = "a folder, .npz or IDX file, or " + ", ".join(named.NAMED)
-        raise DataError(f"cannot open '{show(source)}' ({gate.phrase(error)}); {known} is accepted") from None
+        raise DataError(f"cannot open '{show(source)}' ({gate.phrase(error)}); give {known}") from None
     if is_folder and idx.is_folder(path):
         return idx.four(path)
     if is_folder and (layout := cifar.layout_of(path)):
@@ -62,14 +64,14 @@ def open_source(
 
 
 def refuse_inside(out: Path | None, source: object) -> None:
-    """Raises UsageError where `out` is `source`, or lies in that folder: what is written would be read as data."""
+    """Raise UsageError where `out` is `source` or lies in that folder: its files would be read as data later."""
     if out is None or not isinstance(source, str | Path) or (isinstance(source, str) and source in named.NAMED):
         return
     there, path = Path(source).resolve(), out.resolve()
     if there == path and there.is_file():
-        raise UsageError(f"'{show(out)}' is the data itself; write elsewhere (-o)")
+        raise UsageError(f"'{show(out)}' is the data file itself; write to another path (-o)")
     if there.is_dir() and there in (path, *path.parents):
-        raise UsageError(f"'{show(out)}' would lie among the images of '{show(source)}'; write elsewhere (-o)")
+        raise UsageError(f"'{show(out)}' lies among the images of '{show(source)}'; write to another folder (-o)")
 
 
 def _open_file(path: Path, labelled: bool, value_range: gate.ValueRange | None, allow_empty_class: bool) -> Source:
@@ -81,7 +83,7 @@ def _open_file(path: Path, labelled: bool, value_range: gate.ValueRange | None, 
         source = arrays.npy(path, value_range)
     elif labelled:
         known = "a folder with one sub-folder per class, an .npz or an IDX images file"
-        raise DataError(f"'{show(path)}' is a file of no known kind; {known} is accepted")
+        raise DataError(f"'{show(path)}' is a file of an unknown kind; give {known}")
     else:
         return folder.one_file(path, value_range)
     if labelled and not source.classes:
@@ -90,14 +92,15 @@ def _open_file(path: Path, labelled: bool, value_range: gate.ValueRange | None, 
 
 
 def aspect_size(images: Images | str | Path, side: int, multiple: int, classes: Iterable[str] = ()) -> tuple[int, int]:
-    """(H, W) with the longer side `side` and the aspect of the most common image size, each a multiple of `multiple`.
+    """Return (H, W): the longer side is about `side`, and both are multiples of `multiple`.
 
-    Of a source only the images of `classes` count, which `Images.names_of` explains; empty: all.
+    The aspect is that of the most common image size. Only the images of `classes` count, which `Images.names_of`
+    explains; without `classes` all images count.
 
     Raises
     ------
     DataError
-        for vectors, which have no size.
+        For vectors, which have no size.
     """
     sizes: Iterable[Size]
     if isinstance(images, Images):
@@ -107,8 +110,8 @@ def aspect_size(images: Images | str | Path, side: int, multiple: int, classes: 
         names = names_of(classes, source.classes)
         vectors, sizes = source.vectors, (source.only(names) if names else source).sizes()
     if vectors:
-        raise DataError("there is no image whose size could be taken; vectors have none")
-    common = Counter(sizes).most_common() or [((side, side), 0)]  # none can be read: `read` will say which
+        raise DataError("the data are vectors, which have no image size; leave out the size")
+    common = Counter(sizes).most_common() or [((side, side), 0)]  # no image can be read: `read` says which
     height, width = min(size for size, count in common if count == common[0][1])
     scale = side / max(height, width)
     return _nearest(height * scale, multiple), _nearest(width * scale, multiple)

@@ -1,4 +1,4 @@
-"""Fewer training images of some classes, to see what is lost and won back (gan-augmentation-2020, section 3.1)."""
+"""Training sets with fewer images of some classes (gan-augmentation-2020, section 3.1)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from lookalike.data.images import Images
 
 
 def sparsify(images: Images, keep: Mapping[str, float | int], seed: int) -> Images:
-    """`images` with fewer training images of some classes; official test images all stay.
+    """Return `images` with fewer training images of some classes; all official test images stay.
 
-    Which ones stay follows from the seed and their content: a smaller number is part of a larger one, whatever the
-    images' order, and images with equal content count once and stay or go together.
+    The seed and the images' content decide which images stay; the order of the images does not matter. The images that
+    a smaller number keeps are among those that a larger number keeps. Images with equal content count as one, and stay
+    or go together.
 
     Parameters
     ----------
     keep : mapping
-        Class -> share in (0, 1] of its distinct training images (float), rounded, or their number (int).
+        Class -> share of its distinct training images in (0, 1] (float; the number is rounded), or their number (int).
 
     Raises
     ------
     DataError
-        For a class that is not there, a share out of range, or more images than there are.
+        For a class that does not exist, a share out of range, or a number larger than that of the images.
     """
     stays = np.ones(len(images), np.bool_)
     keys = np.array(images.keys)
@@ -39,12 +40,15 @@ def sparsify(images: Images, keep: Mapping[str, float | int], seed: int) -> Imag
         )
         number = amount if isinstance(amount, int) else _rounded(name, amount, len(ranked))
         if not 1 <= number <= len(ranked):
-            raise DataError(f"class {show(name)}: {number} of {len(ranked)} distinct images cannot stay; ask for fewer")
+            raise DataError(
+                f"class {show(name)}: cannot keep {number} of {len(ranked)} distinct images; give a number from 1 to "
+                f"{len(ranked)}"
+            )
         stays[mine] = np.isin(keys[mine], ranked[:number])
     return images.select(stays)
 
 
 def _rounded(name: str, share: float, of: int) -> int:
     if not 0 < share <= 1:
-        raise DataError(f"class {show(name)}: a share of {share} cannot stay; more than 0 and at most 1 is accepted")
+        raise DataError(f"class {show(name)}: cannot keep a share of {share}; give more than 0 and at most 1")
     return max(1, int(share * of + 0.5))

@@ -1,4 +1,4 @@
-"""Training, calibration and test parts, drawn by seed and content: order and names of the images do not matter."""
+"""Training, calibration and test parts by seed and content: the order and the names of the images do not matter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lookalike.data.images import Images
 class Split:
     """Ascending int64 indices of the images of each part; identical images are never in two parts.
 
-    `excluded` holds images that repeat an official test image, and so belong to no part.
+    `excluded` holds the images that repeat an official test image. They belong to no part.
     """
 
     train: Index
@@ -28,20 +28,27 @@ class Split:
 def split(images: Images, *, test: float, calibration: float, seed: int) -> Split:
     """Split each class by the ranks of SHA-256(seed, content key) of its distinct images.
 
-    The first `test` share is the test part, the first `calibration` share of the rest is the calibration part, the
-    rest trains. Shares are rounded, but each part that is asked for gets at least one image of a class with three or
-    more, and training never gets none. Where the source has an official test part (`images.test`), that is the test
-    part, and `test` is not used. An image that appears in several classes is counted in the first by name and goes
-    to one part. Images without label go to no part.
+    The first images in this order are the test part, the next ones the calibration part, and the rest trains. Shares
+    are rounded. Each part with a share above 0 still gets one image of every class that has three or more. Training
+    always keeps at least one image.
+
+    Where the source has an official test part (`images.test`), that part is used and the `test` share is ignored. An
+    image that appears in several classes goes to one part, as an image of the class whose name is first. Images
+    without a label go to no part.
+
+    Parameters
+    ----------
+    test : share of all images, in [0, 1)
+    calibration : share of the images that are not test images, in [0, 1)
 
     Raises
     ------
     UsageError
-        for a share outside [0, 1).
+        For a share outside [0, 1).
     """
     for name, share in (("test", test), ("calibration", calibration)):
         if not 0 <= share < 1:
-            raise UsageError(f"the {name} share is {share}; at least 0 and less than 1 is accepted")
+            raise UsageError(f"the {name} share is {share}; give a share of at least 0 and less than 1")
     keys = np.array(images.keys)
     official = np.zeros(len(images), np.bool_) if images.test is None else images.test
     repeated = np.isin(keys, keys[official]) & ~official
@@ -56,7 +63,7 @@ def split(images: Images, *, test: float, calibration: float, seed: int) -> Spli
 
 
 def _parts(ranked: list[str], test: float, calibration: float) -> dict[str, str]:
-    """The part of each key of one class."""
+    """Return content key -> part for the keys of one class, which are sorted by hash."""
     n_test = _share(test, len(ranked), keep=2)
     n_calibration = _share(calibration, len(ranked) - n_test, keep=1)
     names = ["test"] * n_test + ["calibration"] * n_calibration
@@ -64,7 +71,7 @@ def _parts(ranked: list[str], test: float, calibration: float) -> dict[str, str]
 
 
 def _share(share: float, of: int, keep: int) -> int:
-    """`share` of `of`, rounded; at least 1 where `keep` others remain, and never all."""
+    """Return `share` of `of`, rounded: at least 1 where `keep` others remain, and never all."""
     rounded = int(share * of + 0.5)
     if share > 0 and of > keep:
         return min(max(rounded, 1), of - keep)

@@ -1,7 +1,8 @@
-"""What joins detectors of single classes: their scales, and which of the classes an image is most likely of.
+"""The join of detectors of single classes: their scales, and the probabilities of the classes of an image.
 
-Everything here is learnt from held-out known images. mcgan-2021 has two classes, adds both GANs' scores as they are,
-and lets the GAN that tells the classes apart better decide; the usual way here beats both (docs/mcgan-2021.md).
+Everything here is learned from held-out known images. In mcgan-2021 there are two classes. The paper adds the scores of
+both GANs without a scale, and the GAN that separates the classes better decides. Our preset does better than both rules
+(docs/mcgan-2021.md).
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ Decides = Literal["all", "best"]
 
 @dataclass(frozen=True)
 class Join:
-    """Scales of K detectors and logits that are linear in their scaled scores.
+    """Scales of K detectors, and logits that are linear in their scaled scores.
 
     Parameters
     ----------
     scales : tuple of Scale
-        One per detector.
+        One scale per detector.
     weights, biases : ndarray
-        (K, K) and (K,) of the logits.
+        Float64 (K, K) and (K,), the weights and biases of the logits.
     apart : tuple of float
-        AUC of each detector: held-out images of its own class against those of the others.
+        AUC of each detector between held-out images of its own class and those of the other classes.
     order : tuple of int, optional
-        Numbers of the detectors, best first: each in turn says how likely an image is of its class and leaves the rest
-        to the next (stick-breaking). None: a softmax of all logits.
+        Numbers of the detectors, the best first. Each in turn gives its class a probability and leaves the rest to the
+        next one (stick-breaking). None means a softmax of all logits.
     """
 
     scales: tuple[Scale, ...]
@@ -46,16 +47,20 @@ class Join:
 
     @classmethod
     def fit(cls, raw: Floats, labels: Labels, *, scaling: Scaling = "each", decides: Decides = "all") -> Join:
-        """From held-out scores (N, K) and labels (N,), 0..K-1, each at least once.
+        """Fit a join to held-out images.
 
         Parameters
         ----------
+        raw
+            Scores float64 (N, K), one column per detector.
+        labels
+            int64 (N,), 0 to K - 1, each at least once.
         scaling
-            "each": each detector's scores are scaled by the images of its own class. "shared": one scale for all, so
-            that they compare as they are.
+            With "each", the images of its own class give the scale of each detector. With "shared", all detectors
+            have one scale, so their scores compare without change.
         decides
-            Which class: "all" detectors by a softmax regression on their scores, or the "best" one by its own score;
-            of more than two classes the next best decides on what is left.
+            With "all", a softmax regression on all scores gives the class. With "best", the best detector decides by
+            its own score; of more than two classes, the next best one decides between the remaining classes.
         """
         classes = range(raw.shape[1])
         own = [raw[labels == k, k] for k in classes]
@@ -64,12 +69,13 @@ class Join:
         scaled = _scaled(raw, scales)
         if decides == "all":
             return cls(scales, *_regression(scaled, labels), apart)
-        order = tuple(sorted(classes, key=lambda k: -apart[k]))  # of equals the first
+        order = tuple(sorted(classes, key=lambda k: -apart[k]))  # the sort is stable: of equals the first one
         return cls(scales, *_one_by_one(scaled, labels, order), apart, order)
 
     def __call__(self, raw: Floats) -> tuple[Floats, Floats]:
-        """Scaled scores and probabilities of the classes, each (N, K), of images with scores (N, K)."""
+        """Return the scaled scores and the class probabilities, each (N, K), for raw scores (N, K)."""
         scaled = _scaled(raw, self.scales)
+        # A sum per row, not a matrix product, so that the bits do not depend on the number of images.
         logits = np.stack([(scaled * row).sum(1) for row in self.weights], 1) + self.biases
         return scaled, _softmax(logits) if self.order is None else _sticks(logits, self.order)
 
@@ -79,16 +85,16 @@ def _scaled(raw: Floats, scales: tuple[Scale, ...]) -> Floats:
 
 
 def _regression(scaled: Floats, labels: Labels) -> tuple[Floats, Floats]:
-    """Weights (K, K) and biases (K,) of a softmax regression on all scores."""
+    """Return the weights (K, K) and biases (K,) of a softmax regression on all scores."""
     fitted = LogisticRegression(max_iter=1000).fit(scaled, labels)
     weights, biases = fitted.coef_, fitted.intercept_
-    if scaled.shape[1] == 2:  # scikit-learn keeps the second class's alone
+    if scaled.shape[1] == 2:  # for two classes scikit-learn keeps the logit of the second one only
         weights, biases = np.concatenate([0 * weights, weights]), np.concatenate([0 * biases, biases])
     return weights, biases
 
 
 def _one_by_one(scaled: Floats, labels: Labels, order: tuple[int, ...]) -> tuple[Floats, Floats]:
-    """The same of logistic regressions, each on one detector's score: its own class against those after it."""
+    """Return the weights and biases of logistic regressions, each of one class against those later in `order`."""
     weights, biases = np.zeros((len(order), len(order))), np.zeros(len(order))
     for k, later in ((k, order[i + 1 :]) for i, k in enumerate(order[:-1])):
         left = np.isin(labels, (k, *later))
@@ -98,12 +104,13 @@ def _one_by_one(scaled: Floats, labels: Labels, order: tuple[int, ...]) -> tuple
 
 
 def _softmax(logits: Floats) -> Floats:
+    # Minus the largest logit, exp cannot overflow; the shares stay the same.
     shares = np.exp(logits - logits.max(1, keepdims=True))
     return np.asarray(shares / shares.sum(1, keepdims=True))
 
 
 def _sticks(logits: Floats, order: tuple[int, ...]) -> Floats:
-    """Each class's share of what those before it in `order` leave; the last one's is all that is left."""
+    """Return class probabilities by stick-breaking: each class takes its share of what the earlier ones left."""
     shares, left = np.empty_like(logits), np.ones(len(logits))
     for k in order[:-1]:
         shares[:, k] = left * expit(logits[:, k])

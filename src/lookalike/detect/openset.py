@@ -1,8 +1,8 @@
-"""Several known classes and an unknown one, in the two steps of mcgan-2021: known or unknown, then which.
+"""Several known classes and the unknown, in the two steps of mcgan-2021: first known or unknown, then which class.
 
-One detector per known class. Which: by what joins them, usually a softmax regression on all scaled scores, which gives
-the detectors that tell the classes apart the greatest weight. Known or unknown: an image is as unknown as it is to the
-class that it is most likely of. What either step learns comes from held-out known images.
+There is one detector per known class. Which class: usually a softmax regression on all scaled scores; it gives the
+largest weights to the detectors that separate the classes best. Known or unknown: the score of an image is the scaled
+score of its most likely class. Both steps learn from held-out known images.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ WEIGHTS = ("weights", "biases")
 
 
 class OpenSet:
-    """Detectors of single classes, joined.
+    """A detector of several classes, joined from detectors of single classes.
 
     Parameters
     ----------
     members : mapping
         Class name -> its detector, in the model's order of classes.
     join : Join
-        Scales of the members' scores, and how they give a class.
+        The scales of the members' scores, and the rule that gives a class.
     """
 
     kind = "openset"
@@ -47,32 +47,41 @@ class OpenSet:
         scaling: Scaling = "each",
         decides: Decides = "all",
     ) -> OpenSet:
-        """Joins the members by held-out images (N, ...) of all classes; labels (N,) are 0..K-1, each at least once.
+        """Join the members by held-out images of all classes.
 
-        `scaling` and `decides` as `Join.fit` takes them.
+        Parameters
+        ----------
+        members
+            Class name -> its trained detector, K of them.
+        pixels
+            (N, C, H, W) uint8 or (N, F) float32.
+        labels
+            int64 (N,), 0 to K - 1, each at least once.
+        scaling, decides
+            As for `Join.fit`.
         """
         raw = np.stack([member.score(pixels).score for member in members.values()], 1)
         return cls(members, Join.fit(raw, labels, scaling=scaling, decides=decides))
 
     def score(self, pixels: Pixels) -> Scores:
-        """The most likely class's scaled score and nearest image; the parts are each class's scaled score."""
-        said = [member.score(pixels) for member in self.members.values()]
-        raw = np.stack([s.score for s in said], 1)
+        """Return the scaled score and nearest image of the most likely class; the parts are all scaled scores."""
+        found = [member.score(pixels) for member in self.members.values()]
+        raw = np.stack([s.score for s in found], 1)
         scaled, shares = self.join(raw)
         parts = {f"as {name}": scaled[:, k] for k, name in enumerate(self.members)}
-        offered = [s.nearest for s in said if s.nearest is not None]
-        likely, each = shares.argmax(1), np.arange(len(pixels))
-        nearest = np.stack(offered)[likely, each] if len(offered) == len(said) else None
+        offered = [s.nearest for s in found if s.nearest is not None]
+        likely, each = shares.argmax(1), np.arange(len(pixels))  # the class per image, and the image's row
+        nearest = np.stack(offered)[likely, each] if len(offered) == len(found) else None
         return Scores(scaled[each, likely], parts, nearest, shares)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The members', under their numbers, and the weights of what joins them."""
+        """Return the tensors of the members, with their numbers as prefix, and the weights and biases of the join."""
         own = {name: torch.from_numpy(np.ascontiguousarray(getattr(self.join, name))) for name in WEIGHTS}
         members = enumerate(self.members.values())
         return own | {f"{k}.{name}": tensor for k, member in members for name, tensor in member.tensors().items()}
 
     def facts(self) -> dict[str, Any]:
-        """The members' kind and settings, the scales, how well each told its class from the others, and who decides."""
+        """Return the members' kind and settings, their scales, how well each separates its class, and the order."""
         members = list(self.members.values())
         return {
             "kind": members[0].kind,

@@ -1,1 +1,1 @@
-"""Frozen networks that others trained, and what they see in an image."""
+"""Features of images: frozen networks that others trained, and the interface of every feature extractor."""

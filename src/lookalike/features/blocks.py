@@ -1,4 +1,4 @@
-"""What a network says of many images, in blocks of one size so that bits do not depend on their number."""
+"""The outputs of a network for many images, in blocks of one size so that bits do not depend on their number."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from torch import Tensor
 from lookalike.base.arrays import Pixels
 from lookalike.data import scaled
 
-BLOCK = 256  # images: convolutions of other batch sizes end in other bits
+BLOCK = 256  # images; convolutions of another batch size give other bits
 
 
 def in_blocks(of: Callable[[Tensor], Tensor], pixels: Pixels, block: int = BLOCK) -> Tensor:
-    """(N, ...) what `of` says of each image, without gradients; an image's values do not depend on the others."""
+    """Return the outputs (N, ...) of `of` without gradients; an image's output does not depend on the others."""
     found = []
     with torch.no_grad():
         for i in range(0, len(pixels), block):
             x = torch.from_numpy(np.ascontiguousarray(scaled(pixels[i : i + block])))
             n = len(x)
+            # Zeros fill the last block up to the common size; their outputs are dropped.
             found.append(of(torch.cat([x, x.new_zeros(block - n, *x.shape[1:])]))[:n])
     return torch.cat(found)

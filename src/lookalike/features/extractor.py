@@ -1,4 +1,4 @@
-"""What features are: of a named network. The usual one is a small classifier of the user's own real images."""
+"""The interface of a feature extractor; the preset one is a small classifier of the user's own real images."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from lookalike.base.arrays import Floats, Pixels
 
 
 class Extractor(Protocol):
-    """A network's features; `name` says what it is and what it was trained on, or no figure means anything."""
+    """A network that gives features; `name` says which network and what trained it, since figures depend on both."""
 
     @property
     def name(self) -> str:
-        """In words."""
+        """The network in words."""
 
     def features(self, pixels: Pixels) -> Floats:
-        """(N, D) of images (N, C, H, W) uint8."""
+        """Return features float64 (N, D) of images (N, C, H, W) uint8."""

@@ -1,7 +1,7 @@
-"""Tensors of a published file of torch's, in its zip format or the one before it, without running the pickle in it.
+"""Tensors of a published torch file, in the zip format or the older one, without running the pickle in it.
 
-The pickle is read as a list of operations. Those few that tensors under names need are followed; a file with any other
-is refused, so that nothing in it can run.
+The pickle is read as a list of operations. Only the few operations that a dict of tensors needs are followed. A file
+with any other operation is refused, so that nothing in it can run.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ from lookalike.base.errors import ModelError, show
 from lookalike.base.files import read_bytes
 
 DTYPES = {"torch FloatStorage": torch.float32, "torch LongStorage": torch.int64}
-BEFORE, AFTER = (
-    3,
-    1,
-)  # the old format's pickles around the tensors: magic number, version, machine; storages' order
+# Pickles of the old format before the tensors (magic number, version, machine) and after them (order of the storages).
+BEFORE, AFTER = 3, 1
 NUMBERS = {"BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1"}
 EMPTY: Mapping[str, Callable[[], Any]] = {"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict}
 FIXED = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -40,14 +38,14 @@ BROKEN = (
 
 @dataclass(frozen=True)
 class _Name:
-    """Of a class or function: a module and what is in it."""
+    """The name of a class or function: its module, and its name there."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """Where a tensor's numbers lie."""
+    """Where the numbers of a tensor lie in its storage."""
 
     storage: str
     dtype: torch.dtype
@@ -57,29 +55,31 @@ class _Stored:
     strides: tuple[int, ...]
 
     def tensor(self, raw: bytes) -> Tensor:
-        """Of the storage's bytes."""
+        """Return the tensor from the storage's bytes."""
         flat = torch.frombuffer(bytearray(raw), dtype=self.dtype)
         return flat.as_strided(self.shape, self.strides, self.offset).contiguous()
 
 
 def read(path: Path, limit: int, sha256: str) -> dict[str, Tensor]:
-    """Name -> tensor of the file known by its SHA-256, at most `limit` bytes long; ModelError for another file."""
+    """Return name -> tensor of the file with this SHA-256, at most `limit` bytes long; ModelError for another file."""
     data = read_bytes(path, limit)
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise ModelError(f"{show(path)} is not the published file (its SHA-256 is not {sha256[:8]}...); get it again")
+        raise ModelError(
+            f"{show(path)} is not the published file (its SHA-256 is not {sha256[:8]}...); download it again"
+        )
     return tensors(data)
 
 
 def tensors(data: bytes) -> dict[str, Tensor]:
-    """Name -> tensor of a file's bytes; ModelError where they are more than tensors under names."""
+    """Return name -> tensor from a file's bytes; ModelError where they are more than a dict of tensors."""
     try:
         return _zipped(data) if zipfile.is_zipfile(BytesIO(data)) else _plain(BytesIO(data))
     except BROKEN as error:
-        raise ModelError("the weights are not tensors under names, as torch stores them") from error
+        raise ModelError("the weights are not a dict of tensors as torch stores it; download them again") from error
 
 
 def _zipped(data: bytes) -> dict[str, Tensor]:
-    """A folder of data.pkl and data/, a file of each storage."""
+    """Read the zip format: data.pkl, and one file per storage in data/."""
     with zipfile.ZipFile(BytesIO(data)) as archive:
         head = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
         stored = _value(BytesIO(archive.read(head)))
@@ -88,18 +88,18 @@ def _zipped(data: bytes) -> dict[str, Tensor]:
 
 
 def _plain(stream: IO[bytes]) -> dict[str, Tensor]:
-    """Pickles; then each storage, behind its length."""
+    """Read the old format: pickles, then each storage after its length."""
     *_, stored, order = [_value(stream) for _ in range(BEFORE + 1 + AFTER)]
     sizes = {one.storage: one.numbers * one.dtype.itemsize for one in stored.values()}
     raw = {}
     for key in order:
-        stream.read(8)  # how many numbers
+        stream.read(8)  # the number of entries, which the pickle gives too
         raw[key] = stream.read(sizes[key])
     return {name: one.tensor(raw[one.storage]) for name, one in stored.items()}
 
 
 def _value(stream: IO[bytes]) -> Any:
-    """What the next pickle says."""
+    """Return the value of the next pickle."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     for operation, argument, _ in pickletools.genops(stream):
@@ -108,7 +108,7 @@ def _value(stream: IO[bytes]) -> Any:
 
 
 def _follow(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
-    """One operation on the stack."""
+    """Follow one operation on the stack."""
     if name in NUMBERS:
         stack.append(argument)
     elif name in EMPTY:
@@ -130,7 +130,7 @@ def _follow(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) ->
 
 
 def _join(name: str, stack: list[Any]) -> None:
-    """An operation on what the stack holds already."""
+    """Follow an operation that uses values already on the stack."""
     match name:
         case "PROTO" | "STOP":
             pass
@@ -143,7 +143,7 @@ def _join(name: str, stack: list[Any]) -> None:
             values = _last(stack, 2) if name == "SETITEM" else _marked(stack)
             stack[-1].update(zip(values[::2], values[1::2], strict=True))
         case "BUILD":
-            stack.pop()  # a version of each layer
+            stack.pop()  # the version of each layer, which is not needed
         case "BINPERSID":
             stack.append(_storage(*stack.pop()))
         case "REDUCE":
@@ -160,7 +160,7 @@ def _storage(kind: str, dtype: _Name, key: str, _device: str, numbers: int, _vie
 
 
 def _made(of: _Name, values: tuple[Any, ...]) -> Any:
-    """What one of the two functions that tensors under names need makes of its values."""
+    """Return the result of one of the two functions that a dict of tensors needs."""
     if of == _Name("collections OrderedDict") and not values:
         return {}
     if of != _Name("torch._utils _rebuild_tensor_v2"):
@@ -170,14 +170,14 @@ def _made(of: _Name, values: tuple[Any, ...]) -> Any:
 
 
 def _last(stack: list[Any], number: int) -> list[Any]:
-    """Takes so many values off."""
+    """Remove the last `number` values from the stack and return them."""
     values = stack[len(stack) - number :]
     del stack[len(stack) - number :]
     return values
 
 
 def _marked(stack: list[Any]) -> list[Any]:
-    """Takes what lies above the last mark off, and the mark."""
+    """Remove the values above the last mark, and the mark, and return the values."""
     at = max(i for i, value in enumerate(stack) if value is MARK)
     values = stack[at + 1 :]
     del stack[at:]
@@ -185,9 +185,15 @@ def _marked(stack: list[Any]) -> list[Any]:
 
 
 def fill(net: torch.nn.Module, stored: Mapping[str, Tensor]) -> None:
-    """The network's state dict from tensors of the same names and shapes, or of equal shapes in its order."""
+    """Load tensors into the network, by name where the names are equal, else in order.
+
+    Raises
+    ------
+    ModelError
+        Where a shape differs from the network's.
+    """
     like = net.state_dict()
     values = [stored[name] for name in like] if set(like) == set(stored) else list(stored.values())
     if [one.shape for one in values] != [one.shape for one in like.values()]:
-        raise ModelError("the weights have other shapes than the published network")
+        raise ModelError("the weights have other shapes than the published network; download them again")
     net.load_state_dict(dict(zip(like, values, strict=True)))

@@ -115,6 +115,6 @@ f_anogan = wgan_gp.but(
         "milliseconds, where the latent search of anogan takes seconds."
     ),
     family="f-anogan",
-    twins=(Twin("encoder", Inverting(), after=0.5),),
+    twins=(Twin("encoder", Inverting(), after=0.75),),
     score=EncoderPass(),
 )

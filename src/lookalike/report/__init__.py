@@ -1,4 +1,4 @@
-"""Run folders -> one self-contained HTML page: no script, no request, every name from a file escaped."""
+"""One self-contained HTML page from run folders: no script, no request, and every name from a file is escaped."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from lookalike.runs.folder import Metrics, Training, read_run
 
 __all__ = ["environment", "write"]
 
-GRIDS, MEMBER_GRIDS = 6, 3  # sample grids shown of a run, of one of several known classes
+GRIDS, MEMBER_GRIDS = 6, 3  # sample grids shown of a run, and of one class of a run with several
 MEMBERS = 10  # known classes whose training is shown
-LONGEST = 8192  # characters of one text from a file
+LONGEST = 8192  # the most characters of one text from a file
 
 
 def write(runs: Sequence[Path], out: Path) -> Path:
     """Write the report of `runs` (run folders, in this order) to the HTML file `out` and return `out`.
 
-    The same folders give the same bytes. What a run lacks (evaluations, samples, metrics) the page names, with the
-    command that makes it.
+    The same folders give the same bytes. Where a run has no evaluations, samples or metrics, the page says so and gives
+    the command that makes them.
 
     Raises
     ------
     UsageError
-        No runs, or a folder that is not a run.
+        For no runs, or a folder that is not a run.
     ModelError
-        A file of a run is damaged.
+        For a damaged file of a run.
     OutputError
-        `out` cannot be written.
+        If `out` cannot be written.
     """
     if not runs:
-        raise UsageError("a report of no runs: give one run folder or more, such as runs/coat")
+        raise UsageError("no run was given; give one run folder or more, such as runs/coat")
     read = [read_run(run) for run in runs]
     write_text(out, environment().get_template("page.html.jinja").render(runs=read, comparisons=comparisons(read)))
     return out
 
 
 def environment() -> Environment:
-    """Templates whose every text is escaped and printable."""
+    """Return the templates' environment, in which every text is escaped and printable."""
     environment = Environment(
         loader=PackageLoader("lookalike.report", "."),
         autoescape=True,
@@ -62,29 +62,29 @@ def environment() -> Environment:
 
 
 def _printable(value: Any) -> Any:
-    """Every text that enters the page: control characters and undecodable bytes become visible escapes."""
+    """Return a text for the page, in which control characters and undecodable bytes are visible escapes."""
     return value if isinstance(value, Markup) else show(value, LONGEST)
 
 
 def _unbroken(text: str) -> Markup:
-    """`text` as it enters the page, no line ending before a percent sign."""
+    """Return `text` as it stands in the page, with no line break before a percent sign."""
     return escape(_printable(text)).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _panels(metrics: Metrics) -> list[tuple[str, Mapping[str, Any]]]:
-    """Columns of the metrics by the picture they belong to."""
+    """Return the columns of the metrics by the picture that shows them."""
     panels: dict[str, dict[str, Any]] = {"losses": {}, "gradient norms": {}, "accuracy of D": {}}
     for name, column in metrics.columns.items():
         player, _, measure = name.rpartition(".")
         if player == "split":
-            continue  # counts, said beside the sub-classes
+            continue  # numbers of splits, which stand beside the sub-classes
         kind = {"gradient_norm": "gradient norms", "accuracy": "accuracy of D"}.get(measure, "losses")
         panels[kind][name if kind == "losses" else player] = column
     return [(kind, columns) for kind, columns in panels.items() if columns]
 
 
 def _grids(training: Training, most: int) -> list[tuple[int, Mapping[str, Path]]]:
-    """The sample grids, evenly thinned to at most so many: first and last always stay."""
+    """Return at most `most` of the sample grids at even distances; the first and the last are always among them."""
     grids = list(training.samples.items())
     if len(grids) <= most:
         return grids

@@ -1,4 +1,4 @@
-"""What `augment` made, and whether it was learnt by heart, as one self-contained HTML page."""
+"""The result of `augment` as one self-contained HTML page, and whether G memorised training images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN, CLOSEST = 10, 6
 
 
 def page(model: Model, filled: Sequence[Filled], filters: Filters, data: str, command: Sequence[str]) -> str:
-    """The page: counts, pictures, what the filters refused, and how close the images lie to the training images."""
+    """Return the page: numbers, pictures, images that the filters dropped, and closeness to the training images."""
     return (
         environment()
         .get_template("augment.html.jinja")
@@ -38,26 +38,26 @@ def page(model: Model, filled: Sequence[Filled], filters: Filters, data: str, co
 
 
 def verdict(filled: Sequence[Filled]) -> str:
-    """How many images were made of what, and whether too many are close to training images, in sentences."""
+    """Return sentences on the numbers of images, and on whether too many are close to training images."""
     made = sum(len(one.pixels) for one in filled)
-    said = f"{made:,} generated images of {listed([one.name for one in filled])}."
+    text = f"{made:,} generated images of {listed([one.name for one in filled])}."
     if all(one.agreed is not None for one in filled):
         right = sum((one.agreed or 0.0) * len(one.pixels) for one in filled)
-        said += f" A classifier of the real images takes {right / made:.0%} of them for their class."
+        text += f" A classifier of the real images gives {100 * right / made:.0f} % of them their class."
     checked = [one for one in filled if len(one.memory.usual)]
     if not checked:
-        return f"{said} No image was left unseen, so that it cannot be said whether they are copies."
+        return f"{text} No image was held out from training, so the page cannot say whether they are copies."
     copies, expected = sum(_copies(one) for one in checked), sum(_expected(one) for one in checked)
-    limit = 2 * expected + 3
-    said += (
-        f" {copies:,} lie closer to a training image than every unseen real image of their class does; of new images "
-        f"about {expected:.0f} would."
+    limit = 2 * expected + 3  # twice the expected number, and room for chance where few are expected
+    text += (
+        f" {copies:,} are closer to a training image than every held-out real image of their class is; of new images "
+        f"about {expected:.0f} would be."
     )
     if copies > limit or any(_near(one) for one in checked):
-        return f"{said} G has learnt some of its images by heart."
+        return f"{text} G has memorised some of its training images."
     if sum(len(one.pixels) for one in checked) <= limit:
-        return f"{said} So few cannot show whether G learnt images by heart; look at the closest ones below."
-    return f"{said} There is no sign that G learnt images by heart."
+        return f"{text} So few images cannot show whether G memorised training images; look at the closest ones below."
+    return f"{text} There is no sign that G memorised training images."
 
 
 def _copies(one: Filled) -> int:
@@ -65,23 +65,23 @@ def _copies(one: Filled) -> int:
 
 
 def _near(one: Filled) -> bool:
-    """Whether generated images usually lie less than half as far as unseen ones: few unseen ones do to see that."""
+    """Return whether the median closeness is below half that of held-out images; this needs few held-out images."""
     return bool(np.median(one.closeness) < np.median(one.memory.usual) / 2)
 
 
 def _expected(one: Filled) -> float:
-    """Of images that are as new as the unseen ones, one in n + 1 is closer than all n."""
+    """Return the expected number of copies among new images: one in n + 1 is closer than all n held-out images."""
     return len(one.pixels) / (len(one.memory.usual) + 1)
 
 
 def _strips(one: Filled) -> Iterator[tuple[str, list[Markup]]]:
-    """The first real and the first generated images."""
+    """Yield the first real and the first generated images."""
     for name, images in (("real", one.memory.training), ("generated", one.pixels)):
         yield name, [pictures.tile(image) for image in images[:SHOWN]]
 
 
 def _closest(one: Filled) -> Iterator[tuple[float, Markup, Markup]]:
-    """Closeness, image and nearest training image of the generated images that are closest."""
+    """Yield the closeness, the image and its nearest training image, for the closest generated images."""
     for row in np.argsort(one.closeness, kind="stable")[:CLOSEST].tolist():
         near: Pixels = one.memory.training[one.nearest[row]]
         yield float(one.closeness[row]), pictures.tile(one.pixels[row]), pictures.tile(near)

@@ -1,4 +1,4 @@
-"""What `bench augment` measured as a table, JSON and one self-contained HTML page."""
+"""The result of `bench augment` as a table, JSON and one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lookalike.studies.paired import Difference
 
 
 def write(bench: Bench, out: Path) -> Path:
-    """Writes bench-augment.csv, .json and .html into the folder `out`, made where it is missing; returns the page."""
+    """Write bench-augment.csv, .json and .html to the folder `out`, which is made if missing; return the page."""
     files.make_folder(out)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -33,7 +33,7 @@ def _digits(value: float | None) -> str:
 
 
 def page(bench: Bench) -> str:
-    """The page: verdict, every way with its spread and its gain, recall of each class, generated images alone."""
+    """Return the page: the result, each way with spread and gain, recall per class, and generated images alone."""
     gans = [line for line in bench.lines if line.generated_only]
     return (
         environment()
@@ -43,15 +43,16 @@ def page(bench: Bench) -> str:
 
 
 def percent(line: Line, name: str) -> str:
-    """Mean and standard deviation in percent."""
+    """Return the mean and standard deviation in percent."""
     sd = line.sd(name)
     return f"{100 * line.mean(name):.1f}" + (f" ± {100 * sd:.1f}" if sd is not None else "")
 
 
 def gain(gain: Difference | None) -> str:
-    """In points, with the interval."""
+    """Return the gain in percentage points, with its interval."""
     if gain is None:
         return "–"
+    # nan is not equal to itself: one seed alone has no interval
     interval = f" [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]" if gain.low == gain.low else ""
     return f"{100 * gain.mean:+.1f}{interval}"
 

@@ -1,4 +1,4 @@
-"""What `bench detect` measured as a table, JSON and one self-contained HTML page."""
+"""The result of `bench detect` as a table, JSON and one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lookalike.studies.detect import NAME, Bench, record
 
 
 def write(bench: Bench, out: Path) -> Path:
-    """Writes bench-detect.csv, .json and .html into the folder `out`, made where it is missing; returns the page."""
+    """Write bench-detect.csv, .json and .html to the folder `out`, which is made if missing; return the page."""
     files.make_folder(out)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -27,7 +27,7 @@ def write(bench: Bench, out: Path) -> Path:
 
 
 def page(bench: Bench) -> str:
-    """The page: advice, methods with intervals and costs, and the AUC of each method for each unknown class."""
+    """Return the page: advice, methods with intervals and costs, and each method's AUC for each unknown class."""
     cells = {
         (line.method, name): [
             v for (unknown, method, _), v in bench.values.items() if (unknown, method) == (name, line.method)

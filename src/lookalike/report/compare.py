@@ -1,4 +1,4 @@
-"""Several runs beside each other: one table per pair of known and unknown classes, and what the seeds say."""
+"""Several runs compared: one table per pair of known and unknown classes, and a summary over the seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lookalike.runs.folder import Figures, Run
 
 @dataclass(frozen=True)
 class Row:
-    """One run's figures; `number` is its place on the page."""
+    """The figures of one run; `number` is its place on the page."""
 
     number: int
     run: str
@@ -22,7 +22,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Seeds:
-    """One method's AUC over `n` seeds."""
+    """The AUC of one method over `n` seeds."""
 
     method: str
     n: int
@@ -33,12 +33,12 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The runs that told the same classes apart; best AUC first, undefined ones last."""
+    """The runs with the same known and unknown classes; the best AUC is first, undefined ones are last."""
 
     rows: tuple[Row, ...]
 
     def seeds(self) -> Iterator[Seeds]:
-        """Every method that has a defined AUC, in the order of the rows."""
+        """Yield every method that has a defined AUC, in the order of the rows."""
         for method in dict.fromkeys(row.figures.method for row in self.rows):
             rows = [row for row in self.rows if row.figures.method == method]
             values = [row.figures.auc.value for row in rows if row.figures.auc.value is not None]
@@ -47,7 +47,7 @@ class Comparison:
 
 
 def comparisons(runs: Sequence[Run]) -> list[Comparison]:
-    """The evaluations of `runs` grouped by their classes, in the order in which these first come."""
+    """Return the evaluations of `runs`, grouped by their classes in order of first appearance."""
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Row]] = {}
     for number, run in enumerate(runs, 1):
         for evaluation in run.evaluations:

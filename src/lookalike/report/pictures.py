@@ -1,4 +1,4 @@
-"""Pictures of a run as PNG data URIs; the same numbers always give the same bytes."""
+"""Pictures of a run as PNG data URIs; equal numbers always give equal bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lookalike.runs.folder import Scores, Worst
 
 WIDE, SMALL, DPI = (4.8, 3.2), (3.5, 2.8), 180  # inches, dots per inch
 BINS, POINTS = 50, 300
-GRID_PIXELS, GRID_SIDE = 1 << 24, 600  # most pixels read, least side shown sharp
+GRID_PIXELS, GRID_SIDE = 1 << 24, 600  # the most pixels that are read, the least side after enlarging
 HEAT = mpl.colormaps["magma"]
 
 Pixels = npt.NDArray[np.uint8]
@@ -43,7 +43,7 @@ class Case:
 
 
 def histogram(scores: Scores, threshold: float | None) -> Markup:
-    """Share of images per score of each group, with the threshold; the last bin holds the largest 0.5 %."""
+    """Return a histogram of the scores by group, with the threshold; the last bin holds the largest 0.5 %."""
     groups = {"calibration": scores.calibration, "known": scores.known, "unknown": scores.unknown}
     edges = _edges(list(groups.values()), threshold)
     with _style():
@@ -59,7 +59,7 @@ def histogram(scores: Scores, threshold: float | None) -> Markup:
 
 
 def groups(values: Mapping[str, npt.NDArray[np.float64]], x: str) -> Markup:
-    """Share of the images of each of two groups per value of `x`."""
+    """Return a histogram of the values `x` of two groups, as shares of each group."""
     edges = _edges(list(values.values()), None)
     with _style():
         figure, axes = _canvas(SMALL, x, "share of the group's images, %")
@@ -70,7 +70,7 @@ def groups(values: Mapping[str, npt.NDArray[np.float64]], x: str) -> Markup:
 
 
 def roc(scores: Scores, threshold: float | None) -> Markup:
-    """The ROC curve with its pointwise 95 % band, the line of chance and the threshold's point."""
+    """Return the ROC curve with its pointwise 95 % band, the line of chance and the threshold's point."""
     band = roc_curve_band(scores.known, scores.unknown)
     with _style():
         figure, axes = _canvas(WIDE, "known images flagged (false alarms), %", "unknown images flagged, %")
@@ -85,7 +85,7 @@ def roc(scores: Scores, threshold: float | None) -> Markup:
 
 
 def curves(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, *, log: bool = False) -> Markup:
-    """Each column over the images shown, averaged to at most 300 points; D blue, G orange, twins dashed."""
+    """Return the columns over the images shown, as means of at most 300 points; D blue, G orange, twins dashed."""
     with _style():
         figure, axes = _canvas(SMALL, "images shown", title)
         drawn = Counter[str]()
@@ -94,8 +94,9 @@ def curves(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title
             colour = {"D": KNOWN, "G": UNKNOWN}.get(own.partition(".")[0], CALIBRATION)
             style = ("--" if twin else "-", "-.", ":")[drawn[colour + twin] % 3]
             drawn[colour + twin] += 1
-            text = show(name, 40).encode("ascii", "backslashreplace").decode()  # the font has no more
-            label = " " + text.replace("$", r"\$")  # no mathtext, nothing hidden by "_"
+            text = show(name, 40).encode("ascii", "backslashreplace").decode()  # the font has ASCII only
+            # A dollar sign would start mathtext, and a label that starts with "_" would be hidden.
+            label = " " + text.replace("$", r"\$")
             axes.plot(_thinned(x), _thinned(y), color=colour, linestyle=style, alpha=0.6 if twin else 1, label=label)
         if log and any(value > 0 for _, y in columns.values() for value in y):
             axes.set_yscale("log")
@@ -103,20 +104,20 @@ def curves(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title
 
 
 def residual(query: Pixels, nearest: Pixels) -> npt.NDArray[np.float64]:
-    """|x - nearest| of two (C, H, W) images in grey levels, averaged over channels: (H, W)."""
+    """Return |x - nearest| of two (C, H, W) images in grey levels, averaged over the channels: float64 (H, W)."""
     difference = query.astype(np.float64) - nearest.astype(np.float64)
     return np.asarray(np.abs(difference).mean(axis=0), np.float64)
 
 
 def brightest(worst: Worst) -> float:
-    """The largest residual of any of the images: the top of their common scale."""
+    """Return the largest residual of all images, the top of their common scale."""
     if worst.query is None or worst.nearest is None:
         return 0.0
     return max((float(residual(*both).max()) for both in zip(worst.query, worst.nearest, strict=True)), default=0.0)
 
 
 def cases(worst: Worst, top: float) -> Iterator[Case]:
-    """Query, the nearest image and their residual on the scale from 0 to `top`; what there is of them."""
+    """Yield each image with its nearest image and their residual on a scale from 0 to `top`, where these exist."""
     for place, (score, name) in enumerate(zip(worst.score, worst.name, strict=True)):
         views = []
         if worst.query is not None:
@@ -128,17 +129,17 @@ def cases(worst: Worst, top: float) -> Iterator[Case]:
 
 
 def heat(values: npt.NDArray[np.float64], top: float) -> Markup:
-    """An (H, W) map in colours from dark, 0, to bright, `top`."""
+    """Return an (H, W) map in colours from dark for 0 to bright for `top`."""
     return _uri(Image.fromarray(HEAT(values / max(top, 1e-12), bytes=True)[..., :3]))
 
 
 def tile(image: Pixels) -> Markup:
-    """One (C, H, W) image, grey or RGB."""
+    """Return one (C, H, W) image, grey or RGB."""
     return _uri(Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))))
 
 
 def sample_grid(path: Path) -> Markup:
-    """A PNG of the run, decoded and encoded anew so that only its pixels enter the page; small ones enlarged."""
+    """Return a PNG of the run, decoded and encoded again so that only its pixels enter the page; enlarged if small."""
     try:
         with open_regular(path) as handle, Image.open(handle, formats=("PNG",)) as image:
             if image.width * image.height > GRID_PIXELS:
@@ -159,14 +160,14 @@ def _edges(groups: Sequence[npt.NDArray[np.float64]], threshold: float | None) -
 
 
 def _thinned(values: Sequence[float]) -> npt.NDArray[np.float64]:
-    """Means of equal runs of values; too short a last run joins the one before."""
+    """Return the means of equally long groups of values; a last group that is too short joins the one before."""
     width = -(-len(values) // POINTS)
     starts = np.arange(0, len(values) - width + 1, width)
     return np.add.reduceat(np.asarray(values), starts) / np.diff([*starts, len(values)])
 
 
 def _style() -> Any:
-    """The report's own look, whatever the user's matplotlibrc says."""
+    """Return the report's own style, whatever the user's matplotlibrc says."""
     return matplotlib.style.context(["default", STYLE])
 
 
@@ -186,7 +187,7 @@ def _png(figure: Figure, legend_columns: int = 2) -> Markup:
 
 def _uri(image: Image.Image) -> Markup:
     data = io.BytesIO()
-    image.info.clear()  # no text, EXIF or profile
+    image.info.clear()  # no text, EXIF or profile enters the page
     image.save(data, format="PNG", optimize=True)
     return _data(data.getvalue())
 

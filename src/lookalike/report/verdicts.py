@@ -1,4 +1,4 @@
-"""What became of the test images of each class, where several are known: a table of true classes and verdicts."""
+"""The table of true and predicted classes of the test images, for a model of several known classes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from lookalike.runs.folder import Figures
 
-MOST = 10  # known classes shown, and unknown ones
+MOST = 10  # the most known classes in the table, and the most unknown ones
 SHADES = 5
 OTHERS, NEITHER, POOLED = "another known class", "unknown", "all together"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """How many images; `shade` is their share of the row, from 0, none, to 5, nearly all."""
+    """A number of images; `shade` is its share of the row, from 0 (none) to 5 (nearly all)."""
 
     count: int
     shade: int
@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A class and how many images it has."""
+    """A true class, its number of images, and the cells of its row."""
 
     name: str
     known: bool
@@ -34,15 +34,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """`columns` are the verdicts: classes, perhaps all other known ones together, unknown."""
+    """The table; `columns` are the known classes, perhaps all other known ones together, and unknown."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
 
 
 def table(figures: Figures) -> Table:
-    """The confusion of an evaluation of several known classes; of more than ten, those that went wrong most."""
-    assert figures.classes is not None, "several are known"
+    """Return the confusion matrix of several known classes; of more than ten, the most often misclassified ones."""
+    assert figures.classes is not None, "there are several known classes"
     *known, pooled = figures.classes.confusion
     shown = _worst([1 - row[k] / max(1, sum(row)) if sum(row) else -1 for k, row in enumerate(known)])
     rows = [_row(figures.known[k], known[k], shown, k) for k in shown]
@@ -55,12 +55,12 @@ def table(figures: Figures) -> Table:
 
 
 def _worst(wrong: Sequence[float]) -> list[int]:
-    """The numbers of the most mistaken classes, in the model's order."""
+    """Return the numbers of the most often misclassified classes, in the model's order."""
     return sorted(sorted(range(len(wrong)), key=lambda k: -wrong[k])[:MOST])
 
 
 def _row(name: str, counts: Sequence[int], shown: Sequence[int], own: int | None = None) -> Row:
-    """One class's counts by the shown verdicts; `own` is its number if it is known."""
+    """Return a class's numbers of images by predicted class; `own` is the number of a known class."""
     cells = [(counts[k], k == own) for k in shown]
     if len(shown) < len(counts) - 1:
         cells.append((sum(counts[:-1]) - sum(counts[k] for k in shown), False))

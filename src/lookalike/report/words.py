@@ -17,17 +17,17 @@ HEADING = 80  # characters of a name in a heading
 
 
 def classes(names: Sequence[str]) -> str:
-    """Class names for a heading; settings show them whole."""
+    """Return class names for a heading; the settings show all of them."""
     return " + ".join(show(name, HEADING) for name in names[:4]) + (f" + {len(names) - 4} more" if names[4:] else "")
 
 
 def pair(figures: Figures) -> str:
-    """What was told apart."""
+    """Return the known and the unknown classes."""
     return f"{classes(figures.known)} known, {classes(figures.unknown)} unknown"
 
 
 def headline(figures: Figures) -> str:
-    """The evaluation in one sentence."""
+    """Return the evaluation in one sentence."""
     words = f"{pair(figures)}: AUC {interval(figures.auc, 2)}"
     if figures.false_alarms.rate is None and figures.misses.rate is None:
         return words
@@ -36,19 +36,21 @@ def headline(figures: Figures) -> str:
 
 
 def title(run: Run) -> str:
-    """The run in one sentence."""
+    """Return the run in one sentence."""
     known, figures = classes(run.config.classes.known), [one.figures for one in run.evaluations]
     if not figures:
         return f"images of {known}" if only_makes(run) else f"{known} known: not evaluated yet"
     if len(figures) == 1:
         return headline(figures[0])
     values = [area(one.auc.value, 2) for one in figures]
-    aucs = ", ".join(f"{value} against {classes(one.unknown)}" for value, one in zip(values[:4], figures, strict=False))
-    return f"{known} known: AUC {aucs}" + (f", and {len(figures) - 4} more" if figures[4:] else "")
+    by_unknown = ", ".join(
+        f"{value} with {classes(one.unknown)} unknown" for value, one in zip(values[:4], figures, strict=False)
+    )
+    return f"{known} known: AUC {by_unknown}" + (f", and {len(figures) - 4} more" if figures[4:] else "")
 
 
 def remarks(evaluation: Evaluation) -> Iterator[str]:
-    """What a careful reader would say of these figures."""
+    """Yield sentences on what these figures mean and what they do not."""
     figures, auc = evaluation.figures, evaluation.figures.auc
     if auc.value is None:
         yield f"AUC is undefined: {auc.reason or 'no reason was recorded'}."
@@ -56,47 +58,47 @@ def remarks(evaluation: Evaluation) -> Iterator[str]:
         if auc.low <= 0.5 <= auc.high:
             yield "The interval of the AUC contains 0.5: on these images the score is no better than chance."
         elif auc.high < 0.5:
-            yield "The AUC is below 0.5: by this score unknown images look more known than known ones do."
+            yield "The AUC is below 0.5: unknown images have lower scores than known ones."
     if figures.threshold is None:
         yield "There is no threshold: the calibration part is too small for the allowed rate of false alarms."
     elif _too_many(evaluation):
         yield (
-            f"False alarms are further above the allowed {number(100 * figures.allowed)} % than chance explains:"
-            " the known test images differ from the calibration images."
+            f"There are more false alarms than the allowed {number(100 * figures.allowed)} %, and more than chance"
+            " explains: the known test images differ from the calibration images."
         )
 
 
 def interval(figure: Interval, digits: int = 3) -> str:
-    """A value with its interval, such as 0.73 [0.71, 0.75]."""
+    """Return a value with its interval, such as 0.73 [0.71, 0.75]."""
     if figure.low is None or figure.high is None:
         return area(figure.value, digits)
     return f"{area(figure.value, digits)} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
 
 
 def area(value: float | None, digits: int = 3) -> str:
-    """An AUC to so many decimals."""
+    """Return an AUC with this many decimals."""
     return "undefined" if value is None else f"{value:.{digits}f}"
 
 
 def share(figure: Rate) -> str:
-    """A rate with its interval, in percent."""
+    """Return a rate with its interval, in percent."""
     if figure.rate is None or figure.low is None or figure.high is None:
         return "undefined"
     return f"{percent(figure.rate)} [{_points(figure.low)}, {_points(figure.high)}]"
 
 
 def percent(value: float | None) -> str:
-    """A share in percent, to one decimal below ten."""
+    """Return a share in percent, with one decimal below ten."""
     return "undefined" if value is None else f"{_points(value)} %"
 
 
 def number(value: float | None) -> str:
-    """A figure to four digits."""
+    """Return a figure with four digits."""
     return "–" if value is None else f"{value:.4g}"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as one reads them off a clock."""
+    """Return seconds as a duration in seconds, minutes or hours."""
     if seconds is None:
         return "–"
     if seconds < 60:
@@ -106,7 +108,7 @@ def duration(seconds: float | None) -> str:
 
 
 def settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings as rows of dotted names and values."""
+    """Yield nested settings as rows of dotted names and values."""
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from settings(value, f"{prefix}{name}.")
@@ -115,32 +117,32 @@ def settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def command(run: Run) -> str:
-    """The recorded command; the program by its name, and no folder that tells whose machine it was."""
+    """Return the recorded command with the program's name only, and without folders of the user's machine."""
     try:
         program, *rest = shlex.split(run.config.command)
-    except ValueError:  # none was recorded, or not by us
+    except ValueError:  # no command was recorded, or another program wrote it
         return "(run from Python, by lookalike.fit)"
     shared = [re.sub(r"(^|=)(?:[A-Za-z]:[\\/]|[/~]).*[\\/]", r"\1PATH-TO/", token) for token in rest]
     return shlex.join([re.split(r"[\\/]", program)[-1], *shared])
 
 
 def source(run: Run) -> str:
-    """The last component of where the images came from."""
+    """Return the last component of the path or name of the data."""
     return re.split(r"[\\/]", run.config.data.source.rstrip("\\/"))[-1]
 
 
 def only_makes(run: Run) -> bool:
-    """Whether nothing was held out, so that it has no threshold and scores nothing: it makes images."""
+    """Return whether no images were held out: the run generates images but has no threshold and no scores."""
     return run.config.settings.get("calibration") == 0
 
 
 def evaluate(run: Run) -> str:
-    """The command that adds an evaluation to `run`, typed beside it; where the data lies the page does not tell."""
+    """Return the command that evaluates `run`, to be typed beside its folder; the path of the data is left out."""
     return f"lookalike evaluate {shlex.quote(run.name)} {_data(run)} --unknown CLASS"
 
 
 def measure(run: Run) -> str:
-    """The command that says how good the images are that `run` makes."""
+    """Return the command that measures the images that `run` generates."""
     values = run.config.settings.get("value_range")
     reading = f" --value-range={shlex.quote(str(values))}" if values else ""
     return f"lookalike measure {shlex.quote(run.name)} --real {_data(run)}{reading}"
@@ -151,11 +153,12 @@ def _data(run: Run) -> str:
 
 
 def _too_many(evaluation: Evaluation) -> bool:
-    """Whether false alarms exceed the allowed rate by 2.6 standard errors of test and calibration together."""
+    """Return whether false alarms exceed the allowed rate by 2.6 standard errors of test and calibration together."""
     alarms, allowed = evaluation.figures.false_alarms, evaluation.figures.allowed
     calibration = 0 if evaluation.scores is None else len(evaluation.scores.calibration)
     if alarms.rate is None or not calibration:
         return False
+    # Both the test images and the calibration images vary: their variances p (1 - p) / n add up.
     return alarms.rate - allowed > 2.6 * math.sqrt(allowed * (1 - allowed) * (1 / alarms.of + 1 / calibration))
 
 

@@ -31,7 +31,7 @@ BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("m
 
 def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> None:
     """Writes the configuration and the split, or compares them with those of the run in the folder."""
-    wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.settings.model_dump(mode="json")}
+    wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.recipe.settings.model_dump(mode="json")}
     there = begun(folder)
     if there is not None:
         given = _defaults() | there["settings"]
@@ -142,15 +142,15 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
         "schema": 1,
         "command": shlex.join(command),
         "settings": settings,
-        "method": stored.to_json(plan.method) if plan.method else {"name": plan.settings.method},
+        "method": stored.to_json(plan.recipe.method) if plan.recipe.method else {"name": plan.recipe.settings.method},
         "open_choices": open_choices(plan),
         "classes": {"known": list(plan.known), "extra_fakes": list(plan.others)},
         "data": {
             "source": plan.data,
             "shape": list(plan.images.shape),
-            "train": len(plan.train),
-            "calibration": len(plan.calibration),
-            "extra_fakes": len(plan.extra_fakes),
+            "train": len(plan.rows.train),
+            "calibration": len(plan.rows.calibration),
+            "extra_fakes": len(plan.rows.extra_fakes),
             "skipped": len(plan.images.skipped),
         },
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
@@ -158,7 +158,7 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
             "system": f"{platform.system()} {platform.machine()}",
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
-            "device": plan.settings.device,
+            "device": plan.recipe.settings.device,
         },
     }
 
@@ -176,20 +176,20 @@ def held(method: Method) -> str:
 
 def open_choices(plan: Plan) -> dict[str, Any]:
     """Every choice that the papers leave open, with the value of this run. Each report prints them."""
-    s, method = plan.settings, plan.method
+    s, method = plan.recipe.settings, plan.recipe.method
     threshold = "conformal quantile of the scores of calibration images"
     common = {
         "resize filter": "bilinear, antialiased",
-        "training images": f"all but the held-out ones: {len(plan.train)}",
-        **({"images without a label": f"{len(plan.unlabelled)}"} if len(plan.unlabelled) else {}),
+        "training images": f"all but the held-out ones: {len(plan.rows.train)}",
+        **({"images without a label": f"{len(plan.rows.unlabelled)}"} if len(plan.rows.unlabelled) else {}),
         "threshold": f"{threshold}, at most {100 * s.false_alarms:g} % false alarms expected"
         if s.calibration
         else "none",
     }
-    if len(plan.deciding):
+    if len(plan.rows.deciding):
         common["known classes"] = (
             f"{len(plan.known)}, a detector each, {SCALING[s.scaling]}, joined by {DECIDES[s.decides]} on "
-            f"{len(plan.deciding)} held-out images"
+            f"{len(plan.rows.deciding)} held-out images"
         )
     if method is None:
         return common

@@ -94,12 +94,12 @@ def run(
         record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
-        for line in (*_remarks(plan), *choices.unused(settings, plan.method, joins=plan.joins)):
+        for line in (*_remarks(plan), *choices.unused(settings, plan.recipe.method, joins=plan.rows.joins)):
             warn(line)
-        if plan.settings.method in CLASSIFIERS or len(plan.known) == 1:
+        if plan.recipe.settings.method in CLASSIFIERS or len(plan.known) == 1:
             detector = _single(folder, plan, report, warn)
-        elif plan.method is not None and plan.method.per_class:
-            detector = _shared(folder, plan, plan.method, report, warn)
+        elif plan.recipe.method is not None and plan.recipe.method.per_class:
+            detector = _shared(folder, plan, plan.recipe.method, report, warn)
         else:
             detector = _joined(folder, plan, report, warn)
         model = _calibrated(plan, detector, report)
@@ -110,10 +110,10 @@ def run(
 def _remarks(plan: Plan) -> Iterator[str]:
     """What reading left out or changed, and what few held-out images cost."""
     yield from oddities.remarks(plan.images)
-    if plan.shares_held:
+    if plan.rows.shared:
         yield (
-            f"{len(plan.calibration)} held-out images both join the known classes and set the threshold: false alarms "
-            "may be a little more frequent than promised; add images, or hold out more (--calibration)"
+            f"{len(plan.rows.calibration)} held-out images both join the known classes and set the threshold: false "
+            "alarms may be a little more frequent than promised; add images, or hold out more (--calibration)"
         )
 
 
@@ -135,7 +135,11 @@ def made_by(folder: Path) -> str | None:
 
 def _single(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
     """One detector: of one known class, or a classifier of several."""
-    return _fitted(folder, plan, report) if plan.method is None else _trained(folder, plan, plan.method, report, warn)
+    return (
+        _fitted(folder, plan, report)
+        if plan.recipe.method is None
+        else _trained(folder, plan, plan.recipe.method, report, warn)
+    )
 
 
 def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
@@ -147,27 +151,27 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
         with _said_of(name):
             members[name] = _single(own, plan.only(name), _prefixed(report, name), warn)
         spent += seconds(own) or 0.0
-    report("joining the classes", 0, len(plan.deciding))
+    report("joining the classes", 0, len(plan.rows.deciding))
     began = time.monotonic()
     joined = _open_set(members, plan)
     _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.train), {}), spent + time.monotonic() - began)
+    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), spent + time.monotonic() - began)
     return joined
 
 
 def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> Detector:
     """One GAN of all classes. A conditional one gives a detector of each class, and held-out images join them."""
     trained = _trained(folder, plan, method, report, warn)
-    if not plan.joins:
+    if not plan.rows.joins:
         return trained
     gan = trained.gan
     members = {name: _detector(gan, plan, k) for k, name in enumerate(plan.known)}
-    report("joining the classes", 0, len(plan.deciding))
+    report("joining the classes", 0, len(plan.rows.deciding))
     return _open_set(members, plan)
 
 
 def _open_set(members: Mapping[str, Detector], plan: Plan) -> OpenSet:
-    rows, s = plan.deciding, plan.settings
+    rows, s = plan.rows.deciding, plan.recipe.settings
     pixels, labels = plan.images.pixels[rows], plan.numbered(rows)
     return OpenSet.fit(members, pixels, labels, scaling=s.scaling, decides=s.decides)
 
@@ -188,24 +192,24 @@ def _said_of(name: str) -> Iterator[None]:
 
 def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
     """The baseline that the settings name."""
-    report("training", 0, len(plan.train))
+    report("training", 0, len(plan.rows.train))
     began = time.monotonic()
-    name, pixels = plan.settings.method, plan.images.pixels[plan.train]
+    name, pixels = plan.recipe.settings.method, plan.images.pixels[plan.rows.train]
     detector: Detector
     with networks.telling(lambda done, of: report("training", done, of)):
         if name in CLASSIFIERS:
-            detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.train), plan.settings.seed)
+            detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.rows.train), plan.recipe.settings.seed)
         else:
-            detector = BASELINES[name].fit(pixels, plan.settings.seed)
+            detector = BASELINES[name].fit(pixels, plan.recipe.settings.seed)
     _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.train), {}), time.monotonic() - began)
+    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), time.monotonic() - began)
     return detector
 
 
 def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GANDetector:
     """The trained GAN, ready to score. Its training goes on from a checkpoint where one is there."""
-    s, source = plan.settings, plan.source()
-    total, batch = s.images or 0, plan.batch
+    s, source = plan.recipe.settings, plan.source()
+    total, batch = s.images or 0, plan.recipe.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
     start, before = _resumed(folder, gan, warn)
     _drop_metrics_after(folder / METRICS, start * batch)
@@ -250,27 +254,27 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
 
 def _detector(gan: GAN, plan: Plan, label: int | None) -> GANDetector:
     """The trained GAN as a detector of the known class, or of class `label`."""
-    mine = plan.train if label is None else plan.train[plan.numbered(plan.train) == label]
-    return GANDetector.fit(gan, plan.search(), label, plan.images.pixels[mine])
+    mine = plan.rows.train if label is None else plan.rows.train[plan.numbered(plan.rows.train) == label]
+    return GANDetector.fit(gan, plan.recipe.search(), label, plan.images.pixels[mine])
 
 
 def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
     """The model. Its threshold comes from the calibration images, where there are any."""
-    pixels, scores = plan.images.pixels[plan.calibration], []
+    pixels, scores = plan.images.pixels[plan.rows.calibration], []
     for i in range(0, len(pixels), 256):
         report("calibrating", i, len(pixels))
         scores.append(detector.score(pixels[i : i + 256]).score)
-    threshold = Threshold(np.concatenate(scores), plan.settings.false_alarms) if scores else None
-    method = stored.to_json(plan.method) if plan.method else {"name": plan.settings.method}
+    threshold = Threshold(np.concatenate(scores), plan.recipe.settings.false_alarms) if scores else None
+    method = stored.to_json(plan.recipe.method) if plan.recipe.method else {"name": plan.recipe.settings.method}
     training = {
         "data": plan.data,
-        "images": plan.shown if plan.method else 0,
-        "seed": plan.settings.seed,
+        "images": plan.shown if plan.recipe.method else 0,
+        "seed": plan.recipe.settings.seed,
         "counts": {name: len(keys) for name, keys in plan.keys().items()},
-        "value_range": plan.settings.low_high,
-        "threads": plan.settings.threads,
-        **({"unlabelled": list(plan.settings.unlabelled)} if plan.settings.unlabelled else {}),
-        **({"pooled": sorted(plan.pooled)} if plan.settings.pooled else {}),
+        "value_range": plan.recipe.settings.low_high,
+        "threads": plan.recipe.settings.threads,
+        **({"unlabelled": list(plan.recipe.settings.unlabelled)} if plan.recipe.settings.unlabelled else {}),
+        **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }
     classes = {"known": plan.known, "extra_fakes": plan.others}
     return Model(detector, threshold, plan.images.shape, classes, method, training)
@@ -315,15 +319,15 @@ def _due(images: int, batch: int, every: int | None) -> bool:
 
 def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: int) -> list[str]:
     """The first real images that each D has at a step, those of twins first."""
-    begins, batch = method.begins(steps), plan.batch
+    begins, batch = method.begins(steps), plan.recipe.batch
     step, early = (step, True) if step < begins else (step - begins, False)
     players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
     names = []
     for player, game in [*players, *([] if early else [(source, method)])]:
-        n = round(share_at(game.groups[0][1], step * batch // len(plan.train)) * batch)
+        n = round(share_at(game.groups[0][1], step * batch // len(plan.rows.train)) * batch)
         index = step * game.d_steps
-        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.train), n)[:3]
-        names += [show(plan.images.names[plan.train[row]], 60) for row in rows.tolist()]
+        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.rows.train), n)[:3]
+        names += [show(plan.images.names[plan.rows.train[row]], 60) for row in rows.tolist()]
     return names
 
 

@@ -29,8 +29,8 @@ EACH = 8  # real images of a sub-class in the picture, and as many generated
 def write(folder: Path, gan: GAN, plan: Plan) -> None:
     """Writes the sub-classes that the training found."""
     names = gan.tree.names(plan.known)
-    leaves = (torch.from_numpy(plan.numbered(plan.train)) if gan.leaves is None else gan.leaves).numpy()
-    truth = plan.truth[plan.train]
+    leaves = (torch.from_numpy(plan.numbered(plan.rows.train)) if gan.leaves is None else gan.leaves).numpy()
+    truth = plan.truth[plan.rows.train]
     mutual, rand = purity(truth, leaves)
     found = SubClasses(leaves=tuple(_described(names, leaves, truth, plan.true_classes)), nmi=mutual, ari=rand)
     files.write_text(folder / LIST, _listing(plan, names, leaves))
@@ -57,7 +57,7 @@ def _listing(plan: Plan, names: list[str], leaves: Labels) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("file", "class", "subclass"))
-    for row, leaf in zip(plan.train.tolist(), leaves.tolist(), strict=True):
+    for row, leaf in zip(plan.rows.train.tolist(), leaves.tolist(), strict=True):
         rows.writerow((plan.images.names[row], plan.true_classes[plan.truth[row]], names[leaf]))
     return text.getvalue().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
@@ -69,9 +69,9 @@ def _ordered(names: list[str]) -> list[int]:
 
 def _picture(gan: GAN, plan: Plan, leaves: Labels, order: list[int]) -> bytes:
     """A row for each of at most `PICTURED` sub-classes: its real images, then generated ones."""
-    z, rows = gan.method.latent.draw(EACH, generator(plan.settings.seed, "subclasses")), []
+    z, rows = gan.method.latent.draw(EACH, generator(plan.recipe.settings.seed, "subclasses")), []
     for leaf in order[:PICTURED]:
-        mine = plan.images.pixels[plan.train[np.flatnonzero(leaves == leaf)[:EACH]]]
+        mine = plan.images.pixels[plan.rows.train[np.flatnonzero(leaves == leaf)[:EACH]]]
         real = torch.from_numpy(scaled(mine))
         blank = torch.full((EACH - len(real), *plan.images.shape), -1.0)
         rows += [real, blank, gan.generate(z, torch.full((EACH,), leaf) if gan.method.conditional else None).cpu()]

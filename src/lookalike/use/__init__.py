@@ -1,1 +1,1 @@
-"""What a trained GAN is for: `invert` searches the latent vector of an image, `score` turns it into a verdict."""
+"""What a trained model is used for: evaluate it, score images, generate images, and measure what it generates."""

@@ -1,7 +1,7 @@
-"""Filling up the classes that are short: real images as they are, and generated ones that are marked as such.
+"""Fill classes that have few images: real images stay as they are, and generated images are marked.
 
-The images come from a run's GAN. What is written holds every image of DATA but official test images, at the size that
-the GAN works at, so that real and generated ones do not differ by their size.
+A run's GAN generates the images. The output holds every image of DATA except official test images. All images have the
+GAN's size, so that real and generated ones do not differ in size.
 """
 
 from __future__ import annotations
@@ -33,30 +33,31 @@ from lookalike.use.generate import Generator, class_folder, generators
 from lookalike.use.memorised import Memory
 
 METHOD = "acgan"
-UNSEEN = 0.1  # share that does not train: closeness needs it
-LEAST = 10  # distinct images that a class is learnt from
-TRIES = 50  # images made per image that is kept, at most
-FEW = 19  # unseen images: of more, fewer than 1 in 20 new images is closer than all of them by chance
+UNSEEN = 0.1  # share held out from training, which the closeness needs
+LEAST = 10  # distinct images that a class needs for training
+TRIES = 50  # images generated per kept image, at most
+FEW = 19  # held-out images; with more, fewer than 1 in 20 new images is closer than all of them by chance
 BALANCE = "balance"
 Page = Callable[[Model, Sequence[Filled], Filters, str, Sequence[str]], str]
 
 
 def wanted(to: str, counts: Mapping[str, int]) -> dict[str, int]:
-    """How many images each class that is short lacks.
+    """Return class -> the number of images that it lacks, for the classes that lack any.
 
     Parameters
     ----------
     to : str
-        "balance": as many as the largest class has; a number: at least so many of each; or CLASS=NUMBER,...
+        "balance" means as many as the largest class has. A number means at least that many of each class. The form
+        CLASS=NUMBER,... gives a number per class.
     counts : mapping
-        Real images of each class.
+        Class -> number of real images.
 
     Raises
     ------
     UsageError
-        For anything else, and where no class is short.
+        For any other text, and where no class lacks images.
     DataError
-        For a class that is not there.
+        For a class that does not exist.
     """
     targets = _targets(to, counts)
     if strange := [name for name in targets if name not in counts]:
@@ -64,7 +65,9 @@ def wanted(to: str, counts: Mapping[str, int]) -> dict[str, int]:
     short = {name: target - counts[name] for name, target in targets.items() if target > counts[name]}
     if not short:
         largest = max(counts.values())
-        raise UsageError(f"--to {show(to)}: no class is short of it, the largest has {largest} images; ask for more")
+        raise UsageError(
+            f"--to {show(to)}: no class has fewer images than that, the largest has {largest}; give a larger number"
+        )
     return short
 
 
@@ -75,20 +78,19 @@ def _targets(to: str, counts: Mapping[str, int]) -> dict[str, int]:
         return dict.fromkeys(counts, int(to))
     pairs = [part.rpartition("=") for part in to.split(",")]
     if not all(name and number.isdecimal() for name, _, number in pairs):
-        raise UsageError(f"--to {show(to)}: {BALANCE}, a number, or CLASS=NUMBER,... is accepted, such as Coat=500")
+        raise UsageError(f"--to {show(to)}: give {BALANCE}, a number, or CLASS=NUMBER,..., such as Coat=500")
     return {name: int(number) for name, _, number in pairs}
 
 
 def check_size(images: Images, short: Mapping[str, int], trained: npt.NDArray[np.int64]) -> None:
-    """Raises DataError for a class that is to be filled up with too few distinct images among the rows `trained`."""
+    """Raise DataError for a class in `short` with too few distinct images among the rows `trained`."""
     keys, labels = np.array(images.keys)[trained], images.labels[trained]
     found = {name: len(set(keys[labels == images.classes.index(name)].tolist())) for name in short}
     if small := {name: n for name, n in found.items() if n < LEAST}:
-        said = ", ".join(f"{show(name)} {n}" for name, n in list(small.items())[:5])
+        few = ", ".join(f"{show(name)} {n}" for name, n in list(small.items())[:5])
         raise DataError(
-            f"distinct images to learn from: {said}; {LEAST} of each class that is to be filled up are needed, about "
-            f"{ceil(LEAST / (1 - UNSEEN))} with those that are held out; add images, or name the other classes "
-            "(--to CLASS=NUMBER,...)"
+            f"distinct training images: {few}; each class to fill needs {LEAST}, about {ceil(LEAST / (1 - UNSEEN))} "
+            "with the held-out ones; add images, or fill only the other classes (--to CLASS=NUMBER,...)"
         )
 
 
@@ -105,7 +107,7 @@ def augment(
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
 ) -> list[Filled]:
-    """`lookalike.augment`, whose page is written by `page`, as HTML."""
+    """Run `lookalike.augment`; `page` returns the report as HTML."""
     given, filters = dict(settings or {}), filters or Filters()
     file = out.suffix == ".npz"
     beside = run or out.with_name((out.stem if file else out.name) + "-run")
@@ -118,14 +120,14 @@ def augment(
         images, model = _trained(data, beside, to, given, command, report, warn)
     else:
         model = Model.load(run, device=given.get("device", "cpu"))
-        torch.set_num_threads(model.training["threads"])  # as generate does, for the same bits
+        torch.set_num_threads(model.training["threads"])  # as `generate` does, for the same bits
         how = DataSettings(**reading).reading() | {"value_range": model.training["value_range"]}
         images = read(data, size=model.size, channels=model.channels, **how)
     parts = parts_of(beside)
     short = wanted(to, _counts(images))
     able = generators(model)
     if strange := [name for name in short if name not in able]:
-        raise DataError(f"the run makes no images of class {show(strange[0])}; it makes {listed(able)}")
+        raise DataError(f"the run generates no images of class {show(strange[0])}; it generates {listed(able)}")
     check_size(images, short, np.flatnonzero([key in parts["train"] for key in images.keys]))
     if len(images.shape) == 3:
         _warn_of_size(data, images.shape[1:], tuple(short), warn)
@@ -136,25 +138,25 @@ def augment(
 
 
 def _check_folder(out: Path, data: str, *, allow_empty_class: bool) -> None:
-    """Raises UsageError where a folder of PNGs cannot be made of the data, before anything is trained."""
+    """Raise UsageError where the data cannot be written as a folder of PNGs, before any training."""
     files.refuse_full(out)
     source = open_source(data, allow_empty_class=allow_empty_class)
     if source.vectors:
-        raise UsageError("vectors are no pictures; give a file .npz (-o)")
+        raise UsageError("vectors cannot be written as PNG; give an .npz file (-o)")
     for name in source.classes:
         class_folder(name)
 
 
 def _warn_of_size(data: str, size: tuple[int, ...], classes: tuple[str, ...], warn: Warn) -> None:
-    """Says it where real images are written at another size than they have."""
+    """Warn where real images are written at another size than their own."""
     height, width = size
     other = next(
         (one for one in open_source(data, allow_empty_class=True).only(classes).sizes() if one != (height, width)), None
     )
     if other:
         warn(
-            f"real images are written at the GAN's {height} x {width} pixels, beside generated ones; DATA's have other "
-            f"sizes, such as {other[0]} x {other[1]} (--size H,W trains at another)"
+            f"real images are written at the GAN's {height} x {width} pixels, like the generated ones; DATA has images "
+            f"of other sizes, such as {other[0]} x {other[1]} (--size H,W trains at another size)"
         )
 
 
@@ -167,13 +169,13 @@ def _trained(
     report: Report,
     warn: Warn,
 ) -> tuple[Images, Model]:
-    """All images, and a GAN of all classes that have two to learn from; what cannot end well is refused first."""
-    said = {"method": METHOD, "test": UNSEEN, **given, "calibration": 0.0}
+    """Return all images, and a GAN of all classes with two training images; checks first what would fail later."""
+    chosen = {"method": METHOD, "test": UNSEEN, **given, "calibration": 0.0}
     classes = open_source(data, allow_empty_class=given.get("allow_empty_class", False)).classes
-    settings = train_settings(**said, known=classes)
+    settings = train_settings(**chosen, known=classes)
     if not conditional(settings):
         able = ", ".join(name for name, method in METHODS.items() if method.conditional)
-        raise UsageError(f"{settings.method} is no GAN of several classes; take one of {able}")
+        raise UsageError(f"{settings.method} is not a GAN of several classes; use one of {able}")
     images = read_used(data, settings)
     trained = split(images, test=settings.test, calibration=0.0, seed=settings.seed).train
     check_size(images, wanted(to, _counts(images)), trained)
@@ -181,12 +183,12 @@ def _trained(
     known = tuple(name for name, count in zip(classes, counts.tolist(), strict=True) if count > 1)
     size = {} if len(images.shape) == 1 else {"size": images.shape[1:]}
     return images, runs.run(
-        data, train_settings(**said | size, known=known), run, command=command, report=report, warn=warn
+        data, train_settings(**chosen | size, known=known), run, command=command, report=report, warn=warn
     )
 
 
 def _counts(images: Images) -> dict[str, int]:
-    """Real images of each class."""
+    """Return class -> number of real images."""
     counts = np.bincount(images.labels[usable(images)], minlength=len(images.classes))
     return dict(zip(images.classes, counts.tolist(), strict=True))
 
@@ -202,12 +204,27 @@ def fill(
     report: Report,
     warn: Warn,
 ) -> list[Filled]:
-    """Makes what each class lacks; `parts` are the content keys of the parts that the model was trained on.
+    """Generate the images that each class lacks.
+
+    Parameters
+    ----------
+    model, images : Model and Images
+        The model of a GAN, and the real images at its size.
+    parts : mapping
+        Part -> content keys of its images, as the run recorded them.
+    short : mapping
+        Class -> number of images to generate.
+    seed : int
+        Seed of the generated images and of the classifier.
+    filters : Filters
+        The filters that the user chose.
+    report, warn : callable
+        Called with the progress, and with what the user should know.
 
     Raises
     ------
     DataError
-        Where the filters leave too few of the images that are made, or copies cannot be told without unseen images.
+        Where too few images pass the filters, or no held-out images exist to recognise copies.
     """
     able, done, total = generators(model), 0, sum(short.values())
     report("training the classifier", 0, 1)
@@ -234,17 +251,21 @@ def fill(
 
 
 def _check_unseen(name: str, unseen: int, warn: Warn) -> None:
-    """Raises DataError where no unseen image says how close is too close; warns where few do."""
+    """Raise DataError where a class has no held-out images to recognise copies; warn where it has few."""
     if unseen == 0:
         raise DataError(
-            f"{show(name)}: no image is unseen, and copies are told by how close those lie; leave --drop-copies out"
+            f"{show(name)}: no image is held out from training, and copies are recognised by held-out images; leave "
+            "out --drop-copies"
         )
     if unseen < FEW:
-        warn(f"{show(name)}: {unseen} unseen images tell copies; {1 / (unseen + 1):.0%} of new images go with them")
+        warn(
+            f"{show(name)}: copies are recognised by few held-out images ({unseen}); {100 / (unseen + 1):.0f} % of new "
+            "images are dropped with them"
+        )
 
 
 def _agreed(keeps: Filter, pixels: Pixels, made: int, rejected: Mapping[str, int]) -> float:
-    """Share that the classifier takes for the class of the images that it saw: as a filter, before it filtered."""
+    """Return the share of the images given to the classifier that it classifies as the class."""
     if "classifier" not in rejected:
         return float(keeps(pixels).mean())
     return 1 - rejected["classifier"] / (made - rejected.get("D", 0))
@@ -253,14 +274,15 @@ def _agreed(keeps: Filter, pixels: Pixels, made: int, rejected: Mapping[str, int
 def _kept(
     one: Generator, n: int, checks: Mapping[str, Filter], seed: int
 ) -> tuple[Pixels, npt.NDArray[np.int64], int, dict[str, int]]:
-    """The first n of its images that pass all checks, their numbers, how many were made, what each refused."""
+    """Return the first n images that pass all checks, their numbers, how many were made, and drops per check."""
     pixels, numbers, rejected, made, found = [], [], dict.fromkeys(checks, 0), 0, 0
     for block in one.images(TRIES * n, seed=seed):
-        refused = np.full(len(block), "", object)  # by which check
+        refused = np.full(len(block), "", object)  # the name of the check that drops the image
         for check, keeps in checks.items():
             left = np.flatnonzero(refused == "")
             refused[left[~keeps(block[left])]] = check
         rows = np.flatnonzero(refused == "")[: n - found]
+        # Images after the n-th kept one do not count.
         looked = int(rows[-1]) + 1 if found + len(rows) == n else len(block)
         rejected = {check: count + int((refused[:looked] == check).sum()) for check, count in rejected.items()}
         pixels.append(block[rows])
@@ -271,14 +293,14 @@ def _kept(
     else:
         by = ", ".join(f"{check} {count}" for check, count in rejected.items())
         raise DataError(
-            f"{show(one.name)}: {found} of {made} images passed the filters, {n} are wanted (refused by {by}); "
-            "train longer (--images), or leave a filter out"
+            f"{show(one.name)}: {found} of {made} images passed the filters, but {n} are wanted (dropped by {by}); "
+            "train longer (--images), or leave out a filter"
         )
     return np.concatenate(pixels), np.concatenate(numbers), made, rejected
 
 
 def _memory(images: Images, parts: Mapping[str, frozenset[str]], name: str) -> Memory:
-    """The class's training images, each once, and those that no part of the training has seen."""
+    """Return the class's training images, each once, and its images that are held out from training."""
     mine = images.of(name)
     first = {key: i for i, key in reversed(list(enumerate(mine.keys)))}
     trained = sorted(i for key, i in first.items() if key in parts["train"])

@@ -1,4 +1,4 @@
-"""Real and generated images in one folder or file, the generated ones marked: whole or not at all."""
+"""Real and marked generated images in one folder or file, which is written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ COLUMNS = ("file", "class", "generated", "source", "seed", "number")
 
 @dataclass(frozen=True)
 class Filled:
-    """What one class was filled up with."""
+    """The generated images of one class, and how they were chosen."""
 
     name: str
     real: int
-    pixels: Pixels  # (N, C, H, W) uint8 or (N, F) float32, the generated ones
-    numbers: npt.NDArray[np.int64]  # (N,) of `lookalike generate`
-    made: int  # so many were made to keep N
-    rejected: Mapping[str, int]  # filter -> images that it refused
-    agreed: float | None  # share that a classifier of the real images takes for the class, before it filters
-    closeness: Floats  # (N,)
-    nearest: npt.NDArray[np.int64]  # (N,) row of `memory.training`
+    pixels: Pixels  # the generated images, (N, C, H, W) uint8 or (N, F) float32
+    numbers: npt.NDArray[np.int64]  # (N,), numbers of the images as in `lookalike generate`
+    made: int  # images generated to keep N
+    rejected: Mapping[str, int]  # filter -> number of images that it dropped
+    agreed: float | None  # share that a classifier of the real images gives this class, before it filters
+    closeness: Floats  # (N,), see `lookalike.use.memorised`
+    nearest: npt.NDArray[np.int64]  # (N,), row of the nearest image in `memory.training`
     memory: Memory
 
 
 def usable(images: Images) -> npt.NDArray[np.int64]:
-    """Rows of labelled images that are no official test images."""
+    """Return the rows of labelled images that are not official test images."""
     return np.flatnonzero((images.labels >= 0) & (True if images.test is None else ~images.test))
 
 
 def write(out: Path, images: Images, filled: Sequence[Filled], page: str, *, seed: int) -> None:
-    """Writes real and generated images into `out`, a new or empty folder or an .npz file: whole or not at all."""
+    """Write real and generated images to `out`, a new or empty folder or an .npz file, as a whole or not at all."""
     (_npz if out.suffix == ".npz" else _folder)(out, images.select(usable(images)), filled, page, seed)
 
 
 def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:
-    """PNGs in a folder per class, the report, and the manifest last."""
+    """Write PNGs into one folder per class, then the report, and the manifest last."""
     listing = io.StringIO()
     rows = csv.writer(listing, lineterminator="\n")
     rows.writerow(COLUMNS)
@@ -64,7 +64,7 @@ def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: 
 
 
 def _entries(real: Images, filled: Sequence[Filled], seed: int) -> Iterator[tuple[str, tuple[str | int, ...], Pixels]]:
-    """File, manifest row without it, and image (C, H, W): the real ones first."""
+    """Yield (file, rest of the manifest's row, image (C, H, W)), the real images first."""
     for i, image in enumerate(real.pixels):
         name = real.classes[real.labels[i]]
         yield f"{class_folder(name)}/real-{i:06d}.png", (name, 0, real.names[i], "", ""), image
@@ -75,7 +75,7 @@ def _entries(real: Images, filled: Sequence[Filled], seed: int) -> Iterator[tupl
 
 
 def _npz(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:
-    """`images`, `labels`, `classes` as `lookalike` reads them; `generated`, and `number` (-1: real) under `seed`."""
+    """Write an .npz file with `images`, `labels`, `classes`, `generated`, `number` (-1 for real images) and `seed`."""
     pixels = np.concatenate([real.pixels, *(one.pixels for one in filled)])
     made = [np.full(len(one.pixels), real.classes.index(one.name)) for one in filled]
     data = io.BytesIO()

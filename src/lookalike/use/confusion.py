@@ -1,4 +1,4 @@
-"""A confusion matrix of near neighbours as a PNG (figure 3 of mcgan-2021); the same numbers give the same bytes."""
+"""A confusion matrix of nearest neighbours as a PNG (figure 3 of mcgan-2021); equal numbers give equal bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lookalike.base.errors import show
 from lookalike.base.style import INK, STYLE, UNKNOWN
 
 MOST, CELL, MARGIN, DPI = 24, 0.42, 2.2, 150  # classes, inches per class, inches, dots per inch
-PALE_ABOVE = 40  # per cent: from here on numbers are white
+PALE_ABOVE = 40  # percent; numbers above it are white
 
 
 def draw(
@@ -28,22 +28,22 @@ def draw(
     order: Sequence[str],
     outlined: Iterable[tuple[str, str]] = (),
 ) -> bytes:
-    """The matrix with its numbers, as the bytes of a PNG file.
+    """Return the matrix with its numbers, as the bytes of a PNG file.
 
     Parameters
     ----------
     confusion : float64 (K, K)
-        Per cent; rows sum to 100.
+        Percent; rows sum to 100.
     classes : sequence of str
-        Of rows and columns.
+        Names of the rows and columns.
     order : sequence of str
-        The classes, most interesting first: of more than 24 only the first 24 are drawn.
+        The classes by interest, the most interesting first; only the first 24 are drawn.
     outlined : pairs of str
-        Framed in both directions.
+        Pairs that get a frame in both directions.
     """
-    shown = [i for i, name in enumerate(classes) if name in set(order[:MOST])]
-    part, names = confusion[np.ix_(shown, shown)], [classes[i] for i in shown]
-    side = MARGIN + CELL * len(shown)
+    drawn = [i for i, name in enumerate(classes) if name in set(order[:MOST])]
+    part, names = confusion[np.ix_(drawn, drawn)], [classes[i] for i in drawn]
+    side = MARGIN + CELL * len(drawn)
     with matplotlib.style.context(["default", STYLE]):
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
         axes = figure.subplots()
@@ -72,9 +72,9 @@ def _label(axes: Axes, names: Sequence[str], of: int) -> None:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     fewer = f" (the {len(names)} most alike of {of} classes)" if len(names) < of else ""
-    axes.set(xlabel=f"class of its near neighbours, %{fewer}", ylabel="class of the image")
+    axes.set(xlabel=f"class of the nearest neighbours, %{fewer}", ylabel="class of the image")
 
 
 def _plain(name: str) -> str:
-    """A class name as the font can show it; no mathtext."""
+    """Return a class name in characters of the font, without mathtext."""
     return show(name, 24).encode("ascii", "backslashreplace").decode().replace("$", r"\$")

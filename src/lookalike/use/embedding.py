@@ -1,9 +1,10 @@
-"""An embedding by metric learning (mcgan-2021, section 4): images of one class come close, by cosine.
+"""An embedding by metric learning (mcgan-2021, section 4): images of one class get similar points, by cosine.
 
-The papers name a shallow three-layer CNN, pairs of one class, and cosines as logits of a softmax. Their sentences
-follow keras-io's example metric_learning, whose values are ours where the papers are silent: convolutions 3x3 of stride
-2 with 32, 64 and 128 channels, ReLU, mean pooling, 8 dimensions, temperature 0.2, Adam 1e-3. Padding, so that images of
-any size can be read, and torch's first weights are our choice.
+The papers describe a shallow CNN of three layers, pairs of one class, and cosines as the logits of a softmax. Their
+sentences follow keras-io's example metric_learning, so we use its values where the papers give none. These are 3 x 3
+convolutions of stride 2 with 32, 64 and 128 channels, ReLU, and mean pooling. The embedding has 8 dimensions, the
+temperature is 0.2, and Adam has the step size 1e-3. Padding is our choice, so that images of any size can be read, and
+so are torch's first weights.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CHANNELS, LR = (32, 64, 128), 1e-3
 
 
 class Embedding(nn.Module):
-    """The shallow three-layer CNN: (N, C, H, W) in [-1, 1] -> (N, dimensions), each of length 1."""
+    """The shallow CNN of three layers: it maps (N, C, H, W) in [-1, 1] to (N, dimensions), each of length 1."""
 
     def __init__(self, channels: int, dimensions: int) -> None:
         super().__init__()
@@ -37,7 +38,7 @@ class Embedding(nn.Module):
         self.layers = nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS[-1], dimensions))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Points on the unit sphere."""
+        """Return points (N, dimensions) on the unit sphere."""
         return normalize(self.layers(x))
 
 
@@ -51,16 +52,16 @@ def learn(
     seed: int = 0,
     report: Report = lambda stage, done, of: None,
 ) -> Embedding:
-    """An embedding trained on one pair of images of each class per step.
+    """Return an embedding trained on one pair of images of each class per step.
 
     Parameters
     ----------
     pixels, labels
         uint8 (N, C, H, W), and int64 (N,) with the classes 0 to K - 1, each at least once.
     temperature, dimensions, steps, seed
-        Cosines are divided by the temperature; each step updates once, on 2 K images.
+        Cosines are divided by the temperature. Each step updates the weights once, on 2 K images.
     report : callable
-        Told of progress.
+        Called with the progress.
     """
     net = seeded(lambda: Embedding(pixels.shape[1], dimensions), seed, KIND).train()
     adam = torch.optim.Adam(net.parameters(), lr=LR)
@@ -76,15 +77,19 @@ def learn(
 
 
 def draw(members: Sequence[Index], seed: int, step: int) -> tuple[Index, Index]:
-    """An anchor (K,) of each class's members, and a positive: another member, where there are two."""
+    """Return an anchor (K,) of each class and a positive (K,): another image of the class where there are two."""
     counts = np.array([len(rows) for rows in members])
     u, v = torch.rand(2, len(counts), generator=generator(seed, KIND, step), dtype=torch.float64).numpy()
     anchors = (u * counts).astype(np.int64)
+    # A step of 1 to count - 1 from the anchor, so that the positive is another image.
     positives = (anchors + 1 + (v * (counts - 1)).astype(np.int64)) % counts
     first, second = (np.array([rows[i] for rows, i in zip(members, n, strict=True)]) for n in (anchors, positives))
     return first, second
 
 
 def contrast(anchors: Tensor, positives: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy of cosines / temperature, the diagonal being the labels; both (K, F) of length 1."""
+    """Return the cross-entropy of the cosines over the temperature; anchor and positive are (K, F) of length 1.
+
+    The label of anchor k is k: its own positive, among those of all classes.
+    """
     return cross_entropy(anchors @ positives.T / temperature, torch.arange(len(anchors)))

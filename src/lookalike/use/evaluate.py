@@ -1,4 +1,4 @@
-"""How well a run tells its known classes from unknown ones, on images that it has not seen."""
+"""How well the model of a run separates its known classes from the unknown, on images held out from training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lookalike.runs.folder import EVALUATIONS
 from lookalike.runs.record import parts_of
 from lookalike.runs.run import seconds
 
-BLOCK = 512  # images scored at once
+BLOCK = 512  # images scored at one time
 WORST = 8  # images kept of each kind of mistake
 TEST = "test"
 
@@ -46,49 +46,56 @@ def evaluate(
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
 ) -> dict[str, Any]:
-    """Scores unseen images of the known classes and of `unknown`, and stores the figures in the run folder.
+    """Score held-out images of the known classes and of `unknown`, and store the figures in the run folder.
 
-    Unseen are the official test images where the data has them. Otherwise, of a class that the training read (known, or
-    shown as another one), the images that the run's record lists as its test part; of any other class, all.
-    An image that was used in training or calibration, or against which was trained, is never among them: images are
-    told by content. Nothing here sets a threshold. Where one of the two groups has no unseen images, a figure that
-    needs it is None, with the reason.
+    Images are recognised by their content. The official test images are used where the data has them. Otherwise, a
+    class that training read (a known class, or one of the extra fakes) gives the test images of the run's record. Any
+    other class gives all its images. An image used in training or calibration, or as an extra fake, is never used.
+
+    Nothing here sets a threshold. Where one of the two groups has no held-out images, a figure that needs it is None,
+    with the reason.
 
     Parameters
     ----------
     folder : str or Path
-        A finished run, as `train` wrote it.
+        A finished run folder, as `train` wrote it.
     data : str, Path or Images
-        Must hold the known classes and the unknown ones.
+        Data with the known classes and the unknown ones.
     unknown : tuple of str
-        Classes to tell apart from the known ones; empty: all others.
+        The classes that count as unknown; empty means all other classes.
     on_bad, max_bad, allow_empty_class
-        As `lookalike.read` takes them; `warn` is told how many images were skipped.
+        As for `lookalike.read`; `warn` gets the number of skipped images.
     device : str
-        Where the search computes.
+        Device of the latent search.
     threads : int or None
-        CPU threads; None: as many as trained, for the same bits.
+        CPU threads; None means as many as in training, which gives the same bits.
+    report, warn : callable
+        Called with the progress, and with what the user should know.
 
     Returns
     -------
     dict
         The contents of evaluations/NAME.json: AUC with a bootstrap interval, false-alarm and miss rates at the model's
-        threshold with Wilson intervals, counts, seconds; of several known classes also the accuracy among them, of all
-        known images and of those that were not flagged, and the confusion of classes and verdicts, unknown last (its
-        row of unknown images also by their classes).
+        threshold with Wilson intervals, counts, and seconds.
+
+        For several known classes there is also the accuracy, of all known images and of those that were not flagged.
+        The confusion matrix counts predicted classes per class, the unknown last. Its row of unknown images is also
+        given by class.
 
     Raises
     ------
     ModelError
-        If `folder` is not a whole run.
+        If `folder` is not a complete run.
+    UsageError
+        If one of the `unknown` classes is a known class.
     DataError
-        If neither known nor unknown images are left.
+        If no held-out images are left, known or unknown.
     LockedError
-        If another process is writing in `folder`.
+        If another process is writing to `folder`.
     """
     folder = Path(folder)
     model, parts = Model.load(folder, device=device), parts_of(folder)
-    with files.lock(folder, EVALUATIONS):  # what could not be written is not scored first
+    with files.lock(folder, EVALUATIONS):  # fail before the scoring where the result could not be written
         files.make_folder(folder / EVALUATIONS)
     torch.set_num_threads(threads or model.training["threads"])
     images = data
@@ -97,15 +104,17 @@ def evaluate(
     if pooled := model.training.get("pooled"):
         images = images.pooled([name for name in pooled if name in images.classes], ANY)
     if images.skipped:
-        warn(f"images left out since they cannot be read: {len(images.skipped)}, first {show(images.skipped[0].name)}")
+        warn(
+            f"images left out because they cannot be read: {len(images.skipped)}, first {show(images.skipped[0].name)}"
+        )
     others = _others(model, images, unknown, warn)
     rows, used = _groups(model, parts, images, others, warn)
     began = time.monotonic()
-    said = _verdicts(model, images, rows, report)
+    verdicts = _verdicts(model, images, rows, report)
     took = {"train": seconds(folder), "score": round(time.monotonic() - began, 3)}
     figures = (
-        _figures(model, said)
-        | _by_class(model, images, rows, said, others)
+        _figures(model, verdicts)
+        | _by_class(model, images, rows, verdicts, others)
         | {
             "known": list(model.classes["known"]),
             "unknown": list(others),
@@ -114,7 +123,7 @@ def evaluate(
             "seconds": took,
         }
     )
-    arrays = _arrays(model, images, rows, said)
+    arrays = _arrays(model, images, rows, verdicts)
     with files.lock(folder, EVALUATIONS):
         stem = files.make_folder(folder / EVALUATIONS) / _file_name(",".join(others) or "none")
         files.write_bytes(stem.with_name(stem.name + ".npz"), arrays)
@@ -127,54 +136,55 @@ def _read(data: str | Path, model: Model, **bad: Any) -> Images:
 
 
 def _others(model: Model, images: Images, unknown: tuple[str, ...] | str, warn: Warn) -> tuple[str, ...]:
-    """The unknown classes; warns of known ones that the data lack."""
+    """Return the unknown classes; warns of known classes that the data lacks."""
     known = model.classes["known"]
     if gone := [name for name in known if name not in images.classes]:
-        warn(f"the data has no class {show(gone[0])}, which this model knows")
+        warn(f"the data has no class {show(gone[0])}, which is a known class of this model")
     others = images.names_of((unknown,) if isinstance(unknown, str) else unknown)
     if both := set(known) & set(others):
-        raise UsageError(f"class {show(min(both))} is known to this model; name another as --unknown")
-    nameless = model.training.get("unlabelled", ())  # of the known classes, nobody says which
+        raise UsageError(f"class {show(min(both))} is a known class of this model; give another one as --unknown")
+    # These images are of the known classes, but without a label of their own.
+    nameless = model.training.get("unlabelled", ())
     return others or tuple(name for name in images.classes if name not in (*known, *nameless))
 
 
 def _groups(
     model: Model, parts: dict[str, frozenset[str]], images: Images, others: tuple[str, ...], warn: Warn
 ) -> tuple[dict[str, Rows], npt.NDArray[np.bool_]]:
-    """Rows of the unseen known and unknown images, and which images the run had used."""
+    """Return the rows of the held-out known and unknown images, and which images the run used."""
     known = model.classes["known"]
-    unseen, used = _unseen(parts, images, (*known, *model.classes["extra_fakes"]))
-    # of other classes the record does not hold all
-    if images.test is None and (newcomers := len(_rows(images, known, ~unseen & ~used))):
-        warn(f"{newcomers} known images joined the data after training split it; they are left out")
-    return {role: _rows(images, names, unseen) for role, names in (("known", known), ("unknown", others))}, used
+    held_out, used = _held_out(parts, images, (*known, *model.classes["extra_fakes"]))
+    # The record holds all images of the known classes, but not of other classes.
+    if images.test is None and (newcomers := len(_rows(images, known, ~held_out & ~used))):
+        warn(f"known images that were added to the data after training split it, which are left out: {newcomers}")
+    return {role: _rows(images, names, held_out) for role, names in (("known", known), ("unknown", others))}, used
 
 
-def _unseen(
+def _held_out(
     parts: dict[str, frozenset[str]], images: Images, read: tuple[str, ...]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Which images count, and which could have but were used by the run, whose training read these classes."""
+    """Return which images are evaluated, and which are left out because the run used them (both bool (N,))."""
     used = frozenset().union(*(keys for name, keys in parts.items() if name != TEST))
     seen, tests = (np.array([key in part for key in images.keys], dtype=bool) for part in (used, parts[TEST]))
     if images.test is not None:
         return images.test & ~seen, images.test & seen
-    # a stray copy of a test image does not make its class one that was read
+    # A stray copy of a test image must not make its class one that training read.
     numbers = [number for number, name in enumerate(images.classes) if name in read]
     split = np.isin(images.labels, np.intersect1d(images.labels[tests], numbers))
     return (tests | ~split) & ~seen, seen
 
 
-def _rows(images: Images, names: tuple[str, ...], unseen: npt.NDArray[np.bool_]) -> Rows:
+def _rows(images: Images, names: tuple[str, ...], held_out: npt.NDArray[np.bool_]) -> Rows:
     mine = np.isin(images.labels, [images.classes.index(name) for name in names if name in images.classes])
-    return np.flatnonzero(mine & unseen)
+    return np.flatnonzero(mine & held_out)
 
 
 def _verdicts(model: Model, images: Images, rows: dict[str, Rows], report: Report) -> dict[str, Verdicts]:
-    """Verdicts on both groups; those on a group without images are empty."""
+    """Return the verdicts on both groups; those on a group without images are empty."""
     found = {role: _scored(model, images.select(i), role, report) for role, i in rows.items() if len(i)}
     if not found:
         raise DataError(
-            "no unseen images, known or unknown, are left to evaluate; give data that was not used in training"
+            "no held-out images, known or unknown, are left to evaluate; give data that was not used in training"
         )
     some = next(iter(found.values()))
     nearest = None if some.nearest is None else some.nearest[:0]
@@ -185,7 +195,7 @@ def _verdicts(model: Model, images: Images, rows: dict[str, Rows], report: Repor
 
 
 def _scored(model: Model, images: Images, role: str, report: Report) -> Verdicts:
-    """Verdicts on all images, block by block; of the nearest images only the worst mistakes' will be used."""
+    """Return the verdicts on all images, block by block; only the worst mistakes need their nearest images later."""
     blocks = list(_blocks(model, images, role, report))
     nearest = [b.nearest for b in blocks if b.nearest is not None]
     parts = {name: np.concatenate([b.parts[name] for b in blocks]) for name in blocks[0].parts}
@@ -206,8 +216,8 @@ def _blocks(model: Model, images: Images, role: str, report: Report) -> Iterator
         yield model.score(images.pixels[i : i + BLOCK])
 
 
-def _figures(model: Model, said: dict[str, Verdicts]) -> dict[str, Any]:
-    known, unknown = said["known"], said["unknown"]
+def _figures(model: Model, verdicts: dict[str, Verdicts]) -> dict[str, Any]:
+    known, unknown = verdicts["known"], verdicts["unknown"]
     alarms, misses = int(known.flagged.sum()), int((~unknown.flagged).sum())
     return {
         "method": model.method["name"],
@@ -226,56 +236,56 @@ def _figures(model: Model, said: dict[str, Verdicts]) -> dict[str, Any]:
 
 
 def _by_class(
-    model: Model, images: Images, rows: dict[str, Rows], said: dict[str, Verdicts], others: tuple[str, ...]
+    model: Model, images: Images, rows: dict[str, Rows], verdicts: dict[str, Verdicts], others: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Of a model of several classes: how well it tells them apart, and what became of each class's images."""
-    known, names = said["known"], model.classes["known"]
+    """Return, for a model of several classes, its accuracy and the predicted classes of each class's images."""
+    known, names = verdicts["known"], model.classes["known"]
     if known.classes is None:
         return {}
     numbers = [images.classes.index(name) if name in images.classes else None for name in names]
     true = np.array([numbers.index(label) for label in images.labels[rows["known"]].tolist()], np.int64)
     right, passed = known.classes.argmax(1) == true, ~known.flagged
-    unknown, other = said["unknown"].label, images.labels[rows["unknown"]]
+    unknown, other = verdicts["unknown"].label, images.labels[rows["unknown"]]
     return {
         "classes": {
             "accuracy": _rate(int(right.sum()), len(right), "known"),
             "accuracy_passed": _rate(int((right & passed).sum()), int(passed.sum()), "unflagged known"),
-            # rows: true classes, then unknown; columns: verdicts, unknown last
+            # rows: true classes, then the unknown; columns: predicted classes, the unknown last
             "confusion": [
                 *(_counts(known.label[true == k], len(names)) for k in range(len(names))),
                 _counts(unknown, len(names)),
             ],
-            # the last row by unknown classes
+            # the last row, split by the classes of the unknown images
             "confusion_unknown": [_counts(unknown[other == images.classes.index(name)], len(names)) for name in others],
         }
     }
 
 
 def _counts(verdicts: Rows, known: int) -> list[int]:
-    """How many images were said to be of each known class, and of none."""
+    """Return how many images were predicted as each known class, and as unknown."""
     counts: list[int] = np.bincount(np.where(verdicts == UNLABELLED, known, verdicts), minlength=known + 1).tolist()
     return counts
 
 
 def _rate(count: int, of: int, role: str) -> dict[str, Any]:
-    """A rate with its interval; where it is undefined, with the reason."""
-    return asdict(rate(count, of)) | ({} if of else {"reason": f"no unseen {role} images"})
+    """Return a rate with its interval, and with a reason where it is undefined."""
+    return asdict(rate(count, of)) | ({} if of else {"reason": f"no held-out {role} images"})
 
 
-def _signs(said: Verdicts) -> list[tuple[str, int]]:
-    """Parts with the sign that makes larger mean less like the known classes: D's realness is turned."""
-    return [(name, -1 if name == "realness" else 1) for name in said.parts]
+def _signs(verdicts: Verdicts) -> list[tuple[str, int]]:
+    """Return each part's name and sign, so that larger means less like the known classes; realness gets a minus."""
+    return [(name, -1 if name == "realness" else 1) for name in verdicts.parts]
 
 
-def _arrays(model: Model, images: Images, rows: dict[str, Rows], said: dict[str, Verdicts]) -> bytes:
-    """Scores, and the worst mistakes with their nearest images, as the bytes of an .npz file."""
-    arrays: dict[str, Any] = {f"{role}_scores": verdicts.score for role, verdicts in said.items()}
+def _arrays(model: Model, images: Images, rows: dict[str, Rows], verdicts: dict[str, Verdicts]) -> bytes:
+    """Return the scores, and the worst mistakes with their nearest images, as the bytes of an .npz file."""
+    arrays: dict[str, Any] = {f"{role}_scores": one.score for role, one in verdicts.items()}
     arrays["calibration_scores"] = model.limit.calibration
     for kind, role, sign in (("misses", "unknown", 1), ("alarms", "known", -1)):
-        worst = np.argsort(sign * said[role].score, kind="stable")[:WORST]
-        worst = worst[said[role].flagged[worst] == (kind == "alarms")]
-        chosen, nearest = rows[role][worst], said[role].nearest
-        arrays[f"{kind}_score"] = said[role].score[worst]
+        worst = np.argsort(sign * verdicts[role].score, kind="stable")[:WORST]
+        worst = worst[verdicts[role].flagged[worst] == (kind == "alarms")]
+        chosen, nearest = rows[role][worst], verdicts[role].nearest
+        arrays[f"{kind}_score"] = verdicts[role].score[worst]
         arrays[f"{kind}_name"] = np.array([show(images.names[i]) for i in chosen], dtype=np.str_)
         if images.pixels.ndim == 4:
             arrays[f"{kind}_query"] = images.pixels[chosen]
@@ -287,7 +297,7 @@ def _arrays(model: Model, images: Images, rows: dict[str, Rows], said: dict[str,
 
 
 def _file_name(classes: str) -> str:
-    """A safe file name for class names, with a hash where letters had to be replaced."""
+    """Return a safe file name for class names, with a hash where characters had to be replaced."""
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", classes)[:60].strip("-") or "classes"
     return (
         safe

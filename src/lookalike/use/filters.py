@@ -1,4 +1,4 @@
-"""Which generated images are kept: what D finds real, what a classifier takes for its class, what is no copy."""
+"""Filters of generated images, by D's realness, by a classifier, and by closeness to training images."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from lookalike.game.needs import Need
 from lookalike.use.memorised import Memory
 
 Kept = npt.NDArray[np.bool_]
-Filter = Callable[[Pixels], Kept]  # images (N, ...) -> (N,)
-POOL = 512  # images that set D's limit
+Filter = Callable[[Pixels], Kept]  # images (N, ...) -> (N,), True where an image is kept
+POOL = 512  # generated images that set the limit of D's realness
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What the user asked for.
+    """The filters that the user chose.
 
     Parameters
     ----------
     realness : float
-        Share of the generated images that is kept: those that D finds most real (after Azadi et al. 2019).
+        Share of the generated images that is kept: those with the highest realness by D (after Azadi et al. 2019).
     agree : bool
-        A classifier of the real images must take the image for the class that it was made for.
+        Whether a classifier of the real images must give the class that the image was generated for.
     drop_copies : bool
-        No image may be closer to a training image than every unseen one is; see `lookalike.use.memorised`.
+        Whether images closer to a training image than every held-out one are dropped (`lookalike.use.memorised`).
     """
 
     realness: float = 1.0
@@ -42,7 +42,7 @@ class Filters:
 
 
 def most_real(gan: GAN, label: int | None, pool: Pixels, share: float) -> Filter:
-    """Keeps what D finds as real as the best `share` of a pool of generated images."""
+    """Return a filter that keeps images whose realness by D reaches that of the best `share` of a pool."""
     _, D = gan.frozen(label)
 
     @torch.no_grad()
@@ -57,7 +57,7 @@ def most_real(gan: GAN, label: int | None, pool: Pixels, share: float) -> Filter
 
 
 def agrees(images: Images, parts: Mapping[str, frozenset[str]], seed: int) -> dict[str, Filter]:
-    """Of each class: keeps what a small CNN takes for it that was trained on the same real images as the GAN."""
+    """Return class -> a filter that keeps images of that class by a small CNN of the GAN's real training images."""
     rows = np.isin(images.keys, sorted(parts["train"])) & (images.labels >= 0)
     classifier = CNN.fit(images.pixels[rows], images.labels[rows], seed)
 
@@ -73,5 +73,5 @@ def agrees(images: Images, parts: Mapping[str, frozenset[str]], seed: int) -> di
 
 
 def no_copies(memory: Memory) -> Filter:
-    """Keeps what is no closer to a training image than unseen images are."""
+    """Return a filter that drops images closer to a training image than every held-out image is."""
     return lambda images: ~memory.copies(memory.closeness(images)[0])

@@ -1,7 +1,7 @@
-"""Images of the classes that a model knows, from its folder alone: each image has a seed of its own.
+"""Images of the classes that a model generates, from its folder alone; each image has a seed of its own.
 
-Image i of a class is made from a z that only the seed, the class's name and i decide: the same command gives the same
-images, and more of them begin with the same ones.
+The z of image i depends only on the seed, the class's name and i. So the same command gives the same images, and a
+larger number of images begins with the images of a smaller number.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from lookalike.detect.openset import OpenSet
 from lookalike.game.gan import GAN
 from lookalike.runs.samples import grid, png
 
-BLOCK = 256  # images made at once, always so many, so that company changes no bit
+BLOCK = 256  # images per batch; always the same number, so that an image's bits do not depend on the others
 MANIFEST = "generated.csv"
 
 
 @dataclass(frozen=True)
 class Generator:
-    """Makes the images of one known class; image i of its sub-class i, modulo their number.
+    """A generator of the images of one known class; image i is of the class's sub-class i modulo their number.
 
     Parameters
     ----------
     name : str
         The class.
     gan : GAN
-        That learned it, alone or with others.
+        The GAN that learned the class, alone or with others.
     label : int or None
-        Its number, where the GAN is told it.
+        The number of the class, where the GAN is conditional on it.
     """
 
     name: str
@@ -51,16 +51,16 @@ class Generator:
     label: int | None
 
     def images(self, n: int, *, seed: int, truncation: float | None = None) -> Iterator[Pixels]:
-        """Blocks of at most 256 images, n altogether: (N, C, H, W) uint8, or (N, F) float32 vectors.
+        """Yield blocks of at most 256 images, n in total: (N, C, H, W) uint8, or (N, F) float32 vectors.
 
         Parameters
         ----------
         n : int
-            How many.
+            Number of images.
         seed : int
-            Of all of them.
+            Seed of all images.
         truncation : float or None
-            Entries of z beyond it are drawn anew (Brock et al. 2019): fewer odd images, and less variety.
+            Entries of z beyond it are drawn again (Brock et al. 2019): fewer odd images, and less variety.
         """
         make = self.maker()
         for start in range(0, n, BLOCK):
@@ -68,7 +68,7 @@ class Generator:
             yield as_pixels(make(z, start))[: n - start]
 
     def maker(self) -> Callable[[Tensor, int], Tensor]:
-        """Makes images (N, *shape) float32 on the CPU of z (N, Z), which are the images from number `start` on."""
+        """Return a map from z (N, Z) to images (N, *shape) float32 on the CPU, those from number `start` on."""
         leaves = () if self.label is None else self.gan.tree.of(self.label)
         if len(leaves) > 1:
             turn = torch.tensor(leaves)
@@ -77,7 +77,7 @@ class Generator:
         return lambda z, _start: _made(G, z, self.gan)
 
     def z(self, i: int, seed: int, truncation: float | None = None) -> Tensor:
-        """(1, Z) of image i."""
+        """Return z of image i, (1, Z)."""
         return self.gan.method.latent.draw(1, generator(seed, "generate", self.name, i), truncation)
 
 
@@ -88,7 +88,7 @@ def _made(G: nn.Module, z: Tensor, gan: GAN) -> Tensor:
 
 
 def generators(model: Model) -> dict[str, Generator]:
-    """What makes the images of each known class, or of `ANY`; UsageError for a model without a GAN."""
+    """Return class -> its generator, or that of `ANY`; UsageError for a model without a GAN."""
     names = model.classes["known"]
     detector = model.detector
     if isinstance(detector, GANDetector) and len(names) > 1 and not detector.gan.method.conditional:
@@ -103,7 +103,7 @@ def generators(model: Model) -> dict[str, Generator]:
     }
     if not found:
         made = "train with --method acgan, or another GAN"
-        raise UsageError(f"the model is {model.method['name']}, which makes no images; {made}")
+        raise UsageError(f"the model is {model.method['name']}, which generates no images; {made}")
     return found
 
 
@@ -116,26 +116,33 @@ def write(
     truncation: float | None = None,
     report: Report = lambda stage, done, of: None,
 ) -> None:
-    """Writes so many images of each class into `out`: a folder of PNGs by class with a list, or an .npz file.
+    """Write images of each class to `out`: a folder with PNGs by class and a list, or an .npz file.
 
-    Both can be read as any data. The folder is new or empty, and made whole or not at all; images stream through memory
-    into a folder, and are held for an .npz file.
+    Both can be read as data. The folder is new or empty, and is written as a whole or not at all. For a folder the
+    images stream through memory; for an .npz file all are in memory.
+
+    Parameters
+    ----------
+    counts
+        Class -> number of images.
+    seed, truncation
+        As for `Generator.images`.
 
     Raises
     ------
     UsageError
-        For a model without a GAN, a folder that holds something, or PNGs of vectors.
+        For a model without a GAN, a folder that is not empty, or PNGs of vectors.
     DataError
-        For a class that the model does not know.
+        For a class that is not a known class of the model.
     OutputError
         If `out` cannot be written.
     """
     able = generators(model)
     if strange := [name for name in counts if name not in able]:
-        raise DataError(f"the model knows no class {show(strange[0])}; it knows {listed(able)}")
+        raise DataError(f"the model has no class {show(strange[0])}; it has {listed(able)}")
     _write = _npz if out.suffix == ".npz" else _folder
     if len(model.shape) != 3 and _write is _folder:
-        raise UsageError("the model makes vectors, which are no pictures; give a file .npz (-o)")
+        raise UsageError("the model generates vectors, which cannot be written as PNG; give an .npz file (-o)")
     total = sum(counts.values())
 
     def blocks() -> Iterator[tuple[str, int, Pixels]]:
@@ -153,7 +160,7 @@ def write(
 def _folder(
     out: Path, names: list[str], seed: int, truncation: float | None, blocks: Iterator[tuple[str, int, Pixels]]
 ) -> None:
-    """PNGs in a folder per class; generated.csv lists them last."""
+    """Write PNGs into one folder per class, and their list in generated.csv last."""
     folders = {name: class_folder(name) for name in names}
     with files.atomic_folder(out) as part:
         for folder in folders.values():
@@ -170,16 +177,16 @@ def _folder(
 
 
 def class_folder(name: str) -> str:
-    """The class as a folder's name; UsageError where it can be none."""
+    """Return the class as a folder's name; UsageError where no folder can have this name."""
     if name in (".", "..") or "/" in name or "\0" in name:
-        raise UsageError(f"class {show(name)} cannot name a folder; give a file .npz (-o)")
+        raise UsageError(f"class {show(name)} cannot be the name of a folder; give an .npz file (-o)")
     return name
 
 
 def _npz(
     out: Path, names: list[str], seed: int, truncation: float | None, blocks: Iterator[tuple[str, int, Pixels]]
 ) -> None:
-    """`images`, `labels`, `classes`, as `lookalike` reads them; `number`, `seed`, `truncation` say what made them."""
+    """Write `images`, `labels` and `classes` as `lookalike` reads them, and `number`, `seed` and `truncation`."""
     kept = [(names.index(name), start + np.arange(len(block)), block) for name, start, block in blocks]
     pixels = np.concatenate([block for _, _, block in kept])
     images = pixels.transpose(0, 2, 3, 1) if pixels.ndim == 4 else pixels
@@ -197,10 +204,10 @@ def _npz(
 
 
 def picture(model: Model, seed: int = 0, truncation: float | None = None, columns: int = 8) -> bytes:
-    """A PNG with a row of images for each known class, the first that `write` makes."""
+    """Return a PNG with a row of images for each known class, the first that `write` generates."""
     able = generators(model)
     if len(model.shape) != 3:
-        raise UsageError("the model makes vectors, which are no pictures; leave --grid out")
+        raise UsageError("the model generates vectors, which have no picture; leave out --grid")
     rows = []
     for one in able.values():
         z = torch.cat([one.z(i, seed, truncation) for i in range(columns)])
@@ -218,25 +225,26 @@ def between(
     steps: int = 8,
     rows: int = 4,
 ) -> bytes:
-    """A PNG of the way from one class to another: each row one z, its columns from `first` to `second`.
+    """Return a PNG of the way from one class to another: a row per z, with columns from `first` to `second`.
 
     Raises
     ------
     UsageError
-        For a model with a GAN per class, which has nothing between them, or of vectors.
+        For a model with one GAN per class, which has nothing between them, or for a model of vectors.
     DataError
-        For a class that it does not know.
+        For a class that is not a known class of the model.
     """
     able = generators(model)
     for name in (first, second):
         if name not in able:
-            raise DataError(f"the model knows no class {show(name)}; it knows {listed(able)}")
+            raise DataError(f"the model has no class {show(name)}; it has {listed(able)}")
     one, other = able[first], able[second]
     if one.label is None or other.label is None or len(model.shape) != 3:
-        raise UsageError("only a GAN of several classes of images has something between them; train acgan or cgan")
+        raise UsageError("only a conditional GAN of image classes has images between them; train acgan or cgan")
     z = torch.cat([one.z(i, seed, truncation) for i in range(rows)])
     ways = []
     for share in np.linspace(0, 1, steps).tolist():
+        # The label is a mixture of the two classes' one-hot vectors.
         mix = torch.zeros(one.gan.classes)
         mix[one.label] += 1 - share
         mix[other.label] += share

@@ -1,7 +1,7 @@
-"""How good and how varied are these images? Their features beside those of real images that trained nothing.
+"""The quality and variety of images: their features compared with those of real images held out from training.
 
-Small sets make every such figure scatter, and FID too large: so each stands with its number of images and a spread, and
-beside what unseen real images reach: two halves of them against each other, or all of them.
+Figures from few images scatter, and FID is then too large. So each figure stands beside its number of images and a
+spread, and beside the same figure of held-out real images. The latter compares two halves of these images, or uses all.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from lookalike.use.quality.confidence import surer
 from lookalike.use.quality.figures import Figure, Side, by_class, compared, distances
 from lookalike.use.quality.own import Own, own
 
-UNSEEN = 0.2  # of the real images, where there is no official test part
+UNSEEN = 0.2  # share of the real images that is held out, where there is no official test part
 Features = Literal["own", "efficientnet", "inception"]
-LEAST = 40  # images on either side: two halves of them for KID's error
+LEAST = 40  # images per side: KID's standard error needs two halves of them
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All figures, and what they are of."""
+    """All figures, and facts about the images and networks behind them."""
 
     features: str
     made: int
     real: int
-    half: int  # images on either side of real against real
+    half: int  # images per side of the comparison of real with real images
     figures: tuple[Figure, ...]
-    sure: str  # what is sure of an image, and of what; "" where nothing can be
-    confidence: Mapping[float, tuple[Rate, Rate]]  # level -> share of made and of unseen real images above it
-    distances: Sequence[Mapping[str, float | None]]  # mean distance of features by batch size
-    classes: Mapping[str, Mapping[str, float | None]]  # class -> what `by_class` says
-    accuracy: Accuracy | None  # where it was asked for
-    named: Rate | None  # share of unseen real images that the classifier names rightly
-    needed: int  # images of a class on either side, for its FID
+    sure: str  # the network whose confidence is given, and in what; "" without one
+    confidence: Mapping[float, tuple[Rate, Rate]]  # level -> shares of generated and held-out real images above it
+    distances: Sequence[Mapping[str, float | None]]  # mean distance of features, by batch size
+    classes: Mapping[str, Mapping[str, float | None]]  # class -> the result of `by_class`
+    accuracy: Accuracy | None  # None unless `accuracy` was set
+    named: Rate | None  # share of held-out real images that the classifier classifies correctly
+    needed: int  # images of a class per side that its FID needs
 
     def json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Return all figures as JSON values."""
         figures = {
             f.name: {"value": f.value, "spread": f.spread, "real": f.real, "real spread": f.real_spread, "note": f.note}
             for f in self.figures
@@ -93,61 +93,65 @@ def measure(
     accuracy: bool = False,
     seed: int = 0,
 ) -> Measured:
-    """Trains a classifier on real images and compares the made ones with real ones that it has not seen.
+    """Compare images with real images held out from training, after a classifier was trained on other real images.
 
     Parameters
     ----------
     made : Images
-        What is measured; its classes are some of the real ones', `any`, or none.
+        The images to measure. Their classes are among the real ones', or `any`, or there are none.
     real : Images
-        At the same size.
+        Real images of the same size.
     data : str
-        What the real images are called.
+        The name of the real images in the report.
     run : Path, optional
-        The run that made the images: real images that it was shown are not among the unseen ones, those that it was
-        shown without a label are no class, and made images of which nobody says the class stand beside those of its
-        known classes. Without it unseen are the official test images, or a fifth that `seed` draws.
+        The run that generated the images. Its training images are not among the held-out ones. Real images that it
+        trained on without a label form no class. Images without a class are compared with its known classes. Without
+        `run`, the official test images are held out, or a fifth that `seed` draws.
     features : {"own", "efficientnet", "inception"}
-        Whose: that classifier's, or EfficientNet-Lite0's, as ImageNet taught it (extra `efficientnet`), or those of
-        Inception-v3 in FID's published form, whose classes the inception score takes too.
+        Features of that classifier, of EfficientNet-Lite0 trained on ImageNet (extra `efficientnet`), or of
+        Inception-v3 in FID's published form. The latter's classes also give the inception score.
     weights : Path, optional
-        Inception's file.
+        The weights file of Inception-v3.
     show_faces : bool
-        Whether MTCNN says how sure it is that an image shows a face, in place of how sure the classifier is of a class.
+        Whether MTCNN's confidence in a face replaces the classifier's confidence in a class.
     accuracy : bool
-        Whether to train a classifier on the made images too, and one on as many real ones.
+        Whether to train one classifier on the measured images and one on as many real images (CAS).
+    seed : int
+        Seed of the split, the training and all random draws.
 
     Raises
     ------
     UsageError
-        For vectors, other classes or shapes than the real ones', real images of one class without another network's
-        features, `accuracy` of fewer than two classes, or weights that are not installed.
+        For vectors, or classes or shapes that differ from the real ones. Also for one real class without another
+        network's features, `accuracy` with fewer than two classes, or weights that are not installed.
     DataError
         For fewer than 40 images on either side.
     ModelError
-        For a `run` whose record is missing or damaged.
+        For a `run` with a missing or damaged record.
     """
     if run is not None:
         real = real.without(shown(run).unlabelled)
     _check(made, real, features, accuracy=accuracy)
-    network = _network(features, weights, real.shape)  # before the long part
+    network = _network(features, weights, real.shape)  # errors come before the long training
     if show_faces:
         detector()
-    training, unseen = _parts(real, data, run, seed)
+    training, held_out = _parts(real, data, run, seed)
     numbers = _numbers(made, real, run)
-    unseen = unseen[np.isin(real.labels[unseen], numbers)]
-    others = "name real images that trained nothing" if run else "add some"
-    for rows, what, do in ((made.pixels, "images to measure", "add some"), (unseen, "unseen real images", others)):
+    held_out = held_out[np.isin(real.labels[held_out], numbers)]
+    others = "give real images that were held out from training" if run else "add images"
+    for rows, what, do in (
+        (made.pixels, "images to measure", "add images"),
+        (held_out, "held-out real images", others),
+    ):
         if len(rows) < LEAST:
-            raise DataError(
-                f"{what}: {len(rows)}; {LEAST} are needed, and hundreds for figures that mean something; {do}"
-            )
+            raise DataError(f"{what}: {len(rows)}; {LEAST} are needed, and hundreds for reliable figures; {do}")
     judge = own(real.pixels[training], real.labels[training], data, seed) if len(real.classes) > 1 else None
     extractor = network or judge
-    assert extractor is not None, "one class alone was refused"
+    assert extractor is not None, "_check refuses one class alone"
+    # From here on, the classes of both sides have the numbers of the real images.
     one = _side(extractor, judge, made.pixels, made.labels if _unnamed(made) else _renumbered(made.labels, numbers))
-    other = _side(extractor, judge, real.pixels[unseen], real.labels[unseen])
-    order, half = np.random.default_rng(seed).permutation(len(unseen)), len(unseen) // 2
+    other = _side(extractor, judge, real.pixels[held_out], real.labels[held_out])
+    order, half = np.random.default_rng(seed).permutation(len(held_out)), len(held_out) // 2
     among = compared(other.select(order[:half]), other.select(order[half : 2 * half]), seed)
     whose = "ImageNet's classes" if isinstance(network, Published) else ""
     figures = tuple(
@@ -156,46 +160,47 @@ def measure(
     )
     sure: list[dict[float, Rate]] = [{}, {}]
     if show_faces:
-        sure = [surer(faces(rows), least=True) for rows in (made.pixels, real.pixels[unseen])]
+        sure = [surer(faces(rows), least=True) for rows in (made.pixels, real.pixels[held_out])]
     elif judge:
         sure = [surer(side.probabilities.max(1)) for side in (one, other) if side.probabilities is not None]
     return Measured(
         extractor.name,
         len(made.pixels),
-        len(unseen),
+        len(held_out),
         half,
         figures,
         "MTCNN of a face" if show_faces else "classifier" if judge else "",
         {level: (sure[0][level], sure[1][level]) for level in sure[0]},
         distances(one, other, seed),
         {} if _unnamed(made) else {real.classes[k]: by_class(one, other, k, seed) for k in numbers},
-        _accuracy(made, real, training, unseen, seed) if accuracy else None,
+        _accuracy(made, real, training, held_out, seed) if accuracy else None,
         _right(other),
         frechet.needed(other.features.shape[1]),
     )
 
 
 def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels, Labels]:
-    """Rows that train the classifier, and rows that trained nothing: as the run split them, less what it was shown.
+    """Return the rows that train the classifier, and the held-out rows.
 
-    Images are told by their content at the run's size; UsageError where they cannot be.
+    With `run`, the split is the run's, and the images that it used are not held out. Images are recognised by their
+    content at the run's size; UsageError where they cannot be.
     """
     if run is None:
         parts = split(real, test=UNSEEN, calibration=0.0, seed=seed)
         return parts.train, parts.test
     how, used = shown(run), parts_of(run)
     parts = split(real, test=how.test or UNSEEN, calibration=0.0, seed=how.seed)
-    seen = np.isin(np.array(real.keys), sorted(used["train"] | used["extra_fakes"] | used["calibration"]))
-    if real.shape != how.shape or (not seen.any() and Path(how.source).name == data):
+    trained = np.isin(np.array(real.keys), sorted(used["train"] | used["extra_fakes"] | used["calibration"]))
+    if real.shape != how.shape or (not trained.any() and Path(how.source).name == data):
         raise UsageError(
-            f"the run read images of the shape {how.shape}, these are {real.shape} and none is one that it was shown; "
-            "measure at its size, and read with its --value-range"
+            f"the run read images of shape {how.shape}, but these have shape {real.shape} and none of them trained it; "
+            "measure at the run's size, and read with its --value-range"
         )
-    return np.union1d(parts.train, parts.test[seen[parts.test]]), parts.test[~seen[parts.test]]
+    return np.union1d(parts.train, parts.test[trained[parts.test]]), parts.test[~trained[parts.test]]
 
 
 def generated(model: Model, number: int, seed: int) -> Images:
-    """So many images of each class that the model makes; UsageError for one without a GAN."""
+    """Return `number` images of each class that the model generates; UsageError for a model without a GAN."""
     able = generators(model)
     pixels = np.concatenate([block for one in able.values() for block in one.images(number, seed=seed)])
     labels = np.repeat(np.arange(len(able)), number)
@@ -203,32 +208,32 @@ def generated(model: Model, number: int, seed: int) -> Images:
 
 
 def flat(path: Path) -> bool:
-    """Whether it is a folder of loose images, of which nobody says the class: one without folders."""
+    """Return whether the path is a folder of loose images without class folders."""
     try:
         return path.is_dir() and not any(one.is_dir() for one in path.iterdir() if not one.name.startswith("."))
-    except OSError:  # reading it will say so
+    except OSError:  # the reader that opens the folder reports the error
         return False
 
 
 def _check(made: Images, real: Images, features: Features, *, accuracy: bool) -> None:
     if len(made.shape) != 3:
-        raise UsageError("these are vectors; measure compares images")
+        raise UsageError("the data are vectors, but measure compares images; give images")
     if made.shape != real.shape:
-        raise UsageError(f"the images have the shape {made.shape}, the real ones {real.shape}; give them one size")
+        raise UsageError(f"the images have shape {made.shape}, the real ones {real.shape}; give both at one size")
     strange = [name for name in made.classes if name not in real.classes]
     if strange and not _unnamed(made):
         raise UsageError(f"the real images have no class {show(strange[0])}; they have {listed(real.classes)}")
     if features == "own" and len(real.classes) < 2:
         raise UsageError(
-            "the real images are of one class, of which no classifier learns features; take another network's "
+            "the real images have one class, so no classifier can learn features; use another network's "
             "(--features efficientnet or inception)"
         )
     if accuracy and len(np.unique(made.labels[made.labels >= 0])) < 2:
-        raise UsageError("--accuracy needs images that are labelled with two classes or more; leave it out")
+        raise UsageError("--accuracy needs images labelled with two classes or more; leave it out")
 
 
 def _numbers(made: Images, real: Images, run: Path | None) -> list[int]:
-    """The real images' numbers of the classes that were made; where nobody names them, of all that the run knows."""
+    """Return the real images' numbers of the measured classes; without labels, of all that the run knows."""
     if _unnamed(made):
         there = real.classes if run is None else names_of(shown(run).known, real.classes)
         return [k for k, name in enumerate(real.classes) if name in there]
@@ -236,21 +241,22 @@ def _numbers(made: Images, real: Images, run: Path | None) -> list[int]:
 
 
 def _unnamed(made: Images) -> bool:
-    """Whether nobody says which class an image is of."""
+    """Return whether the images have no classes."""
     return made.classes in ((), (ANY,))
 
 
 def _renumbered(labels: Labels, numbers: list[int]) -> Labels:
-    """(N,) the number of class k in place of k; -1, no label, stays."""
+    """Return labels (N,) with the number of class k in place of k; the label -1 stays."""
+    # The index -1 reads the last entry.
     return np.array([*numbers, -1])[labels]
 
 
 def _network(features: Features, weights: Path | None, shape: tuple[int, ...]) -> Extractor | None:
-    """None for the classifier that is trained on the real images."""
+    """Return the published network, or None for the classifier that is trained on the real images."""
     if (features == "inception") != (weights is not None):
         raise UsageError(
             f"--features {features} {'without' if weights is None else 'with'} --weights; --features inception needs "
-            "--weights FILE, pytorch-fid's pt_inception-2015-12-05-6726825d.pth, and nothing else takes one"
+            "--weights FILE, pytorch-fid's pt_inception-2015-12-05-6726825d.pth, and other features take no file"
         )
     if weights is not None:
         return published(weights, shape)
@@ -264,14 +270,14 @@ def _side(extractor: Extractor, judge: Own | None, pixels: Pixels, labels: Label
 
 
 def _right(real: Side) -> Rate | None:
-    """How many images the classifier names rightly, or figures of its features would mean little."""
+    """Return the share of real images that the classifier classifies correctly; it shows what its features mean."""
     if real.probabilities is None:
         return None
     return rate(int((real.probabilities.argmax(1) == real.labels).sum()), len(real.labels))
 
 
-def _accuracy(made: Images, real: Images, training: Labels, unseen: Labels, seed: int) -> Accuracy:
-    """Classes are numbered as the made images' are."""
+def _accuracy(made: Images, real: Images, training: Labels, held_out: Labels, seed: int) -> Accuracy:
+    """Return the CAS; the classes have the numbers of the measured images."""
     of_number = np.full(len(real.classes), -1)
     of_number[[real.classes.index(name) for name in made.classes]] = np.arange(len(made.classes))
     labels = of_number[real.labels]
@@ -279,6 +285,6 @@ def _accuracy(made: Images, real: Images, training: Labels, unseen: Labels, seed
     return accuracy_score(
         (made.pixels[named], made.labels[named]),
         (real.pixels[training], labels[training]),
-        (real.pixels[unseen], labels[unseen]),
+        (real.pixels[held_out], labels[held_out]),
         seed,
     )

@@ -1,9 +1,8 @@
-"""Did G learn its training images by heart? How near its images lie to them, beside how near unseen real ones lie.
+"""Whether G memorised its training images: how close its images are to them, compared with held-out real images.
 
-An image's closeness is the distance to its nearest training image over the mean distance to the next five (after
-Carlini et al. 2023, section 4.2): a copy is much nearer to one image than to all others, a blurred image is near to
-many. Unseen real images set the scale: of images that are new, each as good as another, 1 in n + 1 is closer than all
-of n unseen ones.
+The closeness of an image is the distance to its nearest training image over the mean distance to the next five (after
+Carlini et al. 2023, section 4.2). A copy is much closer to one image than to all others. A blurred image is close to
+many. Held-out real images give the scale: a new image is closer than all n of them with probability 1 / (n + 1).
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ from lookalike.base.arrays import Floats, Pixels
 from lookalike.data import scaled
 from lookalike.detect.auc import area
 
-NEXT = 5
-BLOCK = 256  # images compared at once
+NEXT = 5  # neighbours after the nearest one
+BLOCK = 256  # images compared at one time
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The training images of a class, and what of it was never trained on.
+    """The training images of a class, and the images of the class that are held out from training.
 
     Parameters
     ----------
     training : Pixels
-        (M, C, H, W) uint8 or (M, F) float32, without repetitions, M at least 6.
+        (M, C, H, W) uint8 or (M, F) float32, without repeats, M at least 6.
     unseen : Pixels
-        (n, ...) of the same class.
+        (n, ...), the held-out images of the same class.
     """
 
     training: Pixels
@@ -44,11 +43,12 @@ class Memory:
         return _rows(self.training)
 
     def closeness(self, images: Pixels) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """(N,) closeness, 0 for a copy to about 1, and (N,) the row of the nearest training image."""
+        """Return the closeness (N,), 0 for a copy and about 1 at most, and the row (N,) of the nearest image."""
         ratios, nearest = [], []
         for i in range(0, len(images), BLOCK):
             far = torch.cdist(_rows(images[i : i + BLOCK]), self._flat, compute_mode="donot_use_mm_for_euclid_dist")
             near = far.topk(1 + NEXT, largest=False)
+            # A tiny minimum avoids 0 / 0 where six training images are equal to the image.
             usual = near.values[:, 1:].mean(1).clamp(min=torch.finfo(torch.float32).tiny)
             ratios.append((near.values[:, 0] / usual).double())
             nearest.append(near.indices[:, 0])
@@ -56,18 +56,18 @@ class Memory:
 
     @cached_property
     def usual(self) -> Floats:
-        """(n,) closeness of the unseen images."""
+        """The closeness (n,) of the held-out images."""
         return self.closeness(self.unseen)[0] if len(self.unseen) else np.zeros(0)
 
     def copies(self, closeness: Floats) -> npt.NDArray[np.bool_]:
-        """(N,) True where an image is closer to a training image than every unseen one is."""
+        """Return bool (N,), True where an image is closer to a training image than every held-out image is."""
         return np.asarray(closeness < (self.usual.min() if len(self.usual) else -np.inf))
 
     def auc(self, closeness: Floats) -> float:
-        """Chance that a made image is closer than an unseen one: 0.5 where made images are as good as new ones."""
+        """Return the probability that a generated image is closer than a held-out one; it is 0.5 for new images."""
         return area(-self.usual, -closeness)
 
 
 def _rows(images: Pixels) -> Tensor:
-    """(N, D) float32."""
+    """Return the images as rows (N, D) float32."""
     return torch.from_numpy(np.ascontiguousarray(scaled(images))).flatten(1)

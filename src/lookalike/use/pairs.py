@@ -1,4 +1,4 @@
-"""Which classes look alike (mcgan-2021, section 4; vtgan-2021): the classes of near neighbours in an embedding."""
+"""Which classes look alike (mcgan-2021, section 4; vtgan-2021): the classes of nearest neighbours in an embedding."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from lookalike.features.blocks import in_blocks
 from lookalike.use.confusion import draw
 from lookalike.use.embedding import learn
 
-SIDE = 32  # the longer one; small, as the papers want some misclassification
-BLOCK = 256  # examples whose neighbours are sought at once
+SIDE = 32  # pixels, the longer side; small, because the papers want some misclassification
+BLOCK = 256  # examples whose neighbours are searched at one time
 ACCEPTED = {
     "temperature": (0.01, 100),
     "dimensions": (1, 1024),
@@ -37,7 +37,7 @@ ACCEPTED = {
     "examples": (1, 10**7),
     "seed": (0, 2**63 - 1),
 }
-# chosen in mcgan-2021, section 4, and (9, 7) in vtgan-2021
+# Pairs that mcgan-2021, section 4, chose, and (9, 7) of vtgan-2021.
 OF_MNIST = (("8", "3"), ("9", "4"), ("9", "7"))
 OF_FASHION = (("Sandal", "Ankle boot"), ("Coat", "Shirt"), ("Coat", "Pullover"))
 
@@ -47,24 +47,25 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Choices:
-    """What the papers leave open.
+    """Settings that the papers leave open.
 
     Parameters
     ----------
     temperature : float
-        Cosines are divided by it before the softmax.
+        The cosines are divided by it before the softmax.
     dimensions : int
-        Of the embedding.
+        Dimensions of the embedding.
     steps : int
-        Updates, each on one pair of images per class.
+        Number of updates, each on one pair of images per class.
     neighbours : int
-        Nearest unseen images of each example that are counted.
+        Number of nearest held-out images of each example that are counted.
     examples : int or None
-        Unseen images drawn of each class, whose neighbours are counted; None: all, which makes the ranking steady.
+        Number of held-out images of each class whose neighbours are counted. None means all, which gives a stable
+        ranking.
     test : float
         Share of each class that is held out where the data has no official test part.
     seed : int
-        Of the split, the training and the draw of examples.
+        Seed of the split, the training and the draw of examples.
 
     Raises
     ------
@@ -84,12 +85,12 @@ class Choices:
         for name, (low, high) in ACCEPTED.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                raise UsageError(f"{name} is {value}; {low} to {high} is accepted")
+                raise UsageError(f"{name} is {value}; give a value from {low} to {high}")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two classes; of a hundred neighbours of examples of `first`, `ahead` are `second`, and `back` the other way."""
+    """Two classes: of 100 neighbours of images of `first`, `ahead` are of `second`; `back` is the other way round."""
 
     first: str
     second: str
@@ -100,11 +101,11 @@ class Pair:
 
     @property
     def alike(self) -> float:
-        """C[i, j] + C[j, i]: 0 for classes that are never neighbours, 200 at most."""
+        """C[i, j] + C[j, i] in percent: 0 for classes that are never neighbours, 200 at most."""
         return self.ahead + self.back
 
     def json(self, rank: int) -> dict[str, Any]:
-        """The pair as pairs.json and, its names escaped, pairs.csv have it."""
+        """Return the pair as it stands in pairs.json and, with escaped names, in pairs.csv."""
         names = {"rank": rank, "first": self.first, "second": self.second, "alike": self.alike}
         return names | {"ahead": self.ahead, "back": self.back, "papers": self.papers}
 
@@ -118,12 +119,12 @@ class Found:
     data : str
         The last part of the data's path, or a data set's name.
     classes : tuple of str
-        Those with images to learn from and unseen ones.
+        The classes with both training images and held-out images.
     confusion : Matrix
-        (K, K): of the neighbours of class i's examples, the per cent that are of class j. Rows sum to 100, whatever
-        the number of examples; with the papers' ten examples and ten neighbours they are the papers' counts.
+        Float64 (K, K), in percent: how many neighbours of class i's examples are of class j. Rows sum to 100. With the
+        papers' ten examples and ten neighbours the entries are the papers' counts.
     choices : Choices
-        As used.
+        The settings that were used.
     """
 
     data: str
@@ -132,7 +133,7 @@ class Found:
     choices: Choices
 
     def ranked(self) -> list[Pair]:
-        """All pairs, the most alike first; equal ones in the order of the classes."""
+        """Return all pairs, the most alike first; equal ones are in the order of the classes."""
         theirs = set(map(frozenset, papers_pairs(self.data, self.classes)))
         found = [
             Pair(a, b, float(self.confusion[i, j]), float(self.confusion[j, i]), frozenset((a, b)) in theirs)
@@ -141,7 +142,7 @@ class Found:
         return sorted(found, key=lambda pair: -pair.alike)
 
     def json(self) -> dict[str, Any]:
-        """The contents of pairs.json."""
+        """Return the contents of pairs.json."""
         return {
             "data": self.data,
             "choices": asdict(self.choices),
@@ -152,7 +153,7 @@ class Found:
 
 
 def papers_pairs(data: str, classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The pairs that the papers chose, where these are the papers' classes; digits alone do not make MNIST."""
+    """Return the pairs that the papers chose, where the classes are the papers'; the digits alone are not MNIST."""
     if set(classes) == set(FASHION):
         return OF_FASHION
     return OF_MNIST if data.lower() in {"mnist", "mnist-5k"} and set(classes) == set(TEN) else ()
@@ -167,38 +168,38 @@ def find(
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
 ) -> Found:
-    """Learns an embedding on training images and counts the classes of unseen images' near neighbours.
+    """Learn an embedding on training images and count the classes of the held-out images' nearest neighbours.
 
     Parameters
     ----------
     data : str, Path or Images
         Two or more classes of images, each with at least three different ones; classes with fewer are left out. The
-        official test images are the unseen ones; where the data has none, `lookalike.data.split` decides.
+        official test images are held out. Where there are none, `lookalike.data.split` draws the held-out images.
     choices : Choices or None
-        What the papers leave open.
+        Settings that the papers leave open.
     out : Path or None
-        A new or empty folder for pairs.csv, pairs.json and confusion.png; made whole or not at all.
+        A new or empty folder for pairs.csv, pairs.json and confusion.png; written as a whole or not at all.
     reading : mapping
-        Other keyword arguments of `lookalike.read`.
+        Further keyword arguments of `lookalike.read`.
     report, warn : callable
-        Told of progress and of what the user should know.
+        Called with the progress, and with what the user should know.
 
     Raises
     ------
     DataError
         For vectors, and where fewer than two classes are left.
     UsageError
-        If `out` lies in the data or holds something.
+        If `out` lies in the data or is not empty.
     """
     choices = choices or Choices()
     refuse_inside(out, data)
     report("reading", 0, 1)
     images = data if isinstance(data, Images) else _read(data, reading or {})
     if len(images.shape) != 3:
-        raise DataError("the data holds vectors, where look-alike classes are found by their images; give images")
-    train, unseen, classes = _parts(images, choices)
+        raise DataError("the data holds vectors, but look-alike classes are found by images; give images")
+    train, held_out, classes = _parts(images, choices)
     with _new_folder(out) as folder:
-        for line in _remarks(images, unseen, classes, choices):
+        for line in _remarks(images, held_out, classes, choices):
             warn(line)
         embedding = learn(
             images.pixels[train],
@@ -209,8 +210,8 @@ def find(
             seed=choices.seed,
             report=report,
         )
-        points = in_blocks(embedding, images.pixels[unseen])
-        confusion = neighbour_classes(points, classes.searchsorted(images.labels[unseen]), choices)
+        points = in_blocks(embedding, images.pixels[held_out])
+        confusion = neighbour_classes(points, classes.searchsorted(images.labels[held_out]), choices)
         name = "arrays" if isinstance(data, Images) else Path(data).resolve().name
         found = Found(name, tuple(images.classes[i] for i in classes), confusion, choices)
         if folder is not None:
@@ -225,47 +226,51 @@ def _read(data: str | Path, reading: Mapping[str, Any]) -> Images:
 
 
 def _parts(images: Images, choices: Choices) -> tuple[Index, Index, Index]:
-    """Rows that train, rows that are read out, and the classes (ascending numbers) that have both."""
+    """Return the rows that train, the held-out rows, and the classes (rising numbers) that have both."""
     parts = split(images, test=choices.test, calibration=0.0, seed=choices.seed)
     classes = np.intersect1d(images.labels[parts.train], images.labels[parts.test])
     if len(classes) < 2:
         need = "a pair needs two, each with at least three different images"
-        raise DataError(f"classes with images to learn from and unseen ones: {len(classes)}; {need}; add some")
-    train, unseen = (rows[np.isin(images.labels[rows], classes)] for rows in (parts.train, parts.test))
-    return train, unseen, classes
+        raise DataError(f"classes with both training images and held-out ones: {len(classes)}; {need}; add images")
+    train, held_out = (rows[np.isin(images.labels[rows], classes)] for rows in (parts.train, parts.test))
+    return train, held_out, classes
 
 
-def _remarks(images: Images, unseen: Index, classes: Index, choices: Choices) -> Iterator[str]:
-    """What the user should know of images and classes."""
+def _remarks(images: Images, held_out: Index, classes: Index, choices: Choices) -> Iterator[str]:
+    """Yield what the user should know about the images and classes, one line each."""
     if images.skipped:
         first = show(images.skipped[0].name)
-        yield f"images left out since they cannot be read: {len(images.skipped)}, first {first}"
+        yield f"images left out because they cannot be read: {len(images.skipped)}, first {first}"
     yield from oddities.losses(images.odd)
     if gone := [show(name, 60) for i, name in enumerate(images.classes) if i not in classes]:
         more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""
-        yield f"left out, too few different images to learn from some and look at others: {', '.join(gone[:5])}{more}"
-    fewest = np.bincount(images.labels[unseen])[classes].min()
+        yield f"classes left out because they have fewer than three different images: {', '.join(gone[:5])}{more}"
+    fewest = np.bincount(images.labels[held_out])[classes].min()
     if fewest <= choices.neighbours:
-        what = f"of a class with so few unseen images ({fewest}) some of {choices.neighbours} neighbours are of"
-        yield f"{what} other classes, however it looks; lower --neighbours or raise --test"
+        what = f"a class has only {fewest} held-out images, so some of the {choices.neighbours} neighbours are"
+        yield f"{what} of other classes in any case; lower --neighbours or raise --test"
 
 
 def neighbour_classes(points: Tensor, labels: Index, choices: Choices) -> Matrix:
-    """(K, K) per cent: the classes of the examples' near neighbours by cosine among `points`, the example left out.
+    """Return float64 (K, K) in percent: the classes of the examples' nearest neighbours by cosine.
+
+    Neighbours are searched among `points`, without the example itself.
 
     Parameters
     ----------
     points : Tensor
         (N, F) float32 of length 1.
     labels : Index
-        (N,), the classes 0 to K - 1, each at least once.
+        int64 (N,), the classes 0 to K - 1, each at least once.
+    choices : Choices
+        The numbers of examples and neighbours, and the seed of the draw.
     """
     random = generator(choices.seed, "pairs", "examples")
     shuffled = torch.randperm(len(labels), generator=random).numpy()
     drawn = [shuffled[labels[shuffled] == k][: choices.examples] for k in range(labels.max() + 1)]
     rows, counts = np.concatenate(drawn), np.zeros((len(drawn), len(drawn)))
     for mine in np.split(rows, range(BLOCK, len(rows), BLOCK)):
-        cosines = points[mine] @ points.T
+        cosines = points[mine] @ points.T  # the points have length 1
         cosines[np.arange(len(mine)), mine] = -torch.inf  # no image is its own neighbour
         nearest = cosines.topk(min(choices.neighbours, len(points) - 1)).indices.numpy()
         np.add.at(counts, (labels[mine][:, None], labels[nearest]), 1)
@@ -273,7 +278,7 @@ def neighbour_classes(points: Tensor, labels: Index, choices: Choices) -> Matrix
 
 
 def _new_folder(out: Path | None) -> AbstractContextManager[Path | None]:
-    """The folder to fill, made whole or not at all; None where none is wanted."""
+    """Return the folder to fill, written as a whole or not at all; None where none is wanted."""
     if out is None:
         return nullcontext()
     files.make_folder(out.absolute().parent)

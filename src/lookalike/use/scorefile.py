@@ -1,4 +1,4 @@
-"""Scores of any number of images as a CSV or JSON-lines file, streamed in flat memory and complete or absent."""
+"""Scores of any number of images as a CSV or JSON-lines file, streamed in little memory, complete or absent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lookalike.detect.model import UNKNOWN, Model, Verdicts
 from lookalike.runs.folder import BAD_FILES
 from lookalike.runs.samples import png
 
-BLOCK = 512  # images in memory at once
+BLOCK = 512  # images in memory at one time
 
 
 def write(
@@ -35,21 +35,23 @@ def write(
     max_bad: float = 0.05,
     report: Report = lambda stage, done, of: None,
 ) -> dict[str, Any]:
-    """Scores `data` into `out` (.csv or .jsonl), a line per image: name, score, p-value, flagged or not, the parts.
+    """Score `data` into `out`, one line per image: name, class, score, p-value, flagged or not, and the parts.
 
     Parameters
     ----------
     model : Model
-        Trained.
+        A trained model.
     data : str or Path
-        Class folders, a flat folder, one image, .npz, IDX or a data set's name.
+        Class folders, a flat folder, one image, an .npz or IDX file, or a data set's name.
     out : Path
-        Written whole or not at all. Images that were skipped are listed beside it, in NAME.bad_files.jsonl.
+        A .csv or .jsonl file, written as a whole or not at all. Skipped images are listed in NAME.bad_files.jsonl.
     nearest : Path or None
-        Folder for each image's nearest generated image, as PNG; its name stands in the line. New or empty, and made
-        whole or not at all, with `out`.
+        A new or empty folder for the nearest generated image of each image, as PNG. The line gives the PNG's name.
+        The folder is written as a whole or not at all, together with `out`.
     on_bad, max_bad
-        As `lookalike.stream` takes them.
+        As for `lookalike.stream`.
+    report : callable
+        Called with the progress.
 
     Returns
     -------
@@ -59,14 +61,14 @@ def write(
     Raises
     ------
     UsageError
-        For another suffix, a folder for PNGs that holds something, or a place inside the images' own folder.
+        For another suffix, a folder for PNGs that is not empty, or a place inside the images' own folder.
     DataError
         For images that cannot be scored.
     OutputError
         If `out` or the folder cannot be written.
     """
     if out.suffix not in (".csv", ".jsonl"):
-        raise UsageError(f"scores can be written as .csv or .jsonl, not {show(out.name)}; change -o")
+        raise UsageError(f"scores are written to a .csv or .jsonl file, not {show(out.name)}; change -o")
     for written in (out, nearest):
         refuse_inside(written, data)
     bad_files = out.with_name(f"{out.name}.{BAD_FILES}")
@@ -85,16 +87,18 @@ def write(
         if skipped:
             files.write_json_lines(bad_files, map(vars, skipped))
     if not skipped:
-        bad_files.unlink(missing_ok=True)  # an earlier score file's
+        bad_files.unlink(missing_ok=True)  # the list of an earlier score file
     return counts | {"skipped": len(skipped), "odd": dict(odd)}
 
 
 def _pictures(nearest: Path | None, out: Path) -> AbstractContextManager[Path | None]:
-    """The folder to fill with PNGs, None where none are wanted."""
+    """Return the folder to fill with PNGs, or None where none are wanted."""
     if nearest is None:
         return nullcontext()
     if nearest.resolve() in (out.resolve(), *out.resolve().parents):
-        raise UsageError(f"{show(out)} would lie in the folder of the nearest images, {show(nearest)}; name another")
+        raise UsageError(
+            f"{show(out)} lies in the folder of the nearest images, {show(nearest)}; choose another folder"
+        )
     return files.atomic_folder(nearest)
 
 
@@ -104,41 +108,41 @@ def _read(model: Model, data: str | Path, **bad: Any) -> Iterator[Images]:
 
 
 def _rows(model: Model, block: Images, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:
-    said = model.score(block)
+    verdicts = model.score(block)
     for i, name in enumerate(block.names):
         label = block.labels[i]
         row: dict[str, Any] = {
             "name": name,
             "class": block.classes[label] if label >= 0 else "",
-            "score": float(said.score[i]),
-            "p_value": float(said.p_value[i]),
-            "flagged": bool(said.flagged[i]),
+            "score": float(verdicts.score[i]),
+            "p_value": float(verdicts.p_value[i]),
+            "flagged": bool(verdicts.flagged[i]),
         }
-        row |= _which(model, said, i)
-        row |= {part: float(values[i]) for part, values in said.parts.items()}
-        if folder is not None and said.nearest is not None and said.nearest.ndim == 4:
+        row |= _which(model, verdicts, i)
+        row |= {part: float(values[i]) for part, values in verdicts.parts.items()}
+        if folder is not None and verdicts.nearest is not None and verdicts.nearest.ndim == 4:
             picture = f"{start + i:06d}.png"
             row["nearest"] = picture
-            files.write_new(folder / picture, png(np.ascontiguousarray(said.nearest[i].transpose(1, 2, 0))))
+            files.write_new(folder / picture, png(np.ascontiguousarray(verdicts.nearest[i].transpose(1, 2, 0))))
         yield row
 
 
-def _which(model: Model, said: Verdicts, i: int) -> dict[str, Any]:
-    """Of a model of several classes: the class, or unknown, and how likely the most likely class is among them."""
-    if said.classes is None:
+def _which(model: Model, verdicts: Verdicts, i: int) -> dict[str, Any]:
+    """Return, for a model of several classes, the predicted class or unknown, and the largest class probability."""
+    if verdicts.classes is None:
         return {}
-    label = said.label[i]
+    label = verdicts.label[i]
     name = model.classes["known"][label] if label >= 0 else UNKNOWN
-    return {"predicted": name, "confidence": float(said.classes[i].max())}
+    return {"predicted": name, "confidence": float(verdicts.classes[i].max())}
 
 
 def _append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first: bool) -> None:
     if suffix == ".jsonl":
-        # ASCII JSON: names that are no UTF-8 survive as escapes
+        # In ASCII JSON, names that are not UTF-8 survive as escapes.
         handle.write("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode("ascii"))
         return
     text = io.StringIO()
-    # all text is quoted: a lone carriage return in a name would not be
+    # All text is quoted; otherwise a carriage return in a name would not be quoted.
     fields = list(rows[0]) if rows else []
     writer = csv.DictWriter(text, fields, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     if first:
@@ -148,7 +152,7 @@ def _append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first:
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with text that a spreadsheet would run as a formula made harmless: a name becomes ./name."""
+    """Return the row without text that a spreadsheet would run as a formula: a name becomes ./name."""
     harmless = {
         key: f"./{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
         for key, value in row.items()

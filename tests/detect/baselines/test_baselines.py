@@ -370,7 +370,7 @@ def test_auto_on_vectors_leaves_out_what_takes_images():
 
 def test_auto_needs_five_images(digits):
     """Four known images leave none for the scales: one line says how many are needed."""
-    with pytest.raises(DataError, match=r"^auto needs 5 known images to train on, not 4; add images or take knn$"):
+    with pytest.raises(DataError, match=r"^auto needs 5 known images to train on, not 4; add images or use knn$"):
         Auto.fit(digits[0][:4], 0)
 
 
@@ -379,7 +379,7 @@ def test_auto_refuses_a_forged_scale(scale):
     """A scale that is not a middle and a positive spread is refused by the vote's name."""
     detector = Auto.fit(vectors(20), 0)
     forged = detector.facts() | {"scales": detector.facts()["scales"] | {"lof": scale}}
-    with pytest.raises(ModelError, match=r"^auto's lof is scaled by "):
+    with pytest.raises(ModelError, match=r"^auto's lof has the scale "):
         Auto.restore(detector.tensors(), forged, (7,))
 
 

@@ -171,7 +171,7 @@ def test_bad_input(short, tmp_path, quick):
     where = {"runs": tmp_path / "runs", "side_by_side": 1, "settings": {"size": "8,8"}}
     with pytest.raises(UsageError, match="there is no way knn; there are none, oversample, affine, mixup, cgan"):
         bench.run(short, methods=("knn",), **where)
-    with pytest.raises(UsageError, match="no class is short of it"):
+    with pytest.raises(UsageError, match="no class has fewer images than that"):
         bench.run(short, to="5", **where)
     x = np.random.default_rng(0).integers(0, 255, (30, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "d.npz", images=x, labels=np.repeat(["a", "b"], [22, 8]))

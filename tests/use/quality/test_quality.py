@@ -174,7 +174,7 @@ def test_inception_score_of_ones_own_classes_is_of_parts_of_one_size(n, parts):
     found = next(one for one in figures.compared(side, side, 0) if one.name == "inception score")
     assert (found.value is None) == (parts == 0) and (found.spread is None) == (parts < 2)
     if parts == 0:
-        assert found.note == "99 images, 100 are needed"
+        assert found.note == "there are 99 images, 100 are needed"
         return
     drawn = named if parts == 1 else named[np.random.default_rng(0).permutation(n)[: 100 * parts]]
     assert (found.value, found.spread) == diversity.inception_score(drawn, parts)

@@ -1,4 +1,4 @@
-"""Detectors without a GAN, with the same face; most by scikit-learn, some small networks of our own."""
+"""Detectors without a GAN, with the same interface: most use scikit-learn, some are small networks of our own."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ _ALL: tuple[Baseline, ...] = (
     *(Autoencoder, DeepSVDD, Rotation, Auto),
 )
 BASELINES: dict[str, Baseline] = {baseline.kind: baseline for baseline in _ALL}
-# these need several known classes, and their labels
+# These need several known classes with labels.
 CLASSIFIERS: dict[str, ClassifierBaseline] = {baseline.kind: baseline for baseline in (CNN, CNN_ENERGY, CNN_KNN)}

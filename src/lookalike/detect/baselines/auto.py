@@ -1,7 +1,7 @@
-"""`auto`: detectors that fail on different images, on one scale, averaged: what to take when nothing else is known.
+"""`auto`: the mean of several detectors that fail on different images, for users without a reason to choose one.
 
-Nothing about the unknown is used: the members are fixed, and each vote is scaled by known images that its member was
-not fitted to. Members that take only images are left out on vectors.
+It uses no unknown images. The members are fixed, and held-out known images give the scale of each part of the score.
+Members that need images are left out on vectors.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lookalike.detect.baselines.rotation import Rotation
 from lookalike.detect.detector import Detector, Scores
 from lookalike.detect.scale import Scale
 
-HELD = 5  # one known image in so many gives the scales
+HELD = 5  # one of this many known images is held out for the scales
 
 
 VECTORS: tuple[Baseline, ...] = (KNN, LOF)
@@ -33,14 +33,14 @@ VOTES_ON_IMAGES = (*VOTES_ON_VECTORS, "rotation.features", "rotation.turns")
 
 
 class Auto:
-    """The mean of scaled scores.
+    """A detector whose score is the mean of its members' scaled scores.
 
     Parameters
     ----------
     members : mapping
         Name -> fitted detector.
     scales : mapping
-        Name of a vote -> its scale over held-out known images.
+        Name of a part of the score -> its scale over held-out known images.
     """
 
     kind = "auto"
@@ -48,7 +48,7 @@ class Auto:
     summary = (
         "Detectors that fail on different images: nearest neighbours, local outlier factor and, on images, both scores "
         "of self-supervision by rotation; each is scaled by held-out known images, then they are averaged. Needs no "
-        "unknown image; the parts tell which of them objects."
+        "unknown image; the parts show which detector finds an image unknown."
     )
 
     def __init__(self, members: Mapping[str, Detector], scales: Mapping[str, Scale]) -> None:
@@ -56,7 +56,7 @@ class Auto:
 
     @classmethod
     def fit(cls, pixels: Pixels, seed: int) -> Auto:
-        """Fits each member to four fifths of the known images; the last fifth gives its scale.
+        """Return a detector fitted to four fifths of the known images; the last fifth gives the scales.
 
         Raises
         ------
@@ -64,33 +64,33 @@ class Auto:
             For fewer than 5 images.
         """
         if len(pixels) < HELD:
-            raise DataError(f"auto needs {HELD} known images to train on, not {len(pixels)}; add images or take knn")
+            raise DataError(f"auto needs {HELD} known images to train on, not {len(pixels)}; add images or use knn")
         order = torch.randperm(len(pixels), generator=generator(seed, cls.kind, "held")).numpy()
         n = len(order) // HELD
-        held, rest = np.sort(order[:n]), np.sort(order[n:])
+        out, rest = np.sort(order[:n]), np.sort(order[n:])
         members = {name: member.fit(pixels[rest], seed) for name, member in _members(pixels.shape[1:]).items()}
-        votes = _votes({name: member.score(pixels[held]) for name, member in members.items()})
+        votes = _votes({name: member.score(pixels[out]) for name, member in members.items()})
         return cls(members, {name: Scale.of(vote) for name, vote in votes.items()})
 
     def score(self, pixels: Pixels) -> Scores:
-        """The mean; the parts are the scaled votes, the nearest image is the nearest known one."""
-        said = {name: member.score(pixels) for name, member in self.members.items()}
-        parts = {name: self.scales[name](vote) for name, vote in _votes(said).items()}
+        """Return the mean of the scaled parts, the parts, and the nearest known image."""
+        found = {name: member.score(pixels) for name, member in self.members.items()}
+        parts = {name: self.scales[name](vote) for name, vote in _votes(found).items()}
         mean: Floats = np.mean(list(parts.values()), axis=0)
-        return Scores(mean, parts, said[KNN.kind].nearest)
+        return Scores(mean, parts, found[KNN.kind].nearest)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The members', under their names."""
+        """Return the members' tensors, with the member's name as prefix."""
         return {f"{name}.{key}": t for name, member in self.members.items() for key, t in member.tensors().items()}
 
     def facts(self) -> dict[str, Any]:
-        """The members' settings, and the scales."""
+        """Return the members' settings and the scales."""
         members = {name: member.facts() for name, member in self.members.items()}
         return {"members": members, "scales": {name: scale.json() for name, scale in self.scales.items()}}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Auto:
-        """The detector of images of `shape` that gave `tensors` and `facts`; raises ModelError for anything else."""
+        """Return the detector for images of `shape` that gave `tensors` and `facts`; raises ModelError otherwise."""
         known = _members(shape)
         settings, scales = facts.get("members"), facts.get("scales")
         if set(facts) != {"members", "scales"} or not isinstance(settings, dict) or set(settings) != set(known):
@@ -105,11 +105,11 @@ class Auto:
         return cls(members, {name: Scale.stored(scales[name], f"auto's {name}") for name in votes})
 
 
-def _votes(said: Mapping[str, Scores]) -> dict[str, Floats]:
-    """What is averaged: each member's parts, or its score where it has none."""
+def _votes(found: Mapping[str, Scores]) -> dict[str, Floats]:
+    """Return what is averaged: each member's parts, or its score where it has no parts."""
     return {
         f"{name}.{part}" if part else name: vote
-        for name, scores in said.items()
+        for name, scores in found.items()
         for part, vote in (scores.parts or {"": scores.score}).items()
     }
 
@@ -126,5 +126,5 @@ def _restored(
 
 
 def _members(shape: tuple[int, ...]) -> dict[str, Baseline]:
-    """Those that take images (C, H, W), or vectors (F,), by name."""
+    """Return the members for images (C, H, W) or for vectors (F,), by name."""
     return {member.kind: member for member in (IMAGES if len(shape) == 3 else VECTORS)}

@@ -1,4 +1,4 @@
-"""A convolutional autoencoder: what it cannot rebuild after learning the known class is unknown."""
+"""A convolutional autoencoder trained on the known class: an image that it cannot reconstruct is unknown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CODE, WIDTH, STEPS, BATCH, LR = 32, 16, 2000, 64, 1e-3
 
 
 class Network(nn.Module):
-    """Two strided convolutions to a code of 32 numbers, and back.
+    """Two strided convolutions to a code of 32 numbers, and a decoder back to the image.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Network(nn.Module):
     def __init__(self, shape: tuple[int, int, int]) -> None:
         super().__init__()
         c, h, w = shape
-        small = (2 * WIDTH, -(-h // 4), -(-w // 4))
+        small = (2 * WIDTH, -(-h // 4), -(-w // 4))  # sides after two strides of 2, rounded up
         entries = small[0] * small[1] * small[2]
         self.encode = nn.Sequential(
             nn.Conv2d(c, WIDTH, 3, 2, 1), nn.ReLU(), nn.Conv2d(WIDTH, 2 * WIDTH, 3, 2, 1), nn.ReLU(), nn.Flatten(),
@@ -44,18 +44,19 @@ class Network(nn.Module):
         networks.channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) in [-1, 1], rebuilt."""
+        """Return the reconstruction of (N, C, H, W) in [-1, 1]."""
         rebuilt: Tensor = self.decode(self.encode(x))
+        # The decoder's sides are multiples of 4; what goes beyond the image is cut off.
         return rebuilt[..., : self.sides[0], : self.sides[1]]
 
 
 class Autoencoder:
-    """Reconstruction error of a trained `Network`."""
+    """A detector whose score is the reconstruction error of a trained `Network`."""
 
     kind = KIND
     paper = "autoencoder-2006"
     summary = (
-        "A small convolutional autoencoder squeezes images of the known class through 32 numbers; the score is the "
+        "A small convolutional autoencoder compresses images of the known class to 32 numbers; the score is the "
         "squared error of its reconstruction."
     )
 
@@ -64,7 +65,7 @@ class Autoencoder:
 
     @classmethod
     def fit(cls, pixels: Pixels, seed: int) -> Autoencoder:
-        """Trains on known images (N, C, H, W) uint8; UsageError for vectors."""
+        """Return a detector trained on known images (N, C, H, W) uint8; raises UsageError for vectors."""
         shape = networks.need_images(pixels.shape[1:], KIND)
         net = networks.seeded(lambda: Network(shape), seed, KIND).train()
         adam = torch.optim.Adam(net.parameters(), lr=LR)
@@ -75,22 +76,22 @@ class Autoencoder:
         return cls(net)
 
     def score(self, pixels: Pixels) -> Scores:
-        """Sum of squared differences on [-1, 1]; the nearest image is the reconstruction."""
+        """Return the sum of squared differences on [-1, 1]; the nearest image is the reconstruction."""
         rebuilt = in_blocks(self.net, pixels)
         error = in_blocks(lambda x: (self.net(x) - x).double().square().flatten(1).sum(1), pixels)
         return Scores(error.numpy(), {}, as_pixels(rebuilt))
 
     def tensors(self) -> dict[str, Tensor]:
-        """The weights."""
+        """Return the weights."""
         return networks.state(self.net)
 
     def facts(self) -> dict[str, Any]:
-        """Nothing else is needed."""
+        """Return an empty dict: there are no settings."""
         return {}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Autoencoder:
-        """The detector of images of `shape` that gave `tensors`; raises ModelError for anything else."""
+        """Return the detector for images of `shape` that gave `tensors`; raises ModelError for anything else."""
         networks.no_settings(facts, KIND)
         net = Network(networks.need_images(shape, KIND))
         networks.take(net, tensors, KIND)

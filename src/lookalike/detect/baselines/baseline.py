@@ -1,4 +1,4 @@
-"""What a baseline is: a way to make a detector from known images, and to make it again from a file."""
+"""The interface of a baseline: it makes a detector from known images, or restores one from a file."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Baseline(Protocol):
 
     @property
     def kind(self) -> str:
-        """Its name."""
+        """The baseline's name."""
 
     @property
     def paper(self) -> str:
-        """Short name of whom to cite, in `lookalike.methods.papers`."""
+        """Short name of the paper to cite, in `lookalike.methods.papers`."""
 
     @property
     def summary(self) -> str:
-        """What it does, in sentences."""
+        """What the baseline does, in sentences."""
 
     def fit(self, pixels: Pixels, seed: int) -> Detector:
-        """The detector of known images (N, C, H, W) uint8 or (N, F) float32."""
+        """Return a detector fitted to known images (N, C, H, W) uint8 or (N, F) float32."""
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Detector:
-        """The detector that gave `tensors` and `facts`; raises ModelError for anything else."""
+        """Return the detector that gave `tensors` and `facts`; raises ModelError for anything else."""

@@ -1,7 +1,7 @@
 """scikit-learn's one-class detectors on pixels (vtgan-2021, section 4.2): OC-SVM, Isolation Forest, LOF, Mahalanobis.
 
-The model file holds the known training images and the seed, and loading fits again: the same estimator, without a file
-that could name code to run.
+The model file holds the known training images and the seed. Loading fits the same estimator again, so that no file can
+name code to run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lookalike.base.errors import ModelError, show
 from lookalike.detect.baselines.flat import blocks, flat
 from lookalike.detect.detector import Scores
 
-MOST = 512  # components of the paper
+MOST = 512  # the paper's number of principal components
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Classical:
     Parameters
     ----------
     kind, summary : str
-        Its name, and what it does in sentences.
+        Name of the detector, and what it does in sentences.
     build : callable
         (rows, columns, seed) -> unfitted estimator.
     asked : callable
-        (fitted estimator, (N, F) float64) -> (N,) scores, larger = less like the known.
+        (fitted estimator, float64 (N, F)) -> scores (N,); larger means less like the known images.
     paper : str
-        Whom to cite.
+        Short name of the paper to cite.
     """
 
     kind: str
@@ -52,11 +52,11 @@ class Classical:
     paper: str = "scikit-learn-2011"
 
     def fit(self, pixels: Pixels, seed: int) -> Kept:
-        """Fits to known images (N, C, H, W) uint8 or (N, F) float32."""
+        """Return an estimator fitted to known images (N, C, H, W) uint8 or (N, F) float32."""
         return Kept(self, pixels, seed)
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Kept:
-        """The detector of images of `shape` that gave `tensors` and `facts`; raises ModelError for anything else."""
+        """Return the detector for images of `shape` that gave `tensors` and `facts`; raises ModelError otherwise."""
         seed = facts.get("seed")
         if set(facts) != {"seed"} or type(seed) is not int or not 0 <= seed < 2**63:
             raise ModelError(f"{self.kind} has the settings {show(facts)}, not a seed; train again")
@@ -72,72 +72,74 @@ class Kept:
     Parameters
     ----------
     how : Classical
-        The estimator.
+        The way to fit the estimator.
     known : ndarray
         (N, C, H, W) uint8 or (N, F) float32.
     seed : int
-        Of what is random in it.
+        Seed of the estimator's randomness.
     """
 
     def __init__(self, how: Classical, known: Pixels, seed: int) -> None:
         self.how, self.known, self.seed, self.kind = how, known, seed, how.kind
         x = flat(known)
-        with np.errstate(invalid="ignore"):  # PCA's shares of a variance that is zero
+        with np.errstate(invalid="ignore"):  # PCA divides by the total variance, which may be 0
             self.estimator = how.build(len(x), x.shape[1], seed % 2**32).fit(x)
 
     def score(self, pixels: Pixels) -> Scores:
-        """The estimator's own score, turned so that larger means less like the known images."""
+        """Return the estimator's own score, with the sign that makes larger mean less like the known images."""
         parts = [self.how.asked(self.estimator, x)[:n] for x, n in blocks(pixels)]
         return Scores(np.concatenate(parts).astype(np.float64))
 
     def tensors(self) -> dict[str, Tensor]:
-        """The known images."""
+        """Return the known images."""
         return {"known": torch.from_numpy(np.ascontiguousarray(self.known))}
 
     def facts(self) -> dict[str, Any]:
-        """The seed."""
+        """Return the seed."""
         return {"seed": self.seed}
 
 
 def reduced(build: Callable[[int, int, int], Any]) -> Callable[[int, int, int], Pipeline]:
-    """The estimator behind the first 512 principal components, or as many as there are (vtgan-2021, section 4.2)."""
+    """Return `build` on the first 512 principal components, or on all there are (vtgan-2021, section 4.2)."""
 
     def built(n: int, entries: int, seed: int) -> Pipeline:
-        k = min(MOST, n - 1, entries)
+        k = min(MOST, n - 1, entries)  # n centred images have at most n - 1 components
         return make_pipeline(PCA(k, svd_solver="randomized", random_state=seed), build(n, k, seed))
 
     return built
 
 
 def ocsvm(_n: int, _entries: int, _seed: int) -> OneClassSVM:
-    """nu 0.1 and gamma "scale": the paper chose gamma with test labels, which is no choice that a user has."""
+    """Return a one-class SVM with nu 0.1 and gamma "scale"; the paper's gamma is not usable, it needs test labels."""
     return OneClassSVM(nu=0.1)
 
 
 def iforest(n: int, _entries: int, seed: int) -> IsolationForest:
-    """100 trees of 256 images, as published."""
+    """Return an Isolation Forest of 100 trees with 256 images each, as published."""
     return IsolationForest(n_estimators=100, max_samples=min(256, n), random_state=seed)
 
 
 def lof(n: int, _entries: int, _seed: int) -> LocalOutlierFactor:
-    """Twenty neighbours, scikit-learn's default."""
+    """Return a local outlier factor with 20 neighbours, scikit-learn's default."""
     return LocalOutlierFactor(n_neighbors=min(20, n - 1), novelty=True)
 
 
-OCSVM = Classical("ocsvm", "A one-class SVM with a Gaussian kernel draws a border around the known pixels.", ocsvm)
+OCSVM = Classical("ocsvm", "A one-class SVM with a Gaussian kernel learns a boundary around the known pixels.", ocsvm)
 OCSVM_PCA = Classical(
     "ocsvm-pca", "A one-class SVM on the first 512 principal components of the known pixels.", reduced(ocsvm)
 )
 IFOREST = Classical(
-    "iforest", "An Isolation Forest: images that few random cuts set apart from the known are unknown.", iforest
+    "iforest", "An Isolation Forest: an image is unknown when few random cuts separate it from the known.", iforest
 )
 IFOREST_PCA = Classical(
     "iforest-pca", "An Isolation Forest on the first 512 principal components of the known pixels.", reduced(iforest)
 )
-LOF = Classical("lof", "Local outlier factor: how much thinner an image's surroundings are than its neighbours'.", lof)
+LOF = Classical(
+    "lof", "Local outlier factor: how much less dense an image's neighbourhood is than that of its neighbours.", lof
+)
 MAHALANOBIS = Classical(
     "mahalanobis",
     "Mahalanobis distance to the mean of the known pixels, with a Ledoit-Wolf covariance.",
     lambda _n, _entries, _seed: LedoitWolf(),
-    lambda estimator, x: estimator.mahalanobis(x),
+    lambda estimator, x: estimator.mahalanobis(x),  # squared: (x - mean)^T covariance^-1 (x - mean)
 )

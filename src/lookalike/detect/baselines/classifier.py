@@ -1,7 +1,7 @@
-"""A small CNN that tells several known classes apart; what it is unsure of, or finds far from all of them, is unknown.
+"""A small CNN that classifies several known classes; an image that is far from all of them is unknown.
 
-Three readings of one network: maximum softmax (Hendrycks and Gimpel 2017), energy (Liu et al. 2020) and the distance to
-the nearest training images' features (Sun et al. 2022).
+One network gives three scores: maximum softmax (Hendrycks and Gimpel 2017), energy (Liu et al. 2020) and the distance
+to the features of the nearest training images (Sun et al. 2022).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NEIGHBOURS = 5
 
 
 class Network(nn.Module):
-    """Three convolutions, mean-pooled features, and a linear layer with an output per class."""
+    """Three convolutions, mean-pooled features, and a linear layer with one output per class."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -42,66 +42,67 @@ class Network(nn.Module):
 
 
 def softmax(logits: Tensor, _features: Tensor, _known: Tensor) -> Tensor:
-    """(N,) minus the log-probability of the most likely class."""
+    """Return -log max_k softmax(logits)_k, float64 (N,); it has the order of Hendrycks and Gimpel's score."""
     return -logits.log_softmax(1).amax(1)
 
 
 def energy(logits: Tensor, _features: Tensor, _known: Tensor) -> Tensor:
-    """(N,) minus the log of the summed exponentials of the logits."""
+    """Return the free energy -log sum_k exp(logit_k), float64 (N,) (Liu et al. 2020, equation 4 with T = 1)."""
     return -logits.logsumexp(1)
 
 
 def neighbours(_logits: Tensor, features: Tensor, known: Tensor) -> Tensor:
-    """(N,) distance to the fifth nearest of the training images' features, all of length one."""
+    """Return the distance (N,) to the fifth nearest training image's features, all normalised (Sun et al. 2022)."""
+    # Distances by differences: a matrix product would round small ones.
     near = torch.cdist(features, known, compute_mode="donot_use_mm_for_euclid_dist")
     return near.kthvalue(min(NEIGHBOURS, len(known)), dim=1).values
 
 
-Reading = Callable[[Tensor, Tensor, Tensor], Tensor]  # logits (N, K), features (N, F), training images' features
+Reading = Callable[[Tensor, Tensor, Tensor], Tensor]  # logits (N, K), features (N, F), training features (M, F)
 
 
 class Classifier:
-    """The trained network with one of its readings.
+    """A detector by one score of the trained network.
 
     Parameters
     ----------
     kind : str
         Name of the baseline.
     reading : callable
-        What makes an image unknown.
+        The function that gives the score: `softmax`, `energy` or `neighbours`.
     net : Network
-        Trained.
+        The trained network.
     known : Tensor
-        (M, F) float32, the training images' features, each of length one.
+        Float32 (M, F), the training images' features, each of length one.
     """
 
     def __init__(self, kind: str, reading: Reading, net: Network, known: Tensor) -> None:
         self.kind, self.reading, self.net, self.known = kind, reading, net.eval(), known
 
     def score(self, pixels: Pixels) -> Scores:
-        """The reading, and the softmax over the known classes."""
+        """Return the score, and the softmax over the known classes, (N, K)."""
         found = in_blocks(self._judged, pixels).numpy()
         return Scores(found[:, 0], {}, None, found[:, 1:])
 
     def _judged(self, x: Tensor) -> Tensor:
-        """(N, 1 + K) float64."""
+        """Return float64 (N, 1 + K): the score, then the softmax over the K classes."""
         features = self.net.features(x)
         logits = self.net.classes(features).double()
         unknown = self.reading(logits, normalize(features), self.known).double()
         return torch.cat([unknown[:, None], logits.softmax(1)], 1)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights, and the training images' features."""
+        """Return the weights and the training images' features."""
         return networks.state(self.net) | {"known": self.known}
 
     def facts(self) -> dict[str, Any]:
-        """How many classes."""
+        """Return the number of classes."""
         return {"classes": self.net.classes.out_features}
 
 
 @dataclass(frozen=True)
 class ClassifierBaseline:
-    """A way to make a `Classifier`; it needs several known classes."""
+    """A way to make a `Classifier`; it needs several known classes with labels."""
 
     kind: str
     paper: str
@@ -111,12 +112,23 @@ class ClassifierBaseline:
     def fit(
         self, pixels: Pixels, labels: npt.NDArray[np.int64], seed: int, *, steps: int = STEPS, decay: bool = False
     ) -> Classifier:
-        """Trains on known images (N, C, H, W) uint8 with labels (N,), 0..K-1; UsageError for vectors.
+        """Return a classifier trained on known images.
 
-        With `decay` its step sizes fall to 0.
+        Parameters
+        ----------
+        pixels : (N, C, H, W) uint8
+        labels : (N,), 0 to K - 1
+        seed : seed of the first weights and of the order of the images
+        steps : number of batches of 32 images
+        decay : whether the step size falls to 0 linearly
+
+        Raises
+        ------
+        UsageError
+            For vectors.
         """
         channels, _, _ = networks.need_images(pixels.shape[1:], self.kind)
-        # one seed name for all readings: they share their network
+        # All three scores have the same seed name, so that they share their network.
         net = networks.seeded(lambda: Network(channels, int(labels.max()) + 1), seed, "cnn").train()
         adam = torch.optim.Adam(net.parameters(), lr=LR)
         falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps if decay else 1.0)
@@ -130,7 +142,7 @@ class ClassifierBaseline:
         return Classifier(self.kind, self.reading, net, in_blocks(lambda x: normalize(net.features(x)), pixels))
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Classifier:
-        """The detector of images of `shape` that gave `tensors` and `facts`; raises ModelError for anything else."""
+        """Return the detector for images of `shape` that gave `tensors` and `facts`; raises ModelError otherwise."""
         n, m = facts.get("classes"), len(tensors["known"]) if "known" in tensors and tensors["known"].ndim else 1
         if set(facts) != {"classes"} or type(n) is not int or not 2 <= n <= 100_000:
             raise ModelError(f"{self.kind} has the settings {show(facts)}, not a number of classes; train again")
@@ -143,7 +155,7 @@ class ClassifierBaseline:
         return Classifier(self.kind, self.reading, net, tensors["known"])
 
 
-SUMMARY = "A small network learns to tell the known classes apart (two or more); "
+SUMMARY = "A small network learns to classify the known classes (two or more); "
 CNN = ClassifierBaseline("cnn", "softmax-2017", SUMMARY + "the score is how unsure its softmax is.", softmax)
 CNN_ENERGY = ClassifierBaseline(
     "cnn-energy", "energy-2020", SUMMARY + "the score is its energy, minus the log-sum-exp of the logits.", energy

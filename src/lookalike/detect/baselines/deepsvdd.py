@@ -1,8 +1,12 @@
-"""Deep SVDD (Ruff et al. 2018): a network pulls the known class into a small ball; far from its centre is unknown.
+"""Deep SVDD (Ruff et al. 2018): a network maps the known class close to a centre; an image mapped far away is unknown.
 
-As its authors' own code has it: convolutions without biases, batch norm without shift or scale, weights from an
-autoencoder, a centre from the first pass that is never moved, one-class loss, images under L1 global contrast
-normalisation and scaled to [0, 1] by the known images' range.
+Details follow the authors' code:
+
+- Convolutions have no bias; batch norm has neither shift nor scale.
+- The first weights come from an autoencoder.
+- The centre is the mean of the first pass, and it stays fixed.
+- The loss is the one-class loss.
+- Images have L1 global contrast normalisation, and are then scaled to [0, 1] by the known images' range.
 """
 
 from __future__ import annotations
@@ -24,17 +28,19 @@ from lookalike.features.blocks import in_blocks
 KIND = "deepsvdd"
 CODE = 32
 BATCH, LR, EPOCHS = 200, 1e-4, 150
-DECAY_AE, DECAY = 5e-4, 5e-7  # weight decay of the autoencoder's and of its own training
-NEAR_ZERO = 0.1  # a centre's entry nearer than this could be reached by zero weights
+DECAY_AE, DECAY = 5e-4, 5e-7  # weight decay in the autoencoder's training and in that of Deep SVDD
+NEAR_ZERO = 0.1  # zero weights could reach a coordinate of the centre that is nearer to 0
 
 
 class Network(nn.Module):
-    """(N, C, H, W) -> (N, 32): two convolutions and a linear layer, none with a bias.
+    """A map from (N, C, H, W) to (N, 32): two convolutions and a linear layer, all without a bias.
+
+    With a bias, the network could map every image to the centre (section 3.3, Proposition 2).
 
     Parameters
     ----------
     shape : tuple of int
-        (C, H, W), at least 4 x 4.
+        (C, H, W), at least 4 x 4 pixels.
     """
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
@@ -48,7 +54,7 @@ class Network(nn.Module):
         networks.channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The image's place in the ball's space."""
+        """Return phi(x; W), float32 (N, 32)."""
         x = max_pool2d(leaky_relu(self.norm1(self.conv1(x))), 2)
         x = max_pool2d(leaky_relu(self.norm2(self.conv2(x))), 2)
         place: Tensor = self.linear(x.flatten(1))
@@ -56,7 +62,7 @@ class Network(nn.Module):
 
 
 class Decoder(nn.Module):
-    """(N, 32) -> (N, C, H, W) in [0, 1], for the first weights only."""
+    """A map from (N, 32) to (N, C, H, W) in [0, 1]; it serves only to train the first weights."""
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -69,8 +75,8 @@ class Decoder(nn.Module):
         networks.channels_last(self)
 
     def forward(self, place: Tensor) -> Tensor:
-        """The image at a place."""
-        x = leaky_relu(place.reshape(-1, 2, 4, 4))
+        """Return the images (N, C, H, W) that belong to codes (N, 32)."""
+        x = leaky_relu(place.reshape(-1, 2, 4, 4))  # 32 numbers as two maps of 4 x 4
         for size, layer, norm in zip(self.sizes, self.layers, [*self.norms, None], strict=True):
             x = layer(interpolate(x, size))
             x = leaky_relu(norm(x)) if norm else x
@@ -78,7 +84,7 @@ class Decoder(nn.Module):
 
 
 class Contrast(nn.Module):
-    """L1 global contrast normalisation, then [0, 1] by the known images' least and largest value."""
+    """L1 global contrast normalisation, then a scale to [0, 1] by the known images' least and largest value."""
 
     low: Tensor
     high: Tensor
@@ -89,31 +95,31 @@ class Contrast(nn.Module):
         self.register_buffer("high", torch.ones(()))
 
     def normalised(self, x: Tensor) -> Tensor:
-        """Each image minus its mean, over the mean size of what is left."""
+        """Return each image minus its mean, divided by the mean absolute value of the result."""
         x = x - x.mean((1, 2, 3), keepdim=True)
         return x / x.abs().mean((1, 2, 3), keepdim=True).clamp(min=1e-8)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) as the network takes it."""
+        """Return (N, C, H, W), normalised and scaled, as the network's input."""
         return (self.normalised(x) - self.low) / (self.high - self.low)
 
 
 class DeepSVDD:
-    """Squared distance of an image's place from the centre.
+    """A detector whose score is the squared distance of an image's code from the centre.
 
     Parameters
     ----------
     contrast, net : Module
-        Trained.
+        The normalisation and the trained network.
     centre : Tensor
-        (32,).
+        Float32 (32,).
     """
 
     kind = KIND
     paper = "deepsvdd-2018"
     summary = (
-        "A small network without biases learns to map the known class into a ball around a fixed centre; the score is "
-        "the squared distance from it. Weights come from an autoencoder first (Ruff et al. 2018)."
+        "A small network without biases learns to map the known class close to a fixed centre; the score is the "
+        "squared distance from it. Its first weights come from an autoencoder (Ruff et al. 2018)."
     )
 
     def __init__(self, contrast: nn.Module, net: nn.Module, centre: Tensor) -> None:
@@ -121,50 +127,56 @@ class DeepSVDD:
 
     @classmethod
     def fit(cls, pixels: Pixels, seed: int) -> DeepSVDD:
-        """Trains on known images (N, C, H, W) uint8; UsageError for vectors, and where a side is below 4.
+        """Return a detector trained on known images (N, C, H, W) uint8.
 
         Raises
         ------
+        UsageError
+            For vectors, and for images below 4 x 4 pixels.
         DataError
-            Where every image is of one value: nothing is left when its mean is taken away.
+            Where every image is of one value, because nothing remains without its mean.
         """
         shape = networks.need_images(pixels.shape[1:], KIND)
         if min(shape[1:]) < 4:
             raise UsageError(f"{KIND} needs images of 4 x 4 or more, not {shape[1]} x {shape[2]}; give a larger --size")
         if not np.ptp(pixels.reshape(len(pixels), -1), axis=1).any():
-            raise DataError(f"{KIND}: each known image is of one value, so there is nothing to learn; take knn")
+            raise DataError(f"{KIND}: each known image has one value only, so there is nothing to learn; use knn")
         contrast = _contrast(pixels)
         net = networks.seeded(lambda: Network(shape), seed, KIND)
         decoder = networks.seeded(lambda: Decoder(shape), seed, "decoder")
+        # The autoencoder's weights are the first weights of the network.
         for images, step in _course([*net.parameters(), *decoder.parameters()], pixels, seed, DECAY_AE):
             x = contrast(images)
             step((decoder(net(x)) - x).square().flatten(1).sum(1).mean())
         net.eval()
         centre = in_blocks(lambda x: net(contrast(x)), pixels).mean(0)
+        # A coordinate near 0 moves to +-0.1, else zero weights would be a solution (Proposition 1).
         centre = torch.where(centre.abs() < NEAR_ZERO, torch.where(centre < 0, -NEAR_ZERO, NEAR_ZERO), centre)
         net.train()
+        # Equation (4), the one-class loss; Adam adds its weight decay.
         for x, step in _course([*net.parameters()], pixels, seed + 1, DECAY):
             step((net(contrast(x)) - centre).square().sum(1).mean())
         return cls(contrast, net, centre)
 
     def score(self, pixels: Pixels) -> Scores:
-        """Squared distance from the centre."""
+        """Return the squared distance from the centre."""
+        # Equation (5): s(x) = ||phi(x; W) - c||^2
         far = in_blocks(lambda x: (self.net(self.contrast(x)) - self.centre).double().square().sum(1), pixels)
         return Scores(far.numpy())
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights, the centre, and the range of the known images."""
+        """Return the weights, the centre, and the range of the known images."""
         parts = {"net": self.net, "contrast": self.contrast}
         named = {f"{name}.{key}": value for name, net in parts.items() for key, value in networks.state(net).items()}
         return named | {"centre": self.centre.clone()}
 
     def facts(self) -> dict[str, Any]:
-        """Nothing else is needed."""
+        """Return an empty dict: there are no settings."""
         return {}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> DeepSVDD:
-        """The detector of images of `shape` that gave `tensors`; raises ModelError for anything else."""
+        """Return the detector for images of `shape` that gave `tensors`; raises ModelError for anything else."""
         networks.no_settings(facts, KIND)
         parts = nn.ModuleDict({"net": Network(networks.need_images(shape, KIND)), "contrast": Contrast()})
         parts.register_buffer("centre", torch.zeros(CODE))
@@ -173,7 +185,7 @@ class DeepSVDD:
 
 
 def _contrast(pixels: Pixels) -> Contrast:
-    """The normalisation whose range is that of the known images."""
+    """Return the normalisation with the range of the known images."""
     contrast = Contrast()
     extremes = in_blocks(lambda x: torch.stack(torch.aminmax(contrast.normalised(x).flatten(1), dim=1), 1), pixels)
     contrast.low, contrast.high = extremes[:, 0].min(), extremes[:, 1].max()
@@ -181,7 +193,7 @@ def _contrast(pixels: Pixels) -> Contrast:
 
 
 def _course(weights: list[nn.Parameter], pixels: Pixels, seed: int, decay: float) -> Iterator[tuple[Tensor, Any]]:
-    """Batches and a function that takes Adam's step on a loss; the step size falls to a tenth after a third."""
+    """Yield batches, each with a function that makes one step of Adam; the step size falls to a tenth at a third."""
     steps = EPOCHS * -(-len(pixels) // BATCH)
     adam = torch.optim.Adam(weights, lr=LR, weight_decay=decay)
     fall = torch.optim.lr_scheduler.MultiStepLR(adam, [steps // 3])

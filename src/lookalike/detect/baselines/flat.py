@@ -1,4 +1,4 @@
-"""Images as rows of numbers, as scikit-learn takes them, in blocks of one size."""
+"""Images as rows of numbers, as scikit-learn needs them, in blocks of one size."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from lookalike.data import scaled
 
 
 def flat(pixels: Pixels) -> Floats:
-    """(N, C, H, W) uint8, scaled to [-1, 1], or (N, F) float32, as (N, entries) float64."""
+    """Return (N, C, H, W) uint8, scaled to [-1, 1], or (N, F) float32, as (N, entries) float64."""
     return scaled(pixels).reshape(len(pixels), -1).astype(np.float64)
 
 
-# Rows: matrix products of other sizes end in other bits, and so do rows beyond whole tiles of a kernel, whatever the
-# processor: 384 are whole tiles of 4, 8, 12, 16 and 24 for one to four threads.
+# Rows of a block. Matrix products of another size give other bits, and so do rows outside a kernel's whole tiles. On
+# any processor, 384 rows are whole tiles of 4, 8, 12, 16 and 24 rows, for one to four threads.
 BLOCK = 384
 
 
 def blocks(pixels: Pixels) -> Iterator[tuple[Floats, int]]:
-    """`flat` rows by the `BLOCK`, the last one padded with zeros, each with how many of its rows count.
+    """Yield the rows of `flat` in blocks of `BLOCK` rows, each with the number of rows that count.
 
-    An image's score then depends neither on what else is scored nor on the order.
+    The last block is padded with zeros. So an image's score depends neither on the other images nor on their order.
     """
     x = flat(pixels)
     for i in range(0, len(x), BLOCK):

@@ -1,4 +1,4 @@
-"""k nearest neighbours: an image is as unknown as it is far from the k-th nearest known training image."""
+"""k nearest neighbours: the score of an image is its distance to the k-th nearest known training image."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from lookalike.detect.detector import Scores
 
 
 class KNN:
-    """Euclidean distance to the fifth nearest training image, by scikit-learn.
+    """A detector by the Euclidean distance to the fifth nearest training image, with scikit-learn.
 
     Parameters
     ----------
     known : ndarray
-        (N, C, H, W) uint8 or (N, F) float32, the training images: they are part of the model.
+        (N, C, H, W) uint8 or (N, F) float32, the training images; they are part of the model.
     """
 
     kind = "knn"
@@ -40,27 +40,27 @@ class KNN:
 
     @classmethod
     def fit(cls, pixels: Pixels, _seed: int) -> KNN:
-        """Keeps the known images; nothing is random."""
+        """Return a detector that holds the known images; nothing is random."""
         return cls(pixels)
 
     def score(self, pixels: Pixels) -> Scores:
-        """Distance to the k-th nearest, on [-1, 1]; the nearest image is the first neighbour."""
+        """Return the distance to the k-th nearest image, on [-1, 1]; the nearest image is the first neighbour."""
         found = [[part[:n] for part in self.index.kneighbors(x)] for x, n in blocks(pixels)]
         distance, row = (np.concatenate(parts) for parts in zip(*found, strict=True))
         nearest = self.known[row[:, 0]] if pixels.ndim == 4 else None
         return Scores(distance[:, -1].astype(np.float64), {}, nearest)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The training images."""
+        """Return the training images."""
         return {"known": torch.from_numpy(np.ascontiguousarray(self.known))}
 
     def facts(self) -> dict[str, Any]:
-        """The number of neighbours."""
+        """Return the number of neighbours."""
         return {"neighbours": self.neighbours}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> KNN:
-        """The detector of images of `shape` that gave `tensors` and `facts`; raises ModelError for anything else."""
+        """Return the detector for images of `shape` that gave `tensors` and `facts`; raises ModelError otherwise."""
         if facts != {"neighbours": cls.neighbours}:
             raise ModelError(f"knn has the settings {show(facts)}, not neighbours {cls.neighbours}; train again")
         n = max([1, *(len(tensor) for tensor in tensors.values() if tensor.ndim)])

@@ -1,4 +1,4 @@
-"""PCA reconstruction error: what the known class's principal components cannot reproduce is unknown."""
+"""PCA reconstruction error: an image that the known class's principal components cannot reconstruct is unknown."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from lookalike.detect.detector import Scores
 
 
 class PCA:
-    """Reconstruction error with scikit-learn's PCA.
+    """A detector whose score is the reconstruction error of scikit-learn's PCA.
 
     Parameters
     ----------
     components : PCA
-        Fitted; see `fit`.
+        The fitted components; see `fit`.
     """
 
     kind = "pca"
     paper = "scikit-learn-2011"
     summary = (
-        "Principal components of the known class's pixels; the score is the squared error of an image rebuilt "
+        "Principal components of the known class's pixels; the score is the squared error of an image reconstructed "
         "from the first 32 components. Trains in seconds, and is hard to beat on aligned images."
     )
     most = 32
@@ -40,17 +40,17 @@ class PCA:
 
     @classmethod
     def fit(cls, pixels: Pixels, seed: int) -> PCA:
-        """Fits the first 32 components (fewer where there are fewer images or pixels) to known images."""
+        """Return a detector with the first 32 components of known images, or fewer for few images or pixels."""
         x = flat(pixels)
         n = min(cls.most, len(x) - 1, x.shape[1])
-        with np.errstate(invalid="ignore"):  # shares of a variance that is zero
+        with np.errstate(invalid="ignore"):  # scikit-learn divides by the total variance, which may be 0
             fitted = decomposition.PCA(n_components=n, svd_solver="randomized", random_state=seed % 2**32).fit(x)
-        # as it is read back, so that scores are bit-equal
+        # The same memory layout as after loading, so that scores are equal to the bit.
         fitted.components_ = np.ascontiguousarray(fitted.components_)
         return cls(fitted)
 
     def score(self, pixels: Pixels) -> Scores:
-        """Sum of squared differences between image and reconstruction, on [-1, 1]; the nearest image is the latter."""
+        """Return the sum of squared differences on [-1, 1]; the nearest image is the reconstruction."""
         x, pca = flat(pixels), self.components
         rebuilt = np.concatenate([pca.inverse_transform(pca.transform(block))[:n] for block, n in blocks(pixels)])
         images = None
@@ -59,19 +59,19 @@ class PCA:
         return Scores(np.square(x - rebuilt).sum(1), {}, images)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Mean (F,) and components (K, F), float64."""
+        """Return the mean (F,) and the components (K, F), float64."""
         return {
             "mean": torch.from_numpy(self.components.mean_),
             "components": torch.from_numpy(self.components.components_),
         }
 
     def facts(self) -> dict[str, Any]:
-        """The number of components."""
+        """Return the number of components."""
         return {"components": len(self.components.components_)}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> PCA:
-        """The detector of images of `shape` that gave `tensors` and `facts`; raises ModelError for anything else."""
+        """Return the detector for images of `shape` that gave `tensors` and `facts`; raises ModelError otherwise."""
         n, entries = facts.get("components"), math.prod(shape)
         if set(facts) != {"components"} or type(n) is not int or not 1 <= n <= min(cls.most, entries):
             raise ModelError(f"pca has the settings {show(facts)}, not 1 to {cls.most} components; train again")
@@ -80,6 +80,6 @@ class PCA:
         checkpoint.match(tensors, expected, cls.kind)
         components = decomposition.PCA(n_components=n)
         components.mean_, components.components_ = tensors["mean"].numpy(), tensors["components"].numpy()
-        # what transform reads besides; no whitening
+        # scikit-learn's transform reads the variances too, though it does not whiten here.
         components.explained_variance_ = np.ones(len(components.components_))
         return cls(components)

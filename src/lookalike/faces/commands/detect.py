@@ -335,7 +335,7 @@ def _axes(name: str, preset: Preset) -> dict[str, Any]:
         "D's updates": f"{method.d_steps}, on {UPDATES[method.d_updates]}",
         "D's slope": held(method),
         "latent": str(method.latent),
-        "encoder": str(method.encoder or "none"),
+        "encoder": str(method.encoder or ("that of a twin" if method.encodes else "none")),
         "class": str(method.conditioning) + (f", {method.labels}" if method.conditional else ""),
         "network": str(method.net),
         "optimiser": str(method.optimiser)

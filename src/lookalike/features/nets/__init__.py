@@ -1,1 +1,1 @@
-"""The architectures of those networks, built so that their published weights fit."""
+"""The architectures of the published networks, built so that their weights fit."""

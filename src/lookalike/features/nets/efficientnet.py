@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 (Tan and Le 2019; "Lite", 2020, has ReLU6 and no squeeze-and-excitation).
+"""EfficientNet-Lite0 (Tan and Le 2019); "Lite" (2020) has ReLU6 and no squeeze-and-excitation.
 
-Inverted residuals: a 1 x 1 convolution widens, a depthwise one looks around, a 1 x 1 one narrows. At stride 2 padding
-is TensorFlow's "SAME", which puts the odd pixel below and to the right.
+It consists of inverted residual blocks: a 1 x 1 convolution widens, a depthwise one mixes neighbouring pixels, and a
+1 x 1 one narrows. At stride 2 the padding is TensorFlow's "SAME", which puts the odd pixel below and to the right.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 STEM, HEAD, CLASSES = 32, 1280, 1000
-STAGES = (  # times, kernel, stride of the first, widening, channels out
+STAGES = (  # (number of blocks, kernel, stride of the first, widening factor, channels out)
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -22,7 +22,7 @@ STAGES = (  # times, kernel, stride of the first, widening, channels out
 
 
 class Convolution(nn.Sequential):
-    """Padded convolution without bias, batch norm and, unless it narrows, ReLU6."""
+    """A padded convolution without bias, batch norm and, unless it narrows, ReLU6."""
 
     def __init__(
         self, into: int, out: int, kernel: int, stride: int = 1, groups: int = 1, *, relu: bool = True
@@ -33,7 +33,8 @@ class Convolution(nn.Sequential):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""
+        """Return (N, out, ceil(H / stride), ceil(W / stride)) for (N, C, H, W)."""
+        # Padding of width and height, so that the output has ceil(n / stride) pixels.
         needs = [max((-(-n // self.stride) - 1) * self.stride + self.kernel - n, 0) for n in x.shape[:1:-1]]
         x = pad(x, [side for n in needs for side in (n // 2, n - n // 2)])
         for layer in self:
@@ -42,7 +43,7 @@ class Convolution(nn.Sequential):
 
 
 class Block(nn.Module):
-    """An inverted residual; the input is added where its shape stays."""
+    """An inverted residual block; the input is added where its shape does not change."""
 
     def __init__(self, into: int, out: int, kernel: int, stride: int, widening: int) -> None:
         super().__init__()
@@ -52,13 +53,13 @@ class Block(nn.Module):
         self.layers, self.adds = nn.Sequential(*layers), stride == 1 and into == out
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, into, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""
+        """Return (N, out, ceil(H / stride), ceil(W / stride)) for (N, into, H, W)."""
         y: Tensor = self.layers(x)
         return x + y if self.adds else y
 
 
 class EfficientNetLite0(nn.Module):
-    """Features, and logits of ImageNet's classes; parameters stand in the order of the published weights."""
+    """Features, and logits of ImageNet's classes; the parameters stand in the order of the published weights."""
 
     def __init__(self) -> None:
         super().__init__()

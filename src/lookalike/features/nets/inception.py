@@ -1,7 +1,7 @@
-"""Inception-v3 (Szegedy et al. 2016) as FID takes it: the network of 2015-12-05, which pools in its own way.
+"""Inception-v3 (Szegedy et al. 2016) in the form of FID: the network of 2015-12-05, which pools in its own way.
 
-Against the usual Inception-v3: the mean of a pooling window leaves the padding out, the last block takes the largest
-value instead of the mean, and there are 1,008 classes. Parameters have the names of the published weights.
+It differs from the usual Inception-v3 in three points. The mean over a pooling window leaves the padding out. The last
+block takes the largest value instead of the mean. There are 1,008 classes. Parameters have the published names.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 
 FEATURES, CLASSES = 2048, 1008
 Kernel = int | tuple[int, int]
-Layer = tuple[int, Kernel]  # channels out, kernel; at the end of a branch a list of them stands side by side
+Layer = tuple[int, Kernel]  # (channels out, kernel); a list of layers at the end of a branch runs in parallel
 Branches = dict[str, Sequence[Layer | list[Layer]]]
 
 
 class Convolution(nn.Module):
-    """Convolution without bias, batch norm, ReLU; with stride 1 the size stays unless `padded` is false."""
+    """Convolution without bias, batch norm and ReLU; with stride 1 the size stays unless `padded` is false."""
 
     def __init__(self, into: int, out: int, kernel: Kernel, stride: int = 1, *, padded: bool = True) -> None:
         super().__init__()
@@ -29,24 +29,24 @@ class Convolution(nn.Module):
         self.bn = nn.BatchNorm2d(out, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, into, H, W) -> (N, out, H', W')."""
+        """Return (N, out, H', W') for (N, into, H, W)."""
         y: Tensor = self.bn(self.conv(x))
         return y.relu_()
 
 
 class Mixed(nn.Module):
-    """Branches side by side, the last of them of pooled input; with stride 2 nothing is padded.
+    """Parallel branches, the last of which gets the pooled input; with stride 2 nothing is padded.
 
     Parameters
     ----------
     into : int
         Channels of the input.
-    branches : name -> its convolutions, one after another
-        "branch_pool" has none (pooled values are kept) or one.
-    pool : Callable
-        (N, C, H, W) -> (N, C, H', W').
+    branches : mapping
+        Name -> its convolutions in sequence. "branch_pool" has none, which keeps the pooled values, or one.
+    pool : callable
+        A map from (N, C, H, W) to (N, C, H', W').
     stride : {1, 2}
-        Of each branch's last convolution.
+        Stride of the last convolution of each branch.
     """
 
     def __init__(self, into: int, branches: Branches, pool: Callable[[Tensor], Tensor], stride: int = 1) -> None:
@@ -69,7 +69,7 @@ class Mixed(nn.Module):
             self.chains.append((branch, chain))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, into, H, W) -> (N, sum of the branches, H', W')."""
+        """Return (N, sum of the branches' channels, H', W') for (N, into, H, W)."""
         found = []
         for branch, chain in self.chains:
             y = self.pool(x) if branch == "branch_pool" else x
@@ -80,6 +80,7 @@ class Mixed(nn.Module):
 
 
 def _mean(x: Tensor) -> Tensor:
+    # FID's network leaves the padding out of the mean.
     return avg_pool2d(x, 3, 1, 1, count_include_pad=False)
 
 
@@ -92,7 +93,7 @@ def _halved(x: Tensor) -> Tensor:
 
 
 def _squares(into: int, pooled: int) -> Mixed:
-    """35 x 35."""
+    """Return a block for 35 x 35 pixels."""
     branches: Branches = {
         "branch1x1": [(64, 1)],
         "branch5x5": [(48, 1), (64, 5)],
@@ -103,7 +104,7 @@ def _squares(into: int, pooled: int) -> Mixed:
 
 
 def _lines(between: int) -> Mixed:
-    """17 x 17: 7 x 7 convolutions as a row and a column."""
+    """Return a block for 17 x 17 pixels, with each 7 x 7 convolution split into a row and a column."""
     row, column = (1, 7), (7, 1)
     branches: Branches = {
         "branch1x1": [(192, 1)],
@@ -115,7 +116,7 @@ def _lines(between: int) -> Mixed:
 
 
 def _wide(into: int, pool: Callable[[Tensor], Tensor]) -> Mixed:
-    """8 x 8: a row and a column side by side."""
+    """Return a block for 8 x 8 pixels, with a row and a column convolution in parallel."""
     both: list[Layer] = [(384, (1, 3)), (384, (3, 1))]
     branches: Branches = {
         "branch1x1": [(320, 1)],
@@ -127,7 +128,7 @@ def _wide(into: int, pool: Callable[[Tensor], Tensor]) -> Mixed:
 
 
 class Inception(nn.Module):
-    """Images -> features; `fc` -> logits of 1,008 classes."""
+    """A map from images to features; the layer `fc` gives logits of 1,008 classes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -150,8 +151,9 @@ class Inception(nn.Module):
         self.fc = nn.Linear(FEATURES, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 2048) of images (N, 3, 299, 299) in [-1, 1]."""
+        """Return features (N, 2048) of images (N, 3, 299, 299) in [-1, 1]."""
         for name, layer in self.named_children():
+            # Max pooling stands before these two layers, as in the published graph.
             if name in {"Conv2d_3b_1x1", "Mixed_5b"}:
                 x = _halved(x)
             if name != "fc":

@@ -1,4 +1,4 @@
-"""Figures that judge a detector, each with its interval."""
+"""Figures of a detector and of generated images, each with its interval or standard error."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Classification accuracy score (CAS, Ravuri and Vinyals 2019): what is learnt from generated images alone.
+"""Classification accuracy score (CAS, Ravuri and Vinyals 2019): how well a classifier learns from generated images.
 
-A classifier that never saw a real image names unseen real ones; the same, trained on as many real images, is the
-measure of what could be reached.
+One classifier is trained on generated images only and classifies real images held out from training. A second one is
+trained on as many real images, which shows what could be reached.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Labelled = tuple[Pixels, Labels]  # (N, C, H, W) uint8 and (N,), 0..K-1
 
 
 class Accuracy(NamedTuple):
-    """Shares of unseen real images that are named rightly, and how many images each classifier learnt from."""
+    """Shares of held-out real images that are classified correctly, and the number of training images of each."""
 
     made: Rate
     real: Rate
@@ -26,20 +26,29 @@ class Accuracy(NamedTuple):
 
 
 def accuracy_score(made: Labelled, real: Labelled, unseen: Labelled, seed: int) -> Accuracy:
-    """Trains on made and on real images, as many of each class on both sides, and names the unseen ones."""
+    """Train on generated and on real images, as many of each class, and classify the images of `unseen`.
+
+    Parameters
+    ----------
+    made, real, unseen
+        Pixels uint8 (N, C, H, W) and labels int64 (N,) from 0 to K - 1: generated images, real ones, and real ones
+        that are held out from training.
+    seed
+        Seed of the draw of the images and of both trainings.
+    """
     classes = 1 + max(int(labels.max()) for _, labels in (made, real, unseen))
     counts = np.minimum(*(np.bincount(labels, minlength=classes) for _, labels in (made, real)))
     found = []
     for pixels, labels in (made, real):
         rows = _drawn(labels, counts, seed)
-        said = trained(pixels[rows], labels[rows], seed).score(unseen[0]).classes
-        assert said is not None, "a classifier names classes"
-        found.append(rate(int((said.argmax(1) == unseen[1]).sum()), len(unseen[1])))
+        shares = trained(pixels[rows], labels[rows], seed).score(unseen[0]).classes
+        assert shares is not None, "a classifier gives class probabilities"
+        found.append(rate(int((shares.argmax(1) == unseen[1]).sum()), len(unseen[1])))
     return Accuracy(found[0], found[1], int(counts.sum()))
 
 
 def _drawn(labels: Labels, counts: Labels, seed: int) -> Labels:
-    """Rows of so many images of each class, at random."""
+    """Return the rows of `counts[k]` random images of each class k, in rising order."""
     random = np.random.default_rng(seed)
     of_class = [random.permutation(np.flatnonzero(labels == k))[:n] for k, n in enumerate(counts)]
     return np.sort(np.concatenate(of_class))

@@ -1,6 +1,6 @@
-"""Classifiers that measuring trained, kept in the user's cache folder: the same images and seed train once.
+"""Classifiers that `measure` trained, kept in the user's cache folder: the same images and seed train only once.
 
-A file there may be removed at any time. One that is damaged, or cannot be written, only costs a training.
+A file there may be deleted at any time. A damaged file, or one that cannot be written, only costs a training.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ from lookalike.base.files import make_folder
 from lookalike.detect.baselines import classifier
 from lookalike.detect.baselines.classifier import CNN, Classifier
 
-STEPS = 2000  # of a batch of 32
+STEPS = 2000  # batches of 32 images
 
 
 def folder() -> Path | None:
-    """$XDG_CACHE_HOME/lookalike, else ~/.cache/lookalike, on macOS ~/Library/Caches/lookalike; None without a home."""
+    """Return the cache folder, or None without a home folder.
+
+    It is $XDG_CACHE_HOME/lookalike, else ~/.cache/lookalike, and on macOS ~/Library/Caches/lookalike.
+    """
     given = os.environ.get("XDG_CACHE_HOME")
     try:
         usual = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
@@ -37,10 +40,16 @@ def folder() -> Path | None:
 
 
 def trained(pixels: Pixels, labels: npt.NDArray[np.int64], seed: int) -> Classifier:
-    """The cnn baseline of images (N, C, H, W) uint8 with labels (N,), 0..K-1: from its file, else trained and kept.
+    """Return the cnn baseline from its file, or else train it and write the file.
 
-    It is trained for longer than as a detector, with step sizes that fall to 0: of 4,000 held-out training images of
-    Fashion-MNIST it then names .886 rightly where the detector names .807, of mnist-5k's .986 and .966 (seed 0).
+    This training is longer than that of the detector, and its step size falls to 0. So it classifies 88.6 % of 4,000
+    held-out training images of Fashion-MNIST correctly, where the detector reaches 80.7 %. On mnist-5k the shares are
+    98.6 % and 96.6 % (seed 0).
+
+    Parameters
+    ----------
+    pixels, labels, seed
+        uint8 (N, C, H, W); int64 (N,) from 0 to K - 1; seed of the training.
     """
     if (there := folder()) is None:
         return _fit(pixels, labels, seed)
@@ -50,7 +59,7 @@ def trained(pixels: Pixels, labels: npt.NDArray[np.int64], seed: int) -> Classif
     found = _fit(pixels, labels, seed)
     with suppress(OutputError):
         make_folder(path.parent)
-        # softmax reads none of the neighbours
+        # One row of features is enough: the softmax score reads no neighbours.
         checkpoint.write_tensors(path, found.tensors() | {"known": found.known[:1]}, found.facts())
     return found
 
@@ -60,7 +69,7 @@ def _fit(pixels: Pixels, labels: npt.NDArray[np.int64], seed: int) -> Classifier
 
 
 def _key(pixels: Pixels, labels: npt.NDArray[np.int64], seed: int) -> str:
-    """Of all that the weights' bits depend on."""
+    """Return a hash of everything that the weights' bits depend on."""
     settings = (classifier.WIDTH, STEPS, classifier.BATCH, classifier.LR, seed, torch.get_num_threads())
     facts = (version("lookalike"), torch.__version__, *settings, pixels.shape, pixels.dtype.str)
     digest = hashlib.sha256(repr(facts).encode())

@@ -1,4 +1,4 @@
-"""How sure a classifier is of images (kplus1-2020, section 4, where it is a detector of faces)."""
+"""How confident a network is about images (kplus1-2020, section 4, where the network is a face detector)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ LEVELS = (0.9, 0.99, 0.999, 0.9999)
 
 
 def surer(sure: npt.NDArray[np.float64], *, least: bool = False) -> dict[float, Rate]:
-    """Level -> the share of images above it, of how sure (N,) something is of each.
+    """Return level -> share of the images whose confidence is above the level.
 
-    With `least` 0 is a level too: a detector may find nothing, where a classifier always names a class.
+    Parameters
+    ----------
+    sure
+        float64 (N,), a network's largest probability for each image.
+    least
+        Whether 0 is a level too: a face detector may find nothing, while a classifier always gives a class.
     """
     return {level: rate(int((sure > level).sum()), len(sure)) for level in (*([0.0] if least else []), *LEVELS)}

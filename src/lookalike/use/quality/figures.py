@@ -1,4 +1,4 @@
-"""Two sides of images as networks see them -> the figures of one against the other."""
+"""The figures of one set of images against another, from the outputs of networks for both."""
 
 from __future__ import annotations
 
@@ -16,21 +16,25 @@ from lookalike.use.quality import diversity, frechet, kernel, manifold
 
 T = TypeVar("T")
 NEAREST = 5
-LEAST = 2 * kernel.SPLITS  # images of a side: two in each part of KID's error
-BATCH = 100  # for the mean distance
-OF_A_CLASS = 50  # images of a part for the inception score, for each class: it grows with fewer
-PARTS = 10  # of the images for a published network's inception score, as published
+LEAST = 2 * kernel.SPLITS  # images per side: two in each part of KID's standard error
+BATCH = 100  # images per batch for the mean distance
+OF_A_CLASS = 50  # images per class in a part for the inception score, which grows with fewer images
+PARTS = 10  # parts for a published network's inception score, as in the paper
 
 
 class Side(NamedTuple):
-    """N images.
+    """The outputs of networks for N images of one side of a comparison.
 
     Parameters
     ----------
-    features : (N, D)
-    labels : (N,), numbers of the user's K classes
-    probabilities : (N, K), of the user's own classifier; None where there is one class
-    named : (N, M), whose the inception score is: the same, or of a published network's M classes
+    features : ndarray
+        Float64 (N, D).
+    labels : ndarray
+        int64 (N,), numbers of the user's K classes.
+    probabilities : ndarray or None
+        Float64 (N, K) of the user's own classifier; None where there is one class only.
+    named : ndarray or None
+        Float64 (N, M) for the inception score: `probabilities`, or those of a published network's M classes.
     """
 
     features: Floats
@@ -39,70 +43,81 @@ class Side(NamedTuple):
     named: Floats | None
 
     def select(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Side:
-        """Some of them."""
+        """Return the images at `rows`."""
         shares = (None if one is None else one[rows] for one in (self.probabilities, self.named))
         return Side(self.features[rows], self.labels[rows], *shares)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the images that are measured, and the same of real images where that can be said."""
+    """One figure of the measured images, and the same figure of real images where it exists."""
 
     name: str
     value: float | None  # None: too few images
     spread: float | None  # standard error or deviation; None where there is none
-    real: float | None  # unseen real images against each other
+    real: float | None  # the figure of held-out real images against each other
     note: str = ""
     real_spread: float | None = None
 
 
 def compared(made: Side, real: Side, seed: int, whose: str = "") -> list[Figure]:
-    """Figures of the one side against the other, each of 20 images or more; none of them has a `real`.
+    """Return the figures of one side against the other; their `real` is None.
 
-    `whose` published classes are named; "": the user's own. Precision to coverage take as many images of either side,
-    since they grow or fall with the ratio.
+    Parameters
+    ----------
+    made, real
+        Two sides of 20 images or more.
+    seed
+        Seed of all random draws.
+    whose
+        Name of a published network's classes for the inception score; "" means the user's own classes.
     """
     one, other = made.features, real.features
     kid = kernel.distance(one, other, seed=seed)
+    # These four figures depend on the ratio of the numbers, so both sides have the same number.
     n = min(len(one), len(other))
     balls = manifold.overlap(_drawn(other, n, seed), _drawn(one, n, seed), NEAREST)
     batch = min(BATCH, len(one))
     apart = diversity.mean_distance(one, batch, seed=seed)
     means = (
-        "share that looks real",
-        "share of the real variety",
-        "1: as real ones lie; above: where they crowd",
-        "as recall",
+        "share of generated images that look real",
+        "share of the real variety that is generated",
+        "1: spread like real images; above 1: crowded where real ones are dense",
+        "as recall, but outliers matter less",
     )
     return [
         *_frechet(one, other, seed),
-        Figure("KID", kid.value, kid.error, None, "lower is better; 0: alike"),
+        Figure("KID", kid.value, kid.error, None, "lower is better; 0: the same distribution"),
         *(Figure(n, v, e, None, m) for n, v, e, m in zip(balls.value._fields, *balls, means, strict=True)),
         *_inception(made.named, whose, len(np.unique(real.labels)), seed),
-        Figure("mean distance", apart.mean, apart.sd, None, f"of features; +- between batches of {batch}"),
+        Figure("mean distance", apart.mean, apart.sd, None, f"between features; +- between batches of {batch}"),
     ]
 
 
 def _drawn(rows: Floats, n: int, seed: int) -> Floats:
-    """So many of them."""
+    """Return n of the rows, drawn at random."""
     return rows if n == len(rows) else rows[np.random.default_rng(seed).permutation(len(rows))[:n]]
 
 
 def _inception(named: Floats | None, whose: str, classes: int, seed: int) -> list[Figure]:
-    """In parts of one size, whatever the number; a published network's in ten. Nothing where nobody names classes."""
+    """Return the inception score, or nothing where no network gives class probabilities.
+
+    With the user's own classes all parts have one size, so that the score does not depend on the number of images. With
+    a published network there are ten parts.
+    """
     if named is None:
         return []
     n, size = len(named), OF_A_CLASS * classes
     parts, what = (PARTS, f"tenths, {n // PARTS:,}") if whose else (n // size, f"parts of {size:,} images")
     if not parts:
-        return [Figure("inception score", None, None, None, f"{n} images, {size:,} are needed")]
+        return [Figure("inception score", None, None, None, f"there are {n} images, {size:,} are needed")]
     score = diversity.inception_score(_drawn(named, n if whose else parts * size, seed), parts, seed=seed)
-    note = f"of {whose or 'your classes'}, as the network names them; +- between {what}"
+    note = f"of {whose or 'your classes'}, by the network's probabilities; +- between {what}"
     return [Figure("inception score", score.mean, score.sd, None, note)]
 
 
 def _frechet(one: Floats, other: Floats, seed: int) -> list[Figure]:
-    """FID, and FID at endlessly many images; None with the number needed where there are too few."""
+    """Return FID, and FID extrapolated to infinitely many images; None, with the number needed, for too few images."""
     ways: tuple[tuple[str, Callable[[], tuple[float, float | None]]], ...] = (
         ("FID", lambda: (frechet.distance(one, other), _or_none(lambda: frechet.error(one, other, seed=seed)))),
         ("FID, no bias", lambda: _unbounded(one, other, seed)),
@@ -117,16 +132,17 @@ def _frechet(one: Floats, other: Floats, seed: int) -> list[Figure]:
 
 
 def _unbounded(one: Floats, other: Floats, seed: int) -> tuple[float, float]:
-    """FID at endlessly many images and its standard error: of the images and of the line; DataError of too few."""
+    """Return FID for infinitely many images and its standard error; raises DataError for too few images."""
     found = frechet.unbounded(one, other, seed=seed)
+    # The errors of the images and of the fitted line are taken as independent: their squares add up.
     return found.value, float(np.hypot(frechet.error(one, other, seed=seed), found.fit))
 
 
 def by_class(made: Side, real: Side, k: int, seed: int) -> dict[str, float | None]:
-    """Of class k: images, share that the classifier takes for it, FID and KID against the real ones, distances.
+    """Return the figures of class k: numbers of images, share classified as k, FID, KID and mean distances.
 
-    FID is the one without bias: of a class there are few images. Spreads are standard errors, `low` and `high` Wilson's
-    interval; None where there are too few images.
+    FID is the one extrapolated to infinitely many images, because a class has few. Spreads are standard errors; `low`
+    and `high` are the limits of Wilson's interval. A figure is None where there are too few images.
     """
     one, other = made.select(made.labels == k), real.select(real.labels == k)
     apart, apart_real = (
@@ -155,7 +171,7 @@ def by_class(made: Side, real: Side, k: int, seed: int) -> dict[str, float | Non
 
 
 def distances(made: Side, real: Side, seed: int) -> list[dict[str, float | None]]:
-    """Mean distance of features, and its deviation over ten batches, for batches as large as both sides allow."""
+    """Return the mean distance of features and its deviation over ten batches, by batch size, for both sides."""
     one, other = (diversity.by_batch(side.features, seed=seed) for side in (made, real))
     return [
         {"batch": n, "mean": one[n].mean, "sd": one[n].sd, "real mean": other[n].mean, "real sd": other[n].sd}
@@ -165,7 +181,7 @@ def distances(made: Side, real: Side, seed: int) -> list[dict[str, float | None]
 
 
 def _or_none(of: Callable[[], T]) -> T | None:
-    """What it says; None of too few images."""
+    """Return the result of `of`, or None where there are too few images."""
     try:
         return of()
     except DataError:
