@@ -75,13 +75,16 @@ class GAN:
             self.G = self._placed(method.conditioning.build(method.net, shape, method.latent.z_dim, classes))
             z_dim, given = method.latent.z_dim, classes if self.conditional else 0
             discriminator = Discriminator(method.net, method.head, shape, classes, z_dim, spectral=method.spectral)
+            # train: building the trunk left it in eval mode
             self.D = self._placed(discriminator).train()
             encoder = method.encoder.build(method.net, shape, z_dim, given) if method.encoder else None
         self.E = None if encoder is None else self._placed(encoder)
+        # no gradient: only `update_average` changes it
         self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None
         makers = [net for net in (self.G if "G" in method.makers else None, self.E) if net is not None]
         self.opt_g = _adam(makers, method.optimiser)  # one optimiser: G and E share a loss and a step
         self.opt_d = _adam([self.D], method.d_optimiser or method.optimiser)
+        # a twin's seed depends on its name, so that its first weights differ from those of the main GAN
         self.twins = {
             twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device, classes=classes)
             for twin in method.twins
@@ -125,7 +128,7 @@ class GAN:
         self.D.head.grow(self.D.layers, leaf, self.opt_d)
         self.method.conditioning.grow(self.G, self.tree, leaf, self.opt_g)
         if self.average is not None:
-            self.method.conditioning.grow(self.average, self.tree, leaf, None)
+            self.method.conditioning.grow(self.average, self.tree, leaf, None)  # it has no optimiser
             self.average.requires_grad_(False)
         self.tree = self.tree.split(leaf)
 
@@ -166,6 +169,7 @@ class GAN:
         for player in players:
             # eval: batch norm uses running statistics, so an image does not depend on the others of its block
             player.eval().requires_grad_(False)
+        # G alone, because a stage of D may be f(x) and must stay as it is
         return _fused(players[0]), players[1]
 
     def conditional_generator(self) -> nn.Module:
@@ -249,6 +253,7 @@ class GAN:
 
     def tensors(self, *, training: bool) -> dict[str, Tensor]:
         """The tensors by name: weights, and for `training` also the Adam states and the twins."""
+        # in a checkpoint the encoder is part of its twin; in a model it stands for itself
         nets = self.nets() | ({} if training else self._handed_over())
         named = {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
         if self.method.splitting:
@@ -350,6 +355,7 @@ def _fused(net: nn.Module) -> nn.Module:
 def _moments(net: nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
     """Adam's tensors by parameter name. For parameters that had no update yet it makes zeros, as Adam would."""
     named: dict[str, Tensor] = {}
+    # by name, not by position as in Adam's own state: a file then fits or is refused by name
     for name, parameter in net.named_parameters():
         state = optimiser.state[parameter]
         if not state:

@@ -58,7 +58,7 @@ class KPlusOne:
         """A linear layer to K + 1 logits, that of fakes first; with projection, the vectors of each class."""
         layers: dict[str, nn.Module] = {"logits": nn.Linear(features, classes + 1)}
         if self.projection:
-            layers["vectors"] = nn.Embedding(classes, (classes + 1) * features)
+            layers["vectors"] = nn.Embedding(classes, (classes + 1) * features)  # as in the authors' code
         return nn.ModuleDict(layers)
 
     def shown(self, layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
@@ -84,6 +84,7 @@ class KPlusOne:
         logits = layers["logits"]
         copy_row(logits, leaf + 1, optimiser)  # row 0 is that of fakes
         assert isinstance(logits.bias, nn.Parameter)
+        # in the bias, so that the weights of both halves stay copies
         logits.bias[[leaf + 1, -1]] -= math.log(2)  # exp(a - log 2) + exp(a - log 2) = exp(a)
 
 
@@ -109,6 +110,7 @@ class Projection:
 
     def build(self, features: int, shape: tuple[int, ...], classes: int, z_dim: int) -> nn.Module:
         """psi, a linear layer to one logit, and v, a vector of `features` entries per class."""
+        # v is an embedding, so spectral norm applies to it too, as in section 2.3
         return nn.ModuleDict({"logit": nn.Linear(features, 1), "vectors": nn.Embedding(classes, features)})
 
     def shown(self, layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:

@@ -61,6 +61,7 @@ class Uniform:
 
     def draw(self, n: int, generator: torch.Generator, truncation: float | None = None) -> Tensor:
         """(n, z_dim) float32, uniform in [-1, 1), or in [-truncation, truncation) where that is smaller."""
+        # a smaller range is the truncation of a uniform prior
         return (torch.rand(n, self.z_dim, generator=generator) * 2 - 1) * min(1.0, truncation or 1.0)
 
     def within(self, z: Tensor) -> Tensor:
@@ -84,6 +85,7 @@ class UniformLabels:
 
     def draw(self, n: int, source: Source, generator: torch.Generator) -> Tensor:
         """(n,) int64 class numbers, uniform from 0 to K - 1."""
+        # the classes of the source: after a split these are the sub-classes (splitting-gan-2017, section 3)
         return torch.randint(source.classes, (n,), generator=generator)
 
 

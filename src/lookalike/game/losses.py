@@ -56,6 +56,7 @@ def _labelled(judged: Sequence[Judged]) -> list[tuple[Tensor, bool, float]]:
 
 def _total(terms: Sequence[Tensor]) -> Tensor:
     """The sum of the terms, or 0 for none."""
+    # added in the order of the groups: another order would round differently
     return reduce(add, terms) if terms else torch.zeros(())
 
 
@@ -148,7 +149,7 @@ class Wasserstein:
 
 def _mean(judged: Sequence[Judged]) -> Tensor:
     """Mean realness of groups, weighted by their shares; 0 for no groups."""
-    shares = sum(j.batch.share for j in judged)
+    shares = sum(j.batch.share for j in judged)  # normalised, so that each label weighs 1, as in eq. 3
     return _total([j.batch.share / shares * j.says.realness.mean() for j in judged])
 
 
@@ -191,6 +192,7 @@ class AuxiliaryClass:
 
     def g(self, judged: Sequence[Judged]) -> Tensor:
         """Cross-entropy of what G made, against the classes that were G's input."""
+        # eq. 3, second term: G maximises it too; D's weights are not updated in this step
         return self.g_weight * self._of(judged) if self.g_weight else torch.zeros(())
 
     def _of(self, judged: Sequence[Judged]) -> Tensor:
@@ -199,6 +201,7 @@ class AuxiliaryClass:
             [
                 j.batch.share * cross_entropy(j.says.classes, j.batch.y)
                 for j in judged
+                # extra fakes have no known class and add nothing
                 if j.says.classes is not None and j.batch.y is not None
             ]
         )

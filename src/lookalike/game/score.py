@@ -120,7 +120,7 @@ class EncoderPass(_KeepsNothing):
         """The score, its two terms, D's realness of x, and G(E(x))."""
 
         def one(x: Tensor) -> Parts:
-            z = gan.encode(x)
+            z = gan.encode(x)  # the mean of the posterior, so that the score is not random
             nearest = gan.image(z)
             says = gan.judge(x, z)
             # means, not sums: kappa then means the same for any number of pixels and features
@@ -149,7 +149,7 @@ class Realness(_KeepsNothing):
 
         def one(x: Tensor) -> Parts:
             says = gan.judge(x)
-            return {"score": -says.realness} | _said(says)
+            return {"score": -says.realness} | _said(says)  # minus: a larger score is less like the known classes
 
         return _scored(gan.each(one, x))
 
@@ -185,7 +185,7 @@ class Features:
 
         def one(x: Tensor) -> Parts:
             says = gan.judge(x)
-            off = says.features.double().cpu() - kept["mean"]
+            off = says.features.double().cpu() - kept["mean"]  # float64: the precision can be ill-conditioned
             # Lee et al. 2018, eq. 2, for a single class; the clamp catches a rounding below 0
             distance = torch.einsum("nf,fg,ng->n", off, kept["precision"], off).clamp(min=0).sqrt()
             return {"score": distance} | _said(says)

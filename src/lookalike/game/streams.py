@@ -58,7 +58,7 @@ class Real:
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n real images (n, *shape) and their classes (n,)."""
         x, y = source.take_known(n)
-        return Batch(x, y, None, self.real)
+        return Batch(x, y, None, self.real)  # no z: it needs an encoder, see `Encoded`
 
 
 @dataclass(frozen=True)

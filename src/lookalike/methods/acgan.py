@@ -16,7 +16,7 @@ cgan = anogan.but(
     paper=PAPER,
     summary=(
         "A conditional GAN: the class is an input of G, and of D beside each image. "
-        "One GAN learns all known classes, so rare classes profit from common ones."
+        "One GAN learns all known classes, so rare classes can profit from common ones."
     ),
     # section IV.B.1: a dense embedding of the class; the loss is that of a plain GAN
     head=LabelAware(),
@@ -44,7 +44,7 @@ acgan_v1 = acgan.but(
 acgan_v2 = acgan.but(
     name="acgan-v2",
     summary="AC-GAN whose D gets three real images for every generated one.",
-    d_sees=((Real(), 1.5), (Generated(), 0.5)),
+    d_sees=((Real(), 1.5), (Generated(), 0.5)),  # section V.A: 75 % real
 )
 
 acgan_v3 = acgan.but(
@@ -53,5 +53,6 @@ acgan_v3 = acgan.but(
         "AC-GAN whose D gets three real images for every generated one, and in every third epoch as many of both. "
         "This follows the paper. The authors' public code of it is the same as that of v2."
     ),
+    # section V.A: 75 % real, 50 % in every third epoch
     d_sees=((Real(), EveryThird(1.5, 1.0)), (Generated(), EveryThird(0.5, 1.0))),
 )

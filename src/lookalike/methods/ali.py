@@ -96,6 +96,7 @@ class Inferring:
     def __call__(self, method: Method) -> Method:
         """ALI with the method's values on the axes that both share."""
         conditional = method.conditioning.conditional
+        # all axes that decide the shapes of G's weights, and those that decide how it learns
         shared = (
             "net",
             "latent",
@@ -123,7 +124,7 @@ acgan_ali_v1 = acgan.but(
     ),
     # section V.B.1; the shares are those of the authors' code
     g_plays=((FromPosterior("ali"), 0.75), (Generated(), 0.25)),
-    twins=(Twin("ali", Inferring(), before=0.5),),
+    twins=(Twin("ali", Inferring(), before=0.5),),  # half of the steps is ours
     start="ali",
 )
 

@@ -71,6 +71,7 @@ class Reconstruction:
     def g(self, judged: Sequence[Judged]) -> Tensor:
         """izi_f, a scalar, of the real images and their reconstructions, row by row."""
         x, made = judged  # in this order: Need.SAME_ROWS
+        # means over the batch and over entries: the batch size does not change the step
         residual = (x.batch.x - made.batch.x).square().mean()
         # eq. 2 of f-anogan-2019; f is the last layer of features before D's output
         return residual + self.kappa * (x.says.features - made.says.features).square().mean()
@@ -94,6 +95,7 @@ class Inverting:
     def __call__(self, method: Method) -> Method:
         """A method that trains E alone."""
         # d_steps 0 and makers E: neither D nor G learns, and both run in eval mode
+        # without the game: no D step, and none of the parts that belong to it
         alone = {"d_sees": (), "d_steps": 0, "penalty": None, "diff_augment": None, "splitting": None, "start": None}
         return method.but(
             **alone,
@@ -104,7 +106,7 @@ class Inverting:
             optimiser=Adam(self.lr, 0.5, 0.999),
             d_optimiser=None,
             twins=(),
-            score=LatentSearch(),
+            score=LatentSearch(),  # a score without needs; the twin scores nothing
         )
 
 
@@ -117,6 +119,7 @@ f_anogan = wgan_gp.but(
         "milliseconds, where the latent search of anogan takes seconds."
     ),
     family="f-anogan",
+    # section 3.2: the encoder trains after the GAN; half of the steps is ours
     twins=(Twin("encoder", Inverting(), after=0.5),),
     score=EncoderPass(),
 )

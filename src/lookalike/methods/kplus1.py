@@ -66,8 +66,8 @@ mode = k_plus_one.but(
 sn_projection = sn_binary.but(
     name="sn-projection",
     summary=(
-        "G is conditional on the class by its batch norms. D is so by an inner product of its features with a vector "
-        "of the class (Miyato and Koyama 2018)."
+        "G is conditional on the class by its batch norms. D is conditional by an inner product of its features with a "
+        "vector of the class (Miyato and Koyama 2018)."
     ),
     head=Projection(),  # section 2.3
     conditioning=ClassBatchNorm(),

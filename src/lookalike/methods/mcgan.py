@@ -26,6 +26,7 @@ class OtherClasses:
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n images (n, *shape) of other classes. Raises UsageError where there are none."""
+        # drawn at random in each step, as section 2.2 does where the classes differ in size
         return Batch(source.take_others(n), None, None, self.real)
 
 
@@ -36,7 +37,7 @@ anogan = Method(
     summary=(
         "A plain GAN learns the known class. The score of an image is its distance to the closest image of G, which a "
         "latent search finds. What G cannot imitate is unknown. This is the papers' DCGAN and AnoGAN baseline. "
-        "A G that generalises also imitates look-alikes. The other methods prevent that."
+        "A G that generalises also imitates look-alikes. Other methods aim to prevent that."
     ),
 )
 

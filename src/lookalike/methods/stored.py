@@ -20,6 +20,7 @@ def to_json(method: Method) -> dict[str, Any]:
     """The method as JSON: {"name": ...} and each axis whose value is not that of the named method."""
     named = METHODS[method.name]
     axes = [field.name for field in fields(Method) if field.name != "name"]
+    # only differences: a file stays readable, and its method keeps its name
     changed = {axis: getattr(method, axis) for axis in axes if getattr(method, axis) != getattr(named, axis)}
     return {"name": method.name} | {axis: _encoded(value) for axis, value in changed.items()}
 
@@ -34,7 +35,7 @@ def from_json(value: Any) -> Method:
     if unknown:
         raise ModelError(f"the file names a method axis {show(min(unknown))} that this version does not have")
     try:
-        return METHODS[value["name"]].but(**changes)
+        return METHODS[value["name"]].but(**changes)  # checks the combination too
     except (UsageError, TypeError, AttributeError) as error:
         raise ModelError(f"the file's method cannot be built: {show(error)}") from error
 

@@ -108,7 +108,7 @@ class Weakened:
 
     def __call__(self, method: Method) -> Method:
         """The plain GAN on the weak network, with a D of images alone."""
-        head = method.head.of_images
+        head = method.head.of_images  # the twin has no encoder, and so no pairs
         real = [(stream, share) for stream, share in method.g_plays if not stream.made]  # a loss of pairs needs them
         plain = {"d_sees": anogan.d_sees, "g_plays": (*real, *anogan.g_plays), "head": head}
         plain |= {"encoder": None, "score": LatentSearch()}  # it scores nothing
@@ -123,7 +123,7 @@ noisegan = anogan.but(
         "pepper. It is the control of vtgan: does any disturbed image help as much as a weak twin's? "
         "The score is that of anogan."
     ),
-    d_sees=(*anogan.d_sees, (Noised(), 1)),
+    d_sees=(*anogan.d_sees, (Noised(), 1)),  # section 4.2, iii
 )
 
 vtgan = anogan.but(
@@ -134,6 +134,6 @@ vtgan = anogan.but(
         "it makes only blurry images. The normal D learns these as fake, so the normal G must do better. No other "
         "class is needed. The weak twin vanishes after training. The score is that of anogan."
     ),
-    d_sees=(*anogan.d_sees, (FromTwin("weak"), 1)),
+    d_sees=(*anogan.d_sees, (FromTwin("weak"), 1)),  # section 3.1
     twins=(Twin("weak", Weakened()),),
 )

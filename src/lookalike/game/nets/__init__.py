@@ -53,7 +53,7 @@ class Net(Protocol):
 
 def trunk(net: Net, shape: Shape) -> tuple[nn.Sequential, int]:
     """The net's stages as one module from (N, *shape) to (N, F), and F."""
-    stages = nn.Sequential(OrderedDict(net.trunk(shape)))
+    stages = nn.Sequential(OrderedDict(net.trunk(shape)))  # named, so that files and f(x) can name a stage
     # eval: batch norm must neither need two images nor learn from these zeros
     with torch.no_grad():
         features: int = stages.eval()(torch.zeros(1, *shape)).shape[1]
@@ -87,7 +87,7 @@ def initialise(module: nn.Module, std: float | None) -> nn.Module:
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             if std is None:
-                nn.init.xavier_uniform_(layer.weight)
+                nn.init.xavier_uniform_(layer.weight)  # Glorot and Bengio 2010
             else:
                 nn.init.normal_(layer.weight, 0.0, std)
             if layer.bias is not None:

@@ -23,4 +23,5 @@ def beside(layers: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
     """
     assert isinstance(layers, nn.ModuleDict)
     vector = layers["vector"](y)
+    # one channel, like one more colour, lets each convolution read the class at every place
     return torch.cat([x, layers["map"](vector) if x.ndim == 4 else vector], 1)

@@ -95,10 +95,10 @@ class Embedded:
         """A copy of G whose first layer has the class's vector folded into its bias: W [z, v] = W_z z + W_v v."""
         assert isinstance(generator, WithEmbedding)
         assert mix is not None, "a conditional G needs a class"
-        first, *rest = generator.body
+        first, *rest = generator.body  # every net's G begins with a dense layer, see `WithEmbedding`
         assert isinstance(first, nn.Linear)
         vector = mix @ generator.embedding.weight  # of a mixture, the mean vector
-        z_dim = first.in_features - self.size
+        z_dim = first.in_features - self.size  # z comes before the vector, as in `WithEmbedding.forward`
         layer = nn.Linear(z_dim, first.out_features, device=vector.device)
         layer.weight.copy_(first.weight[:, :z_dim])
         layer.bias.copy_(first.weight[:, z_dim:] @ vector + (0.0 if first.bias is None else first.bias))
@@ -174,6 +174,7 @@ class WithOneHot(nn.Module):
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """(N, Z), (N,) -> (N, *shape)."""
         given = one_hot(y, self.classes).to(z)
+        # the first K entries of z are drawn and not used, so that z has one length for all methods
         images: Tensor = self.body(torch.cat([given, z[:, self.classes :]], 1))
         return images
 
@@ -255,6 +256,7 @@ class NormPerClass(nn.Module):
     def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, classes: int) -> None:
         super().__init__()
         self.norm = type(norm)(norm.num_features, affine=False)  # one mean and variance for all classes
+        # gamma and b start as the identity for every class
         self.scale = nn.Parameter(torch.ones(classes, norm.num_features))
         self.shift = nn.Parameter(torch.zeros(classes, norm.num_features))
         # not persistent: a model file has the tree, and the paths follow from it
@@ -297,11 +299,13 @@ Conditional = NormPerClass | ResidualPerClass  # layers that take the class
 def _per_class(body: nn.Sequential, classes: int) -> PerClass:
     """`body` with a scale and a shift per class in its batch norms, and in those on the main path of its blocks."""
     layers: list[nn.Module] = []
+    # only direct layers: a norm within a nested Sequential stays plain, as the last one of `Resnet`
     for layer in body:
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             layers.append(NormPerClass(layer, classes))
         elif isinstance(layer, Residual):
             assert isinstance(layer.main, nn.Sequential)
+            # the shortcut has no norm
             layers.append(ResidualPerClass(_per_class(layer.main, classes), layer.shortcut))
         else:
             layers.append(layer)

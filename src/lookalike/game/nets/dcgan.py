@@ -55,7 +55,7 @@ class Dcgan:
         ]
         for _ in range(levels - 1):
             parts += [nn.ConvTranspose2d(wide, wide // 2, 4, 2, 1, bias=False), nn.BatchNorm2d(wide // 2), nn.ReLU()]
-            wide //= 2
+            wide //= 2  # half the channels at twice the sides
         return initialise(nn.Sequential(*parts, nn.ConvTranspose2d(wide, c, 4, 2, 1, bias=False), nn.Tanh()), 0.02)
 
     def trunk(self, shape: Shape) -> Stages:
@@ -69,6 +69,7 @@ class Dcgan:
                 parts.append(nn.BatchNorm2d(out))
             stages.append((f"level{i + 1}", initialise(nn.Sequential(*parts, nn.LeakyReLU(0.2)), 0.02)))
             c = out
+        # the head's dense layer on these stands for DCGAN's last convolution
         return [*stages, ("features", nn.Flatten())]
 
     def weak(self) -> Dcgan:

@@ -37,6 +37,7 @@ class Mlp:
         """G: (N, z_dim) -> (N, *shape) float32."""
         parts: list[nn.Module] = []
         for i in range(self.layers):
+            # batch norm in G alone, as in anogan
             parts += [nn.Linear(self.width if i else z_dim, self.width), nn.BatchNorm1d(self.width), nn.ReLU()]
         return initialise(nn.Sequential(*parts, nn.Linear(self.width, math.prod(shape)), Scaled(shape)), None)
 
@@ -53,4 +54,5 @@ class Mlp:
 
     def weak(self) -> Mlp:
         """The same with one hidden layer of an eighth of the width."""
+        # there are no strides to enlarge (vtgan-2021, section 3.1.1, iii), so the width is smaller
         return replace(self, layers=1, width=max(8, self.width // 8))

@@ -1,6 +1,6 @@
 """Residual networks of splitting-gan-2017 and kplus1-2020, after WGAN-GP's and SN-GAN's for CIFAR-10.
 
-G has a dense layer to a small map (4 x 4 for 32 px, 6 x 6 for 48 px) and blocks that double its sides. Batch norm, a
+G has a dense layer to a small map, 4 x 4 for 32 px and 6 x 6 for 48 px. Blocks double its sides. Then batch norm, a
 convolution and tanh follow. D has two blocks that halve the sides and two that do not, then the mean or sum over the
 map. D has no batch norm.
 """
