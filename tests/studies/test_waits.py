@@ -56,7 +56,7 @@ def another(folder: Path, monkeypatch, work=lambda: None):
     assert holds.wait(60)
     yield told.lines
     thread.join()
-    assert told.lines == [(workers.TOLD, f"waiting for another run in {folder}")]
+    assert told.lines == [(workers.LINE, f"waiting for another run in {folder}")]
 
 
 @pytest.mark.parametrize("done", [True, False], ids=["done by the other", "left undone"])
