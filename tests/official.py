@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lookalike import workers
+from lookalike.base import workers
 from lookalike.data import cifar
 
 CLASSES = (3, 8, 9)
