@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -51,12 +52,17 @@ def test_each_benchmark_has_help(name, capsys):
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "table", "bench detect"])
 def test_help_shows_a_default_only_where_something_is_chosen(name, capsys):
-    """An empty list is not shown as a default; numbers, words and False are."""
+    """Numbers and words are shown as a default; an empty list, None and a switch that is off are not."""
     said = call(capsys, *name.split(), "--help")[1]
     assert "()]" not in said
-    assert "STR..." in said and "[default: False]" in said
+    assert "STR..." in said and "default: False" not in said and "default: None" not in said
     if name == "train":
-        assert "[default: 0]" in said and "[default: auto]" in said and "[default: 0.05]" in said
+        assert (
+            "[default: 0]" in said
+            and "[default: auto]" in said
+            and "[default: 0.05]" in said
+            and "[default: yes]" in said
+        )
 
 
 def test_help_lists_all_commands(capsys):
@@ -186,9 +192,10 @@ def test_text_for_people(run, capsys):
     """`train` prints the run, the threshold with what it promises, and the next command."""
     card = files.read_json(run / "model.json")
     first, second, third = call(capsys, *train(run))[1].splitlines()
-    assert first.startswith(f"{run}: anogan knows 3 (117 images, ")
-    assert second.startswith(f"threshold {card['threshold']:.6g}: ")
-    assert "0.05 false alarms" in second and second.endswith("set on 29 held-out images")
+    assert re.fullmatch(rf"{re.escape(str(run))}: anogan has learnt 3 from 117 images in \d+ s", first)
+    assert second == (
+        f"threshold {card['threshold']:.6g}, set by 29 calibration images: at most 5 % false alarms are expected"
+    )
     assert third == f"next: lookalike score {run} IMAGES -o scores.csv"
 
 

@@ -175,7 +175,7 @@ def test_the_range_is_that_of_the_training_part(digits):
 def test_few_samples_are_told(digits):
     """With 4 held-out samples 5 % cannot be promised: a warning says what is, and no held-out sample is flagged."""
     X, y = digits
-    with pytest.warns(UserWarning, match=r"^4 held-out samples cannot promise 0\.05 .* promises 0\.2;"):
+    with pytest.warns(UserWarning, match=r"^4 calibration samples cannot promise 5 % .* promises 20 %;"):
         detector = LookalikeDetector("knn", random_state=0).fit(X[y == 3][:20])
     assert -detector.offset_ == detector.model_.threshold.calibration.max()
 
@@ -323,7 +323,7 @@ def test_few_samples_of_several_classes_are_told(three):
     with pytest.warns(UserWarning, match="held-out") as said:
         OpenSetClassifier("knn", random_state=0).fit(X[few], y[few])
     lines = [str(one.message) for one in said]
-    assert lines[0].startswith("12 held-out samples cannot promise 0.05 false alarms")
+    assert lines[0].startswith("12 calibration samples cannot promise 5 % false alarms")
     assert lines[1].startswith("12 held-out images both join the known classes and set the threshold")
     assert len(lines) == 2
 

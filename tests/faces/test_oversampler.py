@@ -142,7 +142,7 @@ def test_it_is_cloned_and_public():
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
-        ({"method": "knn"}, UsageError, "knn is no GAN of several classes"),
+        ({"method": "knn"}, UsageError, "knn makes no images of a given class"),
         ({"image_shape": (2, 2)}, UsageError, "image_shape .* does not fit rows of 5 entries"),
         ({"sampling_strategy": {"a": 3}}, ValueError, "should be greater or equal"),
         ({"settings": {"imagse": 3}}, UsageError, "imagse"),

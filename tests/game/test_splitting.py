@@ -247,7 +247,7 @@ def test_a_forged_tree_is_refused(splits, small):
             "after 500 images, and the last of this training's steps begins at 224; show more",
         ),
         ({"split_at": (10, 20), "images": 256}, "--split-at 10, 20: two of these lie within a step of 32 images"),
-        ({"split_above": 0.6}, r"no class would be split: the largest has 5\d\.\d% of the training images"),
+        ({"split_above": 0.6}, r"no class would be split: the largest has 5\d\.\d % of the training images"),
     ],
 )
 def test_splits_that_would_not_be_made_are_refused(given, words):
@@ -255,10 +255,10 @@ def test_splits_that_would_not_be_made_are_refused(given, words):
     how = settings("splitting", known=("3", "8")) | {"extra_fakes": (), "batch": 32, "images": 256, "net": "anogan"}
     with pytest.raises(UsageError, match=words):
         plans.make("digits", train_settings(**how | given))
-    assert plans.make("digits", train_settings(**how)).method.splitting.at == (39,)
-    assert plans.make("digits", train_settings(**how | {"split_at": (39,)})).method.splitting.above == 0.04
+    assert plans.make("digits", train_settings(**how)).recipe.method.splitting.at == (39,)
+    assert plans.make("digits", train_settings(**how | {"split_at": (39,)})).recipe.method.splitting.above == 0.04
     few = plans.make("digits", train_settings(**how | {"pooled": True, "images": 100}))
-    assert few.method.splitting.at == (31, 39), "of points in one step the last stays"
+    assert few.recipe.method.splitting.at == (31, 39), "of points in one step the last stays"
 
 
 REFUSED = {

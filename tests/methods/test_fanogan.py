@@ -20,7 +20,8 @@ from lookalike.game.train import train
 from lookalike.methods import METHODS
 from lookalike.methods.fanogan import Inverting, Reconstructed, Reconstruction
 
-METHOD = METHODS["f-anogan"].but(net=Resnet(4), latent=Normal(8))
+HALF = (Twin("encoder", Inverting(), after=0.5),)
+METHOD = METHODS["f-anogan"].but(net=Resnet(4), latent=Normal(8), twins=HALF)
 SHAPE = (1, 8, 8)
 
 

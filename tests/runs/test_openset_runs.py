@@ -236,7 +236,7 @@ def test_E14_divergence_says_whose_training_it_was(tmp_path, monkeypatch):
         return train_steps(gan, source, **how)
 
     monkeypatch.setattr(runs, "train", training)
-    with pytest.raises(DivergedError, match=r"^class 8: step 1: the loss is nan; among its images: "):
+    with pytest.raises(DivergedError, match=r"^class 8: step 1: the loss is nan; among the images of that step: "):
         finished(tmp_path / "run", "anogan")
 
 
@@ -334,7 +334,7 @@ def test_E11_a_finished_run_is_left_alone(scored, capsys):
     """The same command again changes no byte and says the same, also how sure each class's detector is."""
     before = tree(scored)
     code, said, err = call(capsys, *train(scored, "--known=3,5", method="knn"))
-    assert (code, err) == (0, "") and said.startswith(f"{scored}: knn knows 3, 5 (")
+    assert (code, err) == (0, "") and said.startswith(f"{scored}: knn has learnt 3, 5 from ")
     apart = dict(zip(("3", "5"), files.read_json(scored / "model.json")["settings"]["apart"], strict=True))
     least = min(apart, key=apart.get)
     assert f"least sure of its class is {least}: AUC {apart[least]:.3f} against the other known ones" in said

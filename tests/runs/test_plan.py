@@ -44,7 +44,7 @@ def images(shape=(1, 8, 8), names=("a", "b"), each=120):
 @pytest.mark.parametrize("preset", ["small", "paper"])
 def test_the_preset_fills_what_is_left_open(preset):
     """Width, images, batch, search steps and the intervals come from the preset; digits of 8x8 are made its size."""
-    s = plans.make("digits", train_settings(known=("3",), method="anogan", preset=preset)).settings
+    s = plans.make("digits", train_settings(known=("3",), method="anogan", preset=preset)).recipe.settings
     expected = PRESETS[preset]
     assert (s.width, s.images, s.search_steps) == (expected["width"], expected["images"], expected["search_steps"])
     assert s.batch == expected["batch"]
@@ -56,23 +56,23 @@ def test_the_preset_fills_what_is_left_open(preset):
 def test_what_is_given_wins_over_the_preset():
     """No value that the user gave is replaced."""
     given = {"width": 3, "images": 500, "search_steps": 7, "size": "8,16", "net": "dcgan", "log_every": 70}
-    s = make(**given).settings
+    s = make(**given).recipe.settings
     assert {name: getattr(s, name) for name in given} == given
 
 
 @pytest.mark.parametrize(("preset", "share"), [("small", 0.25), ("paper", 1)])
 def test_the_step_size_of_d_follows_that_of_g_unless_given(preset, share):
     """--lr alone moves both players, by the preset's share; --d-lr wins; --ema 0 keeps no average in any preset."""
-    method = make(preset=preset, lr=0.01, beta1=0.25, ema=0).method
+    method = make(preset=preset, lr=0.01, beta1=0.25, ema=0).recipe.method
     assert (method.optimiser, method.d_optimiser) == (Adam(0.01, 0.25), Adam(0.01 * share, 0.25))
     given = make(preset=preset, d_lr=0.02, ema=0)
-    assert (given.method.optimiser.lr, given.method.d_optimiser.lr) == (PRESETS[preset]["lr"], 0.02)
-    assert given.settings.ema == 0
+    assert (given.recipe.method.optimiser.lr, given.recipe.method.d_optimiser.lr) == (PRESETS[preset]["lr"], 0.02)
+    assert given.recipe.settings.ema == 0
 
 
 def test_intervals_are_at_least_one_step():
     """With few images, each step is logged, drawn and saved."""
-    s = make(images=100, batch=32).settings
+    s = make(images=100, batch=32).recipe.settings
     assert (s.log_every, s.sample_every, s.save_every) == (32, 32, 32)
 
 
@@ -84,7 +84,7 @@ def test_a_rectangle_keeps_its_aspect(tmp_path):
             picture = Image.new("RGB", (12, 24), (i, 0, 0))
             picture.save(tmp_path / name / f"{i}.png")
     plan = plans.make(tmp_path, train_settings(known=("a",), method="anogan", false_alarms=0.2, width=2))
-    assert plan.images.shape == (3, 32, 16) and plan.settings.size == "32,16"
+    assert plan.images.shape == (3, 32, 16) and plan.recipe.settings.size == "32,16"
     assert (32 % NETS["anogan"]().multiple, 16 % NETS["anogan"]().multiple) == (0, 0)
     grey = plans.make(tmp_path, train_settings(known=("a",), method="anogan", false_alarms=0.2, width=2, grey=True))
     assert grey.images.shape == (1, 32, 16)
@@ -96,9 +96,9 @@ def test_parts_are_those_of_the_split():
     parts = split(plan.images, test=0.2, calibration=0.2, seed=0)
     names = np.array(plan.images.classes)[plan.images.labels]
     known = np.isin(names, ["3", "5"])
-    assert plan.train.tolist() == [i for i in parts.train if known[i]]
-    assert sorted([*plan.calibration, *plan.deciding]) == [i for i in parts.calibration if known[i]]
-    assert plan.extra_fakes.tolist() == [i for i in parts.train if names[i] == "8"]
+    assert plan.rows.train.tolist() == [i for i in parts.train if known[i]]
+    assert sorted([*plan.rows.calibration, *plan.rows.deciding]) == [i for i in parts.calibration if known[i]]
+    assert plan.rows.extra_fakes.tolist() == [i for i in parts.train if names[i] == "8"]
     keys = [set(part) for part in plan.keys().values()]
     assert not keys[0] & keys[1] and not keys[0] & keys[2] and not keys[1] & keys[2]
     assert set(plan.keys()["calibration"]) == {plan.images.keys[i] for i in parts.calibration if known[i]}
@@ -117,7 +117,7 @@ def test_known_takes_several_classes_and_names_with_commas(given, meant):
     """A text that is a class's name is that class; otherwise commas separate; repeated names count once."""
     plan = make(images(names=("a", "a,b", "b", "c")), known=given)
     assert plan.known == meant
-    assert {plan.images.classes[label] for label in plan.images.labels[plan.train]} == set(meant)
+    assert {plan.images.classes[label] for label in plan.images.labels[plan.rows.train]} == set(meant)
 
 
 def test_labels_of_known_classes_are_numbered_from_zero():
@@ -125,7 +125,7 @@ def test_labels_of_known_classes_are_numbered_from_zero():
     plan = make(images(names=("a", "b", "c")), known=("c", "b"))
     source = plan.source()
     assert source.labels.unique().tolist() == [0, 1]
-    assert torch.equal(source.known, torch.from_numpy(plan.images.pixels[plan.train]))
+    assert torch.equal(source.known, torch.from_numpy(plan.images.pixels[plan.rows.train]))
 
 
 def test_every_axis_of_the_method_comes_from_the_settings():
@@ -139,7 +139,7 @@ def test_every_axis_of_the_method_comes_from_the_settings():
         "d_steps": 3,
         "extra_fakes_share": 0.5,
     }
-    method = make(method="noisegan", noise=0.1, salt_pepper=0.2, net="dcgan", **given).method
+    method = make(method="noisegan", noise=0.1, salt_pepper=0.2, net="dcgan", **given).recipe.method
     assert (method.latent, method.losses, method.optimiser) == (Uniform(9), (Hinge(),), Adam(0.003, 0.25))
     assert (method.net, method.d_steps) == (NETS["dcgan"](width=4), 3)
     assert method.d_sees[-1] == (Noised(0.1, 0.2), 0.5)
@@ -148,7 +148,7 @@ def test_every_axis_of_the_method_comes_from_the_settings():
 
 def test_the_weak_twin_takes_its_latent_length():
     """--weak-z sets the twin's z, and its game is plain."""
-    method = make(method="vtgan", weak_z=33).method
+    method = make(method="vtgan", weak_z=33).recipe.method
     (twin,) = method.twins
     weak = twin.method(method)
     assert (weak.latent, weak.losses, len(weak.d_sees)) == (Normal(33), (Minimax(),), 2)
@@ -160,7 +160,7 @@ def test_the_search_takes_its_settings():
         lam=0.3, reduce="mean", layer="conv2", search_steps=7, search_lr=0.2, prior=False, restarts=2, tolerance=0.1,
         patience=3, search_batch=5, seed=11,
     )  # fmt: skip
-    assert plan.search() == Search(
+    assert plan.recipe.search() == Search(
         lam=0.3, reduce="mean", layer="conv2", steps=7, lr=0.2, prior=False, restarts=2, tolerance=0.1, patience=3,
         batch=5, seed=11,
     )  # fmt: skip
@@ -169,9 +169,13 @@ def test_the_search_takes_its_settings():
 def test_vectors_train_on_an_mlp_of_the_width_that_was_given():
     """Without --net vectors take the mlp, 8 times the preset's width or the width given, and have no size."""
     plan = make(images((5,)), known=("a",), size=None, width=6)
-    assert (plan.settings.net, plan.settings.size, plan.method.net) == ("mlp", None, NETS["mlp"](width=6))
+    assert (plan.recipe.settings.net, plan.recipe.settings.size, plan.recipe.method.net) == (
+        "mlp",
+        None,
+        NETS["mlp"](width=6),
+    )
     wide = make(images((5,)), known=("a",), size=None, width=None)
-    assert wide.method.net == NETS["mlp"](width=8 * PRESETS["small"]["width"])
+    assert wide.recipe.method.net == NETS["mlp"](width=8 * PRESETS["small"]["width"])
 
 
 def test_open_choices_name_what_the_papers_leave_open():
@@ -182,7 +186,7 @@ def test_open_choices_name_what_the_papers_leave_open():
     assert said["D updates per G update"] == "2, on all groups together"
     assert said["f(x) of V(x)"] == "pool1"
     assert "z 400 entries, standard normal" in said["weak twin"]
-    assert said["game"] == "minimax, G's loss log(1 - D(G(z)))"
+    assert said["losses"] == "minimax, G's loss log(1 - D(G(z)))"
     assert said["initial weights"] == "N(0, 0.02), biases 0"
     assert set(open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}
     for name in METHODS:
@@ -204,7 +208,7 @@ def test_open_choices_name_what_the_papers_leave_open():
         (
             {"method": "mcgan", "extra_fakes": ()},
             UsageError,
-            r"mcgan learns from another class's images; name one \(--ex",
+            r"mcgan learns images of another class as fake; name one \(--ex",
         ),
         ({"method": "vtgan", "extra_fakes": ("8",)}, UsageError, "vtgan does not use --extra-fakes"),
         ({"method": "pca", "extra_fakes": ("8",)}, UsageError, "pca does not use --extra-fakes"),
@@ -255,14 +259,14 @@ def test_half_of_what_is_held_out_of_each_class_joins_them_and_the_rest_sets_the
     """Of every class every second held-out image decides; both halves together are the calibration part."""
     plan = make(images(names=("a", "b", "c"), each=130), known=("c", "a"), method="knn")
     labels = plan.images.labels
-    assert not plan.shares_held and not set(plan.deciding.tolist()) & set(plan.calibration.tolist())
+    assert not plan.rows.shared and not set(plan.rows.deciding.tolist()) & set(plan.rows.calibration.tolist())
     held = split(plan.images, test=0.2, calibration=0.2, seed=0).calibration
     for number in (0, 2):
         mine = held[labels[held] == number]
         ranked = sorted(mine.tolist(), key=lambda row: plan.images.keys[row])
-        assert plan.deciding[labels[plan.deciding] == number].tolist() == sorted(ranked[::2])
-        assert plan.calibration[labels[plan.calibration] == number].tolist() == sorted(ranked[1::2])
-    assert set(labels[plan.deciding].tolist()) == {0, 2}
+        assert plan.rows.deciding[labels[plan.rows.deciding] == number].tolist() == sorted(ranked[::2])
+        assert plan.rows.calibration[labels[plan.rows.calibration] == number].tolist() == sorted(ranked[1::2])
+    assert set(labels[plan.rows.deciding].tolist()) == {0, 2}
 
 
 def test_copies_of_an_image_never_both_decide_and_set_the_threshold():
@@ -272,9 +276,9 @@ def test_copies_of_an_image_never_both_decide_and_set_the_threshold():
     labels = np.concatenate([plain.labels, plain.labels[:90], 1 - plain.labels[30:200]])
     doubled = Images(pixels, labels, plain.classes, tuple(f"{i:05d}" for i in range(len(labels))))
     plan = make(doubled, known=("a", "b"), method="knn")
-    halves = [{doubled.keys[i] for i in rows} for rows in (plan.deciding, plan.calibration)]
-    assert not plan.shares_held and not halves[0] & halves[1]
-    assert len(plan.deciding) > len(halves[0]) > 10  # copies were held out
+    halves = [{doubled.keys[i] for i in rows} for rows in (plan.rows.deciding, plan.rows.calibration)]
+    assert not plan.rows.shared and not halves[0] & halves[1]
+    assert len(plan.rows.deciding) > len(halves[0]) > 10  # copies were held out
 
 
 def test_the_order_of_the_images_does_not_matter_to_the_halves():
@@ -283,7 +287,9 @@ def test_the_order_of_the_images_does_not_matter_to_the_halves():
     shuffled = plain.select(np.random.default_rng(0).permutation(len(plain)))
     one, two = (make(data, known=("b", "a"), method="knn") for data in (plain, shuffled))
     for part in ("deciding", "calibration"):
-        assert {one.images.keys[i] for i in getattr(one, part)} == {two.images.keys[i] for i in getattr(two, part)}
+        assert {one.images.keys[i] for i in getattr(one.rows, part)} == {
+            two.images.keys[i] for i in getattr(two.rows, part)
+        }
 
 
 def test_few_held_out_images_do_both():
@@ -291,25 +297,25 @@ def test_few_held_out_images_do_both():
     for each, allowed, shares in ((130, 0.05, False), (100, 0.05, True), (100, 0.1, False)):
         plan = make(images(names=("a", "b"), each=each), known=("a", "b"), method="knn", false_alarms=allowed)
         held = split(plan.images, test=0.2, calibration=0.2, seed=0).calibration
-        assert plan.shares_held is shares
+        assert plan.rows.shared is shares
         if shares:
-            assert plan.deciding.tolist() == plan.calibration.tolist() == held.tolist()
+            assert plan.rows.deciding.tolist() == plan.rows.calibration.tolist() == held.tolist()
 
 
 def test_one_known_class_and_classifiers_join_nothing():
     """Nothing held out joins a single class, or a network that tells all classes at once."""
     data = images(names=("a", "b"), each=130)
     held = split(data, test=0.2, calibration=0.2, seed=0).calibration
-    assert make(data, known=("a",), method="knn").deciding.tolist() == []
+    assert make(data, known=("a",), method="knn").rows.deciding.tolist() == []
     plan = make(data, known=("a", "b"), method="cnn")
-    assert (plan.deciding.tolist(), plan.calibration.tolist()) == ([], held.tolist())
+    assert (plan.rows.deciding.tolist(), plan.rows.calibration.tolist()) == ([], held.tolist())
 
 
 def test_rows_are_numbered_by_the_order_in_which_classes_are_known():
     """Class c, named first, has number 0."""
     plan = make(images(names=("a", "b", "c"), each=130), known=("c", "a"), method="knn")
-    names = [plan.images.classes[label] for label in plan.images.labels[plan.train]]
-    assert plan.numbered(plan.train).tolist() == [{"c": 0, "a": 1}[name] for name in names]
+    names = [plan.images.classes[label] for label in plan.images.labels[plan.rows.train]]
+    assert plan.numbered(plan.rows.train).tolist() == [{"c": 0, "a": 1}[name] for name in names]
 
 
 def test_the_part_of_one_class_trains_on_it_against_the_training_images_of_the_others():
@@ -317,20 +323,20 @@ def test_the_part_of_one_class_trains_on_it_against_the_training_images_of_the_o
     data = images(names=("a", "b", "c", "d", "e"), each=130)
     plan = make(data, known=("a", "b", "c"), method="mcgan", extra_fakes=("d",))
     only, parts = plan.only("b"), split(data, test=0.2, calibration=0.2, seed=0)
-    assert only.train.tolist() == [i for i in parts.train if data.labels[i] == 1]
-    assert only.extra_fakes.tolist() == [i for i in parts.train if data.labels[i] in (0, 2, 3)]
+    assert only.rows.train.tolist() == [i for i in parts.train if data.labels[i] == 1]
+    assert only.rows.extra_fakes.tolist() == [i for i in parts.train if data.labels[i] in (0, 2, 3)]
     assert (only.known, only.others) == (("b",), ("a", "c", "d"))
-    assert (only.settings.known, only.settings.extra_fakes) == (("b",), ("a", "c", "d"))
-    assert torch.equal(only.source().others, torch.from_numpy(data.pixels[only.extra_fakes]))
-    assert (plan.extra_fakes.tolist(), plan.others) == ([i for i in parts.train if data.labels[i] == 3], ("d",))
+    assert (only.recipe.settings.known, only.recipe.settings.extra_fakes) == (("b",), ("a", "c", "d"))
+    assert torch.equal(only.source().others, torch.from_numpy(data.pixels[only.rows.extra_fakes]))
+    assert (plan.rows.extra_fakes.tolist(), plan.others) == ([i for i in parts.train if data.labels[i] == 3], ("d",))
 
 
 @pytest.mark.parametrize("method", ["anogan", "vtgan", "knn"])
 def test_the_part_of_one_class_of_other_methods_sees_no_other(method):
     """Only mcgan's detectors see images of the other known classes."""
     only = make(images(names=("a", "b")), known=("a", "b"), method=method, false_alarms=0.2).only("a")
-    assert (only.extra_fakes.tolist(), only.others, only.settings.extra_fakes) == ([], (), ())
-    assert only.source().others is None and set(only.images.labels[only.train].tolist()) == {0}
+    assert (only.rows.extra_fakes.tolist(), only.others, only.recipe.settings.extra_fakes) == ([], (), ())
+    assert only.source().others is None and set(only.images.labels[only.rows.train].tolist()) == {0}
 
 
 @pytest.mark.parametrize(("known", "shown"), [(2, 600), (10, 600), (11, 545), (12, 500), (20, 300)])
@@ -338,14 +344,14 @@ def test_beyond_ten_classes_the_images_shown_are_shared(known, shown):
     """Up to ten classes each GAN is shown all of --images; more share ten times as many."""
     data = images(names=tuple(f"c{i:02d}" for i in range(known)), each=20)
     plan = make(data, known=data.classes, images=600, false_alarms=0.2)
-    assert plan.shown == plan.only("c01").settings.images == shown
+    assert plan.shown == plan.only("c01").recipe.settings.images == shown
     assert f"{shown} images shown" in open_choices(plan)["G's optimiser"]
 
 
 def test_the_images_shown_never_end_at_none():
     """Even one image in all is one image for each of thirty classes."""
     data = images(names=tuple(f"c{i:02d}" for i in range(30)), each=20)
-    assert make(data, known=data.classes, images=1).only("c01").settings.images == 1
+    assert make(data, known=data.classes, images=1).only("c01").recipe.settings.images == 1
 
 
 @pytest.mark.parametrize("method", ["knn", "cnn"])
@@ -356,8 +362,8 @@ def test_B5_each_of_several_known_classes_needs_images_of_its_own(each, trained,
     with pytest.raises(DataError) as error:
         make(plain.select(np.arange(260 + each)), known=("a", "b", "few"), method=method)
     assert str(error.value) == (
-        f"images of known class few: {trained} to train on, {kept} held out; of each of several known classes "
-        "2 and 1 are needed; add images or leave it out"
+        f"images of known class few: {trained} to train on, {kept} held out; each of several known classes "
+        "needs 2 and 1; add images or leave the class out"
     )
     assert len(make(plain.select(np.arange(264)), known=("a", "b", "few"), method=method).known) == 3
 
@@ -373,10 +379,10 @@ def test_a_known_class_called_unknown_is_refused_where_it_would_be_a_verdict():
 def test_more_gans_than_a_file_holds_are_refused_before_training(monkeypatch):
     """The line says how many known classes one model of this method holds at most; so many are taken."""
     data = images(names=tuple("abcd"), each=130)
-    tensors = len(GAN(make(data, known=("a",)).method, (1, 8, 8), ema=0.5).state(training=False))
+    tensors = len(GAN(make(data, known=("a",)).recipe.method, (1, 8, 8), ema=0.5).state(training=False))
     monkeypatch.setattr(plans, "TENSOR_LIMIT", 3 * tensors + 1)
     assert make(data, known=("a", "b", "c"), ema=0.5).known == ("a", "b", "c")
-    with pytest.raises(UsageError, match=r"^4 known classes are more than a model of anogan holds, 3 at most; name f"):
+    with pytest.raises(UsageError, match=r"^4 known classes are too many: a model of anogan holds 3 at most; name f"):
         make(data, known=("a", "b", "c", "d"), ema=0.5)
 
 

@@ -53,20 +53,21 @@ def test_their_images_are_drawn_without_a_label(half):
     plan = plans.make(
         half, train_settings(**settings("k-plus-one", known=("3", "8"), unlabelled=("nobody",), net="anogan"))
     )
-    assert plan.method.d_sees == ((Real(), 1), (Generated(), 1), (Unlabelled(), 1.0))
-    assert set(half.labels[plan.unlabelled]) == {10} and not set(plan.unlabelled) & set(plan.test)
+    assert plan.recipe.method.d_sees == ((Real(), 1), (Generated(), 1), (Unlabelled(), 1.0))
+    assert set(half.labels[plan.rows.unlabelled]) == {10} and not set(plan.rows.unlabelled) & set(plan.rows.test)
     assert (
-        len(plan.unlabelled) == np.sum(half.labels == 10) - np.isin(plan.test, np.flatnonzero(half.labels == 10)).sum()
+        len(plan.rows.unlabelled)
+        == np.sum(half.labels == 10) - np.isin(plan.rows.test, np.flatnonzero(half.labels == 10)).sum()
     )
-    gan = GAN(plan.method, half.shape, classes=2)
+    gan = GAN(plan.recipe.method, half.shape, classes=2)
     with torch.no_grad():
-        real, made, more = draw(gan, plan.method.d_sees, plan.source().at("D", index=3), 16)
+        real, made, more = draw(gan, plan.recipe.method.d_sees, plan.source().at("D", index=3), 16)
     assert real.y is not None and made.y is None and more.y is None and more.real is True
     pixels = ((more.x + 1) * 127.5).round().byte()
-    known = {bytes(half.pixels[i]) for i in plan.unlabelled}
+    known = {bytes(half.pixels[i]) for i in plan.rows.unlabelled}
     assert all(bytes(image.numpy()) in known for image in pixels)
-    assert set(plan.keys()["train"]) == {half.keys[i] for i in (*plan.train, *plan.unlabelled)}
-    assert open_choices(plan)["images without a label"] == str(len(plan.unlabelled))
+    assert set(plan.keys()["train"]) == {half.keys[i] for i in (*plan.rows.train, *plan.rows.unlabelled)}
+    assert open_choices(plan)["images without a label"] == str(len(plan.rows.unlabelled))
 
 
 def test_a_folder_without_labels_trains_and_is_no_unknown_class(half, tmp_path, capsys):
@@ -81,19 +82,25 @@ def test_a_folder_without_labels_trains_and_is_no_unknown_class(half, tmp_path, 
 
 
 def test_what_cannot_learn_from_them_is_refused(half):
-    """A D that names no class, one that must be told each image's, a class named twice, or none to be had."""
+    """A D that does not classify, a D with the class as an input, a class named twice, or a class without images."""
     for given, error, words in (
-        ({"method": "sn-binary"}, UsageError, "D names no classes"),
-        ({"method": "k-plus-one-projection"}, UsageError, "D is told each image's class; take one whose D names them"),
-        ({"method": "acgan", "spread": True}, UsageError, "--spread: D sees how much the images of a class differ"),
-        ({"method": "k-plus-one", "unlabelled": ("3",)}, UsageError, "named elsewhere"),
+        ({"method": "sn-binary"}, UsageError, "D does not classify"),
+        (
+            {"method": "k-plus-one-projection"},
+            UsageError,
+            "D has the class as an input; take a method whose D classifies",
+        ),
+        ({"method": "acgan", "spread": True}, UsageError, "--spread is how much the images of a class differ"),
+        ({"method": "k-plus-one", "unlabelled": ("3",)}, UsageError, "is known or an extra fake, and --unlabelled"),
         ({"method": "k-plus-one", "unlabelled": ("nowhere",)}, DataError, "no class 'nowhere'"),
     ):
         with pytest.raises(error, match=words):
             plans.make(half, train_settings(**settings(known=("3", "8"), **{"unlabelled": ("nobody",)} | given)))
     acgan = plans.make(half, train_settings(**settings("acgan", known=("3", "8"), unlabelled=("nobody",), batch=32)))
-    assert acgan.method.d_sees[2] == (Unlabelled(), 1.0) and not acgan.method.head.spread
+    assert acgan.recipe.method.d_sees[2] == (Unlabelled(), 1.0) and not acgan.recipe.method.head.spread
     idle = settings("k-plus-one", known=("3", "8"), unlabelled=("nobody",), net="anogan", spread=True)
-    assert plans.make(half, train_settings(**idle)).method.d_sees[2] == (Unlabelled(), 1.0), "--spread is not used"
+    assert plans.make(half, train_settings(**idle)).recipe.method.d_sees[2] == (Unlabelled(), 1.0), (
+        "--spread is not used"
+    )
     bare = GAN(METHODS["k-plus-one"], (1, 8, 8), classes=2)
     assert bare.method.d_sees == ((Real(), 1), (Generated(), 1))

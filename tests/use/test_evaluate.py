@@ -301,7 +301,7 @@ def test_a_run_without_its_record_is_refused(content, words, run, tmp_path, caps
     if content is not None:
         (tmp_path / "split.json").write_text(content)
     argv = ["evaluate", str(tmp_path), "digits", "--unknown", "8"]
-    needs = "which images trained is only in the whole run folder that train wrote"
+    needs = "only the run folder that train wrote says which images trained; give it"
     assert_clean_failure(capsys, argv, 4, needs, tmp_path / "split.json", words, kept=tmp_path)
 
 

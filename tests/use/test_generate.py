@@ -164,7 +164,7 @@ BAD = {
     "class": (["--class", "4"], 3, "no class '4'; there are '8', '3'"),
     "number": (["-n", "0"], 2, '"0" for -n'),
     "truncation": (["--truncation", "0"], 2, "--truncation"),
-    "between without a place": (["--between", "3", "8"], 2, "say where it goes (--grid)"),
+    "between without a place": (["--between", "3", "8"], 2, "name one (--grid)"),
     "grid nowhere": (["--grid", "OUT-none/g.png"], 2, "its folder does not exist"),
     "between nothing": (["--between", "3", "4", "--grid", "OUT.png"], 3, "has no class 4"),
 }

@@ -338,7 +338,7 @@ def test_text_for_people(capsys):
     _, said, err = call(capsys, *argv)
     head, *lines, last = said.splitlines()
     assert call(capsys, *argv[:-2])[1] == said
-    assert call(capsys, *argv[:-1], "10")[1].splitlines()[-1].endswith("--examples all steadies it")
+    assert call(capsys, *argv[:-1], "10")[1].splitlines()[-1].endswith("--examples all takes every test image")
     assert head.split() == ["rank", "class", "looks", "like", "alike", "there", "back"] and len(lines) == 10
     for line, pair in zip(lines, found["pairs"], strict=False):
         numbers = [f"{pair[name]:.1f}" for name in ("alike", "ahead", "back")]

@@ -18,7 +18,7 @@ from lookalike.use.filters import Filters
 
 
 def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, ...], **settings: Any) -> Model:
-    """Trains a detector of what is not `known`, in the run folder `out`; resumes or reuses what is there.
+    """Trains a detector of what is not of a `known` class, in the run folder `out`. A run that is there is resumed.
 
     Parameters
     ----------
@@ -29,22 +29,22 @@ def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, .
     known : str or tuple of str
         The known class, or several.
     **settings
-        Everything else that `lookalike train --help` lists, with underscores: method="mcgan", extra_fakes="8".
+        Any other flag of `lookalike train --help`, with underscores: method="mcgan", extra_fakes="8".
 
     Returns
     -------
     Model
-        Calibrated; `model.score(images)` gives scores, p-values and flags.
+        The model with its threshold; `model.score(images)` gives scores, p-values and flags.
 
     Warns
     -----
     UserWarning
-        What the command line prints as a warning: images left out or changed much, settings without effect.
+        For what the command line warns of: images left out or changed much, settings without effect.
 
     Raises
     ------
     LookalikeError
-        A subclass that says what was given, what is accepted and what to do.
+        For a user's mistake. The message says what was given, what is accepted and what to do.
     """
     as_tuple = {
         key: (value,) if isinstance(value, str) else value
@@ -66,33 +66,33 @@ def augment(
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
 ) -> list[Filled]:
-    """Trains a GAN of all classes, makes what the short ones lack, and writes it with the real images into `out`.
+    """Trains a GAN of all classes, fills up those with few images, and writes real and generated ones into `out`.
 
     Parameters
     ----------
     data : str
         A folder with a sub-folder per class, an .npz or IDX file, or a data set's name.
     out : Path
-        A new folder, or an .npz file; a page beside the images says what was made, and whether it was learnt by heart.
+        A new folder, or an .npz file. A page beside it shows the images, and says whether G copied training images.
     to : str
-        See `lookalike.use.augment.wanted`.
+        How far classes are filled up; see `lookalike.use.augment.wanted`.
     settings : mapping
-        Of the training, as `lookalike train` takes them, without `known`.
+        Settings of the training, as `lookalike train` takes them, without `known`.
     run : Path or None
-        A finished run whose GAN is used; None: one is trained beside `out`, and taken up where it stopped.
+        A finished run, whose GAN is used. None: one is trained beside `out`, or resumed there.
     filters : Filters or None
-        Which images are kept; None: all.
+        Says which images are kept; None: all.
     command : tuple of str
         The command line, for the page.
     report, warn : callable
-        Told of progress and of what the user should know.
+        They get the progress, and what the user should know.
 
     Raises
     ------
     UsageError
-        For a folder that holds something, or a method that is no GAN of several classes.
+        For an `out` that holds something, or a method that is not conditional.
     DataError
-        For data that cannot be used, classes that are too small, or filters that keep too little.
+        For data that cannot be used, classes that are too small, or filters that keep too few images.
     """
     from lookalike.report.augment import page
 

@@ -12,57 +12,71 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
+from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
 from cyclopts.config import Dict
 
 from lookalike.base.errors import LookalikeError, OutputError, UsageError, memory_guard, show
 from lookalike.base.interrupts import SIGNALS, Stopped, ignored, stop_on_signals
+from lookalike.runs.groups import RUN
 
 CONFIG_LIMIT = 1 << 20  # bytes
 STOPPED = 128  # exit codes above are a signal's
 
 COMMANDS = {
-    "check": "Look at DATA before any training: classes, counts, sizes, unreadable files, duplicates.",
-    "train": "Train a detector of what is not a known class.",
-    "score": "Score images with a trained run: like the known class, or not?",
-    "evaluate": "Measure a run on unseen images of its known classes and an unknown one.",
-    "generate": "Make images of the classes that a run knows.",
+    "check": "List the classes, counts, sizes, unreadable files and duplicates of DATA, before any training.",
+    "train": "Train a detector of what is not of a known class.",
+    "score": "Score images with a trained run, and flag those that are not like the known class.",
+    "evaluate": "Measure a run on test images of its known classes and of unknown ones.",
+    "generate": "Make images of the classes that a run has learnt.",
     "measure": "Measure how good and how varied generated images are.",
-    "augment": "Fill up the classes of DATA that are short with generated images.",
+    "augment": "Fill up the classes of DATA that have few images with generated ones.",
     "report": "Write one HTML page about one or several runs.",
     "pairs": "Find which classes of DATA look alike.",
-    "table": "Run a paper's table, and put our figures beside the printed ones.",
-    "bench": "Measure on your own images what is worth it.",
-    "demo": "Train, score and compare everything on real digits, in minutes.",
-    "methods": "List the methods.",
-    "describe": "Say what a method does, on one screen.",
+    "table": "Run a table of a paper, and write our figures beside the printed ones.",
+    "bench": "Measure on your own images which method is best, or whether augment helps.",
+    "demo": "Train and compare methods on small real digits, in about 3 minutes.",
+    "methods": "List the methods with their papers.",
+    "describe": "Say what a method does, and the values of its settings, on one screen.",
     "cite": "Print the BibTeX of a method's paper.",
 }
 MORE = {
-    "measure": "Features are those of a small classifier, which is trained on the real images for this, once: it stays "
-    "in your cache folder. Figures compare between data sets only with the features of another network (--features). "
-    "Each stands beside what unseen real images reach: FID to mean distance of one half of them against the other, the "
-    "rest of all. Few images make FID too large: compare it at equal numbers, or take 'FID, no bias' or KID. '+-' is a "
-    "standard error, or else a deviation where it says between what.",
+    "check": "Each image is decoded once. The exit code is 3 where one cannot be read, unless --on-bad skip allows it.",
+    "train": "The same command again resumes a run. The preset and the method give the values of flags that you "
+    "leave out; 'lookalike describe METHOD' shows them. A conditional method gives G the class as an input.",
+    "score": "The file has a line for each image: score, p-value, flag, and the parts of the score.",
+    "measure": "The features are those of a small classifier of the real images. It is trained once, and stays in your "
+    "cache folder. Figures compare between data sets only with the features of another network (--features). Beside "
+    "each figure stands the one that real test images reach. From FID to mean distance, that is one half of them "
+    "against the other half; the other figures take all of them. With few images FID is too large: compare it at "
+    "equal numbers, or take 'FID, no bias' or KID. '+-' is a standard error, or a deviation where the line says so.",
+    "augment": "One GAN learns all classes and makes the images that are missing. They are written with the real ones, "
+    "at one size. manifest.csv marks the generated ones, and report.html says whether G copied training images. DATA "
+    "stays as it is. The same command again resumes.",
+    "pairs": "A small network learns to bring images of one class together. Then the classes of the near neighbours of "
+    "test images are counted. Fashion-MNIST takes about a minute and a half.",
+    "table": "It takes hours on a laptop: begin with one row and one seed. The same command again resumes.",
 }  # on the command's own page
 
 
 def _default(value: object) -> str | None:
-    """A default as --help shows it: nothing where nothing is chosen."""
-    return None if value in (None, ()) else str(value)
+    """A default as --help shows it: nothing where nothing is chosen or a switch is off."""
+    if value is None or value is False or value == ():
+        return None
+    return "yes" if value is True else str(value)
 
 
 app = App(
     name="lookalike",
-    help="Tell look-alike classes apart and flag what nobody labelled, with GANs that know about classes.",
+    help="Find images that only look like a known class, and make images of classes that have few.",
     version_flags=["--version"],
     default_parameter=Parameter(show_default=_default),
+    group_parameters=Group.create_default_parameters("Flags"),
     result_action="return_value",
 )
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # main ends with our one line
 BENCHES = {
-    "detect": "Which detector for my images? Each class in turn plays the unknown.",
-    "augment": "Is filling up short classes worth it, for my images?",
+    "detect": "Which detector is best on my images? Each class in turn is the unknown one.",
+    "augment": "Does it help a classifier of my images to fill up classes that have few?",
 }
 MODULES = {
     **dict.fromkeys(("pairs", "table"), "compare"),
@@ -81,8 +95,10 @@ for _name, _help in BENCHES.items():
 @app.meta.default
 def _meta(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Annotated[Path | None, Parameter(help="TOML file with the command's settings; flags win over it.")] = None,
-    debug: Annotated[bool, Parameter(help="Show the traceback of an error.", negative=())] = False,
+    config: Annotated[
+        Path | None, Parameter(help="A TOML file with settings, which are named as the flags. Flags win.", group=RUN)
+    ] = None,
+    debug: Annotated[bool, Parameter(help="An error also prints its traceback.", group=RUN, negative=())] = False,
 ) -> None:
     """Runs one command."""
     app.config = (_toml(config),) if config else ()
@@ -180,7 +196,7 @@ def entry() -> None:
     except (KeyboardInterrupt, Stopped) as error:  # one more, on the way out
         code = _verdict(error)[1]
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # or one would be told as a traceback
+        signal.signal(number, signal.SIG_IGN)  # or another one would print a traceback
     if code > STOPPED:
         with suppress(OSError):
             sys.stderr.flush()

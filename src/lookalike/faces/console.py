@@ -13,6 +13,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 
+def percent(value: float) -> str:
+    """A share as a person reads it: "4.5 %"."""
+    return f"{100 * value:.3g} %" if 0 < value < 0.001 else f"{100 * value:.1f}".removesuffix(".0") + " %"
+
+
+def share(rate: dict[str, Any]) -> str:
+    """The share of a rate with its interval, or why there is none."""
+    if rate["rate"] is None:
+        return interval(None, rate)
+    return f"{percent(rate['rate'])} [{percent(rate['low'])}, {percent(rate['high'])}]"
+
+
 def interval(value: float | None, of: dict[str, Any]) -> str:
     """A figure with the interval that `of` holds, or why there is none."""
     return f"{value:.3f} [{of['low']:.3f}, {of['high']:.3f}]" if value is not None else f"undefined: {of.get('reason')}"
@@ -29,7 +41,7 @@ def print_json(value: Any) -> None:
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table on standard output."""
+    """A table without lines, on standard output."""
     table = Table(*head, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*[_plain(cell) for cell in row])
@@ -48,12 +60,12 @@ def warn(message: str) -> None:
 def _line_per_stage(unit: str) -> Callable[[str, int, int], None]:
     said: set[str] = set()
 
-    def told(stage: str, _done: int, of: int) -> None:
+    def report(stage: str, _done: int, of: int) -> None:
         if stage not in said:
             said.add(stage)
             print(f"{stage}: {of} {unit}" if of > 1 else stage, file=sys.stderr)
 
-    return told
+    return report
 
 
 @contextmanager
@@ -71,12 +83,12 @@ def progress(unit: str = "images") -> Iterator[Callable[[str, int, int], None]]:
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task("reading", total=1)
 
-    def told(stage: str, done: int, of: int) -> None:
+    def report(stage: str, done: int, of: int) -> None:
         bar.update(task, description=stage, completed=done, total=max(of, done, 1))
 
     bar.start()
     try:
-        yield told
+        yield report
     finally:
         with suppress(OSError):  # a terminal that was closed: what ended the work matters
             bar.stop()

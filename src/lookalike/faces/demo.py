@@ -1,4 +1,4 @@
-"""The main job on real images that need no download: all methods on scikit-learn's digits, side by side."""
+"""`lookalike demo`: several methods on scikit-learn's digits, which need no download."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from lookalike.runs.run import run as train
 from lookalike.runs.settings import train_settings
 from lookalike.use.evaluate import evaluate
 
-# known, the look-alike that mcgan may learn from, and the unknown class
+# known class, extra fakes of mcgan, unknown class
 PAIRS = (("3", "8", "8"), ("9", "7", "7"))
 METHODS = ("anogan", "noisegan", "mcgan", "vtgan", "pca", "knn")
-# so many images as three minutes on two cores allow
+# as many images as three minutes on two cores allow
 SETTINGS: dict[str, Any] = {"size": "8,8", "test": 0.3, "calibration": 0.25, "images": 12_000}
 
 
 def run(out: Path, report: Report) -> tuple[list[dict[str, Any]], Path]:
-    """Trains and evaluates every method on every pair; returns the figures and the report's path.
+    """Trains and evaluates every method on every pair; returns the figures and the path of the report.
 
-    Takes up a demo that was interrupted where it stopped.
+    A demo that was stopped goes on where it was.
     """
     rows = []
     folders = []
@@ -31,14 +31,14 @@ def run(out: Path, report: Report) -> tuple[list[dict[str, Any]], Path]:
         for method in METHODS:
             folder = out / f"{known}-{unknown}-{method}"
 
-            def told(stage: str, done: int, of: int, name: str = folder.name) -> None:
+            def named(stage: str, done: int, of: int, name: str = folder.name) -> None:
                 report(f"{name}: {stage}", done, of)
 
             settings = train_settings(
                 known=(known,), method=method, extra_fakes=(extra_fakes,) if method == "mcgan" else (), **SETTINGS
             )
-            train("digits", settings, folder, command=("lookalike", "demo"), report=told)
-            rows.append(evaluate(folder, images, unknown=unknown, report=told))
+            train("digits", settings, folder, command=("lookalike", "demo"), report=named)
+            rows.append(evaluate(folder, images, unknown=unknown, report=named))
             folders.append(folder)
     return [row | {"known": row["known"][0], "unknown": row["unknown"][0]} for row in rows], write(
         folders, out / "report.html"

@@ -1,4 +1,4 @@
-"""The scikit-learn face: a detector of what is not known, and a classifier that can say "none of these"."""
+"""Estimators of scikit-learn: a detector of what is not known, and a classifier that can answer "none of these"."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lookalike.runs.settings import train_settings
 
 
 class _Fitted(Rows):
-    """What both estimators share: samples in, a trained model behind, verdicts out."""
+    """What both estimators share: samples go in, a model is trained, and verdicts come out."""
 
     method: str
     false_alarms: float
@@ -40,14 +40,14 @@ class _Fitted(Rows):
         return -self.verdicts(X).score
 
     def verdicts(self, X: npt.ArrayLike) -> Verdicts:
-        """Scores with their parts, p-values and flags, as `Model.score` gives them."""
+        """Scores, their parts, p-values and flags, as `Model.score` gives them."""
         check_is_fitted(self)
         return self.model_.score(self._images(self._rows(X, reset=False)).pixels)
 
     def _train(
         self, rows: npt.NDArray[Any], labels: npt.NDArray[np.int64] | None = None, classes: tuple[str, ...] = (KNOWN,)
     ) -> None:
-        """Runs the training on samples of which every class is known."""
+        """Trains on samples whose classes are all known."""
         settings = train_settings(
             **{"test": 0.0, "threads": 1}
             | dict(self.settings or {})
@@ -66,13 +66,13 @@ class _Fitted(Rows):
         self.offset_ = -self.model_.limit.value
 
     def _promised(self, held: int) -> float:
-        """`false_alarms`, or the least that so few held-out samples can promise, with a warning."""
+        """`false_alarms`, or the least that so few calibration samples can promise, with a warning."""
         least = 1 / (held + 1)
         if held == 0 or self.false_alarms >= least:
             return self.false_alarms
         _warn(
-            f"{held} held-out samples cannot promise {self.false_alarms:g} false alarms; the threshold is the largest "
-            f"of their scores, which promises {least:.3g}; fit on more samples or raise calibration"
+            f"{held} calibration samples cannot promise {100 * self.false_alarms:g} % false alarms; the threshold is "
+            f"the largest of their scores, which promises {100 * least:.3g} %; fit on more samples or raise calibration"
         )
         return least
 
@@ -83,26 +83,26 @@ class LookalikeDetector(OutlierMixin, _Fitted):  # type: ignore[misc]
     Parameters
     ----------
     method : str
-        A name that `lookalike methods` lists and that needs no other class. "auto" is what the measurements recommend;
+        A name that `lookalike methods` lists, of a method that needs no other class. The measurements recommend "auto";
         the default fits in milliseconds, as searches and cross-validation expect.
     image_shape : tuple of int, optional
-        (H, W) or (H, W, C) of flat rows that are images; C is 1 or 3. Without it rows of two dimensions are vectors,
+        (H, W) or (H, W, C) of flat rows that are images; C is 1 or 3. Without it, arrays of two dimensions are vectors,
         and arrays (N, H, W) or (N, H, W, C) are images.
     false_alarms : float
-        Share of known samples that may be flagged: the threshold is a conformal quantile of what `fit` holds out.
+        Share of known samples that may be flagged. The threshold is a conformal quantile of what `fit` holds out.
     calibration : float
         Share of the samples of `fit` that is held out for the threshold.
     settings : dict, optional
-        Anything else that `lookalike train --help` lists, with underscores: {"images": 5000}.
+        Any other flag of `lookalike train --help`, with underscores: {"images": 5000}.
     run_folder : str or Path, optional
-        Keep the run (metrics, checkpoints, model) there, and resume it; without it nothing stays on disk.
+        A folder that keeps the run (metrics, checkpoints, model), and resumes it. Without one nothing stays on disk.
     random_state : int, RandomState or None
         Seed of the split, the training and the scores.
 
     Attributes
     ----------
     model_ : Model
-        The trained detector with its threshold.
+        The trained detector, with its threshold.
     offset_ : float
         Minus the threshold: `decision_function` is `score_samples` minus this.
     n_features_in_ : int
@@ -110,18 +110,18 @@ class LookalikeDetector(OutlierMixin, _Fitted):  # type: ignore[misc]
     shape_ : tuple of int
         (H, W, C) of images, () of vectors.
     low_, high_ : ndarray or float
-        What becomes -1 and 1: the range of each feature of vectors, of all pixels of images, among the samples that
-        train; uint8 images are 0 to 255. Pixels beyond that range are cut to it.
+        What becomes -1 and 1: the range of each feature of vectors, or of all pixels of images, in the training
+        samples. For uint8 images it is 0 to 255. Pixels beyond the range are cut to it.
 
     Notes
     -----
-    Scores have scikit-learn's sign: larger is more like the samples of `fit`. Too few held-out samples for the
-    promised false alarms end in a warning and the largest of their scores as the threshold.
+    Scores have scikit-learn's sign: larger is more like the samples of `fit`. Where too few samples are held out for
+    the promised false alarms, `fit` warns, and takes the largest of their scores as the threshold.
 
     Raises
     ------
     ValueError
-        From `fit` and every prediction, in one line, for what cannot be used.
+        From `fit` and every prediction, in one line, for samples or settings that cannot be used.
     """
 
     def __init__(
@@ -158,27 +158,27 @@ class LookalikeDetector(OutlierMixin, _Fitted):  # type: ignore[misc]
 
 
 class OpenSetClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
-    """Any method or baseline as a scikit-learn classifier that can also say "none of these".
+    """Any method or baseline as a scikit-learn classifier that can also answer "none of these".
 
     Parameters
     ----------
     method : str
-        A name that `lookalike methods` lists; each class gets a detector of its own, `cnn` and its kin one network.
+        A name that `lookalike methods` lists. Most train a detector for each class; `cnn`, `cnn-energy` and `cnn-knn`
+        train one network.
     unknown_label : object, optional
-        What `predict` gives for flagged samples: such as -1 where labels are numbers, "unknown" where they are text.
-        None, the default, never says unknown, as scikit-learn's contract asks of a classifier: `predict` is then the
-        most likely class.
+        The answer of `predict` for flagged samples, such as -1 where labels are numbers, or "unknown" where they are
+        text. With None, the default, `predict` gives the most likely class, as scikit-learn demands of a classifier.
     image_shape : tuple of int, optional
-        (H, W) or (H, W, C) of flat rows that are images; C is 1 or 3. Without it rows of two dimensions are vectors,
+        (H, W) or (H, W, C) of flat rows that are images; C is 1 or 3. Without it, arrays of two dimensions are vectors,
         and arrays (N, H, W) or (N, H, W, C) are images.
     false_alarms : float
-        Share of known samples that may be flagged: the threshold is a conformal quantile of what `fit` holds out.
+        Share of known samples that may be flagged. The threshold is a conformal quantile of what `fit` holds out.
     calibration : float
         Share of the samples of `fit` that is held out for the threshold.
     settings : dict, optional
-        Anything else that `lookalike train --help` lists, with underscores: {"images": 5000}.
+        Any other flag of `lookalike train --help`, with underscores: {"images": 5000}.
     run_folder : str or Path, optional
-        Keep the run (metrics, checkpoints, model) there, and resume it; without it nothing stays on disk.
+        A folder that keeps the run (metrics, checkpoints, model), and resumes it. Without one nothing stays on disk.
     random_state : int, RandomState or None
         Seed of the split, the training and the scores.
 
@@ -191,12 +191,12 @@ class OpenSetClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
 
     Notes
     -----
-    Each class needs three samples: two to train on, one held out.
+    Each class needs three samples: two that train, and one that is held out.
 
     Raises
     ------
     ValueError
-        From `fit` and every prediction, in one line, for what cannot be used.
+        From `fit` and every prediction, in one line, for samples or settings that cannot be used.
     """
 
     def __init__(
@@ -223,7 +223,7 @@ class OpenSetClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Trains on samples X as `LookalikeDetector.fit` takes them, with labels y (N,) of two or more classes."""
         if y is None:
-            raise DataError("requires y to be passed, but the target y is None; give a label per sample")
+            raise DataError("requires y to be passed, but the target y is None; give a label for each sample")
         rows = self._rows(X, reset=True)
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
@@ -244,7 +244,7 @@ class OpenSetClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
         return np.append(self.classes_, self.unknown_label)[said.label]
 
     def _check_unknown(self) -> None:
-        """Raises UsageError for an `unknown_label` that a class has, or that is no number among numbers."""
+        """Raises UsageError for an `unknown_label` that is a class already, or is no number where the classes are."""
         if self.unknown_label is None:
             return
         if self.unknown_label in self.classes_.tolist():
@@ -256,7 +256,7 @@ class OpenSetClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
             )
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """(N, K) probability of each class, were the sample of one of them."""
+        """(N, K) probability of each class, given that the sample is of one of them."""
         return _likely(self.verdicts(X))
 
 

@@ -1,4 +1,4 @@
-"""imbalanced-learn's face: generated samples of the classes that are short (extra `imblearn`)."""
+"""A sampler of imbalanced-learn, which generates samples of classes that have few (extra `imblearn`)."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from lookalike.use.generate import generators
 
 
 class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
-    """Fills up classes with samples of a GAN that learns all of them; what was given stays, and stands first.
+    """Fills up classes with samples of a GAN that learns all of them. The given samples stay, and stand first.
 
     Parameters
     ----------
     sampling_strategy : float, str, dict or callable
-        Which classes get how many, as imbalanced-learn has it: "auto", "minority", "not minority", "not majority",
+        How many samples a class gets, as imbalanced-learn has it: "auto", "minority", "not minority", "not majority",
         "all", a ratio of two classes, {class: number}, or a function of y that gives such a dict.
     method : str
-        A GAN of several classes; see `lookalike methods`.
+        A conditional method; see `lookalike methods`.
     image_shape : tuple of int, optional
-        (H, W) or (H, W, C) of flat rows that are images; C is 1 or 3. Without it rows of two dimensions are vectors,
+        (H, W) or (H, W, C) of flat rows that are images; C is 1 or 3. Without it, arrays of two dimensions are vectors,
         and arrays (N, H, W) or (N, H, W, C) are images.
     settings : dict, optional
-        Anything else that `lookalike train --help` lists, with underscores: {"images": 5000}.
+        Any other flag of `lookalike train --help`, with underscores: {"images": 5000}.
     run_folder : str or Path, optional
-        Keep the run (metrics, checkpoints, model) there, and resume it; without it nothing stays on disk.
+        A folder that keeps the run (metrics, checkpoints, model), and resumes it. Without one nothing stays on disk.
     random_state : int, RandomState or None
         Seed of the training and of the generated samples.
 
     Attributes
     ----------
     sampling_strategy_ : dict
-        Class -> samples that were generated.
+        Class -> number of generated samples.
     model_ : Model
         The GAN.
     n_features_in_, shape_, low_, high_
@@ -55,7 +55,7 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
     Raises
     ------
     ValueError
-        From `fit_resample`, in one line, for what cannot be used.
+        From `fit_resample`, in one line, for samples or settings that cannot be used.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = BaseOverSampler._parameter_constraints  # noqa: SLF001
@@ -90,7 +90,7 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
         return rows, labels, one_vs_all
 
     def _fit_resample(self, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """The samples as they were given, then the generated ones, class by class."""
+        """The given samples, then the generated ones, class by class."""
         classes, labels = np.unique(y, return_inverse=True)
         names = [f"class {k}" for k in range(len(classes))]
         seed = int(check_random_state(self.random_state).randint(2**31))
@@ -116,7 +116,7 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
             | {"known": names, "method": self.method, "seed": seed, "test": 0.0, "calibration": 0.0}
         )
         if not conditional(settings):
-            raise UsageError(f"{self.method} is no GAN of several classes; take acgan or cgan")
+            raise UsageError(f"{self.method} makes no images of a given class; take a conditional method such as acgan")
         self._set_range(rows)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(self.run_folder) if self.run_folder is not None else Path(scratch) / "run"

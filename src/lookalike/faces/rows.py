@@ -1,4 +1,4 @@
-"""What the estimators take, rows of numbers or images of any dtype, as `Images` and back."""
+"""The samples of the estimators, rows of numbers or images of any dtype, as `Images` and back."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ KNOWN = "known"
 
 
 class Rows(BaseEstimator):  # type: ignore[misc]
-    """Base of estimators: checks samples as scikit-learn does, and scales them."""
+    """Base of the estimators. It checks samples as scikit-learn does, and scales them."""
 
     image_shape: tuple[int, ...] | None
 
     def _rows(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[Any]:
-        """X checked as scikit-learn does, images with their shape (N, H, W, C)."""
+        """X, checked as scikit-learn does; images have the shape (N, H, W, C)."""
         if _dimensions(X) <= 2:
             rows: npt.NDArray[Any] = validate_data(
                 self, X, reset=reset, ensure_min_samples=2 if reset else 1, dtype="numeric"
@@ -33,7 +33,7 @@ class Rows(BaseEstimator):  # type: ignore[misc]
                 raise DataError(f"X holds flat rows; the detector was fitted on images of {self.shape_}; give such")
             return rows.reshape(len(rows), *self.shape_) if self.shape_ else rows
         if self.image_shape is not None:
-            raise UsageError(f"image_shape is for flat rows; X has the shape {np.shape(X)} already; leave it out")
+            raise UsageError(f"image_shape is for flat rows, and X has the shape {np.shape(X)}; leave image_shape out")
         images = check_array(X, allow_nd=True, ensure_min_samples=2 if reset else 1, dtype="numeric")
         images = images[..., None] if images.ndim == 3 else images
         if images.ndim != 4 or images.shape[3] not in (1, 3):
@@ -42,8 +42,8 @@ class Rows(BaseEstimator):  # type: ignore[misc]
             self.n_features_in_ = int(np.prod(images.shape[1:]))
             self.shape_ = images.shape[1:]
         elif images.shape[1:] != self.shape_:
-            seen = f"images of {self.shape_}" if self.shape_ else "vectors"
-            raise DataError(f"X holds images of {images.shape[1:]}; the detector was fitted on {seen}")
+            fitted = f"images of {self.shape_}" if self.shape_ else "vectors"
+            raise DataError(f"X holds images of {images.shape[1:]}; the detector was fitted on {fitted}; give such")
         return np.asarray(images)
 
     def _sides(self, features: int) -> tuple[int, int, int]:
@@ -53,12 +53,12 @@ class Rows(BaseEstimator):  # type: ignore[misc]
         if len(sides) != 3 or sides[2] not in (1, 3) or np.prod(sides) != features:
             raise UsageError(
                 f"image_shape {show(self.image_shape)} does not fit rows of {features} entries; (H, W) or (H, W, C) "
-                "with C 1 or 3 and so many entries is accepted"
+                "with that many entries is accepted, where C is 1 or 3"
             )
         return sides[0], sides[1], sides[2]
 
     def _set_range(self, rows: npt.NDArray[Any]) -> None:
-        """What becomes -1 and 1: the range of these rows."""
+        """Sets what becomes -1 and 1: the range of these rows."""
         self.low_: Any
         self.high_: Any
         if rows.ndim == 4 and rows.dtype == np.uint8:
@@ -71,7 +71,7 @@ class Rows(BaseEstimator):  # type: ignore[misc]
     def _images(
         self, rows: npt.NDArray[Any], labels: npt.NDArray[np.int64] | None = None, classes: tuple[str, ...] = (KNOWN,)
     ) -> Images:
-        """Rows as `Images`: vectors scaled by feature to [-1, 1], pixels to 0..255; what never varied is the least."""
+        """Rows as `Images`: vectors scaled by feature to [-1, 1], pixels to 0..255. A constant feature is the least."""
         span = np.where(np.asarray(self.high_) > self.low_, np.asarray(self.high_) - self.low_, 1.0)
         share = (rows.astype(np.float64) - self.low_) / span
         pixels: Pixels
@@ -83,12 +83,12 @@ class Rows(BaseEstimator):  # type: ignore[misc]
         return Images(pixels, labels, classes, tuple(f"{i:05d}" for i in range(len(rows))))
 
     def _back(self, pixels: Pixels, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Pixels (N, C, H, W) uint8 or vectors (N, F) in [-1, 1] on the scale and in the dtype of the samples."""
+        """Pixels (N, C, H, W) uint8 or vectors (N, F) in [-1, 1], on the scale and in the dtype of the samples."""
         share = pixels.transpose(0, 2, 3, 1) / 255 if pixels.ndim == 4 else (pixels.astype(np.float64) + 1) / 2
         values = self.low_ + share * (np.asarray(self.high_) - self.low_)
         return np.asarray((values if np.dtype(dtype).kind == "f" else np.rint(values)).astype(dtype))
 
 
 def _dimensions(X: Any) -> int:
-    """Of anything array-like; sparse matrices and data frames know theirs."""
+    """Number of dimensions of anything array-like; sparse matrices and data frames have the attribute."""
     return int(X.ndim if isinstance(getattr(X, "ndim", None), int) else np.asarray(X).ndim)

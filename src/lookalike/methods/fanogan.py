@@ -119,7 +119,7 @@ f_anogan = wgan_gp.but(
         "milliseconds, where the latent search of anogan takes seconds."
     ),
     family="f-anogan",
-    # section 3.2: the encoder trains after the GAN; half of the steps is ours
-    twins=(Twin("encoder", Inverting(), after=0.5),),
+    # section 3.2: the encoder trains after the GAN. Three quarters of the steps are ours, see docs/f-anogan-2019.md
+    twins=(Twin("encoder", Inverting(), after=0.75),),
     score=EncoderPass(),
 )

@@ -1,11 +1,11 @@
-"""From settings to a method: what the user, the preset and the kind of method say on each axis.
+"""From settings to a method: the user, the preset and the kind of method give the value of each axis.
 
-A flag changes a part of a method only where the part has the value; elsewhere it is refused.
+A flag changes a part of a method only where the part has the value. Elsewhere the flag is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from lookalike.methods.r3gan import RelativisticPairing
 from lookalike.runs.presets import PRESETS
 from lookalike.runs.settings import DataSettings, TrainSettings, flag
 
-OF_BASELINES = {  # settings that a baseline looks at
+OF_BASELINES = {  # settings that a baseline uses
     *("known", "pooled", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms"),
     *("device", "threads"),
     *DataSettings.model_fields,
@@ -45,10 +45,10 @@ FIELDS = {  # setting -> (axis, field of a part on it)
 JOINING = ("scaling", "decides")  # how detectors of several known classes become one
 SPLITTING = ("split_at", "split_above", "split_normalised")
 SPLITS = (0.1562,)  # shares of the training after which classes are split (splitting-gan-2017, CIFAR-10)
-ABOVE, OF_EQUAL = 0.04, 0.4  # of the images: the authors' 2,000 of 50,000; of one of ten classes that is .4
+ABOVE, OF_EQUAL = 0.04, 0.4  # of the images: the authors' 2,000 of 50,000, which is 0.4 of one of ten classes
 SPLITS_OF_ONE = tuple(0.0781 * i for i in range(1, 6))
 FULL = 10  # known classes whose detectors each get all of --images
-PLAIN = "dcgan"  # the family of the presets' top values
+PLAIN = "dcgan"  # the family of the values at the top of a preset
 CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm(), "one-hot": OneHot()}
 LABELS = {"uniform": UniformLabels(), "data": LabelsAsInData()}
 LOSSES: dict[str, Loss] = {
@@ -71,7 +71,7 @@ def conditional(s: TrainSettings) -> bool:
 
 
 def preset_of(s: TrainSettings) -> dict[str, Any]:
-    """What the preset says for the method's family, or for the plain one where another network is chosen."""
+    """The preset's values for the method's family, or for the plain one where the user chose another network."""
     preset, several, named = PRESETS[s.preset], per_class(s), METHODS.get(s.method)
     if named is not None and named.family != PLAIN and s.net in (None, named.net.name):
         g, d = named.optimiser, named.d_optimiser or named.optimiser
@@ -82,7 +82,7 @@ def preset_of(s: TrainSettings) -> dict[str, Any]:
 
 
 def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> TrainSettings:
-    """The settings with what they leave open, for images of `shape` and so many known classes."""
+    """The settings with every open value filled in, for images of `shape` and so many known classes."""
     preset = preset_of(settings)
     several = per_class(settings) or settings.pooled
     images = settings.images or preset["images"] * (min(known, FULL) if several else 1)
@@ -104,7 +104,7 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
 
 
 def _split_settings(s: TrainSettings, images: int, batch: int, known: int) -> dict[str, Any]:
-    """From which share of the images on classes are split, and after how many: of points in one step the last."""
+    """The share above which classes are split, and after how many images; of points in one step, the last."""
     named, one = METHODS.get(s.method), s.pooled or known == 1
     if named is None or not (named.splitting or s.split_at):
         return {}
@@ -116,7 +116,7 @@ def _split_settings(s: TrainSettings, images: int, batch: int, known: int) -> di
 
 
 def _spread(s: TrainSettings) -> bool:
-    """Whether D sees it: as the preset says of methods of the plain family, whose classes are known and stay."""
+    """Whether the spread is an input of D: as the preset says, where all classes are labelled and none is split."""
     own = s.method in METHODS and METHODS[s.method].family == PLAIN
     return own and not (s.split_at or s.unlabelled) and preset_of(s).get("spread", False)
 
@@ -205,6 +205,20 @@ def has(part: Any, field: str) -> bool:
     return _is_part(part) and any(one.name == field or has(getattr(part, one.name), field) for one in fields(part))
 
 
+def _values(part: Any, field: str) -> Iterator[Any]:
+    """Every value of a field of this name in the part, or in what it is made of."""
+    if isinstance(part, tuple):
+        for item in part:
+            yield from _values(item, field)
+    elif _is_part(part):
+        for one in fields(part):
+            value = getattr(part, one.name)
+            if one.name == field:
+                yield value
+            else:
+                yield from _values(value, field)
+
+
 def _is_part(value: Any) -> bool:
     """Whether this is a value of an axis that has fields."""
     return is_dataclass(value) and not isinstance(value, type)
@@ -225,13 +239,14 @@ def _conditioned(s: TrainSettings, named: Method) -> dict[str, Any]:
         return {"conditioning": chosen, "labels": LABELS[s.labels]}
     if Need.Z not in named.head.needs:
         raise UsageError(
-            f"--conditioning none: {s.method} learns its classes together and must be told them; ali need not"
+            f"--conditioning none: {s.method} learns its classes together, so that its G needs the class as an input; "
+            "take another conditioning, or ali"
         )
     return {"head": _with(named.head, {"head": Binary()}), "conditioning": Unconditional()}
 
 
 def _played(s: TrainSettings, named: Method) -> dict[str, Any]:
-    """The losses, and the groups of G's step that they need."""
+    """The losses, and the groups of images in G's step that they need."""
     losses = (LOSSES[s.loss] if s.loss else named.losses[0], *named.losses[1:])
     made = tuple((stream, share) for stream, share in named.g_plays if stream.made)
     real: tuple[Any, ...] = ((Real(), sum(share_at(share, 0) for _, share in made)),)
@@ -240,21 +255,23 @@ def _played(s: TrainSettings, named: Method) -> dict[str, Any]:
 
 
 def _check_unlabelled(s: TrainSettings) -> None:
-    """Raises UsageError where D cannot learn from images whose class nobody gave."""
+    """Raises UsageError where D cannot learn from images without a label."""
     head = METHODS[s.method].head
     if not s.unlabelled:
         return
     if Need.LABELS in head.needs or not head.classifies:
-        does = "is told each image's class" if Need.LABELS in head.needs else "names no classes"
+        does = "has the class as an input" if Need.LABELS in head.needs else "does not classify"
         raise UsageError(
-            f"--unlabelled: {s.method}'s D {does}; take one whose D names them itself, such as k-plus-one or acgan"
+            f"--unlabelled: {s.method}'s D {does}; take a method whose D classifies, such as k-plus-one or acgan"
         )
     if s.spread and has(head, "spread"):
-        raise UsageError("--spread: D sees how much the images of a class differ, and --unlabelled's are of none")
+        raise UsageError(
+            "--spread is how much the images of a class differ, and --unlabelled's have no class; leave one of them out"
+        )
 
 
 def _weighs_classes(method: Method) -> bool:
-    """Whether G learns from the class that D takes its images for."""
+    """Whether G learns from the class that D gives its images."""
     return any(loss.teaches_classes and loss.moves_g for loss in method.losses)
 
 
@@ -279,23 +296,49 @@ OWN: dict[str, Callable[[Method, Method], bool]] = {  # setting of some methods 
 
 
 def own_settings(method: Method) -> tuple[str, ...]:
-    """The settings of some methods that `method` has."""
+    """The settings that only some methods have, and `method` is one of them."""
     return tuple(name for name, there in OWN.items() if there(method, METHODS[method.name]))
 
 
+def own_flags(s: TrainSettings, method: Method) -> dict[str, str]:
+    """Each of these settings as a flag with the value that `method` has, CLASS where the user names one."""
+    return {name: _as_flag(name, _value(name, s, method)) for name in own_settings(method)}
+
+
+def _value(name: str, s: TrainSettings, method: Method) -> Any:
+    """The value of a setting: of the part that has it, else as the settings say."""
+    if name == "conditioning":
+        same = (key for key, part in CONDITIONINGS.items() if type(part) is type(method.conditioning))
+        return next(same, "none")
+    if name not in FIELDS:
+        return getattr(s, name)
+    axis, field = FIELDS[name]
+    value = next(_values(getattr(method, axis), field))
+    return {True: "both", False: "real"}[value] if name == "class_loss" else value
+
+
+def _as_flag(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return flag(name) if value else flag(f"no_{name}")
+    if name in ("extra_fakes", "unlabelled"):
+        value = ",".join(value) or "CLASS"
+    many = value if isinstance(value, tuple) else (value,)
+    return " ".join(f"{flag(name)} {one:g}" if isinstance(one, float) else f"{flag(name)} {one}" for one in many)
+
+
 def refuse_idle(settings: TrainSettings, method: Method) -> None:
-    """Raises UsageError where a setting was given for a part that the method does not have."""
+    """Raises UsageError for a given setting of a part that the method does not have."""
     idle = (settings.model_fields_set & set(OWN)) - set(own_settings(method)) - {"extra_fakes"}  # refused with its data
     if idle:
         own = ", ".join(map(flag, own_settings(method))) or "none"
         given = ", ".join(map(flag, sorted(idle)))
-        raise UsageError(f"{method.name} does not use {given}; leave it out (settings of its own: {own})")
+        raise UsageError(f"{method.name} does not use {given}; leave it out (its own settings: {own})")
 
 
 def unused(settings: TrainSettings, method: Method | None, *, joins: bool) -> tuple[str, ...]:
-    """A line for each setting that was given and that a baseline (`method` None), or one known class, does not use.
+    """A line for each given setting that a baseline (`method` None), or one known class, does not use.
 
-    `joins`: whether it is one detector per class, of several.
+    `joins`: whether each of several classes has a detector of its own.
     """
     given = settings.model_fields_set - {"extra_fakes"}  # which is refused
     idle = given - (OF_BASELINES if method is None else given) - set(JOINING)

@@ -1,4 +1,7 @@
-"""A run folder as one typed record: what is there is checked, what is missing stays empty."""
+"""A run folder: the names of its files, and all of it as one typed record.
+
+What is there is checked, and what is missing stays empty.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,23 @@ from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from lookalike.base.errors import ModelError, UsageError, show
-from lookalike.base.files import open_regular, read_json, safe_name
+from lookalike.base.files import PROBE, open_regular, read_json, safe_name
+from lookalike.base.renamed import current
 from lookalike.base.strict import parse_json
 from lookalike.detect.auc import Interval, Rate
 
 Array = npt.NDArray[Any]
 ARRAYS_LIMIT = 1 << 30  # bytes of one evaluation, unpacked
 LINE_LIMIT = 1 << 16  # bytes of one line of metrics
-FACTS, PICTURE = "subclasses.json", "subclasses.png"
+CONFIG, SPLIT, METRICS, BAD_FILES = "config.json", "split.json", "metrics.jsonl", "bad_files.jsonl"
+FACTS, PICTURE, LIST = "subclasses.json", "subclasses.png", "subclasses.csv"
 PICTURED = 100  # sub-classes in the picture at most
-CLASSES = "classes"  # folder of the trainings of several known classes
+CHECKPOINTS, SAMPLES = "checkpoints", "samples"  # folders of a training
+CLASSES, EVALUATIONS = "classes", "evaluations"  # folders of the trainings of several known classes, of figures
+BEGUN = (".lock", PROBE, CONFIG, SPLIT, BAD_FILES)  # what the beginning of a run may leave
 
 
 class _Record(BaseModel):
@@ -35,20 +42,20 @@ Record = TypeVar("Record", bound=_Record)
 
 
 class Classes(_Record):
-    """Which classes the run knows, and which it was shown as counter-examples."""
+    """The known classes of a run, and the classes of its extra fakes."""
 
     known: tuple[str, ...]
-    extra_fakes: tuple[str, ...] = Field((), validation_alias=AliasChoices("extra_fakes", "against"))
+    extra_fakes: tuple[str, ...] = ()
 
 
 class Data(_Record):
-    """Where the images came from, the shape of one, and how many went into each part."""
+    """Where the images came from, the shape of one, and the number in each part."""
 
     source: str
     shape: tuple[int, ...]
     train: int
     calibration: int
-    extra_fakes: int = Field(0, validation_alias=AliasChoices("extra_fakes", "against"))
+    extra_fakes: int = 0
     skipped: int = 0
 
 
@@ -67,7 +74,7 @@ class Config(_Record):
 
 
 class Verdicts(_Record):
-    """How well several known classes were told apart: counts by true class and verdict, the last column unknown."""
+    """How well several known classes were classified: counts by true class and answer, the last column unknown."""
 
     accuracy: Rate  # of all known images
     accuracy_passed: Rate  # of those that were not flagged
@@ -76,7 +83,7 @@ class Verdicts(_Record):
 
 
 class Figures(_Record):
-    """`evaluations/NAME.json`: how well known and unknown images were told apart."""
+    """`evaluations/NAME.json`: how well a run separates known from unknown images."""
 
     known: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -107,7 +114,7 @@ class Figures(_Record):
 
 
 class SubClass(_Record):
-    """One sub-class: the true class that most of its training images are of, and its share."""
+    """One sub-class: the most frequent true class of its training images, and the share of that class."""
 
     name: str
     images: NonNegativeInt
@@ -116,7 +123,7 @@ class SubClass(_Record):
 
 
 class SubClasses(_Record):
-    """`subclasses.json`: what splitting found; agreement with the true classes as mutual information and Rand index."""
+    """`subclasses.json`: the sub-classes, and how they agree with the true classes (mutual information, Rand index)."""
 
     leaves: tuple[SubClass, ...]
     nmi: float
@@ -124,7 +131,7 @@ class SubClasses(_Record):
 
     @property
     def pictured(self) -> int:
-        """How many of them their picture shows."""
+        """How many of them are in the picture."""
         return min(len(self.leaves), PICTURED)
 
 
@@ -133,14 +140,14 @@ class Worst:
     """The k most misleading images of one kind: `query` and `nearest` are uint8 (k, C, H, W), None for vectors."""
 
     query: Array | None
-    nearest: Array | None  # none: the method offers none
+    nearest: Array | None  # none: the method gives none
     score: npt.NDArray[np.float64]
     name: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What `evaluations/NAME.npz` holds: the scores of each group, and the worst of each kind."""
+    """`evaluations/NAME.npz`: the scores of each group, and the most misleading images of each kind."""
 
     known: npt.NDArray[np.float64]
     unknown: npt.NDArray[np.float64]
@@ -150,7 +157,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation of a run; `scores` is None when only its figures were kept."""
+    """One evaluation of a run; `scores` is None where only its figures were kept."""
 
     figures: Figures
     scores: Scores | None
@@ -166,7 +173,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Training:
-    """What a training left; `samples` maps images shown to the picture of each network (own: "")."""
+    """What a training wrote; `samples` maps images shown to the picture of each network (its own: "")."""
 
     metrics: Metrics
     samples: Mapping[int, Mapping[str, Path]]
@@ -174,7 +181,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder; `members` are the trainings of each of several known classes, as far as they have begun."""
+    """One run folder; `members` are the trainings of several known classes that have begun."""
 
     name: str
     config: Config
@@ -186,17 +193,17 @@ class Run:
 
     @property
     def method(self) -> str:
-        """The method's name, "" if nobody recorded it."""
+        """The name of the method, "" where the record has none."""
         return str(self.config.method.get("name", self.config.settings.get("method", "")))
 
     @property
     def seed(self) -> Any:
-        """The seed of the training, None if nobody recorded it."""
+        """The seed of the training, None where the record has none."""
         return self.config.settings.get("seed")
 
 
 def read_run(folder: Path) -> Run:
-    """Read the run in `folder`.
+    """Reads the run in `folder`.
 
     Raises
     ------
@@ -205,27 +212,35 @@ def read_run(folder: Path) -> Run:
     ModelError
         One of its files is damaged.
     """
-    path = folder / "config.json"
+    path = folder / CONFIG
     if not path.is_file():
         raise UsageError(
-            f"{show(folder)} is not a run folder: it has no config.json; give a folder that `lookalike train` made"
+            f"{show(folder)} is not a run folder: it has no {CONFIG}; give a folder that `lookalike train` wrote"
         )
-    config = _typed(Config, path)
+    config = _typed(Config, path, read_config(folder))
     members = {name: _training(folder / CLASSES / safe_name(name)) for name in config.classes.known}
     return Run(
         name=folder.resolve().name,
         config=config,
-        evaluations=tuple(_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json"))),
+        evaluations=tuple(_evaluation(path) for path in sorted((folder / EVALUATIONS).glob("*.json"))),
         training=_training(folder),
         members={name: one for name, one in members.items() if one != Training(Metrics(), {})},
-        subclasses=_typed(SubClasses, folder / FACTS) if (folder / FACTS).exists() else None,
+        subclasses=_typed(SubClasses, folder / FACTS, read_json(folder / FACTS)) if (folder / FACTS).exists() else None,
         leaves=folder / PICTURE if (folder / PICTURE).exists() else None,
     )
 
 
-def _typed(kind: type[Record], path: Path) -> Record:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a run as its file has it, under today's names; empty where that is no JSON object."""
+    there = read_json(folder / CONFIG)
+    parts = there.items() if isinstance(there, dict) else ()
+    return {name: current(part) if isinstance(part, dict) else part for name, part in parts}
+
+
+def _typed(kind: type[Record], path: Path, there: object) -> Record:
+    """What a file holds, as a record."""
     try:
-        return kind.model_validate(read_json(path))
+        return kind.model_validate(there)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -237,7 +252,7 @@ def _typed(kind: type[Record], path: Path) -> Record:
 
 def _evaluation(path: Path) -> Evaluation:
     arrays = path.with_suffix(".npz")
-    return Evaluation(_typed(Figures, path), _scores(arrays) if arrays.exists() else None)
+    return Evaluation(_typed(Figures, path, read_json(path)), _scores(arrays) if arrays.exists() else None)
 
 
 def _scores(path: Path) -> Scores:
@@ -275,7 +290,7 @@ def _worst(arrays: Mapping[str, Array], kind: str) -> Worst:
 
 
 def _images(arrays: Mapping[str, Array], key: str) -> Array | None:
-    """Grey or RGB uint8 images; None where there are none (vectors, other channel counts)."""
+    """Grey or RGB uint8 images; None for vectors, and for other numbers of channels."""
     images = arrays.get(key)
     if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         return None
@@ -283,7 +298,7 @@ def _images(arrays: Mapping[str, Array], key: str) -> Array | None:
 
 
 def _training(folder: Path) -> Training:
-    return Training(_metrics(folder / "metrics.jsonl"), _samples(folder / "samples"))
+    return Training(_metrics(folder / METRICS), _samples(folder / SAMPLES))
 
 
 def _metrics(path: Path) -> Metrics:

@@ -20,7 +20,6 @@ from lookalike.detect.baselines.networks import need_images
 from lookalike.detect.detector import Threshold, images_needed
 from lookalike.detect.gan import GANDetector
 from lookalike.detect.model import ANY, UNKNOWN, check_device
-from lookalike.detect.search import Search
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
 from lookalike.game.nets import Net
@@ -28,7 +27,9 @@ from lookalike.game.source import Source
 from lookalike.game.splitting import Splitting
 from lookalike.game.train import check_batch
 from lookalike.methods import METHODS, NETS
-from lookalike.runs.choices import FULL, filled, method_of, preset_of, refuse_idle
+from lookalike.runs.choices import filled, method_of, preset_of, refuse_idle
+from lookalike.runs.recipe import Recipe
+from lookalike.runs.rows import Rows
 from lookalike.runs.settings import TrainSettings
 
 
@@ -38,117 +39,62 @@ class Plan:
 
     Parameters
     ----------
-    settings : TrainSettings
-        As given, with the preset's values filled in.
     data : str
         Where the images come from: the last part of the path, or a data set's name.
     images : Images
-        All images, at the size that the network sees.
-    train, calibration, extra_fakes, test : Index
-        Rows that train as known, that set the threshold, that are shown as other classes, and that are never used.
+        All images, at the size that the networks take.
+    rows : Rows
+        Which of them do what.
+    recipe : Recipe
+        Settings and method.
     known, others : tuple of str
-        Class names.
-    method : Method or None
-        None: a baseline.
-    deciding : Index
-        Of several known classes, the held-out rows that join their detectors; the threshold sees others, unless there
-        are too few (`shares_held`).
-    unlabelled : Index
-        Rows of known classes of which nobody says which.
+        Names of the known classes, and of those whose images are extra fakes.
     truth, true_classes
-        (N,) the labels of all images before known classes were taken as one, and their names.
+        (N,) the labels of all images before known classes were pooled, and their names.
     """
 
-    settings: TrainSettings
     data: str
     images: Images
-    train: Index
-    calibration: Index
-    extra_fakes: Index
-    test: Index
+    rows: Rows
+    recipe: Recipe
     known: tuple[str, ...]
     others: tuple[str, ...]
-    method: Method | None
-    deciding: Index
     truth: Index
     true_classes: tuple[str, ...]
-    unlabelled: Index
-
-    @property
-    def joins(self) -> bool:
-        """Whether held-out images join detectors of several known classes."""
-        return bool(len(self.deciding))
-
-    @property
-    def batch(self) -> int:
-        """Real images per step, as given or the preset's."""
-        return self.settings.batch or preset_of(self.settings)["batch"]
 
     @property
     def shown(self) -> int:
-        """Real images that a GAN is shown: more than `FULL` classes share them, so that the cost grows no further."""
-        if self.method is not None and self.method.per_class:
-            return self.settings.images or 0
-        return max(1, (self.settings.images or 0) * FULL // max(FULL, len(self.known)))
+        """Real images shown to each GAN."""
+        return self.recipe.shown(len(self.known))
 
     def source(self) -> Source:
-        """The training images as the game draws them."""
-        pixels = self.images.pixels
-        others = torch.from_numpy(pixels[self.extra_fakes]) if len(self.extra_fakes) else None
-        labels = self.numbered(self.train)
-        device = torch.device(self.settings.device)
-        more = torch.from_numpy(pixels[self.unlabelled]) if len(self.unlabelled) else None
-        return Source(
-            torch.from_numpy(pixels[self.train]), torch.from_numpy(labels), others, self.settings.seed, device, more
-        )
+        """The training images, from which the game draws."""
+        rows, settings = self.rows, self.recipe.settings
+        known, others, more = (self._tensor(part) for part in (rows.train, rows.extra_fakes, rows.unlabelled))
+        assert known is not None, "`make` refuses a run without training images"
+        labels = torch.from_numpy(self.numbered(rows.train))
+        return Source(known, labels, others, settings.seed, torch.device(settings.device), more)
 
-    def search(self) -> Search:
-        """The latent search that scores will use."""
-        s = self.settings
-        return Search(
-            lam=s.lam,
-            reduce=s.reduce,
-            layer=s.layer,
-            steps=s.search_steps or preset_of(s)["search_steps"],
-            lr=s.search_lr or preset_of(s)["search_lr"],
-            prior=s.prior,
-            restarts=s.restarts,
-            tolerance=s.tolerance,
-            patience=s.patience,
-            batch=s.search_batch,
-            seed=s.seed,
-        )
+    def _tensor(self, rows: Index) -> torch.Tensor | None:
+        return torch.from_numpy(self.images.pixels[rows]) if len(rows) else None
 
     def keys(self) -> dict[str, list[str]]:
         """Content keys of the images of each part, for the run's record."""
-        held = np.union1d(self.calibration, self.deciding)
-        trained = np.concatenate([self.train, self.unlabelled])
-        parts = {"train": trained, "calibration": held, "extra_fakes": self.extra_fakes, "test": self.test}
-        return {name: [self.images.keys[i] for i in rows] for name, rows in parts.items()}
+        return {name: [self.images.keys[i] for i in rows] for name, rows in self.rows.parts().items()}
 
     def only(self, name: str) -> Plan:
-        """The part of one of several known classes: its detector, which may learn against the other known ones."""
-        mine, others = self.labels_of((name,)), tuple(other for other in self.known if other != name)
-        needed = self.method is not None and self.method.needs_others
-        settings = self.settings.model_copy(
-            update={"known": (name,), "extra_fakes": (*others, *self.others) if needed else (), "images": self.shown}
-        )
-        labels = self.images.labels
+        """The plan of one of several known classes; its GAN may learn images of the others as extra fakes."""
+        needed = self.recipe.needs_others
+        others = (*(other for other in self.known if other != name), *self.others) if needed else self.others
+        mine = self.rows.train[np.isin(self.images.labels[self.rows.train], self.labels_of((name,)))]
+        own = {"known": (name,), "extra_fakes": others if needed else (), "images": self.shown}
         return replace(
             self,
-            settings=settings,
-            train=self.train[np.isin(labels[self.train], mine)],
-            extra_fakes=np.union1d(self.train[~np.isin(labels[self.train], mine)], self.extra_fakes)
-            if needed
-            else self.extra_fakes,
+            recipe=replace(self.recipe, settings=self.recipe.settings.model_copy(update=own)),
+            rows=self.rows.only(mine, others_are_fakes=needed),
             known=(name,),
-            others=(*others, *self.others) if needed else self.others,
+            others=others,
         )
-
-    @property
-    def shares_held(self) -> bool:
-        """Whether the same held-out images join the classes and set the threshold."""
-        return bool(np.isin(self.deciding, self.calibration).any())
 
     def labels_of(self, names: tuple[str, ...]) -> list[int]:
         """The data's numbers of these classes."""
@@ -166,7 +112,7 @@ class Plan:
         return {self.true_classes[label] for label in np.unique(self.truth[mine]).tolist()}
 
     def data_digest(self) -> str:
-        """One hash over all images that are used: a resumed run must see the same."""
+        """One hash over all images that are used. A resumed run must have the same."""
         used = {name: keys for name, keys in self.keys().items() if name != "test"}
         return hashlib.sha256(repr(used).encode()).hexdigest()
 
@@ -196,60 +142,61 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is both known and an extra fake; name it once")
     if both := {*known, *others} & set(nameless):
-        raise UsageError(f"class {show(min(both))} is named elsewhere and --unlabelled; name it once")
+        raise UsageError(f"class {show(min(both))} is known or an extra fake, and --unlabelled; name it once")
     parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
     is_known = np.isin(images.labels, [images.classes.index(name) for name in known])
     is_other = np.isin(images.labels, [images.classes.index(name) for name in others])
     held = parts.calibration[is_known[parts.calibration]]
-    # what says by itself of which class an image is
-    sorts = settings.method in CLASSIFIERS or (method is not None and method.per_class and not method.conditional)
-    joins = len(known) > 1 and settings.calibration > 0 and not sorts
+    # a detector that says itself of which class an image is needs no joining
+    classifies = settings.method in CLASSIFIERS or (method is not None and method.per_class and not method.conditional)
+    joins = len(known) > 1 and settings.calibration > 0 and not classifies
     deciding = _deciding(images, held, settings.false_alarms) if joins else held[:0]
-    plan = Plan(
-        settings=settings,
-        data="arrays" if isinstance(data, Images) else Path(data).resolve().name,
-        images=images,
+    rows = Rows(
         train=parts.train[is_known[parts.train]],
         calibration=held if len(deciding) == len(held) else np.setdiff1d(held, deciding),
         extra_fakes=parts.train[is_other[parts.train]],
-        known=known,
-        others=others,
         test=parts.test,
-        method=method,
         deciding=deciding,
         unlabelled=_of(images, nameless, np.union1d(parts.train, parts.calibration)),
-        truth=truth,
-        true_classes=true_classes,
     )
-    if len(plan.train) < 2 or (others and len(plan.extra_fakes) < 2):
-        role, names = ("known", known) if len(plan.train) < 2 else ("extra_fakes", others)
+    name = "arrays" if isinstance(data, Images) else Path(data).resolve().name
+    plan = Plan(name, images, rows, Recipe(settings, method), known, others, truth, true_classes)
+    if len(rows.train) < 2 or (others and len(rows.extra_fakes) < 2):
+        role, names = ("known", known) if len(rows.train) < 2 else ("extra fakes", others)
         raise DataError(f"{role} {listed(names)}: fewer than 2 images are left to train on; add images")
     if settings.method in CLASSIFIERS:
         need_images(images.shape, settings.method)
     if len(known) > 1:
         _check_each(plan, deciding if joins else held)
     elif settings.method in CLASSIFIERS:
-        raise UsageError(f"{settings.method} tells known classes apart; name two or more (--known), or use rotation")
+        raise UsageError(f"{settings.method} classifies known classes; name two or more (--known), or take rotation")
     # what cannot end well is refused before it begins
     if settings.calibration > 0:
-        Threshold(np.zeros(len(plan.calibration)), settings.false_alarms)
+        Threshold(np.zeros(len(rows.calibration)), settings.false_alarms)
     elif method is None or (len(known) > 1 and not method.per_class):
         raise UsageError(
-            f"--calibration 0: {settings.method} needs held-out images; without them one GAN can be trained that makes "
+            f"--calibration 0: {settings.method} needs held-out images; hold some out, or take a GAN that only makes "
             "images of its classes, such as acgan"
         )
-    if plan.method is not None:
-        check_batch(plan.method, plan.batch)
-        if plan.method.splitting is not None:
-            _check_splits(plan, plan.method.splitting)
-        gan = GAN(plan.method, images.shape, classes=len(known), ema=settings.ema or 0.0)
-        GANDetector(gan, plan.search(), 0 if plan.method.conditional else None)
-        _check_number(plan, len(gan.state(training=False)))
+    if method is not None:
+        _check_method(plan, method)
     return plan
 
 
+def _check_method(plan: Plan, method: Method) -> None:
+    """Raises UsageError for a GAN that cannot be built, split, searched or stored as the plan says."""
+    check_batch(method, plan.recipe.batch)
+    if method.splitting is not None:
+        _check_splits(plan, method.splitting)
+    known, ema = len(plan.known), plan.recipe.settings.ema or 0.0
+    gan = GAN(method, plan.images.shape, classes=known, ema=ema, device="meta")  # sizes alone: no memory is taken
+    GANDetector(gan, plan.recipe.search(), 0 if method.conditional else None)
+    gans = 1 if method.per_class else known
+    _check_number(plan, gans, len(gan.tensors(training=False)))
+
+
 def _method(settings: TrainSettings, given: TrainSettings) -> Method | None:
-    """The method with its settings; None for a baseline. UsageError for a given setting that it does not have."""
+    """The method with its settings, None for a baseline. Raises UsageError for a setting that the method has not."""
     if settings.method not in METHODS:
         return None
     method = method_of(settings)
@@ -258,30 +205,30 @@ def _method(settings: TrainSettings, given: TrainSettings) -> Method | None:
 
 
 def _check_splits(plan: Plan, splitting: Splitting) -> None:
-    """Raises UsageError for splits that the training does not come to, and where no class is large enough for one."""
-    points, last = splitting.at, math.ceil(plan.shown / plan.batch) - 1  # the step that begins last
-    steps = [math.ceil(point / plan.batch) for point in points]
+    """Raises UsageError for splits after the end of the training, and where no class is large enough to split."""
+    points, last = splitting.at, math.ceil(plan.shown / plan.recipe.batch) - 1  # the step that begins last
+    steps = [math.ceil(point / plan.recipe.batch) for point in points]
     if steps[-1] > last:
         raise UsageError(
             f"classes would be split after {points[-1]:,} images, and the last of this training's steps begins at "
-            f"{last * plan.batch:,}; show more images (--images), or split earlier (--split-at)"
+            f"{last * plan.recipe.batch:,}; show more images (--images), or split earlier (--split-at)"
         )
     if len(set(steps)) < len(steps):
         raise UsageError(
-            f"--split-at {', '.join(map(str, points))}: two of these lie within a step of {plan.batch} images; "
+            f"--split-at {', '.join(map(str, points))}: two of these lie within a step of {plan.recipe.batch} images; "
             "split less often, or take a smaller --batch"
         )
-    labels = plan.numbered(plan.train)
+    labels = plan.numbered(plan.rows.train)
     largest = np.bincount(labels).max() / len(labels)
     if largest <= splitting.above:
         raise UsageError(
-            f"no class would be split: the largest has {largest:.1%} of the training images, and those above "
-            f"{splitting.above:.1%} are split; give a smaller share (--split-above)"
+            f"no class would be split: the largest has {100 * largest:.1f} % of the training images, and classes above "
+            f"{100 * splitting.above:.1f} % are split; give a smaller share (--split-above)"
         )
 
 
 def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:
-    """Those of the rows that are of these classes; DataError for a class without any."""
+    """The rows that are of these classes. Raises DataError where fewer than two are."""
     numbers = [images.classes.index(name) for name in names]
     found = rows[np.isin(images.labels[rows], numbers)]
     if len(found) < 2 * bool(names):
@@ -290,7 +237,7 @@ def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:
 
 
 def read_used(data: str | Path, s: TrainSettings) -> Images:
-    """The images of known classes and of those against them, at the size that they train at; DataError as `read`."""
+    """The images of the classes that train, at the size of the training; raises DataError as `read` does."""
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
     size, used = s.sides, (*s.known, *s.extra_fakes, *s.unlabelled)
     if not source.vectors and size is None:
@@ -299,13 +246,13 @@ def read_used(data: str | Path, s: TrainSettings) -> Images:
 
 
 def _net(s: TrainSettings) -> Net:
-    """The network, for the sizes that it can make."""
+    """The network, which says the sizes that it can make."""
     own = METHODS[s.method].net if s.method in METHODS else NETS["anogan"]()
     return own if s.net in (None, own.name) else NETS[s.net or ""]()
 
 
 def _deciding(images: Images, held: Index, allowed: float) -> Index:
-    """Every second distinct image of each class; all, where the others could not promise so few false alarms."""
+    """Every second distinct image of each class, or all where the rest could not promise so few false alarms."""
     keys, labels, chosen = np.array(images.keys)[held], images.labels[held], dict[str, bool]()
     for label in sorted(np.unique(labels).tolist(), key=images.classes.__getitem__):
         mine = sorted(set(keys[labels == label].tolist()) - set(chosen))  # by content, whatever their order
@@ -315,35 +262,36 @@ def _deciding(images: Images, held: Index, allowed: float) -> Index:
 
 
 def _check_each(plan: Plan, held: Index) -> None:
-    """Raises DataError for a known class that is too small, or whose name is a verdict."""
+    """Raises DataError for a known class that is too small, or whose name is the answer `UNKNOWN`."""
     if UNKNOWN in plan.known:
-        raise DataError(f"a known class is called {UNKNOWN}, as what is none of the known ones will be; rename it")
+        raise DataError(
+            f"a known class is called {UNKNOWN}, which is the answer for images of no known class; rename it"
+        )
     for name in plan.known:
         mine = plan.labels_of((name,))
-        trained, kept = (np.isin(plan.images.labels[rows], mine).sum() for rows in (plan.train, held))
-        if trained < 2 or (kept < 1 and plan.settings.calibration > 0):
+        trained, kept = (np.isin(plan.images.labels[rows], mine).sum() for rows in (plan.rows.train, held))
+        if trained < 2 or (kept < 1 and plan.recipe.settings.calibration > 0):
             raise DataError(
-                f"images of known class {show(name)}: {trained} to train on, {kept} held out; of each of several known "
-                "classes 2 and 1 are needed; add images or leave it out"
+                f"images of known class {show(name)}: {trained} to train on, {kept} held out; each of several known "
+                "classes needs 2 and 1; add images or leave the class out"
             )
 
 
-def _check_number(plan: Plan, tensors: int) -> None:
-    """Raises UsageError for more known classes than one model file holds GANs of so many tensors."""
-    gans = 1 if plan.method is not None and plan.method.per_class else len(plan.known)
+def _check_number(plan: Plan, gans: int, tensors: int) -> None:
+    """Raises UsageError where one model file cannot hold a GAN of so many tensors for each known class."""
     if gans * tensors >= TENSOR_LIMIT:
         most = (TENSOR_LIMIT - 1) // tensors
         raise UsageError(
-            f"{len(plan.known)} known classes are more than a model of {plan.settings.method} holds, {most} at most; "
-            "name fewer, or take a baseline such as knn"
+            f"{len(plan.known)} known classes are too many: a model of {plan.recipe.settings.method} holds {most} at "
+            "most; name fewer, or take a baseline such as knn"
         )
 
 
 def _check_others(settings: TrainSettings, known: int, *, uses: bool) -> None:
     if uses and not settings.extra_fakes and known < 2:
         raise UsageError(
-            f"{settings.method} learns from another class's images; name one (--extra-fakes) or several known classes, "
-            "or use vtgan, which needs none"
+            f"{settings.method} learns images of another class as fake; name one (--extra-fakes) or several known "
+            "classes, or take vtgan, which needs none"
         )
     if settings.extra_fakes and not uses:
-        raise UsageError(f"{settings.method} does not use --extra-fakes; leave it out or use --method mcgan")
+        raise UsageError(f"{settings.method} does not use --extra-fakes; leave the flag out, or take --method mcgan")

@@ -1,6 +1,6 @@
-"""What a preset says where the settings leave it open: small for a laptop, paper as published.
+"""The presets: values of settings that the user leaves out. small suits a laptop, and paper is as published.
 
-The values at the top are of the family "dcgan". The methods of another family take theirs under "families"; where these
+The values at the top are of the family "dcgan". Methods of another family take theirs under "families". Where these
 have no step sizes, the method's own optimisers stay.
 """
 
@@ -17,7 +17,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "side": 32,
         "width": 8,
         "images": 30_000,
-        "batch": 16,  # with 64, G has not learnt its class after so few steps
+        "batch": 16,  # with 64, G has not learnt the class after so few steps
         # a slower D and an averaged G: without them the game swings, and the AUC with it
         "lr": 4e-4,
         "d_lr_share": 0.25,
@@ -28,8 +28,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "families": {
             "resnet": {**RESNET, "images": 15_000, "lr": 4e-4, "d_lr_share": 2.5},
             "critic": {**RESNET, "images": 6_000, "lr": 1e-3, "d_lr_share": 1.0},  # it takes each image five times
-            "f-anogan": {**RESNET, "images": 12_000, "lr": 1e-3, "d_lr_share": 1.0},  # a third is the encoder's
-            "r3gan": {"width": 32, "images": 15_000, "batch": 32},
+            "f-anogan": {**RESNET, "images": 24_000, "lr": 1e-3, "d_lr_share": 1.0},  # three quarters are the encoder's
+            "r3gan": {"width": 16, "images": 4_000, "batch": 32, "lr": 2e-3, "d_lr_share": 1.0},  # its step is slow
         },
         "search_steps": 50,
         "search_lr": 0.02,

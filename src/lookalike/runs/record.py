@@ -1,4 +1,4 @@
-"""What a run folder says of itself: its configuration and its split; another run's folder is refused."""
+"""The configuration and the split in a run folder. The folder of another run is refused."""
 
 from __future__ import annotations
 
@@ -18,21 +18,20 @@ from lookalike.base.parts import target_of
 from lookalike.base.renamed import current
 from lookalike.game.method import Method, when
 from lookalike.methods import stored
+from lookalike.runs.folder import BAD_FILES, BEGUN, CONFIG, SPLIT, read_config
 from lookalike.runs.plan import Plan
 from lookalike.runs.settings import TrainSettings
 
 PARTS = {"train", "calibration", "extra_fakes", "test"}
 KEY = re.compile("[0-9a-f]{16}")
-CONFIG, SPLIT, BAD_FILES = "config.json", "split.json", "bad_files.jsonl"
-OURS = (".lock", files.PROBE, CONFIG, SPLIT, BAD_FILES)  # what a beginning may leave
 OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
 BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
 
 
 def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> None:
-    """Writes the configuration and the split, or compares them with those of the run that is there."""
-    wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.settings.model_dump(mode="json")}
+    """Writes the configuration and the split, or compares them with those of the run in the folder."""
+    wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.recipe.settings.model_dump(mode="json")}
     there = begun(folder)
     if there is not None:
         given = _defaults() | there["settings"]
@@ -53,7 +52,7 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
 
 
 def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn: Warn) -> None:
-    """Says, and records under machine.resumed, what costs the run its bits (row E10); a finished run stays as it is."""
+    """Warns of changes that cost the run its bits, and records them under machine.resumed, unless it is finished."""
     changed = [
         f"{name} {show(there[part].get(name))} -> {show(now[part][name])}"
         for part, name in BITS
@@ -62,7 +61,7 @@ def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn
     if not changed:
         return
     text = ", ".join(changed)
-    warn(f"not bit-exact with the run's beginning: {text}")
+    warn(f"the run will not have the bits of an uninterrupted one, as these changed: {text}")
     machine = there["machine"]
     before = machine.get("resumed", [])
     if isinstance(before, list) and text not in before and not (folder / checkpoint.CARD).exists():
@@ -70,21 +69,21 @@ def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn
 
 
 def begun(folder: Path) -> dict[str, Any] | None:
-    """The record of the run in `folder`, None if it is new; refuses a folder that holds anything else."""
+    """The record of the run in `folder`, None where it is new. A folder with anything else is refused."""
     if (folder / CONFIG).exists():
-        there = files.read_json(folder / CONFIG)
-        if isinstance(there, dict) and all(isinstance(there.get(part), dict) for part in dict(BITS)):
-            return {name: current(part) if isinstance(part, dict) else part for name, part in there.items()}
+        there = read_config(folder)
+        if all(isinstance(there.get(part), dict) for part in dict(BITS)):
+            return there
         strangers = [CONFIG]
     else:
-        strangers = [path.name for path in folder.iterdir() if _begins(path.name) not in OURS]
+        strangers = [path.name for path in folder.iterdir() if _begins(path.name) not in BEGUN]
     if strangers:
         raise UsageError(f"{show(folder)} holds other files ({show(min(strangers))}); give a new or empty folder (-o)")
     return None
 
 
 def _defaults() -> dict[str, Any]:
-    """The default of each setting, for those that an earlier version did not have."""
+    """The default of each setting, for settings that an earlier version did not have."""
     fields = TrainSettings.model_fields.items()
     return {name: field.default for name, field in fields if not field.is_required()}
 
@@ -106,13 +105,13 @@ def parts_of(folder: Path) -> dict[str, frozenset[str]]:
             if not isinstance(keys, list) or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
                 raise ModelError(f"{show(path)}: {name} is not a list of content keys")
     except ModelError as error:
-        raise ModelError(f"which images trained is only in the whole run folder that train wrote: {error}") from error
+        raise ModelError(f"only the run folder that train wrote says which images trained; give it: {error}") from error
     return {name: frozenset(keys) for name, keys in parts.items()}
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a run was asked to know, as `data.images.names_of` takes it, and how it split its images."""
+    """The classes of a run, as `data.images.names_of` takes them, and how the run split its images."""
 
     known: tuple[str, ...]
     unlabelled: tuple[str, ...]
@@ -123,8 +122,8 @@ class Shown:
 
 
 def shown(folder: Path) -> Shown:
-    """Of a run's record; raises ModelError where that is missing or damaged."""
-    match files.read_json(folder / CONFIG):
+    """The classes and the split of a run; raises ModelError where its record is missing or damaged."""
+    match read_config(folder):
         case {
             "data": {"source": str(source), "shape": [*shape]},
             "settings": {"known": [*known], "test": int() | float() as test, "seed": int(seed), **others},
@@ -143,15 +142,15 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
         "schema": 1,
         "command": shlex.join(command),
         "settings": settings,
-        "method": stored.to_json(plan.method) if plan.method else {"name": plan.settings.method},
+        "method": stored.to_json(plan.recipe.method) if plan.recipe.method else {"name": plan.recipe.settings.method},
         "open_choices": open_choices(plan),
         "classes": {"known": list(plan.known), "extra_fakes": list(plan.others)},
         "data": {
             "source": plan.data,
             "shape": list(plan.images.shape),
-            "train": len(plan.train),
-            "calibration": len(plan.calibration),
-            "extra_fakes": len(plan.extra_fakes),
+            "train": len(plan.rows.train),
+            "calibration": len(plan.rows.calibration),
+            "extra_fakes": len(plan.rows.extra_fakes),
             "skipped": len(plan.images.skipped),
         },
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
@@ -159,36 +158,38 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
             "system": f"{platform.system()} {platform.machine()}",
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
-            "device": plan.settings.device,
+            "device": plan.recipe.settings.device,
         },
     }
 
 
-DECIDES = {"all": "softmax regression", "best": "the best first, on its own score,"}
+DECIDES = {"all": "softmax regression", "best": "the best detector first, on its own score,"}
 SCALING = {"each": "scaled by its own class", "shared": "all on one scale"}
 UPDATES = {"together": "all groups together", "apart": "one group after the other"}
 
 
 def held(method: Method) -> str:
-    """What holds D's slope, in words."""
+    """What limits D's slope, in words."""
     norm = "weights divided by their spectral norm" if method.spectral else ""
     return "; ".join(filter(None, (norm, str(method.penalty or "")))) or "free"
 
 
 def open_choices(plan: Plan) -> dict[str, Any]:
-    """Every choice that the papers leave open, with the value that this run uses (printed in each report)."""
-    s, method = plan.settings, plan.method
-    threshold = "conformal quantile of held-out known images' scores"
+    """Every choice that the papers leave open, with the value of this run. Each report prints them."""
+    s, method = plan.recipe.settings, plan.recipe.method
+    threshold = "conformal quantile of the scores of calibration images"
     common = {
         "resize filter": "bilinear, antialiased",
-        "training images": f"all but the held-out ones: {len(plan.train)}",
-        **({"images without a label": f"{len(plan.unlabelled)}"} if len(plan.unlabelled) else {}),
-        "threshold": f"{threshold}, {s.false_alarms:g} false alarms expected at most" if s.calibration else "none",
+        "training images": f"all but the held-out ones: {len(plan.rows.train)}",
+        **({"images without a label": f"{len(plan.rows.unlabelled)}"} if len(plan.rows.unlabelled) else {}),
+        "threshold": f"{threshold}, at most {100 * s.false_alarms:g} % false alarms expected"
+        if s.calibration
+        else "none",
     }
-    if len(plan.deciding):
+    if len(plan.rows.deciding):
         common["known classes"] = (
             f"{len(plan.known)}, a detector each, {SCALING[s.scaling]}, joined by {DECIDES[s.decides]} on "
-            f"{len(plan.deciding)} held-out images"
+            f"{len(plan.rows.deciding)} held-out images"
         )
     if method is None:
         return common
@@ -198,27 +199,27 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "initial weights": method.net.initial_weights,
         "latent vector": str(method.latent),
         **(
-            {"G's class": str(method.conditioning), "classes asked for": str(method.labels)}
+            {"G's class": str(method.conditioning), "classes that G makes": str(method.labels)}
             if method.conditional
             else {}
         ),
-        "game": ", ".join(map(str, method.losses)),
+        "losses": ", ".join(map(str, method.losses)),
         "G's optimiser": f"{method.optimiser}, batch {s.batch}, {plan.shown} images shown",
         "D's optimiser": str(method.d_optimiser or method.optimiser),
         "D updates per G update": f"{method.d_steps}, on {UPDATES[method.d_updates]}",
         "D's slope": held(method),
-        "what D sees is changed": str(method.diff_augment or "not at all"),
-        "what D sees, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
-        "what G plays, and its share": ", ".join(f"{stream}: {share:g}" for stream, share in method.g_plays),
+        "changes of D's images": str(method.diff_augment or "none"),
+        "D's images, with shares": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
+        "images of G's step, with shares": ", ".join(f"{stream}: {share:g}" for stream, share in method.g_plays),
         "step sizes": "fall linearly to 0" if method.decay else "stay",
         **({"encoder": str(method.encoder)} if method.encoder else {}),
         **({"sub-classes": str(method.splitting)} if method.splitting else {}),
         **{f"{t.name} twin": f"{m.net}; z {m.latent}; {when(t)}" for t, m in twins.items()},
-        **({"G begins": f"with the weights of the {method.start} twin's"} if method.start else {}),
+        **({"G begins": f"with the weights of G of the {method.start} twin"} if method.start else {}),
         "f(x) of V(x)": s.layer or method.net.feature_layer,
         "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
         "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "
-        f"{s.restarts} start(s) from the prior, {'kept within it' if s.prior else 'free to leave it'}, "
+        f"{s.restarts} start(s) from the prior, z {'kept within it' if s.prior else 'free to leave it'}, "
         f"converged at < {s.tolerance:g} over {s.patience} steps",
         "batch norm when scoring": "inference statistics",
         "averaged generator": f"decay min({s.ema:g}, (1 + t) / (10 + t)) at step t" if s.ema else "none",

@@ -34,13 +34,12 @@ from lookalike.game.train import Progress, train
 from lookalike.methods import stored
 from lookalike.runs import choices, record, subclasses
 from lookalike.runs import plan as plans
+from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, read_config
 from lookalike.runs.plan import Plan
 from lookalike.runs.samples import draw_samples
 from lookalike.runs.settings import TrainSettings
 
-METRICS = "metrics.jsonl"
-PLACES = ("checkpoints", "samples")  # folders of a training
-CLASSES = "classes"  # a folder for each of several known classes
+PLACES = (CHECKPOINTS, SAMPLES)
 
 
 def run(
@@ -54,7 +53,7 @@ def run(
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
 ) -> Model:
-    """Trains, calibrates and stores a model in `out`; resumes or finds it finished where it was begun before.
+    """Trains, calibrates and stores a model in `out`. A run that was begun there is resumed, or found finished.
 
     Parameters
     ----------
@@ -63,15 +62,15 @@ def run(
     settings : TrainSettings
         What to do.
     out : Path
-        The run folder; made, or begun by the same settings and data.
+        The run folder: new, or begun with the same settings and data.
     command : tuple of str
         The command line, for the record.
     held : bool
         The caller holds the folder already.
     wait : callable, optional
-        Told in a line where another process holds the folder, which is then waited for.
+        It gets a line where another process holds the folder, and the run then waits for the folder.
     report, warn : callable
-        Told of progress and of what the user should know.
+        They get the progress, and what the user should know.
 
     Raises
     ------
@@ -95,12 +94,12 @@ def run(
         record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
-        for line in (*_remarks(plan), *choices.unused(settings, plan.method, joins=plan.joins)):
+        for line in (*_remarks(plan), *choices.unused(settings, plan.recipe.method, joins=plan.rows.joins)):
             warn(line)
-        if plan.settings.method in CLASSIFIERS or len(plan.known) == 1:
+        if plan.recipe.settings.method in CLASSIFIERS or len(plan.known) == 1:
             detector = _single(folder, plan, report, warn)
-        elif plan.method is not None and plan.method.per_class:
-            detector = _shared(folder, plan, plan.method, report, warn)
+        elif plan.recipe.method is not None and plan.recipe.method.per_class:
+            detector = _shared(folder, plan, plan.recipe.method, report, warn)
         else:
             detector = _joined(folder, plan, report, warn)
         model = _calibrated(plan, detector, report)
@@ -109,17 +108,17 @@ def run(
 
 
 def _remarks(plan: Plan) -> Iterator[str]:
-    """What reading left out or changed, and what so few images cost."""
+    """What reading left out or changed, and what few held-out images cost."""
     yield from oddities.remarks(plan.images)
-    if plan.shares_held:
+    if plan.rows.shared:
         yield (
-            f"{len(plan.calibration)} held-out images both join the known classes and set the threshold: false alarms "
-            "may be somewhat more than promised; add images or hold out more (--calibration)"
+            f"{len(plan.rows.calibration)} held-out images both join the known classes and set the threshold: false "
+            "alarms may be a little more frequent than promised; add images, or hold out more (--calibration)"
         )
 
 
 def seconds(folder: Path) -> float | None:
-    """How long the training took, resumed parts included: the last line of its metrics; None without one."""
+    """How long the training took, with all parts of a resumed run; None where no metrics are there."""
     try:
         return float(json.loads((folder / METRICS).read_text("ascii").splitlines()[-1])["seconds"])
     except (OSError, ValueError, LookupError, TypeError):
@@ -127,20 +126,24 @@ def seconds(folder: Path) -> float | None:
 
 
 def made_by(folder: Path) -> str | None:
-    """The version of this package that began the run; None without its record."""
+    """The version of this package that began the run; None where no record is there."""
     try:
-        return str(files.read_json(folder / record.CONFIG)["versions"]["lookalike"])
+        return str(read_config(folder)["versions"]["lookalike"])
     except (LookalikeError, OSError, LookupError, TypeError):
         return None
 
 
 def _single(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
     """One detector: of one known class, or a classifier of several."""
-    return _fitted(folder, plan, report) if plan.method is None else _trained(folder, plan, plan.method, report, warn)
+    return (
+        _fitted(folder, plan, report)
+        if plan.recipe.method is None
+        else _trained(folder, plan, plan.recipe.method, report, warn)
+    )
 
 
 def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
-    """A detector of each known class, in a folder of its own, and what joins them."""
+    """A detector of each known class, trained in a folder of its own, and what joins them."""
     members, spent = {}, 0.0
     for name in plan.known:
         own = files.make_folder(files.make_folder(folder / CLASSES) / files.safe_name(name))
@@ -148,39 +151,39 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
         with _said_of(name):
             members[name] = _single(own, plan.only(name), _prefixed(report, name), warn)
         spent += seconds(own) or 0.0
-    report("joining the classes", 0, len(plan.deciding))
+    report("joining the classes", 0, len(plan.rows.deciding))
     began = time.monotonic()
     joined = _open_set(members, plan)
     _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.train), {}), spent + time.monotonic() - began)
+    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), spent + time.monotonic() - began)
     return joined
 
 
 def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> Detector:
-    """One GAN of all classes; one that is asked for them is searched once for each, and held-out images join these."""
+    """One GAN of all classes. A conditional one gives a detector of each class, and held-out images join them."""
     trained = _trained(folder, plan, method, report, warn)
-    if not plan.joins:
+    if not plan.rows.joins:
         return trained
     gan = trained.gan
     members = {name: _detector(gan, plan, k) for k, name in enumerate(plan.known)}
-    report("joining the classes", 0, len(plan.deciding))
+    report("joining the classes", 0, len(plan.rows.deciding))
     return _open_set(members, plan)
 
 
 def _open_set(members: Mapping[str, Detector], plan: Plan) -> OpenSet:
-    rows, s = plan.deciding, plan.settings
+    rows, s = plan.rows.deciding, plan.recipe.settings
     pixels, labels = plan.images.pixels[rows], plan.numbered(rows)
     return OpenSet.fit(members, pixels, labels, scaling=s.scaling, decides=s.decides)
 
 
 def _prefixed(report: Report, name: str) -> Report:
-    """`report` that says whose stage it is."""
+    """`report` that names the class of each stage."""
     return lambda stage, done, of: report(f"{show(name)}: {stage}", done, of)
 
 
 @contextmanager
 def _said_of(name: str) -> Iterator[None]:
-    """A training that diverges says which class's it was."""
+    """The error of a training that diverges names the class."""
     try:
         yield
     except DivergedError as error:
@@ -189,24 +192,24 @@ def _said_of(name: str) -> Iterator[None]:
 
 def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
     """The baseline that the settings name."""
-    report("training", 0, len(plan.train))
+    report("training", 0, len(plan.rows.train))
     began = time.monotonic()
-    name, pixels = plan.settings.method, plan.images.pixels[plan.train]
+    name, pixels = plan.recipe.settings.method, plan.images.pixels[plan.rows.train]
     detector: Detector
     with networks.telling(lambda done, of: report("training", done, of)):
         if name in CLASSIFIERS:
-            detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.train), plan.settings.seed)
+            detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.rows.train), plan.recipe.settings.seed)
         else:
-            detector = BASELINES[name].fit(pixels, plan.settings.seed)
+            detector = BASELINES[name].fit(pixels, plan.recipe.settings.seed)
     _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.train), {}), time.monotonic() - began)
+    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), time.monotonic() - began)
     return detector
 
 
 def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GANDetector:
-    """The trained GAN, ready to score; resumed where a checkpoint is found."""
-    s, source = plan.settings, plan.source()
-    total, batch = s.images or 0, plan.batch
+    """The trained GAN, ready to score. Its training goes on from a checkpoint where one is there."""
+    s, source = plan.recipe.settings, plan.source()
+    total, batch = s.images or 0, plan.recipe.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
     start, before = _resumed(folder, gan, warn)
     _drop_metrics_after(folder / METRICS, start * batch)
@@ -214,8 +217,8 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
 
     def save(progress: int) -> None:
         facts = {"step": progress, "images": progress * batch, "seconds": before + time.monotonic() - began}
-        files.make_folder(folder / "checkpoints")
-        checkpoint.save_checkpoint(folder / "checkpoints", progress * batch, gan.state(training=True), facts)
+        files.make_folder(folder / CHECKPOINTS)
+        checkpoint.save_checkpoint(folder / CHECKPOINTS, progress * batch, gan.state(training=True), facts)
 
     precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
     steps = -(-total // batch)
@@ -241,7 +244,8 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
         except DivergedError as error:
             names = ", ".join(_first_names(plan, method, source, done, steps))
             raise DivergedError(
-                f"{error}; among its images: {names}; earlier checkpoints are kept; try a lower --lr, in another folder"
+                f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower --lr in a "
+                "new folder"
             ) from error
     if method.splitting:
         subclasses.write(folder, gan, plan)
@@ -250,27 +254,27 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
 
 def _detector(gan: GAN, plan: Plan, label: int | None) -> GANDetector:
     """The trained GAN as a detector of the known class, or of class `label`."""
-    mine = plan.train if label is None else plan.train[plan.numbered(plan.train) == label]
-    return GANDetector.fit(gan, plan.search(), label, plan.images.pixels[mine])
+    mine = plan.rows.train if label is None else plan.rows.train[plan.numbered(plan.rows.train) == label]
+    return GANDetector.fit(gan, plan.recipe.search(), label, plan.images.pixels[mine])
 
 
 def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
-    """The model whose threshold comes from the held-out known images, where there are any."""
-    pixels, scores = plan.images.pixels[plan.calibration], []
+    """The model. Its threshold comes from the calibration images, where there are any."""
+    pixels, scores = plan.images.pixels[plan.rows.calibration], []
     for i in range(0, len(pixels), 256):
         report("calibrating", i, len(pixels))
         scores.append(detector.score(pixels[i : i + 256]).score)
-    threshold = Threshold(np.concatenate(scores), plan.settings.false_alarms) if scores else None
-    method = stored.to_json(plan.method) if plan.method else {"name": plan.settings.method}
+    threshold = Threshold(np.concatenate(scores), plan.recipe.settings.false_alarms) if scores else None
+    method = stored.to_json(plan.recipe.method) if plan.recipe.method else {"name": plan.recipe.settings.method}
     training = {
         "data": plan.data,
-        "images": plan.shown if plan.method else 0,
-        "seed": plan.settings.seed,
+        "images": plan.shown if plan.recipe.method else 0,
+        "seed": plan.recipe.settings.seed,
         "counts": {name: len(keys) for name, keys in plan.keys().items()},
-        "value_range": plan.settings.low_high,
-        "threads": plan.settings.threads,
-        **({"unlabelled": list(plan.settings.unlabelled)} if plan.settings.unlabelled else {}),
-        **({"pooled": sorted(plan.pooled)} if plan.settings.pooled else {}),
+        "value_range": plan.recipe.settings.low_high,
+        "threads": plan.recipe.settings.threads,
+        **({"unlabelled": list(plan.recipe.settings.unlabelled)} if plan.recipe.settings.unlabelled else {}),
+        **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }
     classes = {"known": plan.known, "extra_fakes": plan.others}
     return Model(detector, threshold, plan.images.shape, classes, method, training)
@@ -278,17 +282,17 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
 
 def _resumed(folder: Path, gan: GAN, warn: Warn) -> tuple[int, float]:
     """Steps done and seconds spent before, with the newest checkpoint loaded."""
-    found = checkpoint.newest_checkpoint(folder / "checkpoints", warn)
+    found = checkpoint.newest_checkpoint(folder / CHECKPOINTS, warn)
     if found is None:
         return 0, 0.0
     tensors, facts = found
     gan.load(tensors, training=True)
-    checkpoint.drop_older(folder / "checkpoints", int(facts["images"]))  # a kill may have come between
+    checkpoint.drop_older(folder / CHECKPOINTS, int(facts["images"]))  # a kill may have come between
     return int(facts["step"]), float(facts["seconds"])
 
 
 def _drop_metrics_after(path: Path, images: int) -> None:
-    """Forgets lines beyond the checkpoint, and one that a kill cut short; they will be written again."""
+    """Drops lines beyond the checkpoint, and a line that a kill cut short. The training writes them again."""
     if not path.exists():
         return
     kept = []
@@ -314,22 +318,22 @@ def _due(images: int, batch: int, every: int | None) -> bool:
 
 
 def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: int) -> list[str]:
-    """The first real images that each D is shown at a step, twins' first."""
-    begins, batch = method.begins(steps), plan.batch
+    """The first real images that each D has at a step, those of twins first."""
+    begins, batch = method.begins(steps), plan.recipe.batch
     step, early = (step, True) if step < begins else (step - begins, False)
     players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
     names = []
     for player, game in [*players, *([] if early else [(source, method)])]:
-        n = round(share_at(game.groups[0][1], step * batch // len(plan.train)) * batch)
+        n = round(share_at(game.groups[0][1], step * batch // len(plan.rows.train)) * batch)
         index = step * game.d_steps
-        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.train), n)[:3]
-        names += [show(plan.images.names[plan.train[row]], 60) for row in rows.tolist()]
+        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.rows.train), n)[:3]
+        names += [show(plan.images.names[plan.rows.train[row]], 60) for row in rows.tolist()]
     return names
 
 
 @contextmanager
 def _exact() -> Iterator[None]:
-    """Only operations whose results repeat to the bit."""
+    """Allows only operations whose results repeat to the bit."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs for it
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)

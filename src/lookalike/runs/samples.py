@@ -1,4 +1,4 @@
-"""Grids of generated images from z that stay the same all along, so that one sees the training go on."""
+"""Grids of generated images. Their z stay the same, so that one can follow the training."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from lookalike.base import files
 from lookalike.base.seeds import generator
 from lookalike.data.images import as_pixels
 from lookalike.game.gan import GAN
+from lookalike.runs.folder import SAMPLES
 
-ROWS = 20  # of a grid at most, where G is told the class
+ROWS = 20  # of a grid at most, where G is conditional
 COMPRESSION = 1  # of 0 to 9: the usual 6 takes twice as long and saves a twentieth of a small image
 
 
 def draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
-    """Grids of 64 images from z that stay the same all along; a twin's beside them; none for vectors.
+    """Draws a grid of 64 images from z that stay the same, one for each twin too, and none for vectors.
 
-    Of a GAN that is told the class every row is of one class; see `asked`.
+    With a conditional GAN each row is of one class; see `asked`.
     """
     if len(gan.shape) != 3:
         return
     for prefix, player in {"": gan, **{f"{name}-": twin for name, twin in gan.twins.items()}}.items():
         y = asked(player.classes) if player.method.conditional else None
         z = player.method.latent.draw(64 if y is None else len(y), generator(seed, "samples"))
-        path = files.make_folder(folder / "samples") / f"{prefix}{images:09d}.png"
+        path = files.make_folder(folder / SAMPLES) / f"{prefix}{images:09d}.png"
         files.write_bytes(path, png(grid(player.generate(z, y))))
 
 
 def asked(classes: int) -> Tensor:
-    """(N,) the classes of a grid's images: whole rows of eight, eight rows or as many as there are classes."""
+    """(N,) the classes of a grid's images, in rows of eight: at least eight rows, and one for each class."""
     return torch.arange(min(classes, ROWS)).repeat_interleave(8 * max(1, 8 // classes))
 
 

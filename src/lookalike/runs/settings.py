@@ -1,4 +1,4 @@
-"""Every setting of a run as one typed, range-checked model: it gives the flags, the TOML keys and the defaults.
+"""Every setting of a run in one typed model, which gives the flags, the TOML keys, the defaults and the ranges.
 
 Nothing here imports torch, so that `--help` stays quick.
 """
@@ -14,21 +14,17 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lookalike.base import names
 from lookalike.base.errors import UsageError, show
-from lookalike.runs.presets import Preset
+from lookalike.runs.game_settings import GameSettings
+from lookalike.runs.groups import DATA, LEARN, MOST_USED, OF_METHOD, OF_PRESET, RUN, SCORE, THRESHOLD
+from lookalike.runs.presets import PRESETS, Preset
 
 if TYPE_CHECKING:  # mypy takes no computed names
     ClassGANName: TypeAlias = str
     MethodName: TypeAlias = str
-    NetName: TypeAlias = str
-    LossName: TypeAlias = str
-    ConditioningName: TypeAlias = str
     ScoreName: TypeAlias = str
 else:
     ClassGANName = Literal[names.CONDITIONAL]  # G makes images of a given class
-    MethodName = Literal[names.METHODS]
-    NetName, LossName = Literal[names.NETS], Literal[names.LOSSES]
-    ConditioningName, ScoreName = Literal[names.CONDITIONINGS], Literal[names.SCORES]
-DIFF_AUGMENT = "D sees images moved, partly cut out, in colour brighter or darker: for few images."
+    MethodName, ScoreName = Literal[names.METHODS], Literal[names.SCORES]
 
 
 def _joined(value: Any) -> Any:
@@ -69,21 +65,35 @@ class BadImageSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    on_bad: Annotated[Literal["fail", "skip"], Parameter(help="What to do with an image that cannot be read.")] = "fail"
-    max_bad: Annotated[float, Field(ge=0, le=1), Parameter(help="Share of unreadable images that skip accepts.")] = 0.05
+    on_bad: Annotated[
+        Literal["fail", "skip"],
+        Parameter(help="Where an image cannot be read, the command stops, or leaves the image out.", group=DATA),
+    ] = "fail"
+    max_bad: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Parameter(help="The largest share of unreadable images that --on-bad skip accepts.", group=DATA),
+    ] = 0.05
 
 
 class BadSettings(BadImageSettings):
     """What is done about images and classes that cannot be used."""
 
-    allow_empty_class: Annotated[bool, Parameter(help="Accept class folders without an image.", negative=())] = False
+    allow_empty_class: Annotated[
+        bool, Parameter(help="Class folders without an image are accepted.", group=DATA, negative=())
+    ] = False
 
 
 class DataSettings(BadSettings):
     """How DATA is read."""
 
     value_range: Annotated[
-        Range | None, Parameter(help="LOW,HIGH of 16-bit or float images; needed for float ones.")
+        Range | None,
+        Parameter(
+            help="LOW,HIGH: the values that become black and white, of 16-bit or float images. Float images need it.",
+            group=DATA,
+            show_default="the full 16 bits",
+        ),
     ] = None
 
     def reading(self) -> dict[str, Any]:
@@ -97,225 +107,212 @@ class DataSettings(BadSettings):
 
 
 class SearchSettings(BaseModel):
-    """The latent search (vtgan-2021, eqs. 2 to 5)."""
+    """How a GAN scores images, and its latent search (vtgan-2021, eqs. 2 to 5)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    lam: Annotated[float, Field(ge=0, le=1), Parameter(help="Weight of the feature loss in V(x).")] = 0.2
-    reduce: Annotated[Literal["sum", "mean"], Parameter(help="Over pixels and features: the papers' sum, or mean.")] = (
-        "sum"
-    )
-    layer: Annotated[str | None, Parameter(help="Discriminator layer that f(x) reads; default: the net's own.")] = None
-    search_steps: Annotated[int | None, Field(ge=1), Parameter(help="Most steps per start; default: the preset's.")] = (
-        None
-    )
-    search_lr: Annotated[
-        float | None, Field(gt=0, le=10), Parameter(help="Step size of Adam on z; default: the preset's.")
+    score: Annotated[
+        ScoreName | None,
+        Parameter(
+            help="A GAN scores an image by the latent search, an encoder, D's realness, D's features, or how unsure D "
+            "is of the class.",
+            group=SCORE,
+            show_default=OF_METHOD,
+        ),
     ] = None
-    prior: Annotated[bool, Parameter(help="Keep z where its prior has its mass.")] = True
-    restarts: Annotated[int, Field(ge=1, le=1000), Parameter(help="Starts per image; the best counts.")] = 1
+    lam: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Parameter(
+            help="Weight of the loss on D's features in the score V(x); the loss on pixels has the rest.", group=SCORE
+        ),
+    ] = 0.2
+    reduce: Annotated[
+        Literal["sum", "mean"],
+        Parameter(help="V(x) takes the sum over pixels and features, as the papers do, or the mean.", group=SCORE),
+    ] = "sum"
+    layer: Annotated[
+        str | None,
+        Parameter(help="The layer of D that gives the features.", group=SCORE, show_default="the network's own"),
+    ] = None
+    search_steps: Annotated[
+        int | None,
+        Field(ge=1),
+        Parameter(help="The most steps that a search takes from each start.", group=SCORE, show_default=OF_PRESET),
+    ] = None
+    search_lr: Annotated[
+        float | None,
+        Field(gt=0, le=10),
+        Parameter(help="Step size of the search, which is Adam on z.", group=SCORE, show_default=OF_PRESET),
+    ] = None
+    prior: Annotated[bool, Parameter(help="The search keeps z where its prior has its mass.", group=SCORE)] = True
+    restarts: Annotated[
+        int,
+        Field(ge=1, le=1000),
+        Parameter(help="Number of starts of the search for each image; the best result counts.", group=SCORE),
+    ] = 1
     tolerance: Annotated[
-        float, Field(ge=0, lt=1), Parameter(help="A search has converged when V fell by less than this share ...")
+        float,
+        Field(ge=0, lt=1),
+        Parameter(help="A search ends when V(x) falls by less than this share over --patience steps.", group=SCORE),
     ] = 0.001
-    patience: Annotated[int, Field(ge=1), Parameter(help="... over so many steps.")] = 20
-    search_batch: Annotated[int, Field(ge=1, le=4096), Parameter(help="Images searched side by side.")] = 128
+    patience: Annotated[
+        int, Field(ge=1), Parameter(help="Number of steps that --tolerance looks back.", group=SCORE)
+    ] = 20
+    search_batch: Annotated[
+        int, Field(ge=1, le=4096), Parameter(help="Number of images that are searched side by side.", group=SCORE)
+    ] = 128
 
 
-class TrainSettings(DataSettings, SearchSettings):
-    """What `lookalike train` can be told; None means: as the preset, the method or the data say."""
+class TrainSettings(DataSettings, SearchSettings, GameSettings):
+    """Every setting of `lookalike train`; None stands for the value of the preset, the method or the data."""
 
     known: Annotated[
         tuple[str, ...],
         Parameter(
-            help="Known class, or several separated by commas; repeat the flag for names that hold commas.",
+            help="The known class, or several with commas between them. Repeat the flag for names that hold commas.",
+            group=MOST_USED,
             consume_multiple=False,
             negative=(),
         ),
     ]
+    method: Annotated[
+        MethodName,
+        Parameter(
+            help="The GAN or baseline that is trained. 'lookalike methods' says what each one is.", group=MOST_USED
+        ),
+    ] = "auto"
+    extra_fakes: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="mcgan: classes whose images D learns as fake, beside the images of G.",
+            group=MOST_USED,
+            consume_multiple=False,
+            negative=(),
+        ),
+    ] = ()
+    preset: Annotated[
+        Preset,
+        Parameter(
+            help="The values of flags that you leave out. Preset small has 32 x 32 images and short trainings, for a "
+            "laptop. Preset paper has 64 x 64 images, and the sizes and steps that papers print.",
+            group=MOST_USED,
+        ),
+    ] = "small"
+    images: Annotated[
+        int | None,
+        Field(ge=1),
+        Parameter(
+            help="Number of images shown in the training of a GAN, repeats counted.",
+            group=MOST_USED,
+            show_default=OF_PRESET,
+        ),
+    ] = None
+    size: Annotated[
+        Size | None,
+        Parameter(
+            help="Images are resized to H,W pixels.",
+            group=MOST_USED,
+            show_default=f"{OF_PRESET}, {PRESETS['small']['side']} at small; the aspect is kept",
+        ),
+    ] = None
+    grey: Annotated[bool, Parameter(help="Colour images become grey.", group=MOST_USED, negative=())] = False
+    seed: Annotated[
+        int,
+        Field(ge=0, lt=2**63),
+        Parameter(help="Seed of the split, the training and the scores.", group=MOST_USED),
+    ] = 0
+    false_alarms: Annotated[
+        float,
+        Field(gt=0, lt=1),
+        Parameter(help="Share of known images that may be flagged; it sets the threshold.", group=MOST_USED),
+    ] = 0.05
+
+    test: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Parameter(
+            help="Share of the images that is held out as test images, where the data has no official test part.",
+            group=DATA,
+        ),
+    ] = 0.2
+
     pooled: Annotated[
-        bool, Parameter(help="Learn the known classes as one, any, without their labels.", negative=())
+        bool,
+        Parameter(help="The known classes are learnt as one class, without their labels.", group=LEARN, negative=()),
     ] = False
     unlabelled: Annotated[
         tuple[str, ...],
         Parameter(
-            help="Classes, such as a folder, whose images are of the known ones and nobody says which: k-plus-one and "
-            "other methods whose D names classes learn from them too.",
+            help="Methods whose D classifies: class folders that hold images of the known classes without labels. "
+            "D learns from them too.",
+            group=LEARN,
             consume_multiple=False,
             negative=(),
         ),
     ] = ()
-    extra_fakes: Annotated[
-        tuple[str, ...],
-        Parameter(help="Classes whose images mcgan learns to be unlike.", consume_multiple=False, negative=()),
-    ] = ()
-    method: Annotated[MethodName, Parameter(help="What to train; see `lookalike methods`.")] = "auto"
-    preset: Annotated[Preset, Parameter(help="small: 32 px, a laptop; paper: 64 px, published sizes and steps.")] = (
-        "small"
-    )
-    seed: Annotated[int, Field(ge=0, lt=2**63), Parameter(help="Seed of the split, the training and the scores.")] = 0
-
-    size: Annotated[Size | None, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None
-    grey: Annotated[bool, Parameter(help="Turn colour images grey.", negative=())] = False
-    net: Annotated[
-        NetName | None,
-        Parameter(help="Network; default: the method's (mlp for vectors)."),
-    ] = None
-    width: Annotated[
-        int | None, Field(ge=1, le=4096), Parameter(help="Channels next to the image; default: the preset's.")
-    ] = None
-    z: Annotated[
-        int | None, Field(ge=1, le=65536), Parameter(help="Entries of the latent vector; default: the method's.")
-    ] = None
-    latent: Annotated[Literal["normal", "uniform"], Parameter(help="Prior of the latent vector.")] = "normal"
-    loss: Annotated[
-        LossName | None,
-        Parameter(help="The game; minimax is the non-saturating form; default: the method's."),
-    ] = None
-    score: Annotated[
-        ScoreName | None,
-        Parameter(
-            help="How a GAN scores an image: by latent search, one pass of its encoder, D's realness, D's features, or "
-            "how unsure D is of the class. Default: the method's."
-        ),
-    ] = None
-    noise: Annotated[float, Field(ge=0), Parameter(help="noisegan: sigma of Gaussian noise on [-1, 1].")] = 0.3
-    salt_pepper: Annotated[
-        float, Field(ge=0, le=1), Parameter(help="noisegan: share of pixels set to black or white.")
-    ] = 0.0
-    weak_z: Annotated[
-        int, Field(ge=1, le=65536), Parameter(help="vtgan: entries of the weak twin's latent vector.")
-    ] = 400
-    extra_fakes_share: Annotated[
-        float, Field(gt=0, le=64), Parameter(help="Share of the images that a method adds as fake (real is 1).")
-    ] = 1.0
-
-    spread: Annotated[
-        bool | None,
-        Parameter(help="cgan, acgan: D sees how much a class's images differ; default: the preset's."),
-    ] = None
-    conditioning: Annotated[
-        ConditioningName | None,
-        Parameter(help="How G is told the class: a vector beside z, its batch norms, z's first entries; ali: or not."),
-    ] = None
     labels: Annotated[
         Literal["uniform", "data"],
-        Parameter(help="cgan, acgan, ali: which classes G is asked for, all alike or as often as in the data."),
+        Parameter(
+            help="Conditional methods: G makes all classes alike, or each as often as it is in the data.", group=LEARN
+        ),
     ] = "uniform"
-    class_loss: Annotated[
-        Literal["both", "real"] | None,
-        Parameter(help="D learns the classes of real and generated images, or of real ones; default: the method's."),
-    ] = None
-    class_weight: Annotated[
-        float | None,
-        Field(gt=0, le=1000),
-        Parameter(help="How much G minds its images' class, beside D's 1; default: the preset's or method's."),
-    ] = None
-    start: Annotated[
-        Literal["ali", "scratch"], Parameter(help="acgan-ali: G begins with the weights of ALI's, or with its own.")
-    ] = "ali"
-    d_updates: Annotated[
-        Literal["together", "apart"],
-        Parameter(help="D's updates: on all its images together, or on real and fake ones one after the other."),
-    ] = "together"
-    split_at: Annotated[
-        tuple[Annotated[int, Field(ge=1)], ...],
-        Parameter(
-            help="Images shown before classes are split, repeated for more; splitting's default, as its paper: after "
-            "16 % of --images, of a single class five times after 8 % each.",
-            consume_multiple=False,
-            negative=(),
-        ),
-    ] = ()
-    split_above: Annotated[
-        float | None,
-        Field(gt=0, lt=1),
-        Parameter(help="Classes with more of the images than this are split; default: 0.04, or 0.4 / classes if less."),
-    ] = None
-    split_normalised: Annotated[
-        Literal["sample", "feature"],
-        Parameter(
-            help="Where classes are split: features of length 1 by image, or each over 64 images, as the authors' code."
-        ),
-    ] = "sample"
-    penalty: Annotated[
-        float | None,
-        Field(ge=0, le=1e6),
-        Parameter(help="Weight of the gradient penalty on D, 0: none; default: the method's."),
-    ] = None
-    spectral: Annotated[
-        bool | None, Parameter(help="D's weights are divided by their spectral norm; default: the method's.")
-    ] = None
-    diff_augment: Annotated[
-        bool,
-        Parameter(help=DIFF_AUGMENT, negative=()),
-    ] = False
-    images: Annotated[int | None, Field(ge=1), Parameter(help="Images shown in training; default: the preset's.")] = (
-        None
-    )
-    batch: Annotated[
-        int | None, Field(ge=2, le=65536), Parameter(help="Real images per step; default: the preset's.")
-    ] = None
-    lr: Annotated[float | None, Field(gt=0), Parameter(help="Step size of G's Adam; default: the preset's.")] = None
-    d_lr: Annotated[
-        float | None, Field(gt=0), Parameter(help="Step size of D's Adam; default: the preset's share of --lr.")
-    ] = None
-    beta1: Annotated[float | None, Field(ge=0, lt=1), Parameter(help="Adam's first decay; default: the method's.")] = (
-        None
-    )
-    d_steps: Annotated[
-        int | None, Field(ge=1, le=100), Parameter(help="Updates of D per update of G; default: the method's.")
-    ] = None
-    decay: Annotated[
-        bool | None, Parameter(help="Step sizes fall to 0 at the end of training; default: the method's.")
-    ] = None
-    ema: Annotated[
-        float | None,
-        Field(ge=0, lt=1),
-        Parameter(help="Most decay per step of an averaged generator, 0: none; default: the preset's."),
-    ] = None
 
-    test: Annotated[
-        float, Field(ge=0, lt=1), Parameter(help="Share held out for evaluate, without an official test part.")
-    ] = 0.2
     calibration: Annotated[
         float,
         Field(ge=0, lt=1),
-        Parameter(help="Share of the rest held out for the threshold; 0: no threshold, G is all that is wanted."),
+        Parameter(
+            help="Share of the images beside the test images that is held out for the threshold. 0 sets none, for a "
+            "GAN that only makes images.",
+            group=THRESHOLD,
+        ),
     ] = 0.2
-    false_alarms: Annotated[float, Field(gt=0, lt=1), Parameter(help="Share of known images that may be flagged.")] = (
-        0.05
-    )
-
     scaling: Annotated[
         Literal["each", "shared"],
         Parameter(
-            help="Several known classes: each detector's scores are scaled by images of its own class, or all alike."
+            help="With several known classes, the scores of each detector are scaled by images of its own class, or "
+            "all are scaled alike.",
+            group=THRESHOLD,
         ),
     ] = "each"
     decides: Annotated[
         Literal["all", "best"],
-        Parameter(help="Which known class: all detectors together, or the best on held-out images, as mcgan-2021."),
+        Parameter(
+            help="With several known classes, all detectors choose the class, or the one that is best on held-out "
+            "images does, as in mcgan-2021.",
+            group=THRESHOLD,
+        ),
     ] = "all"
 
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?|mps)$"), Parameter(help="cpu, cuda, cuda:1 or mps.")] = (
-        "cpu"
-    )
-    precision: Annotated[Literal["float32", "bfloat16"], Parameter(help="bfloat16: mixed precision in training.")] = (
-        "float32"
-    )
+    device: Annotated[
+        str,
+        Field(pattern=r"^(cpu|cuda(:\d+)?|mps)$"),
+        Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN),
+    ] = "cpu"
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        Parameter(help="bfloat16 trains in mixed precision, for a GPU.", group=RUN),
+    ] = "float32"
     threads: Annotated[
-        int, Field(ge=1, le=1024), Parameter(help="CPU threads; results repeat to the bit only with the same.")
+        int,
+        Field(ge=1, le=1024),
+        Parameter(help="Number of CPU threads. The same bits need the same number.", group=RUN),
     ] = 2
-
     log_every: Annotated[
-        int | None, Field(ge=1), Parameter(help="Images between two lines of metrics; default: 100 lines.")
+        int | None,
+        Field(ge=1),
+        Parameter(help="Images shown between two lines of metrics.", group=RUN, show_default="100 lines in all"),
     ] = None
     sample_every: Annotated[
-        int | None, Field(ge=1), Parameter(help="Images between two sample grids; default: 8 grids.")
+        int | None,
+        Field(ge=1),
+        Parameter(help="Images shown between two grids of samples.", group=RUN, show_default="8 grids in all"),
     ] = None
-    save_every: Annotated[int | None, Field(ge=1), Parameter(help="Images between two checkpoints; default: 10.")] = (
-        None
-    )
+    save_every: Annotated[
+        int | None,
+        Field(ge=1),
+        Parameter(help="Images shown between two checkpoints.", group=RUN, show_default="10 checkpoints in all"),
+    ] = None
 
     @property
     def sides(self) -> tuple[int, int] | None:
@@ -326,14 +323,14 @@ class TrainSettings(DataSettings, SearchSettings):
     @model_validator(mode="after")
     def _consistent(self) -> TrainSettings:
         if not self.known:
-            raise ValueError("name a known class (--known)")
+            raise ValueError("no known class was given; name one (--known)")
         if both := set(self.known) & set(self.extra_fakes):
             raise ValueError(f"class {show(min(both))} is both known and an extra fake; name it once")
         return self
 
 
 def train_settings(**given: Any) -> TrainSettings:
-    """TrainSettings from keyword arguments; raises UsageError with one line for what does not fit."""
+    """TrainSettings from keyword arguments; raises UsageError with one line for a value that does not fit."""
     try:
         return TrainSettings(**given)
     except ValueError as error:
@@ -341,7 +338,7 @@ def train_settings(**given: Any) -> TrainSettings:
 
 
 def flag(name: str) -> str:
-    """A setting's name as the command line has it."""
+    """The flag of a setting."""
     return "--" + name.replace("_", "-")
 
 

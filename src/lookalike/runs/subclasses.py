@@ -1,6 +1,6 @@
-"""What splitting found: which training image is in which sub-class, a picture of each, and the true classes in it.
+"""The sub-classes that splitting found: their training images, a picture of each, and the true classes in it.
 
-A run whose classes were split keeps it beside its model: subclasses.csv, subclasses.json and subclasses.png.
+A run whose classes were split has them beside its model: subclasses.csv, subclasses.json and subclasses.png.
 """
 
 from __future__ import annotations
@@ -19,19 +19,18 @@ from lookalike.base.arrays import Labels
 from lookalike.base.seeds import generator
 from lookalike.data import scaled
 from lookalike.game.gan import GAN
-from lookalike.runs.folder import FACTS, PICTURE, PICTURED, SubClass, SubClasses
+from lookalike.runs.folder import FACTS, LIST, PICTURE, PICTURED, SubClass, SubClasses
 from lookalike.runs.plan import Plan
 from lookalike.runs.samples import grid, png
 
-LIST = "subclasses.csv"
 EACH = 8  # real images of a sub-class in the picture, and as many generated
 
 
 def write(folder: Path, gan: GAN, plan: Plan) -> None:
-    """Writes what the training found."""
+    """Writes the sub-classes that the training found."""
     names = gan.tree.names(plan.known)
-    leaves = (torch.from_numpy(plan.numbered(plan.train)) if gan.leaves is None else gan.leaves).numpy()
-    truth = plan.truth[plan.train]
+    leaves = (torch.from_numpy(plan.numbered(plan.rows.train)) if gan.leaves is None else gan.leaves).numpy()
+    truth = plan.truth[plan.rows.train]
     mutual, rand = purity(truth, leaves)
     found = SubClasses(leaves=tuple(_described(names, leaves, truth, plan.true_classes)), nmi=mutual, ari=rand)
     files.write_text(folder / LIST, _listing(plan, names, leaves))
@@ -58,21 +57,21 @@ def _listing(plan: Plan, names: list[str], leaves: Labels) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("file", "class", "subclass"))
-    for row, leaf in zip(plan.train.tolist(), leaves.tolist(), strict=True):
+    for row, leaf in zip(plan.rows.train.tolist(), leaves.tolist(), strict=True):
         rows.writerow((plan.images.names[row], plan.true_classes[plan.truth[row]], names[leaf]))
     return text.getvalue().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _ordered(names: list[str]) -> list[int]:
-    """The leaves by name: halves of a class stand together."""
+    """The leaves by name, so that the halves of a class stand together."""
     return sorted(range(len(names)), key=names.__getitem__)
 
 
 def _picture(gan: GAN, plan: Plan, leaves: Labels, order: list[int]) -> bytes:
-    """A row per sub-class, `PICTURED` at most: real images of it, then generated ones."""
-    z, rows = gan.method.latent.draw(EACH, generator(plan.settings.seed, "subclasses")), []
+    """A row for each of at most `PICTURED` sub-classes: its real images, then generated ones."""
+    z, rows = gan.method.latent.draw(EACH, generator(plan.recipe.settings.seed, "subclasses")), []
     for leaf in order[:PICTURED]:
-        mine = plan.images.pixels[plan.train[np.flatnonzero(leaves == leaf)[:EACH]]]
+        mine = plan.images.pixels[plan.rows.train[np.flatnonzero(leaves == leaf)[:EACH]]]
         real = torch.from_numpy(scaled(mine))
         blank = torch.full((EACH - len(real), *plan.images.shape), -1.0)
         rows += [real, blank, gan.generate(z, torch.full((EACH,), leaf) if gan.method.conditional else None).cpu()]

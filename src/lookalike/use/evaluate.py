@@ -22,6 +22,7 @@ from lookalike.data import Images, read
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import auc, rate
 from lookalike.detect.model import ANY, Model, Verdicts
+from lookalike.runs.folder import EVALUATIONS
 from lookalike.runs.record import parts_of
 from lookalike.runs.run import seconds
 
@@ -94,8 +95,8 @@ def evaluate(
     """
     folder = Path(folder)
     model, parts = Model.load(folder, device=device), parts_of(folder)
-    with files.lock(folder, "evaluations"):  # fail before the scoring where the result could not be written
-        files.make_folder(folder / "evaluations")
+    with files.lock(folder, EVALUATIONS):  # fail before the scoring where the result could not be written
+        files.make_folder(folder / EVALUATIONS)
     torch.set_num_threads(threads or model.training["threads"])
     images = data
     if not isinstance(images, Images):
@@ -123,8 +124,8 @@ def evaluate(
         }
     )
     arrays = _arrays(model, images, rows, verdicts)
-    with files.lock(folder, "evaluations"):
-        stem = files.make_folder(folder / "evaluations") / _file_name(",".join(others) or "none")
+    with files.lock(folder, EVALUATIONS):
+        stem = files.make_folder(folder / EVALUATIONS) / _file_name(",".join(others) or "none")
         files.write_bytes(stem.with_name(stem.name + ".npz"), arrays)
         files.write_json(stem.with_name(stem.name + ".json"), figures)
     return figures

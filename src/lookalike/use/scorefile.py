@@ -19,7 +19,7 @@ from lookalike.base.errors import UsageError, show
 from lookalike.data import Images, Skipped, stream
 from lookalike.data.sources import refuse_inside
 from lookalike.detect.model import UNKNOWN, Model, Verdicts
-from lookalike.runs.record import BAD_FILES
+from lookalike.runs.folder import BAD_FILES
 from lookalike.runs.samples import png
 
 BLOCK = 512  # images in memory at one time

@@ -189,7 +189,7 @@ def test_the_command_refuses_vectors_in_one_line(name, tmp_path, capsys):
 def test_the_command_refuses_a_single_known_class_in_one_line(name, tmp_path, capsys):
     """One class cannot be told from itself: exit code 2, nothing is made."""
     line = assert_clean_failure(capsys, train(tmp_path / "run", method=name), 2, name, kept=tmp_path)
-    assert line == f"error: {name} tells known classes apart; name two or more (--known), or use rotation"
+    assert line == f"error: {name} classifies known classes; name two or more (--known), or take rotation"
 
 
 def test_the_command_trains_and_the_stored_model_scores_the_same_bits(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The commands that compare: which classes look alike, a paper's table, which detector for my images."""
+"""The commands that compare: which classes look alike, a table of a paper, and what is best on my images."""
 
 from __future__ import annotations
 
@@ -8,17 +8,40 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
-from lookalike.faces.commands.detect import Data, Flat, Json, Out
+from lookalike.faces.commands.detect import OUT, Data, Flat, Json
 from lookalike.faces.console import print_json, progress, say, show_table, warn
+from lookalike.runs.game_settings import DIFF_AUGMENT
+from lookalike.runs.groups import DATA, OF_PRESET, RUN
 from lookalike.runs.presets import Preset
-from lookalike.runs.settings import DIFF_AUGMENT, DataSettings, Size
+from lookalike.runs.settings import DataSettings, Size
 
 TOP = 10  # pairs printed
+BENCH, TRAININGS = Path("runs/bench"), Path("runs/trainings")
 CELL = {"dataset": "data", "known": "known", "unknown": "unknown", "method": "method", "metric": "figure"}  # of a table
+
+EMBEDDING, TRAINING = Group("Embedding", sort_key=0), Group("Training", sort_key=0)
+PresetOfAll = Annotated[Preset, Parameter(help="The preset of all trainings, as train takes it.", group=TRAINING)]
+Images = Annotated[
+    int | None,
+    Parameter(
+        help="Number of images shown to each GAN.", group=TRAINING, show_default=OF_PRESET, validator=Number(gte=1)
+    ),
+]
+Seeds = Annotated[int, Parameter(help="Number of seeds, from 0 on.", group=TRAINING, validator=Number(gte=1, lte=1000))]
+Trainings = Annotated[Path, Parameter(help="The folder of the trainings. Commands share it.", group=RUN)]
+Workers = Annotated[
+    int | None,
+    Parameter(
+        help="Number of trainings side by side.",
+        group=RUN,
+        show_default="one for each core",
+        validator=Number(gte=1, lte=1024),
+    ),
+]
 
 
 def pairs(
@@ -26,27 +49,41 @@ def pairs(
     /,
     *,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="New folder for pairs.csv, pairs.json and confusion.png.")
+        Path | None, Parameter(name=OUT, help="A new folder for pairs.csv, pairs.json and confusion.png.")
     ] = None,
-    temperature: Annotated[float, Parameter(help="Cosines are divided by it before the softmax.")] = 0.2,
-    dimensions: Annotated[int, Parameter(help="Of the embedding.")] = 8,
-    steps: Annotated[int, Parameter(help="Updates, each on one pair of images per class.")] = 3000,
-    neighbours: Annotated[int, Parameter(help="Nearest unseen images that count, of each example.")] = 10,
+    temperature: Annotated[
+        float, Parameter(help="Cosines are divided by it before the softmax.", group=EMBEDDING)
+    ] = 0.2,
+    dimensions: Annotated[int, Parameter(help="Number of dimensions of the embedding.", group=EMBEDDING)] = 8,
+    steps: Annotated[
+        int, Parameter(help="Number of updates, each on one pair of images per class.", group=EMBEDDING)
+    ] = 3000,
+    neighbours: Annotated[int, Parameter(help="Number of nearest test images that count for each example.")] = 10,
     examples: Annotated[
         int | Literal["all"],
-        Parameter(help="Unseen images of each class whose neighbours count; the papers have 10, which scatter."),
+        Parameter(
+            help="Number of test images of each class whose neighbours count. The papers take 10, and that ranking "
+            "depends on the seed."
+        ),
     ] = "all",
-    test: Annotated[float, Parameter(help="Share held out to look at, without an official test part.")] = 0.2,
+    test: Annotated[
+        float,
+        Parameter(
+            help="Share of the images that is held out as test images, where the data has no official test part.",
+            group=DATA,
+        ),
+    ] = 0.2,
     seed: Annotated[int, Parameter(help="Seed of the split, the training and the examples.")] = 0,
     settings: Annotated[DataSettings | None, Flat] = None,
-    threads: Annotated[int, Parameter(help="CPU threads; the same for the same bits.", validator=Number(gte=1))] = 1,
+    threads: Annotated[
+        int,
+        Parameter(
+            help="Number of CPU threads. The same bits need the same number.", group=RUN, validator=Number(gte=1)
+        ),
+    ] = 1,
     json_: Json = False,
 ) -> None:
-    """Finds which classes look alike: those that are near neighbours in a learnt embedding.
-
-    A small network learns to bring images of one class together; then the classes of unseen images' near neighbours are
-    counted. About a minute and a half for Fashion-MNIST.
-    """
+    """Finds which classes look alike: those whose images are near neighbours in a learnt embedding."""
     import torch
 
     from lookalike.use.pairs import Choices, find
@@ -54,8 +91,8 @@ def pairs(
     torch.set_num_threads(threads)
     drawn = None if examples == "all" else examples
     choices = Choices(temperature, dimensions, steps, neighbours, drawn, test, seed)
-    with progress("steps") as told:
-        found = find(data, choices, out=out, reading=(settings or DataSettings()).reading(), report=told, warn=warn)
+    with progress("steps") as report:
+        found = find(data, choices, out=out, reading=(settings or DataSettings()).reading(), report=report, warn=warn)
     if json_:
         print_json(found.json())
         return
@@ -70,10 +107,9 @@ def pairs(
             if rank <= TOP
         ],
     )  # fmt: skip
-    steadier = (
-        "" if drawn is None else f"; {drawn} examples per class scatter with the seed, --examples all steadies it"
-    )
-    say(f"alike: of a hundred near neighbours of each class, how many are of the other, both ways added{steadier}")
+    say("alike: of a hundred near neighbours of each class, so many are of the other class; there and back are added")
+    if drawn is not None:
+        say(f"with {drawn} examples per class the ranking depends on the seed; --examples all takes every test image")
     if out is not None:
         say(f"all pairs and the picture: {show(out)}")
 
@@ -88,44 +124,47 @@ def table(
     ],
     /,
     *,
-    preset: Annotated[Preset, Parameter(help="As train takes it.")] = "small",
-    seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
     rows: Annotated[
         tuple[str, ...],
-        Parameter(help="One row: KNOWN/UNKNOWN, or a data set; repeat for more. Default: all.", negative=()),
+        Parameter(
+            help="A row: KNOWN/UNKNOWN, or a data set. Repeat the flag for more.", negative=(), show_default="all"
+        ),
     ] = (),
     methods: Annotated[
-        tuple[str, ...], Parameter(help="One method; repeat for more. Default: the paper's and ours.", negative=())
+        tuple[str, ...],
+        Parameter(help="A method. Repeat the flag for more.", negative=(), show_default="those of the paper, and ours"),
     ] = (),
+    out: Annotated[Path, Parameter(name=OUT, help="The folder of the tables.")] = Path("runs/tables"),
     weights: Annotated[
         Path | None,
-        Parameter(help="Inception-v3's, as measure takes them, for images of splitting-gan-2017 and kplus1-2020."),
+        Parameter(
+            help="The weights of Inception-v3, as measure takes them: for images of splitting-gan-2017, kplus1-2020.",
+            group=DATA,
+        ),
     ] = None,
-    mnist: Annotated[str, Parameter(help="MNIST: a folder of its four IDX files, or mnist-5k.")] = "mnist-5k",
-    out: Out = Path("runs/tables"),
-    runs: Annotated[Path, Parameter(help="Where the trainings are kept; tables share them.")] = Path("runs/trainings"),
-    workers: Annotated[
-        int | None, Parameter(help="Trainings side by side; default: one per core.", validator=Number(gte=1, lte=1024))
-    ] = None,
+    mnist: Annotated[
+        str, Parameter(help="MNIST: a folder with its four IDX files, or mnist-5k.", group=DATA)
+    ] = "mnist-5k",
+    preset: PresetOfAll = "small",
+    seeds: Seeds = 3,
+    runs: Trainings = TRAININGS,
+    workers: Workers = None,
     json_: Json = False,
 ) -> None:
-    """Runs a paper's protocol cell by cell and writes printed | ours as .csv and .md. The same command again resumes.
-
-    Hours on a laptop: begin with one row and one seed.
-    """
+    """Runs the protocol of a table cell by cell, and writes the printed figures and ours as .csv and .md."""
     from lookalike.studies.tables import BY_FEATURES, NAMES, OTHERS, TABLES
     from lookalike.studies.tables import run as tables
     from lookalike.studies.tables.lines import file_name
 
     if name not in NAMES:
-        raise UsageError(f"there is no table {show(name)}; there are {', '.join(NAMES)}")
+        raise UsageError(f"there is no table {show(name)}; take one of {', '.join(NAMES)}")
     if weights is not None and name not in BY_FEATURES:
-        raise UsageError(f"table {name} measures no features; leave --weights out")
+        raise UsageError(f"table {name} takes no --weights, as it measures no features; leave the flag out")
     options = [f"--preset {preset} --seeds {seeds}", *(f"--rows {shlex.quote(row)}" for row in rows)]
     options += [f"--methods {method}" for method in methods]
     options += [f"--weights {shlex.quote(str(weights))}"] if weights else []
     options += [f"--mnist {shlex.quote(mnist)}"] if mnist != "mnist-5k" else []
-    with progress("trainings") as told:
+    with progress("trainings") as report:
         how: dict[str, Any] = {
             "preset": preset,
             "seeds": seeds,
@@ -135,7 +174,7 @@ def table(
             "out": out,
             "side_by_side": workers or _cores(),
             "command": " ".join([f"lookalike table {name}", *options]),
-            "report": told,
+            "report": report,
             "warn": warn,
         }
         if name in TABLES:
@@ -171,24 +210,24 @@ def bench_detect(
     *,
     methods: Annotated[
         tuple[str, ...],
-        Parameter(help="One method, or all; repeat for more. Default: what takes minutes, and auto.", negative=()),
+        Parameter(
+            help="A method, or all. Repeat the flag for more.",
+            negative=(),
+            show_default="auto, and those that take minutes",
+        ),
     ] = (),
-    preset: Annotated[Preset, Parameter(help="As train takes it.")] = "small",
-    seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
-    images: Annotated[
-        int | None, Parameter(help="Images shown to each GAN; default: the preset's.", validator=Number(gte=1))
-    ] = None,
-    out: Out = Path("runs/bench"),
-    runs: Annotated[Path, Parameter(help="Where the trainings are kept.")] = Path("runs/trainings"),
-    workers: Annotated[
-        int | None, Parameter(help="Trainings side by side; default: one per core.", validator=Number(gte=1, lte=1024))
-    ] = None,
+    out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
+    preset: PresetOfAll = "small",
+    seeds: Seeds = 3,
+    images: Images = None,
+    runs: Trainings = TRAININGS,
+    workers: Workers = None,
     bad: Annotated[DataSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
-    """Measures which detector tells DATA's classes from an unknown one. The same command again resumes.
+    """Measures which detector is best on DATA. The same command again resumes.
 
-    Each class in turn plays the unknown; all methods see the same images. Writes a table, JSON and an HTML page.
+    Each class in turn is the unknown one, and all methods have the same images. Writes a table, JSON and an HTML page.
     """
     from lookalike.data.sources import refuse_inside
     from lookalike.report.bench_detect import write
@@ -196,7 +235,7 @@ def bench_detect(
 
     refuse_inside(out, data)
     given = (bad or DataSettings()).model_dump(exclude_unset=True) | ({"images": images} if images else {})
-    with progress("trainings") as told:
+    with progress("trainings") as report:
         found = bench.run(
             data,
             methods=methods,
@@ -206,7 +245,7 @@ def bench_detect(
             runs=runs,
             workers=workers or _cores(),
             command=shlex.join(["lookalike", *sys.argv[1:]]),
-            report=told,
+            report=report,
             warn=warn,
         )
     page = write(found, out)
@@ -228,37 +267,36 @@ def bench_augment(
     methods: Annotated[
         tuple[str, ...],
         Parameter(
-            help="One way (none, oversample, affine, mixup, or a GAN of several classes), or all; repeat for more. "
-            "Default: these four, acgan, acgan-v3 and cgan.",
+            help="A way to fill up: none, oversample, affine, mixup, a conditional GAN, all. Repeat the flag for more.",
             negative=(),
+            show_default="these four, acgan, acgan-v3 and cgan",
         ),
     ] = (),
     to: Annotated[
         str,
         Parameter(
-            help="How far short classes are filled up, as augment takes it; of the images that train, not of all."
+            help="How far classes are filled up, as augment takes it. It counts training images, not all images."
         ),
     ] = "balance",
-    preset: Annotated[Preset, Parameter(help="As train takes it.")] = "small",
-    seeds: Annotated[int, Parameter(help="Seeds 0 to so many less one.", validator=Number(gte=1, lte=1000))] = 3,
-    images: Annotated[
-        int | None, Parameter(help="Images shown to each GAN; default: the preset's.", validator=Number(gte=1))
+    out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
+    preset: PresetOfAll = "small",
+    seeds: Seeds = 3,
+    images: Images = None,
+    size: Annotated[
+        Size | None,
+        Parameter(help="Images are resized to H,W pixels.", group=TRAINING, show_default=f"{OF_PRESET}, aspect kept"),
     ] = None,
-    size: Annotated[Size | None, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None,
-    grey: Annotated[bool | None, Parameter(help="Turn colour images grey.", negative=())] = None,
-    diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, negative=())] = None,
-    out: Out = Path("runs/bench"),
-    runs: Annotated[Path, Parameter(help="Where the trainings are kept.")] = Path("runs/trainings"),
-    workers: Annotated[
-        int | None, Parameter(help="Trainings side by side; default: one per core.", validator=Number(gte=1, lte=1024))
-    ] = None,
+    grey: Annotated[bool | None, Parameter(help="Colour images become grey.", group=TRAINING, negative=())] = None,
+    diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, group=TRAINING, negative=())] = None,
+    runs: Trainings = TRAININGS,
+    workers: Workers = None,
     bad: Annotated[DataSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
-    """Measures whether filling up DATA's short classes helps a classifier. The same command again resumes.
+    """Measures whether it helps a classifier to fill up classes that have few images. The same command again resumes.
 
     Nothing, oversampling, affine transformations, MixUp and generated images are compared on the same splits. Writes a
-    table, JSON and an HTML page with the verdict.
+    table, JSON and an HTML page with the conclusion.
     """
     from lookalike.data.sources import refuse_inside
     from lookalike.report.bench_augment import gain, percent, write
@@ -268,7 +306,7 @@ def bench_augment(
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
     own = {"images": images, "size": size, "grey": grey, "diff_augment": diff_augment}
     given |= {name: value for name, value in own.items() if value is not None}
-    with progress("trainings") as told:
+    with progress("trainings") as report:
         found = bench.run(
             data,
             methods=methods,
@@ -279,7 +317,7 @@ def bench_augment(
             runs=runs,
             side_by_side=workers or _cores(),
             command=shlex.join(["lookalike", *sys.argv[1:]]),
-            report=told,
+            report=report,
             warn=warn,
         )
     page = write(found, out)

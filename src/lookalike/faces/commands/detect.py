@@ -1,6 +1,7 @@
-"""The commands: each reads its arguments, calls the library, and prints for a person or, with --json, for a program.
+"""Commands that detect: each reads its arguments, calls the library, and prints for a person or, with --json, as JSON.
 
-Results go to standard output, progress and notes to standard error. torch is imported inside, so that --help is quick.
+Results go to standard output, progress and notes to standard error. Each command imports torch itself, so that --help
+is quick.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from lookalike.base.errors import UsageError, listed, show
-from lookalike.faces.console import interval, print_json, progress, say, show_table, warn
+from lookalike.faces.console import interval, percent, print_json, progress, say, share, show_table, warn
+from lookalike.runs.groups import MOST_USED, RUN
 from lookalike.runs.presets import Preset
 from lookalike.runs.settings import (
     BadImageSettings,
@@ -21,19 +23,26 @@ from lookalike.runs.settings import (
     MethodName,
     Size,
     TrainSettings,
-    flag,
     pair,
 )
 
 Data = Annotated[
     str,
-    Parameter(help="A folder with one sub-folder per class, an .npz or IDX file, or a name: digits, fashion-mnist, …"),
+    Parameter(
+        help="A folder with one sub-folder per class, an .npz or IDX file, or the name of a data set such as digits."
+    ),
 ]
-Run = Annotated[Path, Parameter(help="A run folder that train wrote.")]
-Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]
-Json = Annotated[bool, Parameter(name="--json", help="Print results as JSON.", negative=())]
-Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1 or mps.")]
-Threads = Annotated[int | None, Parameter(help="CPU threads; default: as many as trained, for the same bits.")]
+Run = Annotated[Path, Parameter(help="A run folder that 'lookalike train' wrote.")]
+OUT = ["--out", "-o"]
+Out = Annotated[Path, Parameter(name=OUT, help="The file or folder that is written.")]
+Json = Annotated[bool, Parameter(name="--json", help="Results are printed as JSON.", group=RUN, negative=())]
+Device = Annotated[str, Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN)]
+Threads = Annotated[
+    int | None,
+    Parameter(
+        help="Number of CPU threads. The same bits need the same number.", group=RUN, show_default="as the training had"
+    ),
+]
 Flat = Parameter(name="*")
 
 
@@ -41,13 +50,13 @@ def check(
     data: Data,
     /,
     *,
-    size: Annotated[Size | None, Parameter(help="H,W that you mean to train at.")] = None,
+    size: Annotated[Size | None, Parameter(help="H,W in pixels that you will train at.")] = None,
     settings: Annotated[DataSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
-    """Looks at DATA before any training: classes, counts, sizes, modes, unreadable files, duplicates.
+    """Decodes each image of DATA once and counts classes, sizes, modes, unreadable files and duplicates.
 
-    Exits with 3 where images cannot be read, unless --on-bad skip allows them.
+    The exit code is 3 where images cannot be read, unless --on-bad skip allows them.
     """
     from lookalike.base.errors import DataError
     from lookalike.data.check import check as look
@@ -71,13 +80,23 @@ def check(
     if found.unreadable and (settings.on_bad == "fail" or too_many):
         first = found.unreadable[0]
         raise DataError(
-            f"images that cannot be read: {len(found.unreadable)}, first {show(first.name)}: {show(first.reason)}; "
-            f"mend or remove them, or leave them out (--on-bad skip, of at most {settings.max_bad:.1%}: --max-bad)"
+            f"images that cannot be read: {len(found.unreadable)}, first {show(first.name)}: {show(first.reason)}"
+            f"; mend or remove them, or leave out at most {percent(settings.max_bad)} (--on-bad skip, --max-bad)"
         )
 
 
-def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], json_: Json = False) -> None:
-    """Trains a detector of what is not a known class. The same command again resumes, or finds the run finished."""
+def train(
+    data: Data,
+    /,
+    *,
+    out: Annotated[
+        Path,
+        Parameter(name=OUT, help="The run folder: a new one, or one that the same command began.", group=MOST_USED),
+    ],
+    settings: Annotated[TrainSettings, Flat],
+    json_: Json = False,
+) -> None:
+    """Trains a detector of what is not of a known class. The same command again resumes, or finds the run finished."""
     from lookalike.runs.run import run, seconds
 
     with progress() as report:
@@ -96,38 +115,42 @@ def train(data: Data, /, *, out: Out, settings: Annotated[TrainSettings, Flat], 
     if json_:
         print_json(facts | ({"apart": apart} if apart else {}))
         return
-    counts = model.training["counts"]
-    known = listed(facts["known"])
-    say(f"{show(out)}: {facts['method']} knows {known} ({counts['train']} images, {facts['seconds'] or 0:.0f} s)")
+    counts, known = model.training["counts"], listed(facts["known"])
+    took = f"{facts['seconds'] or 0:.0f} s"
+    say(f"{show(out)}: {facts['method']} has learnt {known} from {counts['train']} images in {took}")
     if model.threshold is None:
-        say("no threshold, as nothing was held out: it makes images and scores none")
+        say("no threshold, as no images were held out: the GAN makes images, and scores none")
         say(f"next: lookalike generate {show(out)} -o made")
         return
-    held = len(model.threshold.calibration)
-    allowed = f"{facts['false_alarms']:g} false alarms expected at most, set on {held} held-out images"
-    say(f"threshold {facts['threshold']:.6g}: {allowed}")
+    by = f"set by {len(model.threshold.calibration)} calibration images"
+    promise = f"at most {percent(facts['false_alarms'])} false alarms are expected"
+    say(f"threshold {facts['threshold']:.6g}, {by}: {promise}")
     if apart:
         if "order" in of_detector:
             first = facts["known"][of_detector["order"][0]]
-            say(f"{show(first)}'s detector decides which class: AUC {apart[first]:.3f} against the other known ones")
+            say(f"the detector of {show(first)} decides the class: AUC {apart[first]:.3f} against the other known ones")
         worst = min(apart, key=lambda name: apart[name])
-        say(f"least sure of its class is {show(worst)}: AUC {apart[worst]:.3f} against the other known ones, held out")
+        say(f"the hardest class is {show(worst)}: AUC {apart[worst]:.3f} against the other known ones")
     say(f"next: lookalike score {show(out)} IMAGES -o scores.csv")
 
 
 def score(
     run: Run,
-    images: Annotated[str, Parameter(help="A folder of images, one image, .npz, IDX file, or a data set's name.")],
+    images: Annotated[
+        str, Parameter(help="A folder of images, one image, an .npz or IDX file, or the name of a data set.")
+    ],
     /,
     *,
-    out: Out,
-    nearest: Annotated[Path | None, Parameter(help="Folder for each image's nearest generated image (PNG).")] = None,
+    out: Annotated[Path, Parameter(name=OUT, help="The .csv or .jsonl file that is written.")],
+    nearest: Annotated[
+        Path | None, Parameter(help="A folder that gets the closest generated image of each image, as PNG.")
+    ] = None,
     bad: Annotated[BadImageSettings | None, Flat] = None,
     device: Device = "cpu",
     threads: Threads = None,
     json_: Json = False,
 ) -> None:
-    """Scores IMAGES into a .csv or .jsonl file: score, p-value, flagged or not, and the parts of the score."""
+    """Writes the score, the p-value, the flag and the parts of the score of each image."""
     import torch
 
     from lookalike.data.oddities import losses
@@ -153,13 +176,20 @@ def evaluate(
     data: Data,
     /,
     *,
-    unknown: Annotated[tuple[str, ...], Parameter(help="Unknown classes; default: all others.", negative=())] = (),
+    unknown: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="An unknown class; repeat the flag for more.",
+            negative=(),
+            show_default="all classes but the known ones",
+        ),
+    ] = (),
     bad: Annotated[BadSettings | None, Flat] = None,
     device: Device = "cpu",
     threads: Threads = None,
     json_: Json = False,
 ) -> None:
-    """Measures a run on unseen images of DATA: AUC with an interval, false alarms and misses at the run's threshold."""
+    """Measures a run on the test images of DATA: AUC, and false alarms and misses at its threshold, with intervals."""
     from lookalike.use.evaluate import evaluate as measure
 
     how = (bad or BadSettings()).model_dump() | {"device": device, "threads": threads}
@@ -174,57 +204,57 @@ def evaluate(
     say(f"AUC           {interval(area['value'], area)}  ({figures['n_known']} known, {figures['n_unknown']} unknown)")
     for name in ("false_alarms", "misses"):
         rate = figures[name]
-        allowed = f", {figures['allowed']:g} allowed" if name == "false_alarms" else ""
-        say(f"{name.replace('_', ' '):13s} {interval(rate['rate'], rate)}  ({rate['count']} of {rate['of']}{allowed})")
+        allowed = f"; at most {percent(figures['allowed'])} expected" if name == "false_alarms" else ""
+        say(f"{name.replace('_', ' '):13s} {share(rate)}  ({rate['count']} of {rate['of']}{allowed})")
     if "classes" in figures:
         for name, of in (("accuracy", "of all known images"), ("accuracy_passed", "of those that were not flagged")):
             rate = figures["classes"][name]
-            say(f"which class   {interval(rate['rate'], rate)}  {of}: {rate['count']} of {rate['of']} right")
+            say(f"right class   {share(rate)}  ({rate['count']} of {rate['of']}, {of})")
     say(f"next: lookalike report {show(run)}")
 
 
 def report(
     *runs: Run,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="The page; default: report.html in the first run.")
+        Path | None, Parameter(name=OUT, help="The page that is written.", show_default="report.html in the first run")
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Writes one self-contained HTML page about one or several runs."""
+    """Writes one HTML page, which needs no other file, about one or several runs."""
     from lookalike.report import write
 
     if not runs:
-        raise UsageError("name a run folder, such as: lookalike report runs/coat")
+        raise UsageError("no run was given; name a run folder, such as: lookalike report runs/coat")
     page = write(runs, out or runs[0] / "report.html")
     print_json({"report": str(page)}) if json_ else say(show(page))
 
 
 def demo(*, out: Out = Path("runs/demo"), json_: Json = False) -> None:
-    """Trains all methods on scikit-learn's digits, 3 against 8 and 9 against 7, and compares them; about 3 minutes."""
+    """Trains methods on scikit-learn's digits, 3 against 8 and 9 against 7, and compares them in about 3 minutes."""
     from lookalike.faces.demo import run
 
-    with progress() as told:
-        rows, page = run(out, told)
+    with progress() as report:
+        rows, page = run(out, report)
     if json_:
         print_json({"rows": rows, "report": str(page)})
         return
     show_table(
-        ["known", "unknown", "method", "AUC", "false alarms", "misses", "train s", "score s"],
+        ["known", "unknown", "method", "AUC", "false alarms", "misses", "training, s", "scoring, s"],
         [
             [
                 row["known"],
                 row["unknown"],
                 row["method"],
                 interval(row["auc"]["value"], row["auc"]),
-                f"{row['false_alarms']['rate']:.3f}",
-                f"{row['misses']['rate']:.3f}",
+                percent(row["false_alarms"]["rate"]),
+                percent(row["misses"]["rate"]),
                 f"{row['seconds']['train']:.1f}",
                 f"{row['seconds']['score']:.1f}",
             ]
             for row in rows
         ],
     )
-    say("mcgan has learned from training images of the unknown class; the others have never seen it.")
+    say("mcgan has learnt training images of the unknown class as fake; no other method had images of that class.")
     say(f"report: {page}")
 
 
@@ -241,13 +271,13 @@ def methods(*, json_: Json = False) -> None:
 
 
 def describe(
-    method: Annotated[MethodName, Parameter(help="Its name; see `lookalike methods`.")],
+    method: Annotated[MethodName, Parameter(help="Its name. 'lookalike methods' lists all.")],
     /,
     *,
-    preset: Annotated[Preset, Parameter(help="Whose values to show: train's own, or the published ones.")] = "small",
+    preset: Annotated[Preset, Parameter(help="Whose values are shown: small is what train takes.")] = "small",
     json_: Json = False,
 ) -> None:
-    """Says what a method does, what its discriminator sees, and which settings matter."""
+    """Says what a method does, which images D learns from, and the values of its own settings."""
     (row,) = [row for row in _methods(preset) if row["name"] == method]
     if json_:
         print_json(row)
@@ -258,7 +288,7 @@ def describe(
 
 
 def cite(
-    method: Annotated[MethodName, Parameter(help="Its name; see `lookalike methods`.")], /, *, json_: Json = False
+    method: Annotated[MethodName, Parameter(help="Its name. 'lookalike methods' lists all.")], /, *, json_: Json = False
 ) -> None:
     """Prints the BibTeX of a method's paper."""
     from lookalike.methods.papers import BIBTEX
@@ -283,7 +313,7 @@ def _methods(preset: Preset = "small") -> list[dict[str, Any]]:
 def _axes(name: str, preset: Preset) -> dict[str, Any]:
     """What `train --preset PRESET` makes of a method on two known classes."""
     from lookalike.game.method import when
-    from lookalike.runs.choices import filled, method_of, own_settings
+    from lookalike.runs.choices import filled, method_of, own_flags
     from lookalike.runs.presets import PRESETS
     from lookalike.runs.record import UPDATES, held
     from lookalike.runs.settings import train_settings
@@ -291,12 +321,13 @@ def _axes(name: str, preset: Preset) -> dict[str, Any]:
     side = PRESETS[preset]["side"]
     settings = filled(train_settings(known=("a", "b"), method=name, preset=preset), (1, side, side), 2)
     method = method_of(settings)
-    verdicts = {True: "as real", False: "as fake", None: "realness not asked"}
-    groups = {"D sees": method.d_sees, "G plays": method.g_plays}
+    labels = {True: "labelled real", False: "labelled fake", None: "without a label of realness"}
+    groups = {"D's images": method.d_sees, "G's step": method.g_plays}
     return {
-        "values": f"preset {preset}, two classes of {side} x {side} images, {settings.images:,} shown to each GAN",
+        "values": f"preset {preset}, two classes of {side} x {side} images, {settings.images:,} shown to each GAN, "
+        f"{settings.batch} in a step",
         **{
-            name: [f"{stream}, {verdicts[stream.real]}, share {share:g}" for stream, share in shown]
+            name: [f"{stream}, {labels[stream.real]}, share {share:g}" for stream, share in shown]
             for name, shown in groups.items()
         },
         "loss": ", ".join(map(str, method.losses)),
@@ -304,7 +335,7 @@ def _axes(name: str, preset: Preset) -> dict[str, Any]:
         "D's updates": f"{method.d_steps}, on {UPDATES[method.d_updates]}",
         "D's slope": held(method),
         "latent": str(method.latent),
-        "encoder": str(method.encoder or "none"),
+        "encoder": str(method.encoder or ("that of a twin" if method.encodes else "none")),
         "class": str(method.conditioning) + (f", {method.labels}" if method.conditional else ""),
         "network": str(method.net),
         "optimiser": str(method.optimiser)
@@ -312,5 +343,7 @@ def _axes(name: str, preset: Preset) -> dict[str, Any]:
         + "; step sizes fall to 0" * method.decay,
         "twins": "; ".join(f"{t.name} twin, {when(t)}: {t.method(method).net}" for t in method.twins) or "none",
         **({"sub-classes": str(method.splitting)} if method.splitting else {}),
-        "its own settings": ", ".join(map(flag, own_settings(method))) or "none",
+        "score": str(method.score),
+        "family": method.family,
+        "its own settings": ", ".join(own_flags(settings, method).values()) or "none",
     }

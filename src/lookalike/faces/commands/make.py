@@ -6,48 +6,59 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, listed, show
-from lookalike.faces.commands.detect import Data, Device, Flat, Json, Out, Run
-from lookalike.faces.console import print_json, progress, say, show_table, warn
+from lookalike.faces.commands.detect import OUT, Data, Device, Flat, Json, Run
+from lookalike.faces.console import percent, print_json, progress, say, show_table, warn
+from lookalike.runs.game_settings import DIFF_AUGMENT
+from lookalike.runs.groups import OF_PRESET, RUN
 from lookalike.runs.presets import Preset
-from lookalike.runs.settings import DIFF_AUGMENT, ClassGANName, DataSettings, Size, flag
+from lookalike.runs.settings import ClassGANName, DataSettings, Size, flag
 
-POOR = 0.7  # share of generated images below which we warn
+POOR = 0.7  # recognised share of generated images below which we warn
+GAN, KEPT = Group("The GAN", sort_key=0), Group("Which images are kept", sort_key=1)
 
 
 def generate(
     run: Run,
     /,
     *,
-    out: Out,
+    out: Annotated[Path, Parameter(name=OUT, help="A new folder, or an .npz file.")],
     class_: Annotated[
         tuple[str, ...],
-        Parameter(name="--class", help="Class to make; repeat for more. Default: all.", negative=()),
+        Parameter(
+            name="--class",
+            help="A class to make. Repeat the flag for more.",
+            negative=(),
+            show_default="all known ones",
+        ),
     ] = (),
     number: Annotated[
         int, Parameter(name=["--number", "-n"], help="Images of each class.", validator=Number(gte=1, lte=10**7))
     ] = 100,
     seed: Annotated[
-        int, Parameter(help="Image i of a class depends on it, the class and i alone.", validator=Number(gte=0))
+        int,
+        Parameter(help="An image depends on the seed, its class and its number alone.", validator=Number(gte=0)),
     ] = 0,
     truncation: Annotated[
         float | None,
         Parameter(
-            help="Draw entries of the noise z beyond it anew: safer images, less variety.", validator=Number(gt=0)
+            help="Entries of z beyond it are drawn again: the images are safer and vary less.", validator=Number(gt=0)
         ),
     ] = None,
-    grid: Annotated[Path | None, Parameter(help="Also a picture (PNG), a row for each class.")] = None,
+    grid: Annotated[
+        Path | None, Parameter(help="A picture (PNG) that is also drawn, with a row for each class.")
+    ] = None,
     between: Annotated[
         tuple[str, str] | None,
-        Parameter(help="Two classes: that picture shows the way from one to the other.", negative=()),
+        Parameter(help="Two classes: the picture shows the way from one to the other.", negative=()),
     ] = None,
     device: Device = "cpu",
     json_: Json = False,
 ) -> None:
-    """Makes images of the known classes from a run's model alone: PNGs in class folders, or an .npz file."""
+    """Makes images of the known classes from the model of a run: PNGs in class folders, or an .npz file."""
     import torch
 
     from lookalike.base import files
@@ -56,14 +67,14 @@ def generate(
     from lookalike.use import generate as making
 
     if between is not None and grid is None:
-        raise UsageError("--between is a picture; say where it goes (--grid)")
+        raise UsageError("--between draws a picture, and no file for it was given; name one (--grid)")
     if grid is not None and not grid.absolute().parent.is_dir():
-        raise UsageError(f"--grid {show(grid)}: its folder does not exist; make that first")
+        raise UsageError(f"--grid {show(grid)}: its folder does not exist; make the folder first")
     model = Model.load(run, device=device)
     torch.set_num_threads(model.training["threads"])
     known = tuple(making.generators(model))
     names = names_of(class_, known) or known
-    with progress("images") as told:
+    with progress("images") as report:
         picture = None
         if grid is not None:
             picture = (
@@ -71,7 +82,7 @@ def generate(
                 if between
                 else making.picture(model, seed, truncation)
             )
-        making.write(model, out, dict.fromkeys(names, number), seed=seed, truncation=truncation, report=told)
+        making.write(model, out, dict.fromkeys(names, number), seed=seed, truncation=truncation, report=report)
         if grid is not None and picture is not None:
             files.write_bytes(grid, picture)
     if json_:
@@ -88,48 +99,76 @@ def augment(
     data: Data,
     /,
     *,
-    out: Out,
+    out: Annotated[Path, Parameter(name=OUT, help="A new folder, or an .npz file.")],
     to: Annotated[
         str,
         Parameter(
-            help="Images of each class in the end, real and made. balance: as many as of the largest; a number; or "
-            "CLASS=NUMBER,... A class needs 12 real ones to be filled up."
+            help="Images of each class in the end, real and generated: balance (as many as the largest class has), a "
+            "number, or CLASS=NUMBER,... A class needs 12 real images to be filled up."
         ),
     ] = "balance",
-    method: Annotated[ClassGANName | None, Parameter(help="A GAN of several classes; default: acgan.")] = None,
-    preset: Annotated[Preset | None, Parameter(help="As train takes it; default: small.")] = None,
-    images: Annotated[
-        int | None, Parameter(help="Images shown in training; default: the preset's.", validator=Number(gte=1))
+    run: Annotated[
+        Path | None,
+        Parameter(help="A finished run, whose GAN makes the images.", show_default="a GAN is trained in OUT-run"),
     ] = None,
-    size: Annotated[Size | None, Parameter(help="Resize to H,W; default: the preset's, aspect kept.")] = None,
-    grey: Annotated[bool | None, Parameter(help="Turn colour images grey.", negative=())] = None,
-    diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, negative=())] = None,
     seed: Annotated[
         int, Parameter(help="Seed of the split, the training and the images.", validator=Number(gte=0))
     ] = 0,
-    run: Annotated[
-        Path | None, Parameter(help="A finished run whose GAN is used; default: one is trained in OUT-run.")
+    method: Annotated[
+        ClassGANName | None, Parameter(help="A conditional method.", group=GAN, show_default="acgan")
     ] = None,
+    preset: Annotated[Preset | None, Parameter(help="As train takes it.", group=GAN, show_default="small")] = None,
+    images: Annotated[
+        int | None,
+        Parameter(
+            help="Number of images shown in training.", group=GAN, show_default=OF_PRESET, validator=Number(gte=1)
+        ),
+    ] = None,
+    size: Annotated[
+        Size | None,
+        Parameter(help="Images are resized to H,W pixels.", group=GAN, show_default=f"{OF_PRESET}, aspect kept"),
+    ] = None,
+    grey: Annotated[bool | None, Parameter(help="Colour images become grey.", group=GAN, negative=())] = None,
+    diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, group=GAN, negative=())] = None,
     realness: Annotated[
         float,
-        Parameter(help="Keep this share, those that the discriminator finds most real.", validator=Number(gt=0, lte=1)),
+        Parameter(
+            help="Share of the generated images that is kept: those that D finds most real.",
+            group=KEPT,
+            validator=Number(gt=0, lte=1),
+        ),
     ] = 1.0,
     agree: Annotated[
-        bool, Parameter(help="Keep what a classifier of the real images takes for its class.", negative=())
+        bool,
+        Parameter(
+            help="Only images are kept that a classifier of the real images takes for their class.",
+            group=KEPT,
+            negative=(),
+        ),
     ] = False,
     drop_copies: Annotated[
-        bool, Parameter(help="Drop what is closer to a training image than every unseen one is.", negative=())
+        bool,
+        Parameter(
+            help="Images are dropped that are closer to a training image than any test image is.",
+            group=KEPT,
+            negative=(),
+        ),
     ] = False,
     bad: Annotated[DataSettings | None, Flat] = None,
     device: Device = "cpu",
-    threads: Annotated[int, Parameter(help="CPU threads; the same for the same bits.", validator=Number(gte=1))] = 2,
+    threads: Annotated[
+        int,
+        Parameter(
+            help="Number of CPU threads. The same bits need the same number.", group=RUN, validator=Number(gte=1)
+        ),
+    ] = 2,
     json_: Json = False,
 ) -> None:
-    """Fills up the classes of DATA that are short with generated images, in a new folder or an .npz file.
+    """Fills up the classes of DATA that have few images, in a new folder or an .npz file.
 
-    A GAN of all classes is trained (the same command again goes on where it stopped) and makes what is short, which is
-    written beside the real images, at one size. manifest.csv marks what is generated; report.html shows it, and says
-    whether it was learnt by heart. DATA is not touched.
+    A GAN of all classes is trained (the same command again resumes) and makes what is missing. It is written beside the
+    real images, at one size. manifest.csv marks what is generated, and report.html says whether G copied training
+    images. DATA stays as it is.
     """
     from lookalike.faces import api
     from lookalike.use.filters import Filters
@@ -144,8 +183,10 @@ def augment(
     }
     chosen: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     if run is not None and chosen:
-        raise UsageError(f"--run is trained already; leave out {flag(next(iter(chosen)))}")
-    with progress("images") as told:
+        raise UsageError(
+            f"the GAN of --run is trained already; leave out {flag(next(iter(chosen)))}, or leave out --run"
+        )
+    with progress("images") as report:
         filled = api.augment(
             data,
             out,
@@ -156,7 +197,7 @@ def augment(
             run=run,
             filters=Filters(realness, agree, drop_copies),
             command=("lookalike", *sys.argv[1:]),
-            report=told,
+            report=report,
             warn=warn,
         )
     rows: list[dict[str, Any]] = [
@@ -180,7 +221,7 @@ def augment(
             [
                 show(row["class"], 60),
                 *(f"{row[key]:,}" for key in ("real", "generated")),
-                "" if row["recognised"] is None else f"{row['recognised']:.0%}",
+                "" if row["recognised"] is None else percent(row["recognised"]),
                 f"{row['made']:,}",
                 ", ".join(f"{n:,} by {check}" for check, n in row["refused"].items()),
             ]
@@ -190,7 +231,7 @@ def augment(
     for row in rows:
         if row["recognised"] is not None and row["recognised"] < POOR:
             warn(
-                f"{show(row['class'])}: a classifier of the real images takes only {row['recognised']:.0%} of the "
+                f"{show(row['class'])}: a classifier of the real images takes only {percent(row['recognised'])} of the "
                 "generated ones for their class; look at the report, train longer (--images), or filter (--agree)"
             )
     say(f"{show(out)}: real and generated images; report: {show(page)}")

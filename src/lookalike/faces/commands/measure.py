@@ -1,22 +1,24 @@
-"""The command that measures images, and the tables that it prints."""
+"""The command that measures images, with the tables that it prints."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
 from lookalike.faces.commands.detect import Flat, Json
-from lookalike.faces.console import print_json, progress, say, show_table
+from lookalike.faces.console import percent, print_json, progress, say, share, show_table
+from lookalike.runs.groups import RUN
 from lookalike.runs.settings import DataSettings
 
 if TYPE_CHECKING:
     from lookalike.detect.auc import Rate
     from lookalike.use.measure import Measured
 
+FIGURES = Group("Figures", sort_key=0)
 CLASS_HEADS = {
     "images": "images",
     "real images": "real",
@@ -36,45 +38,63 @@ CLASS_HEADS = {
 
 def measure(
     made: Annotated[
-        Path, Parameter(help="A finished run whose GAN makes images, or images: as DATA can be, or a folder of files.")
+        Path,
+        Parameter(help="A finished run, whose GAN makes images, or images: in a form of DATA, or a folder of files."),
     ],
     /,
     *,
     reference: Annotated[
-        str, Parameter(name="--real", help="Real, labelled images: a folder, a file or a name, as DATA elsewhere.")
+        str, Parameter(name="--real", help="Real images with labels: a folder, a file or a name, as DATA elsewhere.")
     ],
     number: Annotated[
-        int, Parameter(name=["--number", "-n"], help="Images of each class that a run makes.", validator=Number(gte=2))
+        int,
+        Parameter(
+            name=["--number", "-n"], help="Number of images of each class that a run makes.", validator=Number(gte=2)
+        ),
     ] = 300,
     run: Annotated[
         Path | None,
-        Parameter(
-            help="The run that made MADE, if that is a folder: what it was shown is not among the unseen images."
-        ),
+        Parameter(help="The run that made MADE, where that is a folder. Its training images are no test images."),
     ] = None,
+    seed: Annotated[int, Parameter(help="Seed of the images and of the classifier.", validator=Number(gte=0))] = 0,
     features: Annotated[
         Literal["own", "efficientnet", "inception"],
         Parameter(
-            help="Of a classifier of the real images, of EfficientNet-Lite0 (extra efficientnet), or of Inception-v3."
+            help="The network that gives features: a small classifier of the real images, EfficientNet-Lite0 (extra "
+            "efficientnet), or Inception-v3.",
+            group=FIGURES,
         ),
     ] = "own",
     weights: Annotated[
-        Path | None, Parameter(help="Inception-v3's, as FID has them: pt_inception-2015-12-05-6726825d.pth.")
+        Path | None,
+        Parameter(
+            help="The weights of Inception-v3 as FID has them: pt_inception-2015-12-05-6726825d.pth.", group=FIGURES
+        ),
     ] = None,
     faces: Annotated[
         bool,
         Parameter(
-            help="How sure MTCNN is of a face, in place of the classifier (pip install --no-deps facenet-pytorch).",
+            help="The confidence is MTCNN's, that an image holds a face, in place of the classifier's. It needs pip "
+            "install --no-deps facenet-pytorch.",
+            group=FIGURES,
             negative=(),
         ),
     ] = False,
     accuracy: Annotated[
         bool,
-        Parameter(help="Also train a classifier on these images, and one on as many real ones.", negative=()),
+        Parameter(
+            help="A classifier is also trained on these images, and one on as many real ones.",
+            group=FIGURES,
+            negative=(),
+        ),
     ] = False,
-    seed: Annotated[int, Parameter(help="Of the images and of the classifier.", validator=Number(gte=0))] = 0,
     bad: Annotated[DataSettings | None, Flat] = None,
-    threads: Annotated[int, Parameter(help="CPU threads; the same for the same bits.", validator=Number(gte=1))] = 2,
+    threads: Annotated[
+        int,
+        Parameter(
+            help="Number of CPU threads. The same bits need the same number.", group=RUN, validator=Number(gte=1)
+        ),
+    ] = 2,
     json_: Json = False,
 ) -> None:
     """Measures quality and diversity of generated images: FID, KID, precision, recall, and more."""
@@ -83,22 +103,22 @@ def measure(
     from lookalike.base.checkpoint import CARD
     from lookalike.data import read
     from lookalike.detect.model import Model
-    from lookalike.runs.record import CONFIG
+    from lookalike.runs.folder import CONFIG
     from lookalike.use import measure as measuring
 
     torch.set_num_threads(threads)
     reading = (bad or DataSettings()).reading()
-    with progress("images") as told:
-        told("reading", 0, 1)
+    with progress("images") as report:
+        report("reading", 0, 1)
         if (made / CARD).exists() or (made / CONFIG).exists():
             if run is not None:
-                raise UsageError("a run is measured, which knows what it was shown; leave out --run")
+                raise UsageError("--run is for a folder of images, and MADE is a run itself; leave out --run")
             run, images = made, measuring.generated(Model.load(made), number, seed)
         else:
             images = read(made, labelled=not measuring.flat(made), **reading)
         size = images.shape[1:] if len(images.shape) == 3 else None
         real = read(reference, size=size, channels=images.shape[0] if size else None, **reading)
-        told("measuring", 0, len(images.pixels))
+        report("measuring", 0, len(images.pixels))
         found = measuring.measure(
             images,
             real,
@@ -119,11 +139,11 @@ def measure(
 def _show_measured(found: Measured) -> None:
     """The tables that a person reads; --json has more."""
     say(
-        f"{found.made:,} images against {found.real:,} unseen real ones, real against real {found.half:,} against "
-        f"{found.half:,}; precision to coverage of as many on either side; {found.features}"
+        f"{found.made:,} images against {found.real:,} real test images; real against real is {found.half:,} against "
+        f"{found.half:,}; precision to coverage take as many of either; {found.features}"
     )
-    if found.named:
-        say(f"the classifier of the real images names {found.named.rate:.1%} of the unseen ones rightly")
+    if found.named and found.named.rate is not None:
+        say(f"the classifier of the real images is right on {percent(found.named.rate)} of the real test images")
     show_table(
         ["figure", "value", "+-", "real against real", "+-", ""],
         [
@@ -134,7 +154,7 @@ def _show_measured(found: Measured) -> None:
     if found.confidence:
         say("")
         show_table(
-            [f"{found.sure} surer than", "share", "95 %", "of real ones", "95 %"],
+            [f"{found.sure} surer than", "share", "95 % interval", "of real ones", "95 % interval"],
             [[f"{level}", *_rate(made), *_rate(real)] for level, (made, real) in found.confidence.items()],
         )
     say("")
@@ -150,32 +170,37 @@ def _show_measured(found: Measured) -> None:
         keys = [key for key in CLASS_HEADS if any(one[key] is not None for one in found.classes.values())]
         show_table(
             ["class", *(CLASS_HEADS[key] for key in keys)],
-            [
-                [show(name, 60), *(_count(one[key]) if "images" in key else _figure(one[key]) for key in keys)]
-                for name, one in found.classes.items()
-            ],
+            [[show(name, 60), *(_cell(key, one[key]) for key in keys)] for name, one in found.classes.items()],
         )
         if any(one["FID, no bias"] is None for one in found.classes.values()):
-            say(f"FID of a class needs {found.needed:,} images of it, generated (-n) and unseen real ones")
+            say(f"FID of a class needs {found.needed:,} images of it: generated ones (-n), and real test images")
     if found.accuracy:
-        (made, low, high), (real, *ends) = (
-            (f"{rate.rate:.1%}", rate.low, rate.high) for rate in (found.accuracy.made, found.accuracy.real)
-        )
         say("")
         say(
-            f"a classifier that learnt from {found.accuracy.images:,} of these images alone names {made} "
-            f"[{low:.1%}, {high:.1%}] of {found.accuracy.made.of:,} unseen real ones; "
-            f"from as many real images {real} [{ends[0]:.1%}, {ends[1]:.1%}]"
+            f"a classifier that learnt from {found.accuracy.images:,} of these images alone is right on "
+            f"{_of_tests(found.accuracy.made)} of {found.accuracy.made.of:,} real test images; "
+            f"from as many real images it is right on {_of_tests(found.accuracy.real)}"
         )
+
+
+def _of_tests(rate: Rate) -> str:
+    return share({"rate": rate.rate, "low": rate.low, "high": rate.high})
 
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _count(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}"
+def _cell(key: str, value: float | None) -> str:
+    """A figure of a class: a number of images, a share, or else."""
+    if value is None:
+        return ""
+    if "images" in key:
+        return f"{value:,.0f}"
+    return percent(value) if key.startswith("taken for it") else _figure(value)
 
 
 def _rate(rate: Rate) -> tuple[str, str]:
-    return _figure(rate.rate), f"[{_figure(rate.low)}, {_figure(rate.high)}]"
+    if rate.rate is None or rate.low is None or rate.high is None:
+        return "", ""
+    return percent(rate.rate), f"[{percent(rate.low)}, {percent(rate.high)}]"

@@ -246,6 +246,8 @@ TOLD = (*_both("wgan-gp", "wgan-gp-classes", pooled=False), *_both("splitting-ga
 THIRD = (ALONE[0], ALONE[2])
 ON_SMALL = dict.fromkeys(SMALL, 32)
 CRITICS, LONGER = {"cifar-10": 6_400_000}, {"stl-10-unlabelled": 12_800_000}  # 100,000 updates and 200,000, in the code
+MODERN = tuple(Way(name, name) for name in ("acgan", "sn-projection", "r3gan"))  # conditional, side by side
+
 QUALITY = (
     Quality("splitting-gan-2017/1", {"cifar-10": 32, **ON_SMALL}, ALONE, "wgan-gp-resnet-a", "unsupervised", CRITICS),
     Quality("splitting-gan-2017/2", {"cifar-10": 32, **ON_SMALL}, TOLD, "wgan-gp-resnet-a", "supervised", CRITICS),
@@ -259,5 +261,6 @@ QUALITY = (
         "supervised",
         {"cifar-10": 32_000_000},
     ),
+    Quality("r3gan-2024/small", ON_SMALL, MODERN, "sn-projection", "supervised"),
     Quality("kplus1-2020/celeba", {"celeba": 64}, FAMILY, "sn-binary", "supervised", {"celeba": 12_800_000}),
 )

@@ -78,7 +78,7 @@ class Trial:
         return train_settings(known=known, **self._how())
 
     def _how(self) -> dict[str, Any]:
-        width = self.way.wide * PRESETS[self.preset]["resnet"]["width"]
+        width = self.way.wide * PRESETS[self.preset]["families"]["resnet"]["width"]
         return {
             "method": self.way.method, "seed": self.seed, "preset": self.preset, "pooled": self.way.pooled,
             "size": f"{self.side},{self.side}", "width": width, "calibration": 0, "threads": 1, "images": self.images,

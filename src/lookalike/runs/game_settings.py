@@ -1,0 +1,203 @@
+"""The settings of a GAN's game: its losses, networks, optimisers, extra fakes and splits. Nothing imports torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from cyclopts import Parameter
+from pydantic import BaseModel, ConfigDict, Field
+
+from lookalike.base import names
+from lookalike.runs.groups import EXTRA_FAKES, METHOD, NETWORK, OF_METHOD, OF_PRESET, OPTIMISER, SPLITTING
+
+if TYPE_CHECKING:  # mypy takes no computed names
+    NetName: TypeAlias = str
+    LossName: TypeAlias = str
+    ConditioningName: TypeAlias = str
+else:
+    NetName, LossName = Literal[names.NETS], Literal[names.LOSSES]
+    ConditioningName = Literal[names.CONDITIONINGS]
+DIFF_AUGMENT = "D's images are moved, partly cut out and changed in colour, which helps with few images."
+
+
+class GameSettings(BaseModel):
+    """How a GAN trains; None stands for the value of the preset or the method."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    loss: Annotated[
+        LossName | None,
+        Parameter(
+            help="The loss of D and G; minimax is its non-saturating form.", group=METHOD, show_default=OF_METHOD
+        ),
+    ] = None
+    penalty: Annotated[
+        float | None,
+        Field(ge=0, le=1e6),
+        Parameter(
+            help="Methods with a gradient penalty on D: its weight, where 0 leaves it out.",
+            group=METHOD,
+            show_default=OF_METHOD,
+        ),
+    ] = None
+    conditioning: Annotated[
+        ConditioningName | None,
+        Parameter(
+            help="Conditional methods: G has the class as a vector beside z, in its batch norms, or in the first "
+            "entries of z. The method ali also takes none.",
+            group=METHOD,
+            show_default=OF_METHOD,
+        ),
+    ] = None
+    spread: Annotated[
+        bool | None,
+        Parameter(
+            help="cgan, acgan, ali, acgan-ali, wgan-gp-classes, sn-acgan: D also has as an input how much the images "
+            "of a class differ.",
+            group=METHOD,
+            show_default=OF_PRESET,
+        ),
+    ] = None
+    class_loss: Annotated[
+        Literal["both", "real"] | None,
+        Parameter(
+            help="Conditional methods whose D classifies: D learns the classes of real and generated images, or of "
+            "real ones alone.",
+            group=METHOD,
+            show_default=OF_METHOD,
+        ),
+    ] = None
+    class_weight: Annotated[
+        float | None,
+        Field(gt=0, le=1000),
+        Parameter(
+            help="acgan, acgan-ali, wgan-gp-classes, splitting, sn-acgan: weight of the class loss in G's loss; in "
+            "D's it is 1.",
+            group=METHOD,
+            show_default="the preset's or the method's",
+        ),
+    ] = None
+    start: Annotated[
+        Literal["ali", "scratch"],
+        Parameter(help="acgan-ali: G begins with the weights of ALI's G, or with new ones.", group=METHOD),
+    ] = "ali"
+    diff_augment: Annotated[bool, Parameter(help=DIFF_AUGMENT, group=METHOD, negative=())] = False
+
+    net: Annotated[
+        NetName | None,
+        Parameter(help="The networks of G and D.", group=NETWORK, show_default="the method's; mlp for vectors"),
+    ] = None
+    width: Annotated[
+        int | None,
+        Field(ge=1, le=4096),
+        Parameter(
+            help="Number of channels of the layer next to the image; other layers have multiples of it.",
+            group=NETWORK,
+            show_default=OF_PRESET,
+        ),
+    ] = None
+    z: Annotated[
+        int | None,
+        Field(ge=1, le=65536),
+        Parameter(help="Number of entries of the latent vector z.", group=NETWORK, show_default=OF_METHOD),
+    ] = None
+    latent: Annotated[Literal["normal", "uniform"], Parameter(help="Prior of z.", group=NETWORK)] = "normal"
+    spectral: Annotated[
+        bool | None,
+        Parameter(help="D's weights are divided by their spectral norm.", group=NETWORK, show_default=OF_METHOD),
+    ] = None
+
+    batch: Annotated[
+        int | None,
+        Field(ge=2, le=65536),
+        Parameter(help="Number of real images in a step.", group=OPTIMISER, show_default=OF_PRESET),
+    ] = None
+    lr: Annotated[
+        float | None,
+        Field(gt=0),
+        Parameter(help="Step size of G's Adam.", group=OPTIMISER, show_default=OF_PRESET),
+    ] = None
+    d_lr: Annotated[
+        float | None,
+        Field(gt=0),
+        Parameter(help="Step size of D's Adam.", group=OPTIMISER, show_default="the preset's share of --lr"),
+    ] = None
+    beta1: Annotated[
+        float | None,
+        Field(ge=0, lt=1),
+        Parameter(help="Decay of the mean gradient in Adam.", group=OPTIMISER, show_default=OF_METHOD),
+    ] = None
+    d_steps: Annotated[
+        int | None,
+        Field(ge=1, le=100),
+        Parameter(help="Updates of D for each update of G.", group=OPTIMISER, show_default=OF_METHOD),
+    ] = None
+    d_updates: Annotated[
+        Literal["together", "apart"],
+        Parameter(
+            help="An update of D is on all its images together, or there is one on real and one on fake images.",
+            group=OPTIMISER,
+        ),
+    ] = "together"
+    decay: Annotated[
+        bool | None,
+        Parameter(help="Step sizes fall to 0 at the end of the training.", group=OPTIMISER, show_default=OF_METHOD),
+    ] = None
+    ema: Annotated[
+        float | None,
+        Field(ge=0, lt=1),
+        Parameter(
+            help="G's weights are averaged over the steps, with at most this decay; 0: no average.",
+            group=OPTIMISER,
+            show_default=OF_PRESET,
+        ),
+    ] = None
+
+    extra_fakes_share: Annotated[
+        float,
+        Field(gt=0, le=64),
+        Parameter(help="Methods with extra fakes: number of extra fakes for each real image.", group=EXTRA_FAKES),
+    ] = 1.0
+    noise: Annotated[
+        float,
+        Field(ge=0),
+        Parameter(help="noisegan: standard deviation of the noise on pixels in [-1, 1].", group=EXTRA_FAKES),
+    ] = 0.3
+    salt_pepper: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Parameter(help="noisegan: share of pixels that become black or white.", group=EXTRA_FAKES),
+    ] = 0.0
+    weak_z: Annotated[
+        int,
+        Field(ge=1, le=65536),
+        Parameter(help="vtgan: number of entries of the weak twin's z.", group=EXTRA_FAKES),
+    ] = 400
+
+    split_at: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...],
+        Parameter(
+            help="splitting: number of images shown before the classes are split. Repeat the flag for more splits.",
+            group=SPLITTING,
+            show_default="16 % of --images; with one class five times, after 8 % each",
+            consume_multiple=False,
+            negative=(),
+        ),
+    ] = ()
+    split_above: Annotated[
+        float | None,
+        Field(gt=0, lt=1),
+        Parameter(
+            help="splitting: a class with more than this share of the images is split.",
+            group=SPLITTING,
+            show_default="0.04, or 0.4 / number of classes if that is less",
+        ),
+    ] = None
+    split_normalised: Annotated[
+        Literal["sample", "feature"],
+        Parameter(
+            help="splitting: k-means has features of length 1 for each image, or each feature normalised over 64 "
+            "images, as in the authors' code.",
+            group=SPLITTING,
+        ),
+    ] = "sample"

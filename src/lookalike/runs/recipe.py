@@ -1,0 +1,59 @@
+"""How a run trains and scores: its settings with every value filled in, and the method that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lookalike.detect.search import Search
+from lookalike.game.method import Method
+from lookalike.runs.choices import FULL, preset_of
+from lookalike.runs.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What trains, and how.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        As given, with the preset's values filled in.
+    method : Method or None
+        None: a baseline.
+    """
+
+    settings: TrainSettings
+    method: Method | None
+
+    @property
+    def batch(self) -> int:
+        """Real images per step, as given or the preset's."""
+        return self.settings.batch or preset_of(self.settings)["batch"]
+
+    def shown(self, known: int) -> int:
+        """Real images shown to a GAN. More than `FULL` classes share them, so that the cost grows no further."""
+        if self.method is not None and self.method.per_class:
+            return self.settings.images or 0
+        return max(1, (self.settings.images or 0) * FULL // max(FULL, known))
+
+    @property
+    def needs_others(self) -> bool:
+        """Whether D's images include those of other classes."""
+        return self.method is not None and self.method.needs_others
+
+    def search(self) -> Search:
+        """The latent search of the scores."""
+        s = self.settings
+        return Search(
+            lam=s.lam,
+            reduce=s.reduce,
+            layer=s.layer,
+            steps=s.search_steps or preset_of(s)["search_steps"],
+            lr=s.search_lr or preset_of(s)["search_lr"],
+            prior=s.prior,
+            restarts=s.restarts,
+            tolerance=s.tolerance,
+            patience=s.patience,
+            batch=s.search_batch,
+            seed=s.seed,
+        )
