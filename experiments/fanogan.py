@@ -4,8 +4,8 @@
 
 Preset small (32 x 32, width 16), three seeds: f-anogan learns the known class of each row. Its test images, up to 300 a
 side, are scored twice: by one pass of the encoder, and by V(x) of the same G and D. The mnist rows are mnist-5k's. The
-figures go to experiments/results/fanogan.csv: the AUC of each score, and seconds an image on one thread. The trainings stay in
-runs/fanogan, and the same command goes on where it stopped.
+figures go to experiments/results/fanogan.csv: the AUC of each score, and seconds an image on one thread. The trainings
+stay in runs/fanogan, and the same command goes on where it stopped.
 """
 
 from __future__ import annotations

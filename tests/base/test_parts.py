@@ -58,7 +58,7 @@ class Writer:
 
     def __init__(self, how, code, out, letter):
         start = PYTHON[how]
-        environment = {**os.environ, "PYTHONPATH": str(Path(files.__file__).parents[1])}
+        environment = {**os.environ, "PYTHONPATH": str(Path(files.__file__).parents[2])}
         self.process = subprocess.Popen(
             [*start[:-1], start[-1] + STEP + code, str(out), letter],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True,

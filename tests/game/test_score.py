@@ -135,7 +135,7 @@ def test_an_image_has_the_same_bits_in_any_company(score, pixels):
     ("name", "score", "sentence"),
     [
         ("anogan", EncoderPass(), r"there is no encoder; add Encoder\(\)"),
-        ("anogan", ClassEntropy(), "needs a head that names classes"),
+        ("anogan", ClassEntropy(), "needs a head that classifies"),
         ("vtgan", EncoderPass(), r"there is no encoder; add Encoder\(\)"),
     ],
 )

@@ -8,19 +8,14 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from clean_failure import tree
+from started_bench import Bench
 
-from lookalike.faces import cli
-
-WITHIN = 10  # seconds
-PROGRAM = "import sys; from lookalike.faces.cli import entry; entry()"
 STOPS = {
     "Ctrl-C": ([signal.SIGINT], 130, "stopped by Ctrl-C"),
     "two Ctrl-C": ([signal.SIGINT] * 2, 130, "stopped by Ctrl-C"),
@@ -39,91 +34,6 @@ def data(tmp_path_factory):
     labels = np.repeat(range(4), 40)
     np.savez(path, images=np.tanh(draw.normal(size=(160, 6)) + labels[:, None] / 3).astype("float32"), labels=labels)
     return path
-
-
-class Bench:
-    """A started `lookalike bench detect` in a process group of its own."""
-
-    def __init__(self, data: Path, folder: Path, *more: str, runs: Path | None = None, **how) -> None:
-        self.folder, self.error = folder, folder / "error"
-        folder.mkdir(exist_ok=True)
-        argv = [
-            *("bench", "detect", data, "--methods", "anogan", "--images", 1600, "--seeds", 1, "--workers", 4),
-            *("--runs", runs or folder / "runs", "-o", folder / "out", *more),
-        ]
-        environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-        with self.error.open("w") as error:
-            streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": error} | how
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, *map(str, argv)], start_new_session=True, env=environment, **streams
-            )
-
-    def until(self, ready) -> None:
-        """Waits for a moment of the work, and not for ever; or for its end, where it is too fast for us."""
-        end = time.monotonic() + 150
-        while not ready() and self.process.poll() is None:
-            if time.monotonic() > end:
-                self.kill()
-                pytest.fail(self.error.read_text())
-            time.sleep(0.02)
-
-    def ends(self) -> int:
-        """Its exit code; it and all of its group are gone in time."""
-        began = time.monotonic()
-        try:
-            code = self.process.wait(WITHIN)
-            while alive(self.process.pid) and time.monotonic() < began + WITHIN:
-                time.sleep(0.02)
-            assert alive(self.process.pid) == []
-        finally:
-            self.kill()
-        return code
-
-    def finished(self) -> int:
-        """Its exit code, undisturbed."""
-        try:
-            return self.process.wait(200)
-        finally:
-            self.kill()
-
-    def kill(self) -> None:
-        """Leaves nothing, whatever a test found."""
-        for pid in alive(self.process.pid):
-            os.kill(pid, signal.SIGKILL)
-        self.process.wait()
-
-    def workers(self) -> list[int]:
-        """Numbers of the processes that train."""
-        return [pid for pid in alive(self.process.pid) if b"spawn_main" in _read(pid, "cmdline")]
-
-    def loading(self) -> bool:
-        """All workers are there, and none has got so far as to make a folder."""
-        return len(self.workers()) == 4
-
-    def training(self) -> bool:
-        """Somebody has logged a step."""
-        return any(self.folder.glob("runs/**/metrics.jsonl"))
-
-    def scoring(self) -> bool:
-        """Somebody has trained, and not scored everything."""
-        return any(not (model.parent / "unseen").exists() for model in self.folder.glob("runs/**/model.json"))
-
-
-def _read(pid: int, name: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    except OSError:  # it has just ended
-        return b""
-
-
-def alive(group: int) -> list[int]:
-    """Processes of a group, without those that have ended and wait for their parent."""
-    found = []
-    for pid in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
-        state, _, own = (_read(pid, "stat").rpartition(b")")[2].split() or [b"Z", b"", b"0"])[:3]
-        if int(own) == group and state != b"Z":
-            found.append(pid)
-    return found
 
 
 @pytest.fixture(scope="module")

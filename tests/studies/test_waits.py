@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from started_bench import Bench
 
 from lookalike.base import files, workers
 from lookalike.base.errors import LockedError
@@ -126,8 +127,6 @@ def test_ctrl_c_ends_a_wait(tmp_path):
 @pytest.mark.timeout(600)
 def test_two_benches_on_one_folder_end_in_the_same_figures(tmp_path):
     """Started together both end with success, no cell is missing in either, and nothing was trained twice."""
-    from test_stops import Bench
-
     draw, data = np.random.default_rng(0), tmp_path / "v.npz"
     labels = np.repeat(range(3), 40)
     np.savez(data, images=np.tanh(draw.normal(size=(120, 6)) + labels[:, None] / 3).astype("float32"), labels=labels)
