@@ -71,6 +71,7 @@ def test_the_tables_have_their_names_and_our_methods():
     for table in DETECTORS:
         assert set(table.methods.values()) <= {*METHODS, *BASELINES}
         assert {claim.figure for claim in table.claims} <= set(table.figures)
+        assert set(table.extras) <= set(table.method_names)
         assert {method for claim in table.claims for method in (claim.better, claim.worse)} <= set(table.methods)
 
 

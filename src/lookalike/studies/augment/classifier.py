@@ -93,7 +93,7 @@ def fit(
     epochs : int
         At most.
     report : callable
-        Told of epochs done, of all.
+        Hears of epochs done, and of how many there are at most.
 
     Raises
     ------

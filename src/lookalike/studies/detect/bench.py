@@ -234,7 +234,7 @@ def _mean_auc(cells: Cells, values: Values) -> Estimate:
 
 
 def advice(lines: Sequence[Line], classes: int, seeds: int) -> str:
-    """Which to take, in a sentence: the best, or what is as good as far as can be told and costs half at most."""
+    """Which to take, in a sentence: the best, or one that costs at most half and whose distance may be chance."""
     best = lines[0]
     gaps = [(line, line.against_best.gap) for line in lines[1:] if line.against_best]
     near = [(line, gap) for line, gap in gaps if not gap.low > 0]

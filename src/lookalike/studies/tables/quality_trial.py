@@ -136,7 +136,7 @@ def made_figures(found: Mapping[str, Any], whose: str) -> dict[str, float | None
 
 
 def real_figures(found: Mapping[str, Any], whose: str) -> dict[str, float | None]:
-    """What it says of unseen real images."""
+    """What it says of real test images."""
     classes = list(found["classes"].values())
     return (
         {_plain(name, whose): one["real"] for name, one in found["figures"].items()}
