@@ -23,7 +23,7 @@ from lookalike.data import Images, read, split
 from lookalike.detect.auc import area
 from lookalike.detect.model import Model
 from lookalike.detect.scale import Scale
-from lookalike.studies.jobs import CALIBRATION, Job
+from lookalike.studies.detect.trial import CALIBRATION, DetectorTrial
 
 KNOWN = {
     "fashion-mnist": ("Ankle boot", "Sandal", "Coat", "Shirt", "Pullover"),
@@ -63,7 +63,8 @@ def together(auto: Votes, gans: Votes, scales: dict[str, Scale]) -> Votes:
 
 def one_class(images: Images, data: str, known: str, runs: Path) -> list[dict[str, str | float]]:
     """AUC of every vote against the hardest other classes."""
-    models = {m: Model.load(Job(data, (known,), m, 0).folder(runs)) for m in ("auto", *BASELINES, *GANS)}
+    trials = {m: DetectorTrial(data, m, 0, known=(known,)) for m in ("auto", *BASELINES, *GANS)}
+    models = {m: Model.load(trial.folder(runs)) for m, trial in trials.items()}
     rows = split(images, test=0.2, calibration=CALIBRATION, seed=0).calibration
     held = images.pixels[rows[images.labels[rows] == images.classes.index(known)]][:MOST]
     train = images.select(~np.asarray(images.test))

@@ -32,7 +32,8 @@ from PIL import Image
 from lookalike.data import read
 from lookalike.detect.auc import area
 from lookalike.detect.model import Model
-from lookalike.studies.jobs import UNSEEN, Job, found, side_by_side
+from lookalike.studies.detect.trial import DetectorTrial
+from lookalike.studies.study import Study
 from lookalike.studies.tables.lines import grid, of_seeds, ours
 from lookalike.use.generate import generators
 from lookalike.use.measure import generated, measure
@@ -75,13 +76,13 @@ class Cross:
     way: str  # its game, or whether its classes are split
     settings: Mapping[str, Any]
 
-    def job(self, seed: int) -> Job:
+    def trial(self, seed: int) -> DetectorTrial:
         """Its training."""
         extra_fakes = (self.unknown,) if self.method == "mcgan" else ()
-        unseen = (*self.known, self.unknown)
-        return Job(
-            self.data, self.known, self.method, seed, extra_fakes, unseen=unseen, settings=(*self.settings.items(),)
-        )
+        return DetectorTrial(
+            self.data, self.method, seed, settings=(*self.settings.items(),), known=self.known, extra_fakes=extra_fakes,
+            scored=(*self.known, self.unknown),
+        )  # fmt: skip
 
     def line(self, figures: Mapping[str, str], seed: int | str) -> dict[str, str | int]:
         """Of the table."""
@@ -98,26 +99,27 @@ def crosses() -> Iterator[Cross]:
 
 
 def figures(cross: Cross, seed: int) -> dict[str, str]:
-    """Of a training that is done."""
-    job = cross.job(seed)
-    known, other = [found(job, RUNS, name, UNSEEN) for name in cross.known], found(job, RUNS, cross.unknown, UNSEEN)
+    """Of a trial that is done."""
+    trial = cross.trial(seed)
+    known, other = [trial.scores(RUNS, name) for name in cross.known], trial.scores(RUNS, cross.unknown)
     right = [one.label == k for k, one in enumerate(known)]
     said = {
         "auc": f"{area(np.concatenate([one.score for one in known]), other.score):.3f}",
         "accuracy": f"{np.concatenate(right).mean():.3f}" if len(known) > 1 else "",
-        "kid": f"{kid(job):.3f}",
+        "kid": f"{kid(trial):.3f}",
     }
     print(cross.line(said, seed), flush=True)
     return said
 
 
-def kid(job: Job) -> float:
-    """Of images that the model makes against unseen ones of its classes."""
-    folder = job.folder(RUNS)
+def kid(trial: DetectorTrial) -> float:
+    """Of images that the model makes against test images of its classes."""
+    folder = trial.folder(RUNS)
     model = Model.load(folder)
-    made = generated(model, MADE // len(generators(model)), job.seed)
-    real = read(job.data, size=model.size, classes=job.known if len(job.known) > 1 else ())  # one alone: no features
-    value = next(one.value for one in measure(made, real, job.data, run=folder).figures if one.name == "KID")
+    made = generated(model, MADE // len(generators(model)), trial.seed)
+    classes = trial.known if len(trial.known) > 1 else ()  # one alone: no features
+    real = read(trial.data, size=model.size, classes=classes)
+    value = next(one.value for one in measure(made, real, trial.data, run=folder).figures if one.name == "KID")
     assert value is not None, "there are enough images"
     return value
 
@@ -151,7 +153,7 @@ def picture() -> Figure:
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_title(f"{', '.join(cross.known)}: {cross.method}, {cross.way}", fontsize=9)
-        grids = sorted((cross.job(0).folder(RUNS) / "samples").glob("[0-9]*.png"))
+        grids = sorted((cross.trial(0).folder(RUNS) / "samples").glob("[0-9]*.png"))
         if grids:  # else it is among those left out
             made = np.asarray(Image.open(grids[-1]).convert("L"))
             high, wide = (side * length // 8 for length in made.shape)
@@ -161,15 +163,16 @@ def picture() -> Figure:
 
 def main() -> None:
     """Trains and scores side by side what is missing, measures every cross and writes both tables and the picture."""
-    jobs = [cross.job(seed) for seed in SEEDS for cross in crosses()]
-    failed = side_by_side(
-        jobs, RUNS, workers=os.cpu_count() or 1, command="", report=lambda *told: print(*told, flush=True)
-    )
+    study = Study(
+        RUNS, workers=os.cpu_count() or 1, report=lambda *said: print(*said, flush=True),
+        warn=lambda line: print(line, flush=True),
+    )  # fmt: skip
+    failed = study.perform([cross.trial(seed) for seed in SEEDS for cross in crosses()])
     lines: list[dict[str, str | int]] = []
     for cross in crosses():
-        lines += [cross.line(figures(cross, seed), seed) for seed in SEEDS if cross.job(seed) not in failed]
+        lines += [cross.line(figures(cross, seed), seed) for seed in SEEDS if cross.trial(seed) not in failed]
         save("crosses", lines)
-    left_out = [f"Left out: {job}: {sentence}\n" for job, sentence in failed.items()]
+    left_out = [f"Left out: {trial}: {sentence}\n" for trial, sentence in failed.items()]
     head = ["# Crosses, preset small\n", "`python experiments/crosses.py`\n", SAID, *left_out]
     (RESULTS / "crosses.md").write_text("\n".join([*head, *pages(lines)]))
     picture().savefig(RESULTS / "crosses.png", dpi=70)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from lookalike.data import read
 from lookalike.detect.model import Model
-from lookalike.studies.jobs import Job
+from lookalike.studies.detect.trial import DetectorTrial
 
 KNOWN, UNKNOWN = "Coat", "Shirt"
 METHODS = {
@@ -34,7 +34,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def folder(method: str, extra_fakes: tuple[str, ...], runs: Path) -> Path:
     """The training of the table."""
-    return Job("fashion-mnist", (KNOWN,), method, 0, extra_fakes).folder(runs)
+    return DetectorTrial("fashion-mnist", method, 0, known=(KNOWN,), extra_fakes=extra_fakes).folder(runs)
 
 
 def queries(runs: Path) -> Figure:

@@ -40,7 +40,7 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture
 def here(monkeypatch):
-    """Jobs are done in this process."""
+    """Trials are done in this process."""
     monkeypatch.setattr(workers, "_spread", in_turn)
 
 

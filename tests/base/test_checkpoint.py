@@ -812,7 +812,7 @@ def test_E8_all_checkpoints_damaged(tmp_path):
         save_step(tmp_path, step).write_bytes(b"")
     warnings = []
     message = refused(lambda folder: newest_checkpoint(folder, warnings.append), tmp_path)
-    assert "holds only damaged checkpoints; delete it to train from the start" in message
+    assert "has only damaged checkpoints; delete it to train from the start" in message
     assert [line.split(".safetensors")[0][-9:] for line in warnings] == ["000000200", "000000100"] * 2
 
 

@@ -257,7 +257,7 @@ def test_D28_tampered_training(name, value, make, tmp_path):
     """Facts of the training that a later command reads are refused by name where they are of a wrong kind."""
     make("knn").save(tmp_path)
     rewritten(tmp_path, training={**TRAINING, "false_alarms": 0.25, name: value})
-    assert f"the model's training.{name} is missing or cannot be what it says" in refused(tmp_path)
+    assert f"the model's training.{name} is missing or has an impossible value" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["value_range", "threads", "counts"])
@@ -471,19 +471,19 @@ def test_labels_by_hand():
 
 
 FORGED = {
-    "a member too few": ({"members": [{"neighbours": 5}]}, "does not hold one detector for each of its 2 known"),
-    "a scale too many": ({"scales": [[0.0, 1.0]] * 3}, "does not hold one detector for each of its 2 known"),
+    "a member too few": ({"members": [{"neighbours": 5}]}, "does not have one detector for each of its 2 known"),
+    "a scale too many": ({"scales": [[0.0, 1.0]] * 3}, "does not have one detector for each of its 2 known"),
     "no list": ({"members": 2}, "is not a model that this version can build"),
-    "another field": ({"more": 1}, "does not hold one detector for each"),
+    "another field": ({"more": 1}, "does not have one detector for each"),
     "nested": ({"kind": "openset"}, "kind openset is no detector of single classes"),
-    "a classifier": ({"kind": "cnn"}, "method is missing or cannot be what it says"),
-    "another baseline": ({"kind": "pca"}, "method is missing or cannot be what it says"),
+    "a classifier": ({"kind": "cnn"}, "method is missing or has an impossible value"),
+    "another baseline": ({"kind": "pca"}, "method is missing or has an impossible value"),
     "nobody's": ({"kind": "Popen"}, "kind Popen is no detector of single classes"),
     "no name": ({"kind": ["knn"]}, "kind ['knn'] is no detector of single classes"),
     "settings": ({"members": [{"neighbours": 5}, {"neighbours": 6}]}, "knn has the settings {'neighbours': 6}"),
     "no settings": ({"members": [{"neighbours": 5}, None]}, "knn has the settings None"),
     "a spread of 0": ({"scales": [[0.0, 1.0], [0.0, 0.0]]}, "b has the scale [0.0, 0.0], not a middle and a spread"),
-    "an AUC too few": ({"apart": [0.9]}, "does not hold one detector for each of its 2 known"),
+    "an AUC too few": ({"apart": [0.9]}, "does not have one detector for each of its 2 known"),
     "no AUC": ({"apart": [0.9, 1.5]}, "the model's AUCs of single classes are [0.9, 1.5]"),
     "an order of others": ({"order": [0, 2]}, "the model's order of classes is [0, 2], not of all 2"),
     "an order of names": ({"order": ["a", "b"]}, "the model's order of classes is ['a', 'b'], not of all 2"),
@@ -509,7 +509,7 @@ def test_D28_missing_facts_of_several_classes(missing, make_joined, tmp_path):
     model = make_joined("knn")
     model.save(tmp_path)
     rewritten(tmp_path, settings={k: v for k, v in model.detector.facts().items() if k != missing})
-    assert "does not hold one detector for each of its 2 known classes" in refused(tmp_path)
+    assert "does not have one detector for each of its 2 known classes" in refused(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -103,12 +103,12 @@ def test_v3_differs_from_v2_in_every_third_epoch(make_source, small, monkeypatch
 
 
 REFUSED = {
-    "told nothing": ({"conditioning": Unconditional()}, "G is to make images of a class and is told none"),
-    "no class loss": ({"losses": (Minimax(),)}, "names classes that no loss teaches"),
-    "no class head": ({"head": METHODS["anogan"].head}, "class cross-entropy.*: needs a head that names classes"),
+    "unconditional": ({"conditioning": Unconditional()}, "G learns from its class, but is not conditional"),
+    "no class loss": ({"losses": (Minimax(),)}, "the head classifies, but no loss trains it"),
+    "no class head": ({"head": METHODS["anogan"].head}, "class cross-entropy.*: needs a head that classifies"),
     "other classes": (
         {"head": Auxiliary(spread=True), "d_sees": ((Real(), 1), (Generated(), 1), (OtherClasses(), 1))},
-        "D looks at each image's class, and images of the other class .* have none",
+        "D needs the class of each image, and images of the other class .* have none",
     ),
     "share": (
         {"d_sees": ((Real(), EveryThird(1.0, 0.0)), (Generated(), 1))},

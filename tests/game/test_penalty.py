@@ -95,7 +95,7 @@ def test_what_cannot_be_penalised_is_refused():
     """With pairs of z, or D's updates apart, no points lie between; with batch norm no image has a slope of its own."""
     with pytest.raises(UsageError, match="D's batch norm mixes images; use another net"):
         METHODS["wgan-gp"].but(net=Dcgan(8))
-    with pytest.raises(UsageError, match="D judges pairs of an image and its z"):
+    with pytest.raises(UsageError, match="D takes pairs of an image and its z"):
         METHODS["ali"].but(penalty=GradientPenalty())
     with pytest.raises(UsageError, match="use d_updates together"):
         METHODS["wgan-gp"].but(d_updates="apart")

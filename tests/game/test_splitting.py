@@ -262,10 +262,14 @@ def test_splits_that_would_not_be_made_are_refused(given, words):
 
 
 REFUSED = {
-    "neither G nor D knows": {"head": Binary(), "conditioning": Unconditional(), "losses": METHODS["wgan-gp"].losses},
+    "neither G nor D depends on them": {
+        "head": Binary(),
+        "conditioning": Unconditional(),
+        "losses": METHODS["wgan-gp"].losses,
+    },
     "D's head cannot grow": {"head": Auxiliary(spread=True)},
-    "G cannot be told": {"conditioning": OneHot()},
-    "twins would not follow": {"twins": (Twin("weak", Weakened(12)),)},
+    "G cannot get new ones": {"conditioning": OneHot()},
+    "twins would keep the old ones": {"twins": (Twin("weak", Weakened(12)),)},
 }  # fmt: skip
 
 

@@ -201,19 +201,19 @@ BOTH = "images of the known class with their encoded z, G's images have none"
 REFUSED = {
     "reals have no z": (
         {"d_sees": PLAIN},
-        "D judges pairs of an image and its z, and images of the known class have none; use Encoded()",
+        "D takes pairs of an image and its z, and images of the known class have no z; use Encoded()",
     ),
-    "no encoder": ({"encoder": None}, "images are to be encoded and there is no encoder; add Encoder()"),
+    "no encoder": ({"encoder": None}, "images need an encoder, and there is no encoder; add Encoder()"),
     "idle": (
         {"g_plays": ((Generated(), 1),)},
         "the encoder learns from nothing; add Encoded() to d_sees and to g_plays",
     ),
     "z unseen": (
         {"head": LabelAware()},
-        "D does not look at the encoder's z, so that it learns nothing; use the head Joint()",
+        "z is no input of D, so that the encoder learns nothing; use the head Joint()",
     ),
-    "G idle": ({"g_plays": ((Encoded(), 1),)}, "G must play something; add Generated() to g_plays"),
-    "untold": ({"conditioning": Unconditional()}, f"D looks at each image's class, and {BOTH}; use another head"),
+    "G idle": ({"g_plays": ((Encoded(), 1),)}, "G makes no images in its own step; add Generated() to g_plays"),
+    "untold": ({"conditioning": Unconditional()}, f"D needs the class of each image, and {BOTH}; use another head"),
 }
 
 
@@ -338,22 +338,22 @@ def test_on_real_images_alone_d_learns_no_class_of_what_g_makes(small, source):
 
 AFTER = METHODS["acgan-ali-v1"]
 WRONG = {
-    "no twin": ({"twins": (), "start": None}, "D is shown a twin's images (ali) but no such twin trains beside"),
+    "no twin": ({"twins": (), "start": None}, "a stream needs the twin ali; add it to twins"),
     "beside": (
         {"twins": (Twin("ali", Inferring()),)},
-        "G starts from ali, but no such twin trains before",
+        "G starts from ali, but no twin of that name trains before",
     ),
     "whole": (
         {"twins": (Twin("ali", Inferring(), before=1.0),)},
-        "the share that a twin trains before or after must be at least 0 and below 1",
+        "a twin's shares of steps before and after must be at least 0 and below 1",
     ),
     "not asked": (
         {"g_plays": ((FromPosterior("ali", real=None), 1),)},
-        "D must be asked the realness of something that G plays; add Generated() to g_plays",
+        "no images of G are labelled in its own step; add Generated() to g_plays",
     ),
     "no encoder": (
         {"twins": (Twin("ali", Weakened(100), before=0.5),), "start": None},
-        "z is to come from a twin that has no encoder, or whose z is of another length",
+        "z comes from a twin without an encoder, or with a z of another length; change that twin",
     ),
     "another G": (
         {"twins": (*AFTER.twins, Twin("weak", Weakened(), before=0.2)), "start": "weak"},

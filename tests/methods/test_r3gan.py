@@ -119,9 +119,9 @@ def test_what_it_needs_is_refused_in_a_sentence():
     for changes, sentence in (
         ({"d_sees": ((Real(), 1), (Generated(), 0.5))}, "each real image is paired with a fake one"),
         ({"g_plays": ((Generated(), 1),)}, r"G's loss compares with real images; add Real\(\) to g_plays"),
-        ({"d_updates": "apart"}, "is of real and fake images together; use d_updates together"),
+        ({"d_updates": "apart"}, "needs real and fake images in one update; use d_updates together"),
         ({"net": Dcgan(8)}, "D's batch norm mixes images; use another net"),
-        ({"losses": (Hinge(),)}, "G can only learn from images that the players make"),
+        ({"losses": (Hinge(),)}, "G can only learn from images that G or the encoder made"),
     ):
         with pytest.raises(UsageError, match=sentence):
             R3GAN.but(**changes)

@@ -56,7 +56,7 @@ def changed(method, change):
     if method.start or not all(twin.beside for twin in method.twins):
         values |= {"twins": (*method.twins, *values["twins"])} if "twins" in values else {}
     if method.splitting and "twins" in values:
-        values["splitting"] = None  # twins would not follow
+        values["splitting"] = None  # the twins would keep the old classes
     if change.startswith("dcgan"):
         values["penalty"] = None  # its D has batch norm
     return method.but(**values)
@@ -109,10 +109,10 @@ REFUSED = {
     "no object": ([], "names the method"),
     "null": (None, "names the method"),
     "no name": ({}, "names the method None"),
-    "unknown name": ({"name": "biggan"}, "names the method biggan; this version knows: anogan, noisegan, mcgan, vtgan"),
+    "unknown name": ({"name": "biggan"}, "names the method biggan; this version has: anogan, noisegan, mcgan, vtgan"),
     "list as name": ({"name": []}, "names the method"),
     "object as name": ({"name": {"is": "Real"}}, "names the method"),
-    "unknown axis": ({"name": "anogan", "wings": 2}, "a method axis wings that this version does not know"),
+    "unknown axis": ({"name": "anogan", "wings": 2}, "a method axis wings that this version does not have"),
     "unknown part": ({"name": "anogan", "net": {"is": "Popen"}}, "names the part Popen"),
     "part by path": ({"name": "anogan", "net": {"is": "os.system"}}, "names the part os.system"),
     "axis as part": ({"name": "anogan", "net": {"is": "Method"}}, "names the part Method"),
@@ -147,7 +147,7 @@ REFUSED = {
     "latent as stream": ({"name": "anogan", "d_sees": [[NORMAL, 1]]}, "the file's method cannot be built"),
     "number as loss": ({"name": "anogan", "losses": [5]}, "the file's method cannot be built"),
     "refused by itself": ({"name": "anogan", "d_steps": 0}, "d_steps must be at least 1"),
-    "no twin": ({"name": "vtgan", "twins": []}, "no such twin trains beside"),
+    "no twin": ({"name": "vtgan", "twins": []}, "a stream needs the twin weak; add it to twins"),
 }
 
 

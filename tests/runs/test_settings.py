@@ -165,7 +165,7 @@ def test_what_holds_d_can_be_had_with_any_game():
     assert heavy.penalty == ZeroCentred(5.0)
     assert (bare.penalty, bare.decay, bare.d_steps) == (None, False, 5)
     assert sorter.splitting == Splitting((500, 900), 0.1) and "split_at" in choices.own_settings(sorter)
-    with pytest.raises(UsageError, match="that neither G nor D knows"):
+    with pytest.raises(UsageError, match="where neither G nor D depends on them"):
         choices.method_of(choices.filled(train_settings(known=("3",), method="anogan", split_at=(9,)), (1, 32, 32), 1))
 
 

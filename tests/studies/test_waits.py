@@ -16,9 +16,10 @@ from lookalike.base import files, workers
 from lookalike.base.errors import LockedError
 from lookalike.runs.run import run
 from lookalike.runs.settings import train_settings
-from lookalike.studies import jobs
-from lookalike.studies.augment import trial as augmentation
-from lookalike.studies.tables import quality_trial
+from lookalike.studies.augment.trial import ClassifierTrial
+from lookalike.studies.detect import trial
+from lookalike.studies.detect.trial import DetectorTrial
+from lookalike.studies.tables.quality_trial import QualityTrial
 
 TINY = {"width": 4, "z": 8, "size": "8,8"}
 
@@ -56,39 +57,39 @@ def another(folder: Path, monkeypatch, work=lambda: None):
     assert holds.wait(60)
     yield told.lines
     thread.join()
-    assert told.lines == [(workers.TOLD, f"waiting for another run in {folder}")]
+    assert told.lines == [(workers.LINE, f"waiting for another run in {folder}")]
 
 
 @pytest.mark.parametrize("done", [True, False], ids=["done by the other", "left undone"])
-def test_a_job_that_another_does_is_waited_for(tmp_path, monkeypatch, done):
-    """The job waits, says so once, does nothing again that the other did, and what the other left undone."""
-    job = jobs.Job("digits", ("3",), "pca", 0, unseen=("3", "8"), settings=(("size", "8,8"), ("false_alarms", 0.5)))
-    folder = job.folder(tmp_path)
-    calls, honest = [], jobs.run
-    monkeypatch.setattr(jobs, "run", lambda *given, **more: calls.append(1) or honest(*given, **more))
-    with another(folder, monkeypatch, lambda: jobs._perform(job, folder, "") if done else None):
-        jobs.perform(job, tmp_path)
-    assert len(calls) == 1 and jobs.is_done(job, tmp_path)
+def test_a_trial_that_another_does_is_waited_for(tmp_path, monkeypatch, done):
+    """It waits, says so once, does nothing again that the other did, and what the other left undone."""
+    settings = (("size", "8,8"), ("false_alarms", 0.5))
+    mine = DetectorTrial("digits", "pca", 0, known=("3",), scored=("3", "8"), settings=settings)
+    folder = mine.folder(tmp_path)
+    calls, honest = [], trial.run
+    monkeypatch.setattr(trial, "run", lambda *given, **more: calls.append(1) or honest(*given, **more))
+    with another(folder, monkeypatch, lambda: mine.work(folder, "") if done else None):
+        mine.perform(tmp_path)
+    assert len(calls) == 1 and mine.is_done(tmp_path)
 
 
 def test_a_way_of_a_bench_that_another_does_is_waited_for(tmp_path, monkeypatch):
     """`bench augment` finds the figures that the other stored."""
-    job = augmentation.Trial("digits", ("3", "8"), "none", 0)
-    store = job.folder(tmp_path) / augmentation.RESULT
-    monkeypatch.setattr(augmentation, "_perform", lambda *_: pytest.fail("done again"))
-    with another(job.folder(tmp_path), monkeypatch, lambda: files.write_json(store, {"accuracy": 0.5})):
-        augmentation.perform(job, tmp_path)
-    assert files.read_json(store) == {"accuracy": 0.5}
+    mine = ClassifierTrial("digits", "none", 0, classes=("3", "8"))
+    monkeypatch.setattr(ClassifierTrial, "measure", lambda *_: pytest.fail("done again"))
+    with another(mine.folder(tmp_path), monkeypatch, lambda: files.write_json(mine.file(tmp_path), {"accuracy": 0.5})):
+        mine.perform(tmp_path)
+    assert mine.figures(tmp_path) == {"accuracy": 0.5}
 
 
 def test_a_training_of_a_table_that_another_does_is_waited_for(tmp_path, monkeypatch):
     """A table of quality finds what the other measured."""
-    job = quality_trial.Trial("digits", quality_trial.Way("one", "sn-binary"), 0, "small", 8)
-    monkeypatch.setattr(quality_trial, "_perform", lambda *_: pytest.fail("done again"))
-    stored = {"asked": job.asked(), "figures": {}}
-    with another(job.folder(tmp_path), monkeypatch, lambda: files.write_json(job.result(tmp_path), stored)):
-        quality_trial.perform(job, tmp_path)
-    assert job.is_done(tmp_path)
+    mine = QualityTrial("digits", "sn-binary", 0, side=8)
+    monkeypatch.setattr(QualityTrial, "measure", lambda *_: pytest.fail("done again"))
+    stored = {"asked": mine.depends_on(), "figures": {}}
+    with another(mine.folder(tmp_path), monkeypatch, lambda: files.write_json(mine.file(tmp_path), stored)):
+        mine.perform(tmp_path)
+    assert mine.is_done(tmp_path)
 
 
 def test_a_gans_folder_that_a_single_training_holds_is_waited_for(tmp_path, monkeypatch):

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files that are written whole or not at all, locks, checkpoints and seeds."""
+"""The base of all rooms: errors, files that are written whole or not at all, locks, checkpoints and seeds."""

@@ -1,6 +1,6 @@
-"""The arrays and callbacks that all rooms pass on.
+"""The types of arrays and callbacks that all rooms use.
 
-Images are uint8 (N, C, H, W), with C 1 for grey and 3 for colour; vectors are float32 (N, F).
+Images are uint8 (N, C, H, W), with C 1 for grey and 3 for colour. Vectors are float32 (N, F).
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]  # row numbers
 Labels = npt.NDArray[np.int64]  # class numbers
 Pixels = npt.NDArray[Any]  # images or vectors
-Report = Callable[[str, int, int], None]  # told of progress: (stage, done, of)
-Warn = Callable[[str], None]  # told of what the user should know
+Report = Callable[[str, int, int], None]  # called with progress: (stage, done, of)
+Warn = Callable[[str], None]  # called with a sentence for the user

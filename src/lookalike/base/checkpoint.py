@@ -1,7 +1,7 @@
 """Models and checkpoints as files: safetensors and JSON under SHA-256, written atomically, read as untrusted input.
 
-A file of ours is a safetensors file whose metadata is one JSON string: schema, facts and the SHA-256 of the whole file
-read with the digest itself as zeros. So no byte can change unnoticed, and nothing in a file can name code to run.
+A file of ours is a safetensors file whose metadata is one JSON string: schema, facts and a SHA-256. The digest is that
+of the whole file, with zeros in place of the digest. So no byte can change unnoticed, and no file can name code to run.
 """
 
 from __future__ import annotations
@@ -32,19 +32,20 @@ TENSOR_LIMIT = 8192
 _SIZES = {"F32": 4, "F64": 8, "I64": 8, "U8": 1, "BOOL": 1}  # bytes per element of the dtypes we write
 _NAME = re.compile(r"(?!/)(?!.*\.\.)[A-Za-z0-9_.\-/]{1,200}")
 _PREFIX = rb'{"__metadata__":{"lookalike":"{\"sha256\":\"'
+# the metadata begins with the digest, so that it is at the same place in every file
 _DIGEST = slice(8 + len(_PREFIX), 8 + len(_PREFIX) + 64)
 _CHECKPOINT = re.compile(r"[0-9]{9,}\.safetensors")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> str:
-    """Write tensors and JSON-able facts as one file, atomically.
+    """Write tensors and facts as one file, atomically.
 
     Parameters
     ----------
     tensors
-        float32, float64, int64, uint8 or bool, of any shape and device; names of letters, digits and ``_.-/``.
+        float32, float64, int64, uint8 or bool, of any shape and device. Names have letters, digits and ``_.-/``.
     facts
-        Whatever JSON can hold, without NaN and infinity; with the tensors' names at most 1 MiB.
+        Any JSON value without NaN and infinity. With the tensors' names it takes at most 1 MiB.
 
     Returns
     -------
@@ -54,11 +55,12 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mappin
     Raises
     ------
     ModelError
-        The file could not be read back: another dtype, an unsafe name, too many tensors or facts.
+        If `read_tensors` would refuse the file: another dtype, an unsafe name, too many tensors or facts.
     OutputError
-        It cannot be written.
+        If the file cannot be written.
     """
     card = json.dumps({"sha256": "0" * 64, "schema": SCHEMA, "facts": facts}, allow_nan=False, separators=(",", ":"))
+    # a contiguous copy, because safetensors refuses tensors that share memory or have another layout
     copies = {k: t.detach().cpu().clone(memory_format=torch.contiguous_format) for k, t in tensors.items()}
     data = bytearray(save(copies, {"lookalike": card}))
     data[_DIGEST] = hashlib.sha256(data).hexdigest().encode()
@@ -69,14 +71,14 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mappin
 
 
 def read_tensors(path: Path, *, sha256: str | None = None) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The tensors and facts of a file that `write_tensors` wrote; `sha256` is the whole file's, where it is known.
+    """The tensors and facts of a file that `write_tensors` wrote. `sha256` is that of the whole file, if it is known.
 
-    Every claim of the header is checked against the file before safetensors sees it.
+    Every claim of the header is checked against the file before safetensors reads it.
 
     Raises
     ------
     ModelError
-        Anything but an unchanged file of ours; names the first offending tensor.
+        If it is not an unchanged file of ours. The message names the first tensor that is wrong.
     """
     what = show(path)
     with open_regular(path) as handle:
@@ -89,6 +91,7 @@ def read_tensors(path: Path, *, sha256: str | None = None) -> tuple[dict[str, to
                 raise _not_ours(what, f"its header cannot be {length} bytes long in a file of {size}")
             header = handle.read(length)
             card = _check_header(header, size - 8 - length, what)
+            # one byte more than the size, so that a file that grows meanwhile is refused
             data = b"".join((start, header, handle.read(size - 8 - length + 1)))
         except OSError as error:
             raise ModelError(f"{what} cannot be read: {error.strerror}; check the disk") from error
@@ -101,18 +104,18 @@ def read_tensors(path: Path, *, sha256: str | None = None) -> tuple[dict[str, to
         raise _not_ours(what, "it is not the file that its model.json was written for (SHA-256 differs)")
     try:
         tensors = load(data)
-    except SafetensorError as error:  # it reads JSON more strictly, such as -0
+    except SafetensorError as error:  # it reads JSON more strictly: it refuses -0
         raise _not_ours(what, show(error)) from error
     return {name: tensors[name] for name in sorted(tensors)}, card["facts"]
 
 
 def match(tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], what: str) -> None:
-    """Check that names, shapes and dtypes are those of `expected` and every number is finite.
+    """Check that names, shapes and dtypes are those of `expected`, and that every number is finite.
 
     Raises
     ------
     ModelError
-        Names `what` (the file, as `show` prints it) and the first tensor that differs.
+        If they differ. The message names `what`, the file, and the first tensor that differs.
     """
     for name, wanted in expected.items():
         given = tensors.get(name)
@@ -133,8 +136,9 @@ def match(tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tens
 
 
 def save_model(folder: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
-    """Write `model.safetensors`, then `model.json`; facts are `FIELDS` without schema and sha256."""
+    """Write `model.safetensors`, then `model.json`. The facts have all `FIELDS` but schema and sha256."""
     _check_facts(facts, show(folder / CARD))
+    # the card last: without it the folder is no model, so a kill between the two leaves none
     digest = write_tensors(folder / WEIGHTS, tensors, facts)
     write_json(folder / CARD, _card(facts, digest))
 
@@ -145,7 +149,7 @@ def load_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     Raises
     ------
     ModelError
-        No model, unfinished training, a newer lookalike's model, or files that were damaged or changed.
+        If there is no model, its training is not finished, it is of a newer version, or a file was changed.
     """
     path = folder / CARD
     what = show(path)
@@ -167,7 +171,7 @@ def load_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 
 def save_checkpoint(folder: Path, images: int, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> Path:
-    """Write `folder/<images shown>.safetensors`; one older one stays, newer ones (damaged) do not."""
+    """Write `folder/<images shown>.safetensors`. One older checkpoint stays; newer ones, damaged, are removed."""
     path = folder / f"{images:09d}.safetensors"
     write_tensors(path, tensors, facts)
     for other in _checkpoints(folder):
@@ -178,19 +182,19 @@ def save_checkpoint(folder: Path, images: int, tensors: Mapping[str, torch.Tenso
 
 
 def drop_older(folder: Path, images: int) -> None:
-    """Of the checkpoints before that of so many images only the newest stays."""
+    """Remove the checkpoints before `images` images, except the newest of these."""
     older = [path for path in _checkpoints(folder) if int(path.stem) < images]
     for path in older[:-1]:
         path.unlink(missing_ok=True)
 
 
 def newest_checkpoint(folder: Path, warn: Warn) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    """The newest complete checkpoint, by its number, or None; `warn` is told of each damaged one that was skipped.
+    """Tensors and facts of the newest complete checkpoint, or None. `warn` gets a line for each damaged one.
 
     Raises
     ------
     ModelError
-        There are checkpoints and all are damaged.
+        If there are checkpoints and all are damaged.
     """
     found = _checkpoints(folder)
     for path in reversed(found):
@@ -199,12 +203,12 @@ def newest_checkpoint(folder: Path, warn: Warn) -> tuple[dict[str, torch.Tensor]
         except ModelError as error:
             warn(f"skipped a damaged checkpoint: {error}")
     if found:
-        raise ModelError(f"{show(folder)} holds only damaged checkpoints; delete it to train from the start")
+        raise ModelError(f"{show(folder)} has only damaged checkpoints; delete it to train from the start")
     return None
 
 
 def _check_header(header: bytes, body: int, what: str) -> dict[str, Any]:
-    """The metadata of a header whose every tensor lies, without gap or overlap, in `body` bytes."""
+    """The metadata of a header. Raises ModelError unless its tensors fill `body` bytes without gap or overlap."""
     if not header.startswith(_PREFIX):
         raise _not_ours(what, "lookalike did not write it")
     if len(header) > HEADER_LIMIT:
@@ -235,7 +239,7 @@ def _check_header(header: bytes, body: int, what: str) -> dict[str, Any]:
 
 
 def _tensor_end(name: str, entry: Any, begin: int) -> int:
-    """Where the tensor ends that must begin at `begin`. Raises ValueError."""
+    """The end, in bytes, of a tensor that must begin at `begin`. Raises ValueError for a wrong entry."""
     if not _NAME.fullmatch(name):
         raise ValueError("has a name that is not made of letters, digits and _.-/")
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
@@ -245,6 +249,7 @@ def _tensor_end(name: str, entry: Any, begin: int) -> int:
         raise ValueError(f"has dtype {_brief(dtype)}, expected one of {', '.join(_SIZES)}")
     if not isinstance(shape, list) or len(shape) > 8 or not all(_is_count(side) for side in shape):
         raise ValueError(f"has shape {_brief(shape)}, expected at most 8 sides")
+    # bounded before it is multiplied: Python would compute any number of digits
     if math.prod(max(side, 1) for side in shape) >= 1 << 40:
         raise ValueError(f"has shape {_brief(shape)}, which is too large")
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(_is_count(offset) for offset in offsets):
@@ -264,6 +269,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _mapping(data: bytes, what: str) -> dict[str, Any]:
+    """A JSON object from untrusted bytes. Raises ModelError."""
     try:
         value = parse_json(data)
     except ValueError as error:
@@ -287,7 +293,7 @@ def _card(facts: Mapping[str, Any], digest: str) -> dict[str, Any]:
 
 
 def _check_facts(facts: Mapping[str, Any], what: str) -> None:
-    """Types and bounds of a model's facts; what they mean is for who builds the network."""
+    """Raises ModelError for wrong types or bounds in a model's facts. Their meaning is checked by `Model.load`."""
     fields = [name for name in FIELDS if name not in ("schema", "sha256")]
     for name in (*fields, *facts):
         if name not in facts:
@@ -341,7 +347,7 @@ def _no_model(folder: Path, error: ModelError) -> ModelError:
 
 
 def _brief(value: Any) -> str:
-    return show(str(value)[:80], 60)  # cut first: escaping 1 MB is slow
+    return show(str(value)[:80], 60)  # cut first, because escaping 1 MB is slow
 
 
 def _not_ours(what: str, reason: str) -> ModelError:

@@ -1,4 +1,4 @@
-"""What can go wrong for a user: one class per exit code, and how names of files and classes are shown.
+"""The errors that a user can meet, one class per exit code, and how messages print untrusted names.
 
 A message is one line that says what was given, what is accepted and what to do.
 """
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 class LookalikeError(ValueError):
-    """Base of every error that a user can cause or mend; `exit_code` is the command line's exit code."""
+    """Base of every error that a user can cause or mend. `exit_code` is that of the command line."""
 
     exit_code = 2
 
@@ -38,7 +38,7 @@ class OutputError(LookalikeError):
 
 
 class DivergedError(LookalikeError):
-    """Training that left the finite numbers (exit code 6)."""
+    """Training with a loss or a gradient that is not finite, or a huge loss (exit code 6)."""
 
     exit_code = 6
 
@@ -50,14 +50,14 @@ class ResourceError(LookalikeError):
 
 
 class LockedError(LookalikeError):
-    """An output folder that another process is writing (exit code 8)."""
+    """An output folder that another process is writing to (exit code 8)."""
 
     exit_code = 8
 
 
 @contextmanager
 def memory_guard() -> Iterator[None]:
-    """Turns the many ways to run out of memory into a ResourceError."""
+    """Raises ResourceError within the block for every error that means too little memory."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -68,7 +68,7 @@ def memory_guard() -> Iterator[None]:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names of classes as one printable line, separated by commas; quoted where they hold commas themselves."""
+    """Names of classes as one printable line, separated by commas. A name with a comma is quoted."""
     return show(", ".join(f"'{name}'" if "," in name else name for name in names))
 
 
@@ -77,6 +77,6 @@ def show(name: object, limit: int = 200) -> str:
 
     Control characters, escape sequences, line separators and undecodable bytes become backslash escapes.
     """
-    text = str(name)[: limit + 1]  # what follows is cut anyway
+    text = str(name)[: limit + 1]  # escaping a long text is slow, and the rest is cut anyway
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"

@@ -1,7 +1,7 @@
-"""How files are written and read: atomically, under a lock, and bounded; no other module opens an output.
+"""Files: written atomically, under a lock, and read with a bound. No other module opens an output.
 
-A reader sees the old file or the new one, never a part: bytes go to a part of its own in the same folder, which is
-flushed, fsynced and renamed; of two writers the last wins whole. Needs a POSIX system (flock, fsync of folders).
+A reader gets the old file or the new one, never a part. The bytes go to a file beside it, a part, which is flushed,
+synced and renamed. Of two writers the last one wins. This needs a POSIX system (flock, fsync of folders).
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from lookalike.base.strict import parse_json
 JSON_LIMIT = 1 << 20  # bytes; parsing it stays below 50 MB
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
-PROBE = ".probe"  # what the file is called that tries a folder
-ASK = 0.2  # seconds between two questions for a lock
+PROBE = ".probe"  # name of the file that tests whether a folder can be written
+ASK = 0.2  # seconds between two attempts to lock
 
 
 @contextlib.contextmanager
 def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     """Write `path` whole or not at all.
 
-    Yields a binary file; when the block ends it is synced and renamed to `path`, with the mode that umask allows. If
+    Yields a binary file. When the block ends it is synced and renamed to `path`, with the mode that umask allows. If
     the block raises, `path` is untouched and nothing is left behind. `size` is the number of bytes to come, if known.
-    What killed processes left of the same file goes first.
+    Parts of the same file that killed processes left are removed first.
 
     Raises
     ------
     OutputError
-        No space, no permission, a missing parent, or `path` is a folder or a link.
+        If there is no space, no permission or no parent folder, or `path` is a folder or a link.
     """
     part = None
     try:
@@ -55,7 +55,7 @@ def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
             size = max(size, handle.tell())
             handle.flush()
             _sync(descriptor, handle.tell())
-            os.replace(part, path)  # still locked: nobody takes it for a dead writer's
+            os.replace(part, path)  # still locked, so that nobody removes it as a dead writer's
         _sync_folder(path.parent)
     except OSError as error:
         raise _output_error(error, path, size) from error
@@ -66,7 +66,7 @@ def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
 
 
 def refuse_full(path: Path) -> None:
-    """Raises UsageError where the folder `path` holds something, OutputError where a file has its name."""
+    """Raises UsageError if the folder `path` is not empty, OutputError if `path` is a file."""
     try:
         full = path.exists() and any(path.iterdir())
     except OSError as error:
@@ -79,13 +79,13 @@ def refuse_full(path: Path) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Make the folder `path`, which must be new or empty, whole or not at all.
 
-    Yields a folder nearby, to be filled by `write_new`; when the block ends it is renamed to `path`. If the block
+    Yields a folder beside it, for `write_new` to fill. When the block ends it is renamed to `path`. If the block
     raises, nothing is left behind.
 
     Raises
     ------
     UsageError
-        `path` holds something.
+        If `path` is not empty.
     OutputError
         As `atomic`.
     """
@@ -96,7 +96,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         parts.clear(path.parent, path.name)
         part, _ = made = parts.new_folder(path)
         yield part / parts.WHOLE
-        os.sync()  # once for all files: one by one takes longer than making them
+        os.sync()  # once for all files, because one by one takes longer than making them
         os.replace(part / parts.WHOLE, path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -109,7 +109,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write `data` to a file that is not there yet, of a folder that is made whole or not at all."""
+    """Write `data` to a new file of an `atomic_folder`. Raises OutputError."""
     try:
         with os.fdopen(os.open(path, parts.NEW, 0o666), "wb") as handle:
             handle.write(data)
@@ -120,18 +120,18 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def write_bytes(path: Path, data: bytes | bytearray) -> None:
-    """Write `data` to `path` atomically."""
+    """Write `data` to `path`, as `atomic`."""
     with atomic(path, len(data)) as handle:
         handle.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` atomically, as UTF-8."""
+    """Write `text` to `path` in UTF-8, as `atomic`."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` atomically, as `json_bytes` spells it."""
+    """Write `value` to `path` in the form of `json_bytes`, as `atomic`."""
     write_bytes(path, json_bytes(value))
 
 
@@ -146,7 +146,7 @@ def json_bytes(value: Any) -> bytes:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one ASCII line to `path` (made if missing); a line that does not fit is taken back. Raises OutputError."""
+    """Append one ASCII line to `path`, a new file if needed. Raises OutputError, and then removes a partial line."""
     data = line.encode("ascii") + b"\n"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -160,17 +160,17 @@ def append_line(path: Path, line: str) -> None:
 
 @contextlib.contextmanager
 def lock(folder: Path, *within: str, wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold `folder` for this process; the lock ends with the process, however that dies.
+    """Lock `folder` for this process. The lock ends with the process, whatever ends it.
 
-    Once held, what killed runs left half-written directly in it, or in its folders `within`, is removed. With `wait` a
-    folder that another process holds is waited for: `wait` is told so once, in a line.
+    Then parts that killed runs left in the folder, or in its folders `within`, are removed. With `wait`, the call waits
+    for a folder that another process has locked, and `wait` is called once with a line that says so.
 
     Raises
     ------
     LockedError
-        Another process holds it, and it is not waited for.
+        If another process has the lock and there is no `wait`.
     OutputError
-        The lock file cannot be made.
+        If the lock file cannot be made.
     """
     path = folder / ".lock"
     try:
@@ -189,14 +189,14 @@ def lock(folder: Path, *within: str, wait: Callable[[str], None] | None = None) 
 
 
 def clear(folder: Path, *within: str) -> None:
-    """Remove what killed writers left half-written directly in a folder that is held, and in its folders `within`."""
+    """Remove parts that killed writers left in a locked folder and in its folders `within`."""
     for place in ("", *within):
         parts.clear(folder / place)
 
 
 def _hold(descriptor: int, folder: Path, wait: Callable[[str], None] | None) -> None:
-    """Locks, at once or as soon as it can; asks again and again, so that a signal always ends the wait."""
-    told = False
+    """Lock, at once or as soon as possible. It tries again and again, so that a signal always ends the wait."""
+    announced = False
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -205,9 +205,9 @@ def _hold(descriptor: int, folder: Path, wait: Callable[[str], None] | None) -> 
                 raise LockedError(
                     f"{show(folder)} is being written by another run; wait for it to end or give another folder"
                 ) from error
-        if not told:
+        if not announced:
             wait(f"waiting for another run in {show(folder)}")
-            told = True
+            announced = True
         time.sleep(ASK)
 
 
@@ -217,7 +217,7 @@ def make_folder(path: Path) -> Path:
     Raises
     ------
     OutputError
-        A file is in the way, or nothing can be written there.
+        If a file is in the way, or nothing can be written there.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -234,13 +234,13 @@ def make_folder(path: Path) -> Path:
 
 
 def safe_name(text: str) -> str:
-    """`text` as a file name, with a hash where letters had to be replaced."""
+    """`text` as a file name. If characters had to be replaced, a hash is appended."""
     plain = re.sub(r"[^A-Za-z0-9_,=.-]+", "-", text)[:80].strip("-.") or "x"
     return plain if plain == text else f"{plain}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading; a pipe or device never blocks. Raises ModelError."""
+    """Open a regular file for reading. Raises ModelError; it never waits for a pipe or a device."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -274,7 +274,7 @@ def read_json(path: Path, limit: int = JSON_LIMIT) -> Any:
 
 def _append(descriptor: int, data: bytes) -> None:
     before = os.fstat(descriptor).st_size
-    if os.write(descriptor, data) != len(data):  # the disk took a part of the line
+    if os.write(descriptor, data) != len(data):  # the disk took only a part of the line
         os.ftruncate(descriptor, before)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -298,7 +298,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _output_error(error: OSError, path: Path, need: int = 0) -> OutputError:
-    """The system's refusal as one line that says what to do."""
+    """The system's error as one line that says what to do."""
     name = show(path)
     if error.errno in _NO_SPACE:
         return OutputError(
@@ -317,7 +317,7 @@ def _output_error(error: OSError, path: Path, need: int = 0) -> OutputError:
 
 
 def _free(folder: Path) -> int:
-    """Bytes that may still be written in one file of `folder`."""
+    """Bytes that can still be written to one file in `folder`."""
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     try:
         disk = os.statvfs(folder)

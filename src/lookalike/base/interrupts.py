@@ -1,6 +1,8 @@
-"""Ctrl-C, SIGTERM and SIGHUP: finish the step, checkpoint, leave with 130, 143 or 129; a second Ctrl-C stops at once.
+"""Ctrl-C, SIGTERM and SIGHUP: finish the step, save a checkpoint, exit with 130, 143 or 129.
 
-A signal that was ignored when the command began, as SIGHUP under nohup, stays ignored.
+A second Ctrl-C stops at once.
+
+A signal that was ignored at the start, as SIGHUP under nohup, stays ignored.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Stopped(BaseException):  # a request: no `except Exception` may swallow it
-    """The user asked to stop; `exit_code` is 128 plus the signal's number."""
+class Stopped(BaseException):  # not an Exception: no `except Exception` may swallow a request to stop
+    """A request to stop. `exit_code` is 128 plus the number of the signal."""
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
@@ -24,16 +26,16 @@ class Stopped(BaseException):  # a request: no `except Exception` may swallow it
 
 
 class Request:
-    """Which signal asked first to stop; 0 is none yet."""
+    """The number of the first signal that came; 0 for none yet."""
 
     number = 0
 
 
 @contextmanager
 def deferred(*, every: bool = False) -> Iterator[Request]:
-    """Within the block a first signal is only noted; a Ctrl-C that follows acts as before, unless `every` one waits.
+    """Within the block the first signal is only noted. A further Ctrl-C acts as before, unless `every` signal waits.
 
-    Further SIGTERM and SIGHUP are not impatience: systems send them twice, to a process and to its group.
+    Further SIGTERM and SIGHUP wait in any case: systems send them twice, to a process and to its group.
     """
     request = Request()
     if threading.current_thread() is not threading.main_thread():
@@ -56,7 +58,7 @@ def deferred(*, every: bool = False) -> Iterator[Request]:
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Within the block no signal does anything: what ends already is not to be stopped."""
+    """Within the block no signal has an effect, because the process is ending already."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -71,7 +73,7 @@ def ignored() -> Iterator[None]:
 
 @contextmanager
 def blocked() -> Iterator[None]:
-    """Within the block Ctrl-C and SIGHUP wait; a process that is started in it never sees them."""
+    """Within the block Ctrl-C and SIGHUP wait. A process that is started within it never gets them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
@@ -80,7 +82,7 @@ def blocked() -> Iterator[None]:
 
 
 def stop_on_signals() -> None:
-    """From now on SIGTERM and SIGHUP raise Stopped in the main thread, where no block defers them."""
+    """From now on SIGTERM and SIGHUP raise Stopped in the main thread, unless a block defers them."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise stopped(number)
@@ -90,14 +92,14 @@ def stop_on_signals() -> None:
 
 
 def stopped(number: int) -> BaseException:
-    """What is raised for a signal."""
+    """The exception for a signal."""
     return (
         KeyboardInterrupt() if number == signal.SIGINT else Stopped(number, f"stopped by {signal.Signals(number).name}")
     )
 
 
 def _handlers() -> dict[signal.Signals, Any]:
-    """Those of the signals that are not ignored and whose handler is Python's to change."""
+    """The handlers of the signals that are not ignored and that Python can change."""
     found = {number: signal.getsignal(number) for number in SIGNALS}
     return {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
 

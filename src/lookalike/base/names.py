@@ -1,6 +1,6 @@
-"""Every name that a user may give to a flag, without loading torch. A new method is one line here and one file.
+"""The one table of names that flags accept. It loads without torch. A new method is one line here and one file.
 
-`methods`, `detect.baselines` and `game` hold what the names stand for; tests keep both sides equal.
+What the names stand for is in `methods`, `detect.baselines` and `game`. Tests keep both sides equal.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 
 class GAN(NamedTuple):
-    """A method that trains a GAN."""
+    """The row of a method that trains a GAN."""
 
-    file: str  # of `lookalike.methods`, which defines it under its name, with _ for -
-    conditional: bool = False  # whether G makes images of a given class
+    file: str  # in `lookalike.methods`; it has a variable of the method's name, with _ for -
+    conditional: bool = False  # whether G is conditional on the class
 
 
 GANS: dict[str, GAN] = {
@@ -46,7 +46,7 @@ BASELINES = (
     *("pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis"),
     *("autoencoder", "deepsvdd", "rotation", "auto"),
 )
-CLASSIFIERS = ("cnn", "cnn-energy", "cnn-knn")  # of two known classes or more
+CLASSIFIERS = ("cnn", "cnn-energy", "cnn-knn")  # for two or more known classes
 METHODS = (*GANS, *BASELINES, *CLASSIFIERS)
 NETS = ("anogan", "dcgan", "resnet", "r3gan", "mlp")
 LOSSES = ("minimax", "saturating", "hinge", "wasserstein", "relativistic")

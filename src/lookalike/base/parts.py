@@ -1,8 +1,9 @@
-"""Parts: what is being written stands beside its place, locked while its writer lives; what a dead one left is removed.
+"""Parts: unfinished outputs beside their place. A living writer locks its part; parts of dead writers are removed.
 
-A part of NAME is called `.NAME.lookalike-part-TOKEN`. TOKEN is 16 random digits and 16 that check NAME and these, so
-that nobody else's file is taken for ours. Whether a writer lives is asked of its lock, never of its number: two
-containers have the same numbers. Where the file system knows no locks, every writer counts as living.
+A part of NAME is called `.NAME.lookalike-part-TOKEN`. TOKEN is 16 random digits and 16 digits that check NAME and the
+first 16. So no file of another program is mistaken for ours. A writer is alive if its part is locked. Its process
+number proves nothing, because two containers have the same numbers. Without locks in the file system, every writer
+counts as alive.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from hashlib import sha256
 from pathlib import Path
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-LOCK, WHOLE = "lock", "whole"  # what a folder's part holds: the writer's lock, and what becomes the folder
+LOCK, WHOLE = "lock", "whole"  # names within a folder's part: the writer's lock, and the future folder
 _PART = re.compile(r"\.(.+)\.lookalike-part-([0-9a-f]{16})([0-9a-f]{16})", re.DOTALL)
-_LONG = 180  # bytes of a name; with what we add it stays below the 255 of most file systems
+_LONG = 180  # bytes of a name; with our additions it stays below the 255 of most file systems
 _TRIES = 100
 
 
 def new_file(target: Path) -> tuple[Path, int]:
-    """A new empty part of the file `target`, and its locked descriptor: the lock ends when that is closed."""
+    """A new empty part of the file `target`, and its locked descriptor. Closing it ends the lock."""
     for _ in range(_TRIES):
         part = target.with_name(_name(target.name))
         with contextlib.suppress(FileExistsError):
@@ -42,11 +43,11 @@ def new_file(target: Path) -> tuple[Path, int]:
 
 
 def new_folder(target: Path) -> tuple[Path, int]:
-    """A new part of the folder `target`, and its locked descriptor; its folder `WHOLE` is to be filled."""
+    """A new part of the folder `target`, and its locked descriptor. The caller fills its folder `WHOLE`."""
     for _ in range(_TRIES):
         part = target.with_name(_name(target.name))
         part.mkdir()
-        with contextlib.suppress(FileNotFoundError):  # removed while it was empty
+        with contextlib.suppress(FileNotFoundError):  # another process removed it while it was empty
             descriptor, held = os.open(part / LOCK, NEW, 0o666), False
             try:
                 if _hold(descriptor, part / LOCK):
@@ -60,13 +61,13 @@ def new_folder(target: Path) -> tuple[Path, int]:
 
 
 def drop_folder(part: Path, descriptor: int) -> None:
-    """Remove a part that `new_folder` made, and all that is still in it."""
+    """Remove a part that `new_folder` made, with all its contents."""
     _remove_folder(part)
     os.close(descriptor)
 
 
 def clear(folder: Path, target: str | None = None) -> None:
-    """Remove what dead writers left directly in `folder`: of the name `target`, or of every name."""
+    """Remove parts of dead writers in `folder`: those of the name `target`, or all."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             whose = target_of(entry.name)
@@ -77,7 +78,7 @@ def clear(folder: Path, target: str | None = None) -> None:
 
 
 def target_of(name: str) -> str | None:
-    """Which name the part `name` is of; None where it is no part of ours."""
+    """The name that the part `name` belongs to, or None if it is not a part of ours."""
     found = _PART.fullmatch(name)
     return found[1] if found and found[3] == _check(found[1], found[2]) else None
 
@@ -88,7 +89,7 @@ def _name(target: str) -> str:
 
 
 def _shown(target: str) -> str:
-    """The name as its parts carry it."""
+    """The name within the name of its parts: itself, or a hash if it is long."""
     plain = os.fsencode(target)
     return target if len(plain) <= _LONG else sha256(plain).hexdigest()
 
@@ -98,12 +99,12 @@ def _check(shown: str, random: str) -> str:
 
 
 def _hold(descriptor: int, path: Path) -> bool:
-    """Whether a part of ours that was just made is held; not where somebody removed it before it was."""
+    """Lock a part that was just made. False if another process locked or removed it before."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # no locks here: nobody removes it then
+    except OSError:  # no locks here, so nobody removes it either
         return True
     return _same(descriptor, path)
 
@@ -117,7 +118,7 @@ def _same(descriptor: int, path: Path) -> bool:
 
 
 def _remove_dead(part: Path) -> None:
-    """Remove one part whose writer is dead, if it is a file or folder as we make them and our user's."""
+    """Remove one part whose writer is dead, if it has the form of ours and belongs to this user."""
     seen = os.lstat(part)
     if seen.st_uid != os.geteuid():
         return
@@ -137,7 +138,7 @@ def _remove_dead(part: Path) -> None:
 
 @contextlib.contextmanager
 def _dead(path: Path) -> Iterator[bool]:
-    """Whether nobody writes a file, which stays so within the block."""
+    """Whether the writer of a part is dead. Within the block it stays so."""
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -145,7 +146,7 @@ def _dead(path: Path) -> Iterator[bool]:
             return
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # held, or no locks here
+        except OSError:  # locked, or no locks here
             yield False
             return
         yield _same(descriptor, path)
@@ -154,7 +155,7 @@ def _dead(path: Path) -> Iterator[bool]:
 
 
 def _remove_folder(part: Path) -> None:
-    """The lock last: what a kill leaves halfway is still a part of ours."""
+    """Remove a part. The lock goes last, so that a kill leaves a part that can be recognised."""
     shutil.rmtree(part / WHOLE, ignore_errors=True)
     if not (part / WHOLE).exists():
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Names that earlier versions wrote into files, and what the same things are called today."""
+"""Names in files of earlier versions, and the names of the same things in this version."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ OLD = {"against": "extra_fakes", "decoys": "extra_fakes_share"}
 
 
 def current(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same values under today's names."""
+    """The same values under the names of this version."""
     return {OLD.get(name, name): value for name, value in values.items()}

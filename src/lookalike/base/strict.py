@@ -1,4 +1,4 @@
-"""JSON read as untrusted input: no duplicate key, no NaN or infinity, no depth that breaks the reader."""
+"""JSON as untrusted input: no repeated key, no NaN or infinity, no depth that breaks the reader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JSON_DEPTH = 32
 
 
 def parse_json(data: bytes) -> Any:
-    """The value in untrusted JSON. Raises ValueError on repeated keys, NaN, infinity and nesting beyond 32 levels."""
+    """The value in untrusted JSON. Raises ValueError for repeated keys, NaN, infinity and more than 32 levels."""
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""Tasks side by side, one process and one thread each; stopped or killed, what is done stays and the rest can go on."""
+"""Tasks side by side, one process and one thread each. After a stop or a kill, the same call does the rest."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from lookalike.base.errors import LookalikeError, ResourceError, memory_guard
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 GRACE = 6.0  # seconds that stopped workers have to finish a step and save it
-ASK = 0.2  # seconds after which the parent looks for a signal
-DONE, TOLD, FAULT = "done", "told", "fault"  # what a worker sends
+ASK = 0.2  # seconds between two checks of the parent for a signal
+DONE, LINE, FAULT = "done", "line", "fault"  # kinds of messages from a worker
 CONTEXT = multiprocessing.get_context("spawn")
 T = TypeVar("T")
 Do = Callable[[T, Path, str], None]  # (task, folder of all trainings, command)
-_parent: list[Connection] = []  # of this worker
+_parent: list[Connection] = []  # the pipe to the parent, within a worker
 
 
 def side_by_side(
@@ -42,25 +42,26 @@ def side_by_side(
     command: str,
     report: Report,
 ) -> dict[T, str]:
-    """Does all tasks, `workers` at a time, one thread each; returns the sentence of each that failed.
+    """Do all tasks, `workers` at a time, one thread each. Returns the message of each task that failed.
 
-    `do` is a function of a module, and its task can be pickled and printed.
+    `do` is a function of a module. A task can be pickled and printed.
 
     Raises
     ------
     KeyboardInterrupt, Stopped
-        After Ctrl-C, SIGTERM or SIGHUP, with the workers' checkpoints saved; the same call goes on. Within ten seconds,
-        also after further signals: who takes longer for a step is killed, and goes on from the checkpoint before.
+        After Ctrl-C, SIGTERM or SIGHUP, when the workers have saved checkpoints. The same call goes on from there. It
+        takes at most ten seconds, also after further signals. A worker whose step takes longer is killed, and its task
+        goes on from the checkpoint before.
     ResourceError
         If the system killed a worker.
     """
     failed: dict[T, str] = {}
     done = 0
 
-    def told(line: str) -> None:
+    def progress(line: str) -> None:
         report(line, done, len(tasks))
 
-    with closing(_spread(do, tasks, runs, workers, command, told)) as results:
+    with closing(_spread(do, tasks, runs, workers, command, progress)) as results:
         for task, said in results:
             done += 1
             if said:
@@ -70,31 +71,31 @@ def side_by_side(
 
 
 def tell(line: str) -> None:
-    """From within a task: a line of progress, which the parent reports."""
+    """Send a line of progress from a task to the parent, which reports it."""
     for parent in _parent:
-        parent.send((TOLD, line))
+        parent.send((LINE, line))
 
 
 class _Worker:
-    """A process that does one task after the other, until its pipe is closed or SIGTERM comes."""
+    """A process that does one task after another, until its pipe is closed or SIGTERM comes."""
 
     def __init__(self) -> None:
-        resource_tracker.ensure_running()  # else starting would do it, and let the signals through again
+        resource_tracker.ensure_running()  # otherwise start() would do it, and unblock the signals
         self.pipe, theirs = CONTEXT.Pipe()
         self.process = CONTEXT.Process(target=_serve, args=(theirs,))
         self.task: list[Any] = []  # one at most
-        with interrupts.blocked():  # a worker never sees them: Ctrl-C reaches the parent alone
+        with interrupts.blocked():  # the worker inherits the block, so that Ctrl-C reaches the parent alone
             self.process.start()
         theirs.close()
 
     def begin(self, do: Do[T], task: T, runs: Path, command: str) -> None:
-        """Has it do a task."""
+        """Start a task."""
         self.task = [task]
-        with suppress(BrokenPipeError):  # it is dead, as the next `result` says
+        with suppress(BrokenPipeError):  # it is dead; the next `result` raises
             self.pipe.send((do, task, runs, command))
 
     def result(self) -> tuple[str, Any]:
-        """What it sends; raises ResourceError where it is dead."""
+        """Its next message, (kind, value). Raises ResourceError if it is dead."""
         try:
             kind, value = self.pipe.recv()
         except (EOFError, OSError) as error:
@@ -102,15 +103,15 @@ class _Worker:
                 "a training was killed, as systems do when memory runs out; "
                 "try fewer --workers; the same command goes on from there"
             ) from error
-        if kind != TOLD:
+        if kind != LINE:
             self.task = []
         return kind, value
 
 
 def _spread(
-    do: Do[T], tasks: Sequence[T], runs: Path, workers: int, command: str, told: Callable[[str], None]
+    do: Do[T], tasks: Sequence[T], runs: Path, workers: int, command: str, progress: Callable[[str], None]
 ) -> Generator[tuple[T, str], None, None]:
-    """Each task with what is said of it, empty where all is well, as they end."""
+    """Each task as it ends, with its error message, or with an empty one."""
     waiting, crew = deque(tasks), list[_Worker]()
     ended: list[tuple[T, str]] = []
     with interrupts.deferred(every=True) as request:
@@ -122,14 +123,14 @@ def _spread(
                     crew.append(_Worker())
                 for one in [one for one in crew if not one.task][: len(waiting)]:
                     one.begin(do, waiting.popleft(), runs, command)
-                yield from ended  # nobody idles while they are told
-                ended = list(_results(crew, 0 if waiting and len(crew) < workers else ASK, told))
+                yield from ended  # after new tasks have started, so that no worker waits for the caller
+                ended = list(_results(crew, 0 if waiting and len(crew) < workers else ASK, progress))
         finally:
             _end(crew)
 
 
-def _results(crew: Sequence[_Worker], seconds: float, told: Callable[[str], None]) -> Iterator[tuple[Any, str]]:
-    """Tasks that end within so many seconds; raises what a worker did not expect."""
+def _results(crew: Sequence[_Worker], seconds: float, progress: Callable[[str], None]) -> Iterator[tuple[Any, str]]:
+    """The tasks that end within `seconds`, with their messages. Raises an unexpected error of a worker."""
     busy = {one.pipe: one for one in crew if one.task}
     for pipe in first_of(list(busy), seconds):
         one = busy[pipe]  # type: ignore[index]
@@ -137,14 +138,14 @@ def _results(crew: Sequence[_Worker], seconds: float, told: Callable[[str], None
         kind, value = one.result()
         if kind == FAULT:
             raise value
-        if kind == TOLD:
-            told(value)
+        if kind == LINE:
+            progress(value)
         else:
             yield task[0], value
 
 
 def _end(crew: Sequence[_Worker]) -> None:
-    """Leaves none: who trains saves a checkpoint first, if a step does not take too long."""
+    """End all workers. A busy one saves a checkpoint first, if its step does not take too long."""
     for one in crew:
         if one.task:
             one.process.terminate()
@@ -158,22 +159,22 @@ def _end(crew: Sequence[_Worker]) -> None:
 
 
 def _serve(parent: Connection) -> None:
-    """What a worker does; between tasks, and while it loads what one needs, SIGTERM ends it at once."""
+    """The main function of a worker. SIGTERM ends it at once between tasks, and while it imports modules."""
     _one_thread()
     _parent.append(parent)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, OSError, interrupts.Stopped):  # the parent wants no more
+    with suppress(EOFError, OSError, interrupts.Stopped):  # the parent has closed the pipe
         while True:
             do, task, runs, command = parent.recv()
             interrupts.stop_on_signals()
             said = _guarded(do, task, runs, command)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             parent.send(said)
-    os._exit(0)  # all is on disk; unloading torch takes seconds where cores are few
+    os._exit(0)  # all is on disk, and unloading torch can take seconds
 
 
 def _guarded(do: Do[T], task: T, runs: Path, command: str) -> tuple[str, Any]:
-    """`do`, and what is said of it: the sentence of a failure that concerns this task alone, or a fault of ours."""
+    """Do a task. Returns DONE with the message of a failure of this task alone, or FAULT with our own error."""
     try:
         with memory_guard():
             do(task, runs, command)
@@ -186,13 +187,13 @@ def _guarded(do: Do[T], task: T, runs: Path, command: str) -> tuple[str, Any]:
 
 
 def _one_thread() -> None:
-    """Begins a worker."""
-    os.environ |= dict.fromkeys(THREADS, "1")  # of what is loaded later
-    threadpool_limits(1)  # of what is loaded already
+    """Limit this process to one thread, for libraries loaded before and after."""
+    os.environ |= dict.fromkeys(THREADS, "1")  # for libraries that are loaded later
+    threadpool_limits(1)  # for libraries that are loaded already
 
 
 def _end_with_parent() -> None:
-    """Where the parent is killed its workers must not hold the runs' locks."""
+    """End this worker when the parent is killed, so that it does not keep the locks of the runs."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

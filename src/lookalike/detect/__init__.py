@@ -1,1 +1,1 @@
-"""From images to scores: detectors, the scale that joins them, their threshold, and the model that holds them."""
+"""From images to scores: detectors, the scale that joins them, their threshold, and the stored model."""

@@ -1,4 +1,4 @@
-"""A trained GAN whose networks no longer change, as a score sees it."""
+"""A trained GAN with fixed networks: the input of a score."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from lookalike.game.scored import Found, Parts
 
 
 class FrozenGAN:
-    """See `lookalike.game.score.Frozen`.
+    """A trained GAN of one class; it implements `lookalike.game.score.Frozen`.
 
     Parameters
     ----------
     gan : GAN
-        Trained; its averaged generator makes the images, where there is one.
+        A trained GAN. Its averaged generator makes the images, if there is one.
     search : Search
-        How the latent search goes, and how many images are in a block.
+        Settings of the latent search, and the number of images in a block.
     label : int or None
-        The class, of a GAN that is conditional.
+        The class of the detector, for a conditional GAN.
 
     Raises
     ------
     UsageError
-        Where the search names a layer that D does not have.
+        If the search names a layer that D does not have.
     """
 
     def __init__(self, gan: GAN, search: Search, label: int | None) -> None:
@@ -39,20 +39,21 @@ class FrozenGAN:
 
     @property
     def features(self) -> int:
-        """How many features D's trunk gives."""
+        """F, the number of features of D's trunk."""
         return self.inverter.D.n_features
 
     def search(self, x: Tensor) -> Found:
-        """The latent search of all images (N, *shape)."""
+        """The latent search for images (N, *shape), float32 in [-1, 1]."""
         return self.inverter.search(x)
 
     @torch.no_grad()
     def each(self, of: Callable[[Tensor], Parts], x: Tensor) -> Parts:
-        """`of` in padded blocks of one size; raises UsageError for images of another shape."""
+        """`of` applied in padded blocks of one size. Raises UsageError for images of another shape."""
         if tuple(x.shape[1:]) != self.gan.shape:
             raise UsageError(f"this model takes images of shape {self.gan.shape}, not {tuple(x.shape[1:])}")
         size, found = self.inverter.slots, list[Parts]()
         for block in x.split(size):
+            # padded: other block sizes give other bits
             said = of(padded(block, size).to(self.gan.device))
             found.append({name: part[: len(block)].cpu() for name, part in said.items()})
         return {name: torch.cat([part[name] for part in found]) for name in found[0]}
@@ -62,15 +63,19 @@ class FrozenGAN:
         return self.gan.encode(x, self.inverter.labels(x))
 
     def image(self, z: Tensor) -> Tensor:
-        """Images (N, *shape) of z, of the class."""
+        """G's images (N, *shape) of the class, for z (N, Z)."""
         return self.inverter.made(z, None)
 
     def judge(self, x: Tensor, z: Tensor | None = None) -> Judgement:
-        """What D says; of a class with sub-classes, as one of the likeliest where D is conditional on it."""
+        """D's answer to images (N, *shape) or pairs.
+
+        For a class with sub-classes, a conditional D gets the likeliest sub-class of each image.
+        """
         head = self.gan.method.head
+        # without a label a conditional D has no input for the class, so the sub-class is estimated first
         several = len(self.own) > 1 and Need.LABELS in head.needs
         y = self.inverter.likeliest(x).to(x.device) if several else self.inverter.labels(x)
-        if z is None and Need.Z in head.needs:
+        if z is None and Need.Z in head.needs:  # a head of pairs
             z = self.encode(x)
         says: Judgement = self.inverter.D(Batch(x, y, z, None))
         return says

@@ -1,4 +1,4 @@
-"""A trained GAN as a detector: its method's score of each image."""
+"""A trained GAN as a detector, which scores images with the score of its method."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from lookalike.detect.search import Search
 from lookalike.game.gan import GAN
 from lookalike.game.tree import Tree
 
-KEPT = "score."  # begins the names of what the score keeps of the training images
+KEPT = "score."  # prefix of the tensors that the score keeps of the training images
 
 
 class GANDetector:
-    """Scores images as the GAN's method says (`Method.score`), by default with V(x).
+    """A detector with the score of the GAN's method (`Method.score`), by default V(x).
 
     Parameters
     ----------
     gan : GAN
-        Trained.
+        A trained GAN.
     search : Search
-        How z is searched.
+        Settings of the latent search.
     label : int or None
-        The class, of a conditional GAN; the detector of class 0 stores the GAN.
+        The class, for a conditional GAN. All classes share one GAN, which the detector of class 0 stores.
     kept : mapping of str to Tensor
-        What the score keeps of the training images; see `fit`.
+        Tensors that the score keeps of the training images; see `fit`.
     """
 
     kind = "gan"
@@ -47,13 +47,13 @@ class GANDetector:
 
     @classmethod
     def fit(cls, gan: GAN, search: Search, label: int | None, pixels: Pixels) -> GANDetector:
-        """The detector, with what its score keeps of the class's training images `pixels`."""
+        """A detector whose score has been fitted to the training images `pixels` (N, *shape) of the class."""
         bare = cls(gan, search, label)
         return cls(gan, search, label, gan.method.score.fit(bare.frozen, _as_tensor(pixels)))
 
     @classmethod
     def restore(cls, gan: GAN, search: Search, label: int | None, tensors: Mapping[str, Tensor]) -> GANDetector:
-        """The detector of stored tensors, of which those of the GAN are taken already; ModelError where they differ."""
+        """The detector from its stored tensors, without those of the GAN. Raises ModelError where they do not fit."""
         bare = cls(gan, search, label)
         shapes = gan.method.score.kept(bare.frozen.features)
         wanted = {KEPT + name: torch.empty(shape, dtype=torch.float64, device="meta") for name, shape in shapes.items()}
@@ -61,10 +61,11 @@ class GANDetector:
         return cls(gan, search, label, {name.removeprefix(KEPT): tensor for name, tensor in tensors.items()})
 
     def score(self, pixels: Pixels) -> Scores:
-        """The score, its parts, and the nearest generated image where there is one."""
+        """Scores of images (N, C, H, W) uint8 or vectors (N, F) float32, with the nearest generated images if any."""
         found = self.gan.method.score.of(self.frozen, _as_tensor(pixels), self.kept)
+        # a GAN for several classes without a label: D itself classifies
         several = found.classes is not None and found.classes.shape[1] > 1 and self.gan.tree.roots > 1
-        classes = found.classes if self.label is None and several else None  # D says which class
+        classes = found.classes if self.label is None and several else None
         return Scores(
             found.score.double().numpy(),
             {name: part.double().numpy() for name, part in found.parts.items()},
@@ -73,20 +74,22 @@ class GANDetector:
         )
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights of (averaged) G, D and the encoder, and what the score keeps."""
+        """Weights of (averaged) G, D and the encoder, and the tensors that the score keeps."""
+        # not for labels 1, 2, ...: the detector of class 0 stores the shared GAN
         weights = {} if self.label else self.gan.state(training=False)
         return weights | {KEPT + name: tensor for name, tensor in self.kept.items()}
 
     def facts(self) -> dict[str, Any]:
-        """The search settings."""
+        """The settings of the latent search."""
         return dict(vars(self.search))
 
 
 def _as_tensor(pixels: Pixels) -> Tensor:
+    """Images as float32 in [-1, 1]; vectors as they are."""
     return torch.from_numpy(np.ascontiguousarray(scaled(pixels)))
 
 
 def _of_classes(shares: Tensor, tree: Tree) -> Tensor:
-    """(N, leaves) -> (N, K): what sub-classes have goes to their class."""
+    """Probabilities of classes (N, K) from those of sub-classes (N, leaves), by their sum."""
     roots = torch.tensor([path[0] for path in tree.paths])
     return shares.new_zeros(len(shares), tree.roots).index_add(1, roots, shares)

@@ -1,4 +1,4 @@
-"""A trained model: a detector with its threshold, in a folder of its own (design 6)."""
+"""A trained model: a detector with its threshold, in a folder of its own (docs/design.md, Files)."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from lookalike.methods import stored
 
 CALIBRATION = "calibration"
 ROLES = ("known", "extra_fakes")
-ANY = "any"  # several classes taken as one; images of a GAN that learnt several and is not asked for one
-UNKNOWN = "unknown"  # the verdict; no class of several known ones may be called so
+ANY = "any"  # name of several classes taken as one, and of images of an unconditional GAN of several
+UNKNOWN = "unknown"  # the answer for a flagged image, so no known class of several may have this name
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What a model says of N images."""
+    """The answer of a model for N images."""
 
     score: Floats  # (N,) larger = less like the known classes
-    p_value: Floats  # (N,) share of known images that look at least as unlike
-    flagged: npt.NDArray[np.bool_]  # (N,) score above the threshold
+    p_value: Floats  # (N,) share of known images that score as high
+    flagged: npt.NDArray[np.bool_]  # (N,) whether the score is above the threshold
     parts: Mapping[str, Floats] = field(default_factory=dict)  # each (N,)
     nearest: Pixels | None = None  # (N, C, H, W) uint8
-    classes: Floats | None = None  # (N, K) probabilities of several known classes, were the image of one of them
+    classes: Floats | None = None  # (N, K) probabilities of several known classes, given that it is one of them
 
     @property
     def label(self) -> npt.NDArray[np.int64]:
@@ -59,17 +59,17 @@ class Model:
     Parameters
     ----------
     detector : Detector
-        GAN or baseline.
+        A GAN, a baseline, or several detectors joined.
     threshold : Threshold or None
-        From held-out known images; None where none were held out: such a model makes images and scores none.
+        From calibration images. None where there were none: such a model makes images and cannot score.
     shape : tuple of int
-        (C, H, W) of the images that it takes, or (F,).
+        (C, H, W) of its input images, or (F,).
     classes : mapping
-        "known" and "extra_fakes": class names.
+        The class names under "known" and "extra_fakes".
     method : dict
         The method as JSON.
     training : dict
-        Facts of the training, as JSON; "counts", "value_range" and "threads" are needed to use the model.
+        Facts of the training, as JSON. To use the model, "counts", "value_range" and "threads" are needed.
     """
 
     detector: Detector
@@ -81,7 +81,7 @@ class Model:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(H, W) to read images at; None for vectors."""
+        """(H, W) of its input images; None for vectors."""
         return (self.shape[1], self.shape[2]) if len(self.shape) == 3 else None
 
     @property
@@ -90,16 +90,16 @@ class Model:
         return self.shape[0] if len(self.shape) == 3 else None
 
     def score(self, images: Any) -> Verdicts:
-        """Verdicts on `Images`, or on pixels (N, C, H, W) uint8 or vectors (N, F) float32, of this model's shape.
+        """Scores and answers for `Images`, pixels (N, C, H, W) uint8 or vectors (N, F) float32, of this model's shape.
 
         Raises
         ------
         DataError
-            For none, or images of another type or shape, or vectors that are not finite.
+            If there are no images, their type or shape differs, or vectors are not finite.
         ModelError
             If a score is not finite.
         UsageError
-            Where there is no threshold.
+            If there is no threshold.
         """
         limit = self.limit
         pixels = getattr(images, "pixels", images)
@@ -112,7 +112,7 @@ class Model:
 
     @property
     def limit(self) -> Threshold:
-        """The threshold; UsageError where there is none."""
+        """The threshold. Raises UsageError where there is none."""
         if self.threshold is None:
             raise UsageError(
                 "the model only makes images: no images were held out for a threshold; train again without "
@@ -121,7 +121,7 @@ class Model:
         return self.threshold
 
     def _check(self, pixels: Any) -> None:
-        """Raises DataError for what this model cannot score."""
+        """Raises DataError for input that this model cannot score."""
         dtype, how = ("uint8", f"read them with size={self.size}") if self.size else ("float32", "give such vectors")
         if not isinstance(pixels, np.ndarray) or pixels.dtype != dtype:
             given = f"{pixels.dtype}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
@@ -134,11 +134,11 @@ class Model:
             raise DataError(f"{bad} of {len(pixels)} vectors hold NaN or infinity; mend them or leave them out")
 
     def save(self, folder: Path) -> None:
-        """Writes model.safetensors and model.json."""
+        """Writes model.safetensors and model.json into `folder`. Raises OutputError where that fails."""
         checkpoint.save_model(folder, *self.state())
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and facts: all that is needed to build it again."""
+        """The tensors and facts from which the model can be built again."""
         limit = self.threshold
         scores = {CALIBRATION: torch.from_numpy(np.sort(limit.calibration))} if limit else {}
         facts = {
@@ -153,19 +153,19 @@ class Model:
         return self.detector.tensors() | scores, facts
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copied and pickled by its state, as it is stored, without objects of libraries; comes back on the CPU."""
+        """Copies and pickles by `state`, without objects of libraries. The copy is on the CPU."""
         return _built, self.state()
 
     @classmethod
     def load(cls, folder: Path | str, device: torch.device | str = "cpu") -> Model:
-        """The model that `save` wrote, to be used on `device`.
+        """The model that `save` wrote, on `device`.
 
         Raises
         ------
         ModelError
-            For anything else in `folder`.
+            If `folder` holds anything else.
         UsageError
-            For a device that cannot be used here.
+            If the device cannot be used here.
         """
         check_device(device)
         folder = Path(folder)
@@ -176,9 +176,10 @@ class Model:
             model = _built(tensors, facts, device)
         except ModelError:
             raise
-        # what a forged file can make Python or torch say
+        # all that a forged file can make Python or torch raise
         except (LookalikeError, LookupError, TypeError, AttributeError, ArithmeticError, ValueError, RuntimeError) as e:
             raise ModelError(f"{show(folder)} is not a model that this version can build: {show(repr(e))}") from e
+        # the number in the file must follow from its scores, or an edited file could move the threshold
         if model.threshold is not None and model.threshold.value != facts["threshold"]:
             raise ModelError(
                 f"{show(folder)}: the threshold {facts['threshold']} is not its calibration scores' quantile"
@@ -187,7 +188,7 @@ class Model:
 
 
 def _built(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], device: torch.device | str = "cpu") -> Model:
-    """The model of a `state`."""
+    """The model from the result of `state`."""
     training, tensors = dict(facts["training"]), dict(tensors)
     none = facts["threshold"] is None
     threshold = None if none else Threshold(_calibration(tensors), training.pop("false_alarms"))
@@ -197,7 +198,7 @@ def _built(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], device: torc
 
 
 def check_device(device: torch.device | str) -> None:
-    """Raises UsageError for a device that cannot be used here."""
+    """Raises UsageError if the device cannot be used here."""
     try:
         torch.zeros(1, device=device)
     except (AssertionError, RuntimeError) as error:
@@ -206,7 +207,7 @@ def check_device(device: torch.device | str) -> None:
 
 
 def _current(facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts under today's names, whichever version wrote them."""
+    """The facts with old names replaced by those of this version."""
     classes, training = facts["classes"], facts["training"]
     counts = training.get("counts")
     counted = {"counts": current(counts)} if isinstance(counts, dict) else {}
@@ -214,7 +215,7 @@ def _current(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_facts(facts: dict[str, Any]) -> None:
-    """Raises ModelError where the facts that `checkpoint` leaves open are not a model's."""
+    """Raises ModelError for wrong facts. `checkpoint` has checked their types before."""
     training, shape, classes = facts["training"], facts["shape"], facts["classes"]
     kind = facts["settings"].get("kind") if facts["kind"] == OpenSet.kind else facts["kind"]
     counts = training.get("counts")
@@ -233,7 +234,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
     for name, good in checks.items():
         if not good:
             raise ModelError(
-                f"the model's {name} is missing or cannot be what it says; use another copy or train again"
+                f"the model's {name} is missing or has an impossible value; use another copy or train again"
             )
 
 
@@ -242,7 +243,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_range(value: Any) -> bool:
-    """Whether this is None, or two finite numbers in rising order."""
+    """Whether the value is None, or two finite numbers in rising order."""
     if value is None:
         return True
     return (
@@ -253,7 +254,7 @@ def _is_range(value: Any) -> bool:
 
 
 def _calibration(tensors: dict[str, Tensor]) -> Floats:
-    """The held-out scores, taken out of `tensors`."""
+    """The scores of the calibration images, removed from `tensors`. Raises ModelError if they do not fit."""
     found = {name: tensors.pop(name) for name in (CALIBRATION,) if name in tensors}
     size = sum(tensor.numel() for tensor in found.values())
     checkpoint.match(found, {CALIBRATION: torch.empty(size, dtype=torch.float64, device="meta")}, "the model")
@@ -261,6 +262,7 @@ def _calibration(tensors: dict[str, Tensor]) -> Floats:
 
 
 def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> Detector:
+    """The detector of a stored kind. Raises ModelError for an unknown one."""
     if facts["kind"] == OpenSet.kind:
         return _open_set(tensors, facts, device)
     if facts["kind"] in BASELINES:
@@ -272,11 +274,12 @@ def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
         return classifier
     if facts["kind"] != GANDetector.kind:
         known = ", ".join((GANDetector.kind, OpenSet.kind, *BASELINES, *CLASSIFIERS))
-        raise ModelError(f"the file names a model of kind {show(facts['kind'])}; this version knows: {known}")
+        raise ModelError(f"the file names a model of kind {show(facts['kind'])}; this version has: {known}")
+    # any decay but 0: the file has an averaged G, and training is over
     averaged = any(name.startswith("average.") for name in tensors)
     method, shape, ema = stored.from_json(facts["method"]), tuple(facts["shape"]), 0.5 if averaged else 0.0
     classes = len(facts["classes"]["known"])
-    with torch.device("meta"):  # sizes are compared before any memory is taken
+    with torch.device("meta"):  # sizes are compared before any memory is allocated
         weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(KEPT)}
         GAN(method, shape, device="meta", classes=classes, ema=ema).expect(weights, training=False)
     gan = GAN(method, shape, device=device, classes=classes, ema=ema)
@@ -286,12 +289,12 @@ def _detector(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
 
 
 def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torch.device | str) -> OpenSet:
-    """The detectors of single classes and what joins them."""
+    """The joined detector of several known classes: one detector per class, and the join."""
     settings, names = facts["settings"], facts["classes"]["known"]
     n = len(names)
     lists = ("members", "scales", "apart")
     if set(settings) - {"order"} != {"kind", *lists} or {len(settings[name]) for name in lists} != {n}:
-        raise ModelError(f"the model does not hold one detector for each of its {n} known classes; train again")
+        raise ModelError(f"the model does not have one detector for each of its {n} known classes; train again")
     if settings["kind"] not in (GANDetector.kind, *BASELINES):
         raise ModelError(f"the model's kind {show(settings['kind'])} is no detector of single classes; train again")
     own = {name: tensors.pop(name) for name in WEIGHTS if name in tensors}

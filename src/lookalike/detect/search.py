@@ -1,9 +1,8 @@
-"""Batched latent search: for each image the z whose generated image comes closest (vtgan-2021, eqs. 2 to 5).
+"""The latent search: for each image the z whose generated image is closest (vtgan-2021, eqs. 2 to 5).
 
-A fixed number of slots is searched side by side. A slot that has converged takes the next image, so a batch never
-waits for its slowest member, and every image is searched exactly as if it were alone: it starts from a z seeded by its
-own pixels, has its own Adam state and step count, and always sits in a batch of the same size. Its result therefore
-depends neither on what else is searched nor on the order.
+A fixed number of slots is searched side by side. A slot that has converged takes the next image, so no slot waits for
+the slowest one. Each image has its own Adam state and step count, and its first z is seeded by its own pixels. The
+batch always has the same size. So the result of an image depends neither on the other images nor on their order.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from lookalike.game.gan import GAN
 from lookalike.game.needs import Need
 from lookalike.game.scored import Found
 
+# ranges of whole and of real numbers: settings of a model file are untrusted too
 _WHOLE = {
     "steps": (1, 10**9),
     "restarts": (1, 1000),
@@ -34,30 +34,31 @@ _REAL = {"lam": (0.0, 1.0), "lr": (1e-12, 10.0), "tolerance": (0.0, 1.0)}
 
 @dataclass(frozen=True)
 class Search:
-    """How to search, each an open choice of the papers but `lam`.
+    """Settings of the latent search. The papers print `lam` alone; the other values are ours.
 
     Parameters
     ----------
     lam : float
-        Weight of the feature loss (0.2 in both papers).
+        lambda of eqs. 2 and 5, the weight of the feature loss; 0.2 in both papers.
     reduce : {"sum", "mean"}
-        Over an image's pixels and over its features: the papers' sum, or the mean, which balances the two.
+        How eqs. 3 and 4 combine the pixels and the features of an image: the sum, as printed, or the mean, which
+        balances the two.
     layer : str or None
-        Stage of D that f(x) reads; None is the network's own (after the first pooling).
+        Stage of D that is f of eq. 4. None is the default of the network, after its first pooling in anogan.
     steps : int
-        Most Adam steps per start.
+        Largest number of Adam steps per start.
     lr : float
         Adam's step size on z.
     prior : bool
-        Keep z where its prior has its mass: free to leave it, G imitates images that it would never make.
+        Keeps z where the prior has its mass. Outside, G can imitate images that it never makes.
     restarts : int
-        Starts per image; the best one counts.
+        Number of starts per image; the best one counts.
     tolerance, patience : float, int
-        An image has converged when its best loss fell by less than `tolerance` (relative) over `patience` steps.
+        An image has converged if its best loss fell by less than `tolerance`, relative, over `patience` steps.
     batch : int
-        Slots searched side by side, rounded up to a multiple of 32 unless it is 1.
+        Number of slots, rounded up to a multiple of 32 unless it is 1.
     seed : int
-        Together with the image's pixels, the seed of its starts.
+        Seed of the first z of an image, together with its pixels.
 
     Raises
     ------
@@ -80,6 +81,7 @@ class Search:
     def __post_init__(self) -> None:
         for name, (low, high) in _WHOLE.items():
             value = getattr(self, name)
+            # type, not isinstance: True is an int
             if type(value) is not int or not low <= value <= high:
                 raise UsageError(f"search: {name} is {show(value)}; a whole number from {low} to {high} is accepted")
         for name, (least, most) in _REAL.items():
@@ -95,90 +97,105 @@ class Search:
 
 
 class Inverter:
-    """A frozen GAN, ready to search.
+    """A GAN with fixed weights, and the latent search in it.
 
     Parameters
     ----------
     gan : GAN
-        Its averaged generator is used where there is one; inference statistics; no gradients for weights.
+        A trained GAN. The search uses copies in eval mode, of its averaged generator if there is one.
     settings : Search
-        How to search; raises UsageError for an unknown layer.
+        Settings of the search.
     label : int or None
-        The class that G is asked for, and that D is told; None where they know no classes. Of a class with sub-classes
-        each image is searched in the one that D finds likeliest.
+        The class, an input of G and D where they are conditional; otherwise None. For a class with sub-classes, each
+        image is searched in the sub-class that D finds likeliest.
+
+    Raises
+    ------
+    UsageError
+        If D has no layer of the name in `settings`.
     """
 
     def __init__(self, gan: GAN, settings: Search, label: int | None = None) -> None:
         self.settings = settings
-        # whole vectors: the last rows of an odd batch get other bits
+        # a multiple of 32 fills the vectors of the CPU; the last rows of other batches get other bits
         self.slots = settings.batch if settings.batch == 1 else -(-settings.batch // 32) * 32
         self.latent, self.device, self.shape = gan.method.latent, gan.device, gan.shape
         self.leaves = () if label is None else gan.tree.of(label)
-        self.G, self.D = gan.frozen(label)
+        self.G, self.D = gan.frozen(label)  # eval mode: the score of an image depends on it alone
+        # with sub-classes, G needs the class of each image as an input
         if len(self.leaves) > 1:
             self.G = gan.conditional_generator()
         self.label, self.stages = label, self.D.stages_to(settings.layer or gan.method.net.feature_layer)
 
     def search(self, x: Tensor) -> Found:
-        """Searches images (N, *shape), float32 in [-1, 1] as D saw them in training."""
+        """The results for images (N, *shape), float32 in [-1, 1]. Raises UsageError for another shape."""
         if tuple(x.shape[1:]) != self.shape:
             raise UsageError(f"this model takes images of shape {self.shape}, not {tuple(x.shape[1:])}")
+        # the bytes of an image are its seed: the same image starts at the same z in every call
         seeds = [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in x]
         y = torch.cat([self.likeliest(block) for block in x.split(self.slots)]) if len(self.leaves) > 1 else None
         z, steps = _Slots(self, x, seeds, y).run()
+        # V is measured once more at the best z, in batches in the order of the images
         rows = [slice(i, i + self.slots) for i in range(0, len(x), self.slots)]
         parts = [self.measure(x[some], z[some], None if y is None else y[some]) for some in rows]
         nearest, V, R, L_D, realness, classes = (torch.cat(column) for column in zip(*parts, strict=True))
         return Found(z, nearest, V, R, L_D, realness, classes, steps)
 
     def start(self, seed: str, restart: int) -> Tensor:
-        """(Z,) the start of an image's search."""
+        """(Z,) float32, the first z of an image, drawn from the prior."""
         return self.latent.draw(1, generator(self.settings.seed, "z", seed, restart))[0]
 
     @torch.no_grad()
     def likeliest(self, x: Tensor) -> Tensor:
-        """(N,) the sub-class of each image of up to one batch: which D names, or finds it most real as."""
+        """(N,) int64, the likeliest sub-class of each image of up to one batch.
+
+        It has the largest class logit, or, if D does not classify, the largest realness given the class.
+        """
         full = padded(x, self.slots).to(self.device)
         if self.D.head.classifies and Need.LABELS not in self.D.head.needs:
             classes = self.D(Batch(full, None, None, None)).classes
-            assert classes is not None, "the head names classes"
-            found = classes[:, list(self.leaves)]
+            assert classes is not None, "the head classifies"
+            found = classes[:, list(self.leaves)]  # only among the sub-classes of this class
         else:
-            told = [torch.full((len(full),), leaf, device=full.device) for leaf in self.leaves]
-            found = torch.stack([self.D(Batch(full, y, None, None)).realness for y in told], 1)
+            # one pass per sub-class, because D takes a single class per image
+            given = [torch.full((len(full),), leaf, device=full.device) for leaf in self.leaves]
+            found = torch.stack([self.D(Batch(full, y, None, None)).realness for y in given], 1)
         return torch.tensor(self.leaves)[found.argmax(1).cpu()[: len(x)]]
 
     def labels(self, x: Tensor, y: Tensor | None = None) -> Tensor | None:
-        """(N,) y, or the label once per image of x."""
+        """(N,) classes as input of D: y, or the label for each image of x, or None."""
         return y if y is not None or self.label is None else torch.full((len(x),), self.label, device=x.device)
 
     def made(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """G's images (N, *shape) of z (N, Z), of sub-classes y (N,) where there are any."""
+        """G's images (N, *shape) for z (N, Z), and for sub-classes y (N,) where there are any."""
         images: Tensor = self.G(z) if y is None else self.G(z, y)
         return images
 
     def f(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """f(x) of images (N, *shape), eq. 4; of sub-classes y (N,)."""
+        """f(x) of eq. 4, for images (N, *shape) and sub-classes y (N,): the output of a stage of D."""
         features: Tensor = self.stages(self.D.shown(x, self.labels(x, y)))
         return features
 
     def losses(self, x: Tensor, fx: Tensor, made: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """R and L_D of each image (N,), eqs. 3 and 4, between x and a generated one."""
+        """L_R and L_D (eqs. 3 and 4), each (N,), between images x with f(x) = `fx` and generated images `made`."""
+        # over the entries of one image, never over the batch: images do not affect each other
         over = torch.sum if self.settings.reduce == "sum" else torch.mean
+        # eq. 3 on pixels, eq. 4 on features
         return over((x - made).abs().flatten(1), 1), over((fx - self.f(made, y)).abs().flatten(1), 1)
 
     def variation(self, R: Tensor, L_D: Tensor) -> Tensor:
-        """Eq. 2."""
-        return (1 - self.settings.lam) * R + self.settings.lam * L_D
+        """V (N,) of eq. 2, from R = L_R (N,) and L_D (N,)."""
+        return (1 - self.settings.lam) * R + self.settings.lam * L_D  # eq. 2, and eq. 5 during the search
 
     @torch.no_grad()
     def measure(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
-        """G(z), V, R, L_D, and D's realness and classes of x for up to one batch, padded to a whole one."""
-        n, full = len(x), self.slots
+        """G(z), V, R, L_D, and D's realness and class probabilities of x, for up to one batch."""
+        n, full = len(x), self.slots  # padded to a whole batch: other sizes give other bits
         x, z = padded(x, full).to(self.device), padded(z, full).to(self.device)
         y = None if y is None else padded(y, full).to(self.device)
         nearest = self.made(z, y)
         R, L_D = self.losses(x, self.f(x, y), nearest, y)
+        # realness and classes of x itself, which V does not contain
         says = self.D(Batch(x, self.labels(x, y), z, None))
         classes = x.new_empty(full, 0) if says.classes is None else says.classes.softmax(1)
         parts = (nearest, self.variation(R, L_D), R, L_D, says.realness, classes)
@@ -186,7 +203,7 @@ class Inverter:
 
 
 class _Slots:
-    """The state of `batch` searches side by side; a finished one is replaced by the next (image, restart)."""
+    """The state of the slots. A finished search is replaced by the next pair (image, restart)."""
 
     def __init__(self, inverter: Inverter, x: Tensor, seeds: list[str], y: Tensor | None = None) -> None:
         self.inverter, self.settings, self.x, self.seeds = inverter, inverter.settings, x, seeds
@@ -194,23 +211,25 @@ class _Slots:
         size, z_dim, device = inverter.slots, inverter.latent.z_dim, inverter.device
         self.image = torch.full((size,), -1)  # -1: idle
         self.target = torch.zeros(size, *x.shape[1:], device=device)
-        self.group, self.group_features = -1, torch.empty(0)
-        self.of = y  # each image's sub-class, and each slot's
+        self.group, self.group_features = -1, torch.empty(0)  # the last block of `features_of`
+        self.of = y  # the sub-class of each image; self.y has that of each slot
         self.y = None if y is None else torch.full((size,), inverter.leaves[0], device=device)
+        # f of zeros gives the shape; real targets replace them in `fill`
         with torch.no_grad():
             self.features = inverter.f(self.target, self.y)
         self.z, self.m, self.v, self.best_z = (torch.zeros(size, z_dim, device=device) for _ in range(4))
+        # t: steps of Adam; since: steps without a fall of `tolerance`; reference: the loss at the last such fall
         self.t, self.since = (torch.zeros(size, device=device) for _ in range(2))
         self.best, self.reference = (torch.full((size,), torch.inf, device=device) for _ in range(2))
         self.best_t = torch.zeros(size, device=device)
         self.found_z, self.found_steps = torch.zeros(len(x), z_dim), torch.zeros(len(x), dtype=torch.int64)
-        self.found = torch.full((len(x),), torch.inf)
+        self.found = torch.full((len(x),), torch.inf)  # lowest V of each image over its starts
 
     def run(self) -> tuple[Tensor, Tensor]:
-        """Best z (N, Z) and its step count (N,) of every image."""
+        """The best z (N, Z) of every image, and the number of its step (N,)."""
         self.fill(range(self.inverter.slots))
         while bool((self.image >= 0).any()):
-            self.step()
+            self.step()  # of idle slots too: the batch keeps its size, and so the bits of the others
             done = (self.since >= self.settings.patience) | (self.t >= self.settings.steps)
             finished = torch.nonzero(done.cpu() & (self.image >= 0)).flatten().tolist()
             if finished:
@@ -219,14 +238,16 @@ class _Slots:
         return self.found_z, self.found_steps
 
     def step(self) -> None:
-        """One Adam step of every slot on eq. 5, and its book-keeping."""
+        """One Adam step of every slot on eq. 5, with the best z so far."""
         z = self.z.requires_grad_()
         made = self.inverter.made(z, self.y)
         V = self.inverter.variation(*self.inverter.losses(self.target, self.features, made, self.y))
+        # slots are independent, so the gradient of the sum holds the gradient of each
         (gradient,) = torch.autograd.grad(V.sum(), z)
         V, self.z = V.detach(), z.detach()
         with torch.no_grad():
-            better = self.best > V
+            better = self.best > V  # V is that of z before this step
+            # relative, because sums over pixels grow with the image
             fell = self.reference * (1 - self.settings.tolerance) > V
             self.since = torch.where(fell, 0.0, self.since + 1)
             self.reference = torch.where(fell, V, self.reference)
@@ -234,14 +255,16 @@ class _Slots:
             self.best_t = torch.where(better, self.t, self.best_t)
             self.best_z = torch.where(better[:, None], self.z, self.best_z)
             self.t = self.t + 1
+            # Adam (Kingma and Ba 2015, Algorithm 1) by hand, because each slot has its own step count t
             self.m = torch.lerp(gradient, self.m, 0.9)
             self.v = torch.lerp(gradient.square(), self.v, 0.999)
             m_hat, v_hat = self.m / (1 - 0.9**self.t)[:, None], self.v / (1 - 0.999**self.t)[:, None]
+            # 1e-8 is Adam's epsilon
             z = self.z - self.settings.lr * m_hat / (v_hat.sqrt() + 1e-8)
             self.z = self.inverter.latent.within(z) if self.settings.prior else z
 
     def keep(self, slots: list[int]) -> None:
-        """Hands over finished searches; of several starts the lowest V stays."""
+        """Stores the results of finished slots. Of several starts the one with the lowest V stays."""
         for slot in slots:
             image, best = int(self.image[slot]), self.best[slot].cpu()
             if best < self.found[image]:
@@ -250,7 +273,7 @@ class _Slots:
                 self.found_steps[image] = int(self.best_t[slot])
 
     def fill(self, slots: list[int] | range) -> None:
-        """Gives each free slot the next job, or leaves it idle."""
+        """Starts the next search in each free slot, or leaves it idle."""
         taken = []
         for slot in slots:
             image, restart = next(self.jobs, (-1, 0))
@@ -261,14 +284,16 @@ class _Slots:
                 if self.y is not None and self.of is not None:
                     self.y[slot] = self.of[image]
                 taken.append(slot)
+        # the state of the last image must not reach the next one
         for state in (self.m, self.v, self.t, self.since):
             state[taken] = 0.0
         for state in (self.best, self.reference):
             state[taken] = torch.inf
 
     def features_of(self, image: int) -> Tensor:
-        """f(x) of one image, computed by whole batches in the order of the images."""
+        """f(x) of one image. It is computed in whole batches in the order of the images, so that its bits are fixed."""
         slots = self.inverter.slots
+        # jobs come in the order of the images, so one block at a time is enough memory
         group, row = divmod(image, slots)
         if group != self.group:
             rows, device = slice(group * slots, (group + 1) * slots), self.inverter.device
@@ -280,5 +305,5 @@ class _Slots:
 
 
 def padded(x: Tensor, n: int) -> Tensor:
-    """x (k, ...) followed by zeros up to n rows."""
+    """x (k, ...), followed by rows of zeros up to n."""
     return torch.cat([x, x.new_zeros(n - len(x), *x.shape[1:])]) if len(x) < n else x

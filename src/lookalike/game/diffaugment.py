@@ -1,7 +1,7 @@
-"""Differentiable augmentation (Zhao et al. 2020): D never sees an image as it is, so it cannot learn few by heart.
+"""Differentiable augmentation (DiffAugment, Zhao et al. 2020): a random change of every image before D.
 
-Real and generated images go through the same random changes, in D's step and in G's; gradients pass through them to G,
-whose own images stay unchanged.
+Without it D memorises a small training set. Real and generated images get the same kinds of change, in D's step and in
+G's step. Gradients pass through the change to G. The images that G makes for the user are not changed.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from lookalike.base.errors import UsageError
 
 @dataclass(frozen=True)
 class DiffAugment:
-    """Brightness where there are three channels, then translation, then cutout; the defaults are the paper's.
+    """Random brightness (only for three channels), then translation, then cutout. The defaults are the paper's.
 
     Parameters
     ----------
     brightness : float
-        What is added to an image of three channels, at most, up or down.
+        Largest value added to or subtracted from an image of three channels, in units of [-1, 1].
     translation : float
-        Share of height and width that an image is moved by, at most; what comes in is 0, mid-grey.
+        Largest shift, as a share of height and width. Pixels that enter the image are 0, which is mid-grey.
     cutout : float
-        Share of height and width of the rectangle that becomes 0.
+        Height and width of the rectangle that becomes 0, as a share of the image's.
     """
 
     brightness: float = 0.5
@@ -40,42 +40,45 @@ class DiffAugment:
         )
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Raises UsageError for what is no image."""
+        """Raises UsageError unless `shape` is (C, H, W)."""
         if len(shape) != 3:
             raise UsageError(f"--diff-augment moves and cuts images; vectors of {shape[0]} entries have no places")
 
     def __call__(self, x: Tensor, random: torch.Generator) -> Tensor:
-        """(N, C, H, W) float32, each image changed in its own way; gradients pass."""
+        """Changed images (N, C, H, W), float32, from images of the same shape; gradients pass through."""
         n, c, h, w = x.shape
+        # `random` is on the CPU on every device: the draws, and their order, are the same everywhere
         if c == 3:
             x = x + ((torch.rand(n, 1, 1, 1, generator=random) * 2 - 1) * self.brightness).to(x)
         return self._cut(self._moved(x, _ints(n, round(self.translation * h), random),
                                      _ints(n, round(self.translation * w), random)), random)  # fmt: skip
 
     def _moved(self, x: Tensor, down: Tensor, right: Tensor) -> Tensor:
-        """Pixel (i, j) becomes that of (i - down, j - right), or 0 where there was none."""
+        """Shifted images: pixel (i, j) is the former (i - down, j - right), or 0 outside the image."""
         n, _, h, w = x.shape
-        # one more row and column on each side holds the zeros
+        # a border of zeros: every index outside the image is clamped onto it
         rows = (torch.arange(1, h + 1) - down).clamp(0, h + 1).to(x.device)
         columns = (torch.arange(1, w + 1) - right).clamp(0, w + 1).to(x.device)
         each = torch.arange(n, device=x.device)[:, None, None]
+        # channels go last, so that one index picks a whole pixel
         return pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
     def _cut(self, x: Tensor, random: torch.Generator) -> Tensor:
-        """0 within a rectangle whose centre lies anywhere in the image."""
+        """Images with zeros within a rectangle whose centre lies anywhere in the image."""
         n, _, h, w = x.shape
         rows, columns = (self._within(n, side, random) for side in (h, w))
         hidden = rows[:, None, :, None] & columns[:, None, None, :]
         return x.masked_fill(hidden.to(x.device), 0.0)
 
     def _within(self, n: int, side: int, random: torch.Generator) -> Tensor:
-        """(n, side) bool: where a stretch of `cutout` of the side lies."""
+        """(n, side) bool: a random interval of length `cutout` times `side`."""
         length = round(self.cutout * side)
+        # the centre is uniform over the side, so a part of the interval may lie outside
         first = torch.randint(side + 1 - length % 2, (n, 1), generator=random) - length // 2
         at = torch.arange(side)
         return (at >= first) & (at < first + length)
 
 
 def _ints(n: int, most: int, random: torch.Generator) -> Tensor:
-    """(n, 1) whole numbers from -most to most."""
+    """(n, 1) int64, uniform from -most to most."""
     return torch.randint(-most, most + 1, (n, 1), generator=random)

@@ -1,4 +1,4 @@
-"""How weights are updated."""
+"""Settings of the optimiser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Adam:
-    """Settings of an Adam optimiser (2e-4 and beta_1 0.5: DCGAN's, since the papers are silent)."""
+    """Settings of Adam (Kingma and Ba 2015). The defaults are DCGAN's, because mcgan-2021 and vtgan-2021 print none.
+
+    Parameters
+    ----------
+    lr : float
+        Step size.
+    beta1, beta2 : float
+        Decay of the means of the gradient and of its square.
+    """
 
     lr: float = 2e-4
     beta1: float = 0.5

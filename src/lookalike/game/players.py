@@ -1,4 +1,4 @@
-"""What streams and splits may ask of the GAN that is trained: its players, its twins and its tree of classes."""
+"""The interface of a GAN in training for streams and splits: its networks, twins and tree of classes."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from lookalike.game.tree import Tree
 
 
 class Players(Protocol):
-    """G, D, an encoder where there is one, and the GANs that train beside them."""
+    """G, D, the encoder if there is one, and the twins. `GAN` implements it."""
 
     tree: Tree
     leaves: Tensor | None  # (N,) of the training images, once classes were split
 
     @property
     def conditional(self) -> bool:
-        """Whether G and the encoder are told a class."""
+        """Whether G and the encoder are conditional on the class."""
 
     @property
     def twins(self) -> Mapping[str, Players]:
-        """The GANs that train beside, before or after, by name."""
+        """The GANs that train before, beside or after, by name."""
 
     def latents(self, source: Source, n: int) -> tuple[Tensor, Tensor | None]:
-        """z (n, Z) from the prior and, where G is told a class, the classes (n,) that it is asked for."""
+        """z (n, Z) from the prior, and classes (n,) int64 where G is conditional, else None."""
 
     def make(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """Images (N, *shape) for z (N, Z) and classes y (N,); gradients reach G."""
+        """Images (N, *shape) for z (N, Z) and classes y (N,). Gradients reach G."""
 
     def infer(self, x: Tensor, y: Tensor | None, random: torch.Generator | None) -> Tensor:
-        """z (N, Z) of images and classes; gradients reach the encoder."""
+        """z (N, Z) of images (N, *shape) and classes (N,). Gradients reach the encoder."""
 
     def encode(self, x: Tensor, y: Tensor | None = None, random: torch.Generator | None = None) -> Tensor:
-        """The same without gradients and with inference statistics."""
+        """z (N, Z) as `infer`, in eval mode and without gradients."""
 
     def features(self, batch: Batch) -> Tensor:
-        """(N, F) D's last features, with inference statistics."""
+        """(N, F) features of D's trunk, in eval mode."""
 
     def grow(self, leaf: int) -> None:
-        """One more class, the second half of `leaf`."""
+        """Splits the class `leaf` in two; the new class gets the next number."""

@@ -1,6 +1,6 @@
-"""How a trained GAN scores an image: the axis "score" of a method. Larger means less like the known classes.
+"""Scores: how a trained GAN scores an image. This is the axis "score" of a method.
 
-A score asks a `Frozen` GAN, whose networks no longer change, and says what its number is made of.
+A larger score means less like the known classes. A score works on a `Frozen` GAN, whose networks no longer change.
 """
 
 from __future__ import annotations
@@ -18,71 +18,71 @@ from lookalike.game.scored import Found, Parts, Scored
 
 
 class Frozen(Protocol):
-    """A trained GAN, ready to score images: of one of its classes where it is conditional, else of any.
+    """A trained GAN that scores images. A conditional GAN scores for one of its classes.
 
-    Every function but `search` and `each` takes one block of images of a fixed size, as `each` cuts them.
+    `search` and `each` take any number of images. The other functions take one block of the size that `each` uses.
     """
 
     @property
     def own(self) -> tuple[int, ...]:
-        """The class's number, or those of its sub-classes; empty where the GAN is not conditional."""
+        """The number of the class, or the numbers of its sub-classes; empty if the GAN is unconditional."""
 
     def search(self, x: Tensor) -> Found:
-        """The latent search of all images (N, *shape)."""
+        """The latent search for images (N, *shape), float32 in [-1, 1]."""
 
     def each(self, of: Callable[[Tensor], Parts], x: Tensor) -> Parts:
-        """(N, ...) tensors by name: `of` block by block, so that an image's bits do not depend on its company."""
+        """(N, ...) tensors by name: `of` applied in blocks of one size, so that no image changes another's bits."""
 
     def encode(self, x: Tensor) -> Tensor:
-        """z (N, Z) of images, by the encoder."""
+        """z (N, Z) of images (N, *shape), by the encoder."""
 
     def image(self, z: Tensor) -> Tensor:
-        """Images (N, *shape) of z (N, Z)."""
+        """G's images (N, *shape) for z (N, Z)."""
 
     def judge(self, x: Tensor, z: Tensor | None = None) -> Judgement:
-        """What D says of images, or of pairs where it judges those; z is the encoder's unless it is given."""
+        """D's answer to images, or to pairs (x, z). Without z, a head of pairs gets the encoder's z."""
 
 
 class Score(Protocol):
-    """A way to score."""
+    """A rule from an image to a number, for a trained GAN."""
 
     @property
     def name(self) -> str:
-        """What `--score` calls it."""
+        """Its name for `--score`."""
 
     @property
     def needs(self) -> Needs:
-        """What it needs of the parts of a method."""
+        """What it needs of the parts of a method; `Method` refuses what is missing."""
 
     @property
     def searches(self) -> bool:
-        """Whether it makes use of the latent search and its settings."""
+        """Whether it uses the latent search and its settings."""
 
     def fit(self, gan: Frozen, known: Tensor) -> Parts:
-        """What it must keep of the training images (N, *shape) to score others; nothing for most."""
+        """Tensors by name that it must keep of the training images (N, *shape); most scores keep none."""
 
     def kept(self, features: int) -> Mapping[str, tuple[int, ...]]:
-        """Shape of each tensor that `fit` returns, for so many features of D."""
+        """Shape of each tensor that `fit` returns, where D has `features` features."""
 
     def of(self, gan: Frozen, x: Tensor, kept: Parts) -> Scored:
-        """Scores of images (N, *shape), float32 in [-1, 1]; `kept` is what `fit` returned."""
+        """Scores of images (N, *shape), float32 in [-1, 1]. `kept` is the result of `fit`."""
 
 
 class _KeepsNothing:
-    """Base of scores that need nothing of the training images."""
+    """Base of the scores that keep nothing of the training images."""
 
     def fit(self, gan: Frozen, known: Tensor) -> Parts:
-        """Nothing."""
+        """No tensors."""
         return {}
 
     def kept(self, features: int) -> Mapping[str, tuple[int, ...]]:
-        """Nothing."""
+        """No shapes."""
         return {}
 
 
 @dataclass(frozen=True)
 class LatentSearch(_KeepsNothing):
-    """V(x), the variation score: how far the closest image of G is (AnoGAN; vtgan-2021, eqs. 2 to 5)."""
+    """V(x), the variation score: the distance to the closest image of G (AnoGAN; vtgan-2021, eqs. 2 to 5)."""
 
     name = "search"
     needs = NOTHING
@@ -92,7 +92,7 @@ class LatentSearch(_KeepsNothing):
         return "V(x): the distance of the closest image that a latent search finds"
 
     def of(self, gan: Frozen, x: Tensor, kept: Parts) -> Scored:
-        """V(x), its parts R and L_D, D's realness of x, and the image that was found."""
+        """V(x) (eq. 2), its terms R (eq. 3) and L_D (eq. 4), D's realness of x, and the closest image."""
         found = gan.search(x)
         parts = {"R": found.R, "L_D": found.L_D, "realness": found.realness}
         return Scored(found.V, parts, found.nearest, found.classes)
@@ -100,12 +100,12 @@ class LatentSearch(_KeepsNothing):
 
 @dataclass(frozen=True)
 class EncoderPass(_KeepsNothing):
-    """izi_f: the distance of G(E(x)) from x, and of D's features of the two (f-anogan-2019, eq. 3).
+    """izi_f: the distances between x and G(E(x)), in pixels and in D's features (f-anogan-2019, eq. 3).
 
     Parameters
     ----------
     kappa : float
-        Weight of the features' distance; 1 as published.
+        Weight of the distance in features; 1 as published.
     """
 
     kappa: float = 1.0
@@ -117,15 +117,17 @@ class EncoderPass(_KeepsNothing):
         return f"one pass of the encoder: mean square of x - G(E(x)), and {self.kappa:g} times that of D's features"
 
     def of(self, gan: Frozen, x: Tensor, kept: Parts) -> Scored:
-        """The score, its parts, D's realness of x, and G(E(x))."""
+        """The score, its two terms, D's realness of x, and G(E(x))."""
 
         def one(x: Tensor) -> Parts:
-            z = gan.encode(x)
+            z = gan.encode(x)  # the mean of the posterior, so that the score is not random
             nearest = gan.image(z)
             says = gan.judge(x, z)
+            # means, not sums: kappa then means the same for any number of pixels and features
             residual = (x - nearest).square().flatten(1).mean(1)
             features = (says.features - gan.judge(nearest, z).features).square().mean(1)
-            parts = {"score": residual + self.kappa * features, "residual": residual, "features": features}  # eq. 3
+            # eq. 3 of f-anogan-2019: A(x) = A_R(x) + kappa * A_D(x)
+            parts = {"score": residual + self.kappa * features, "residual": residual, "features": features}
             return parts | {"nearest": nearest} | _said(says)
 
         return _scored(gan.each(one, x))
@@ -133,7 +135,7 @@ class EncoderPass(_KeepsNothing):
 
 @dataclass(frozen=True)
 class Realness(_KeepsNothing):
-    """Minus what D says of the image's realness: one pass of D."""
+    """Minus D's realness of the image, from one pass of D."""
 
     name = "realness"
     needs = NOTHING
@@ -143,11 +145,11 @@ class Realness(_KeepsNothing):
         return "minus D's realness of the image"
 
     def of(self, gan: Frozen, x: Tensor, kept: Parts) -> Scored:
-        """Minus D's log-odds of real, or minus the critic's value."""
+        """Minus D's log-odds of real; with a critic, minus its value."""
 
         def one(x: Tensor) -> Parts:
             says = gan.judge(x)
-            return {"score": -says.realness} | _said(says)
+            return {"score": -says.realness} | _said(says)  # minus: a larger score is less like the known classes
 
         return _scored(gan.each(one, x))
 
@@ -156,7 +158,7 @@ class Realness(_KeepsNothing):
 class Features:
     """The Mahalanobis distance of D's features from those of the training images (Lee et al. 2018, eq. 2).
 
-    The covariance is shrunk as Ledoit and Wolf (2004) do, so that it can be inverted whatever the number of images.
+    The covariance is that of Ledoit and Wolf (2004). Their shrinkage makes it invertible for any number of images.
     """
 
     name = "features"
@@ -168,22 +170,23 @@ class Features:
 
     def fit(self, gan: Frozen, known: Tensor) -> Parts:
         """Mean (F,) and precision (F, F), float64, of D's features of the training images."""
-        from sklearn.covariance import LedoitWolf
+        from sklearn.covariance import LedoitWolf  # here, because it is slow to import
 
         features = gan.each(lambda x: {"features": gan.judge(x).features}, known)["features"]
         fitted = LedoitWolf().fit(features.double().numpy())
         return {"mean": torch.from_numpy(fitted.location_), "precision": torch.from_numpy(fitted.precision_)}
 
     def kept(self, features: int) -> Mapping[str, tuple[int, ...]]:
-        """Mean and precision."""
+        """Shapes of the mean and of the precision."""
         return {"mean": (features,), "precision": (features, features)}
 
     def of(self, gan: Frozen, x: Tensor, kept: Parts) -> Scored:
-        """The distance, and D's realness beside it."""
+        """The distance, and D's realness beside it. Both are (N,)."""
 
         def one(x: Tensor) -> Parts:
             says = gan.judge(x)
-            off = says.features.double().cpu() - kept["mean"]
+            off = says.features.double().cpu() - kept["mean"]  # float64: the precision can be ill-conditioned
+            # Lee et al. 2018, eq. 2, for a single class; the clamp catches a rounding below 0
             distance = torch.einsum("nf,fg,ng->n", off, kept["precision"], off).clamp(min=0).sqrt()
             return {"score": distance} | _said(says)
 
@@ -192,7 +195,10 @@ class Features:
 
 @dataclass(frozen=True)
 class ClassEntropy(_KeepsNothing):
-    """How unsure D is of the class: the entropy of its probabilities; of a conditional GAN, -log of its own class's."""
+    """D's uncertainty about the class: the entropy of its probabilities; for one class of a conditional GAN, -log p.
+
+    The probabilities are over the known classes. So for K + 1 heads this is the uncertainty among real images.
+    """
 
     name = "classes"
     needs = needs(Need.CLASSIFIER)
@@ -202,25 +208,26 @@ class ClassEntropy(_KeepsNothing):
         return "how unsure D is of the class"
 
     def of(self, gan: Frozen, x: Tensor, kept: Parts) -> Scored:
-        """-sum p log p; or -log p of the class, or of all its sub-classes, that a conditional GAN makes."""
+        """-sum p log p, or for one class of a conditional GAN -log p, where p sums over its sub-classes."""
 
         def one(x: Tensor) -> Parts:
             says = gan.judge(x)
             assert says.classes is not None, "the head classifies"
             log_p = says.classes.log_softmax(1)
             entropy = -(log_p.exp() * log_p).sum(1)
+            # logsumexp of log-probabilities is the log of their sum, and stays finite where all are tiny
             return {"score": -log_p[:, list(gan.own)].logsumexp(1) if gan.own else entropy} | _said(says)
 
         return _scored(gan.each(one, x))
 
 
 def _said(says: Judgement) -> Parts:
-    """What D says beside the score."""
+    """D's realness, and its class probabilities where it classifies."""
     return {"realness": says.realness} | ({} if says.classes is None else {"classes": says.classes.softmax(1)})
 
 
 def _scored(found: Parts) -> Scored:
-    """The score, what is no part of it, and its parts."""
+    """A `Scored` from tensors by name."""
     parts = {name: part for name, part in found.items() if name not in ("score", "nearest", "classes")}
     return Scored(found["score"], parts, found.get("nearest"), found.get("classes"))
 

@@ -1,4 +1,4 @@
-"""What a score says of images, and what a latent search found for them."""
+"""The results of a score and of a latent search."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ Parts = dict[str, Tensor]  # by name, each (N, ...)
 
 @dataclass(frozen=True)
 class Scored:
-    """What a score says of N images."""
+    """The scores of N images."""
 
     score: Tensor  # (N,) larger = less like the known classes
-    parts: Parts = field(default_factory=dict)  # each (N,), what the score is made of
-    nearest: Tensor | None = None  # (N, *shape), the image of G that was compared
+    parts: Parts = field(default_factory=dict)  # each (N,), the terms of the score and D's realness
+    nearest: Tensor | None = None  # (N, *shape), the image of G that x was compared with
     classes: Tensor | None = None  # (N, K) D's probabilities of the classes, where it classifies
 
 
 @dataclass(frozen=True)
 class Found:
-    """The end of a latent search: the best point of each of N images (vtgan-2021, eqs. 2 to 5)."""
+    """The result of a latent search: the best z of each of N images (vtgan-2021, eqs. 2 to 5)."""
 
     z: Tensor  # (N, Z) float32
     nearest: Tensor  # (N, *shape) float32, G(z)
@@ -29,5 +29,5 @@ class Found:
     R: Tensor  # (N,) residual loss, eq. 3
     L_D: Tensor  # (N,) feature loss, eq. 4
     realness: Tensor  # (N,) D's log-odds of real for the image itself
-    classes: Tensor  # (N, K) D's probabilities of the classes; K is 0 where it names none
+    classes: Tensor  # (N, K) D's probabilities of the classes; K is 0 where it does not classify
     steps: Tensor  # (N,) int64, Adam steps of the best start

@@ -1,4 +1,4 @@
-"""The real images that a training draws from; all randomness is made from (seed, purpose, index)."""
+"""The real images of a training, and its random draws: all are made from (seed, purpose, index)."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from lookalike.base.seeds import generator
 
 @dataclass(frozen=True)
 class Source:
-    """The real images that a training draws from, at one (purpose, index) of its course.
+    """The real images of a training, and the position of one draw: a purpose and an index.
 
     Parameters
     ----------
     known : Tensor
-        (N, C, H, W) uint8, or (N, F) float32 vectors.
+        Images (N, C, H, W) uint8, or vectors (N, F) float32.
     labels : Tensor
-        (N,) int64, 0 to K - 1.
+        (N,) int64, from 0 to K - 1.
     others : Tensor or None
-        Images of classes that are not to be known, in the same form; they carry no label.
+        Images of classes that must stay unknown, in the same form. They have no label.
     seed : int
         Seed of the whole training.
     device : torch.device
-        Where batches go.
+        Device of the batches.
     unlabelled : Tensor or None
-        More images of the known classes, in the same form, of which nobody says which.
+        More images of the known classes, in the same form, without labels.
     purpose, index
-        Which use draws, and how often it drew before; set by `at`.
+        What the draw is for, and its number; set by `at`.
     """
 
     known: Tensor
@@ -45,22 +45,23 @@ class Source:
     index: int = 0
 
     def at(self, *purpose: str | int, index: int) -> Source:
-        """The same images for a narrower purpose, at its `index`-th draw."""
+        """The same images, at draw `index` of a narrower purpose."""
         return replace(self, purpose=(*self.purpose, *purpose), index=index)
 
     def generator(self) -> torch.Generator:
-        """The generator of this (seed, purpose, index)."""
+        """A new CPU generator, seeded by (seed, purpose, index)."""
         return generator(self.seed, *self.purpose, self.index)
 
     @cached_property
     def classes(self) -> int:
-        """Number of known classes."""
+        """K, the number of known classes."""
         return int(self.labels.max()) + 1
 
     def rows(self, size: int, n: int) -> Tensor:
-        """(n,) int64: the next n rows of `size` in an order shuffled anew for each pass."""
+        """(n,) int64: n row numbers below `size`. Each pass over the rows has its own random order."""
+        # computed from the index alone: a resumed run needs no state to go on where it stopped
         pieces, start = [], self.index * n
-        while n:
+        while n:  # a batch may reach over the end of a pass, or over several of a small class
             turn, offset = divmod(start, size)
             order = _order(size, self.seed, self.purpose, turn)[offset : offset + n]
             pieces.append(order)
@@ -68,17 +69,17 @@ class Source:
         return torch.cat(pieces)
 
     def take_known(self, n: int) -> tuple[Tensor, Tensor]:
-        """n known images (float32 in [-1, 1]) and their labels (int64)."""
+        """n known images (n, *shape), float32 in [-1, 1], and their labels (n,) int64. Vectors are as stored."""
         rows = self.rows(len(self.known), n)
         return self._ready(self.known[rows]), self.labels[rows].to(self.device)
 
     def blocks(self, n: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All known images and their labels in their own order, n at a time."""
+        """All known images and labels in stored order, in blocks of n, as `take_known` returns them."""
         for i in range(0, len(self.known), n):
             yield self._ready(self.known[i : i + n]), self.labels[i : i + n].to(self.device)
 
     def take_others(self, n: int) -> Tensor:
-        """n images of other classes; raises UsageError where there are none."""
+        """n images of other classes, (n, *shape) float32. Raises UsageError where there are none."""
         if self.others is None or len(self.others) == 0:
             raise UsageError(
                 "this method learns from another class's images and none were given; name one (--extra-fakes)"
@@ -86,16 +87,19 @@ class Source:
         return self._ready(self.others[self.rows(len(self.others), n)])
 
     def take_unlabelled(self, n: int) -> Tensor:
-        """n images of the known classes without a label; raises UsageError where there are none."""
+        """n images without labels, (n, *shape) float32. Raises UsageError where there are none."""
         if self.unlabelled is None or len(self.unlabelled) == 0:
-            raise UsageError("this method learns from images without labels and none were given (--unlabelled)")
+            raise UsageError(
+                "this method learns from images without labels and none were given; name some (--unlabelled)"
+            )
         return self._ready(self.unlabelled[self.rows(len(self.unlabelled), n)])
 
     def _ready(self, x: Tensor) -> Tensor:
         x = x.to(self.device)
+        # 0 to 255 becomes -1 to 1, the range of G's tanh
         return x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # the order of a pass serves all its batches
 def _order(size: int, seed: int, purpose: tuple[str | int, ...], turn: int) -> Tensor:
     return torch.randperm(size, generator=generator(seed, "order", *purpose, turn))

@@ -1,7 +1,7 @@
-"""When classes are split, and how (splitting-gan-2017, Algorithm 1): k-means in D's features, within each class.
+"""The split of classes during training: k-means on D's features within each class (splitting-gan-2017, Algorithm 1).
 
-D's features of all training images are normalised, and each large class is cut into the two clusters that k-means
-finds. Images keep their leaf from then on. What the paper leaves open is an argument.
+D's features of all training images are normalised. Each large class becomes the two clusters that k-means finds. From
+then on an image keeps its sub-class, a leaf of the tree. What the paper leaves open is an argument.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from lookalike.game.players import Players
 from lookalike.game.source import Source
 from lookalike.game.tree import MOST
 
-BLOCK = 64  # images at once, the authors' batch
-STARTS = 10  # of k-means
-SPLIT = "split.leaves"  # what a split logs
-TINY = 0.01  # a cluster with less of its class is no class of its own (ours)
+BLOCK = 64  # images per block: the batch of the authors' code, over which it normalises
+STARTS = 10  # of k-means, scikit-learn's former default, which the authors' code took
+SPLIT = "split.leaves"  # name in the log
+TINY = 0.01  # smallest share of its class that a cluster may have (ours): outliers alone are no class
 
 
 @dataclass(frozen=True)
 class Splitting:
-    """Splits of the classes at some points of the training.
+    """When classes are split during training, and which.
 
     Parameters
     ----------
     at : tuple of int
-        Images shown before each split; the authors' code counts G's updates, of 64 images each.
+        Images shown before each split. The authors' code counts G's updates, of 64 images each.
     above : float
-        A class with more than this share of the training images is split (the authors' 2,000 of CIFAR-10's 50,000).
+        A class is split if it has more than this share of the training images (the authors' 2,000 of 50,000).
     normalised : "sample" or "feature"
-        Each image's features get length 1, as the paper reads; or each feature over 64 images in turn, as the authors'
-        code does it.
+        By sample, the features of each image get length 1, as the paper suggests. By feature, each feature gets length
+        1 over 64 images, as in the authors' code.
 
     Raises
     ------
     UsageError
-        For points that do not rise, or a share out of range.
+        If `at` does not rise, or `above` is out of range.
     """
 
     at: tuple[int, ...] = (1_000_000,)
@@ -70,47 +70,51 @@ class Splitting:
         return f"classes above {self.above:.0%} of the images split after {points} shown; features of length 1 by {by}"
 
     def due(self, index: int, batch: int) -> bool:
-        """Whether a split lies before step `index` of so many images each."""
+        """Whether a split is due before step `index`, at `batch` images per step."""
         return any((index - 1) * batch < point <= index * batch for point in self.at)
 
     def split(self, gan: Players, source: Source, index: int) -> dict[str, float]:
-        """Splits every large class in two; says how many leaves there are, and how many classes k-means left whole."""
-        source = relabelled(source, gan.leaves)
+        """Splits every large class in two (Algorithm 1). Returns the number of leaves, and of classes left whole."""
+        source = relabelled(source, gan.leaves)  # a second split works on the leaves of the first
+        # all features before any split: D must be the same for all classes
         leaves, features, whole = source.labels.clone(), self.features(gan, source), 0
         for leaf in range(gan.tree.leaves):
             rows = torch.nonzero(leaves == leaf).flatten()
+            # section 3: only a class with more samples than a threshold is divided
             if len(rows) <= self.above * len(leaves) or gan.tree.leaves == MOST:
                 continue
             second = halved(features[rows.numpy()], seed_of(source.seed, "split", index, leaf))
             if second is None:
                 whole += 1
                 continue
-            leaves[rows[torch.from_numpy(second)]] = gan.tree.leaves
+            leaves[rows[torch.from_numpy(second)]] = gan.tree.leaves  # the number that `grow` gives to the new leaf
             gan.grow(leaf)
         gan.leaves = leaves
         return {SPLIT: float(gan.tree.leaves), "split.left_whole": float(whole)}
 
     def features(self, gan: Players, source: Source) -> npt.NDArray[np.float64]:
-        """(N, F) D's features of all training images, normalised."""
+        """(N, F) float64, D's features of all training images in stored order, normalised."""
         blocks = [self._normalised(gan.features(Batch(x, y, None, None))) for x, y in source.blocks(BLOCK)]
         return np.asarray(torch.cat(blocks).double().cpu().numpy())
 
     def _normalised(self, features: Tensor) -> Tensor:
+        # dim 0 normalises over the block, as the authors' code does
         return normalize(features, dim=1 if self.normalised == "sample" else 0)
 
 
 def halved(features: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.bool_] | None:
-    """(N,) which images are in the second, smaller cluster of features (N, F); None where there are no two."""
+    """(N,) bool: whether each of features (N, F) is in the smaller of two clusters. None where there are no two."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    with warnings.catch_warnings(), threadpool_limits(1):  # the same bits whatever the threads
+    with warnings.catch_warnings(), threadpool_limits(1):  # sums in threads differ in bits
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct images than clusters
         found = KMeans(2, n_init=STARTS, random_state=seed % 2**32).fit(features).labels_ == 1
+    # the smaller cluster becomes the new leaf, because k-means numbers its clusters at random
     second = found if 2 * found.sum() <= len(found) else ~found
     return np.asarray(second) if second.sum() >= max(2, TINY * len(second)) else None
 
 
 def relabelled(source: Source, leaves: Tensor | None) -> Source:
-    """The source whose labels are the leaves, where there are any."""
+    """The source with `leaves` (N,) as labels, or unchanged without them."""
     return source if leaves is None else replace(source, labels=leaves)

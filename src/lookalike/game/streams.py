@@ -1,7 +1,7 @@
-"""What D's images are, and what D learns them to be: a method is mostly a list of streams.
+"""Streams: the sources of D's input images, each with the label that D learns. A method is mostly a list of streams.
 
-A stream draws a `Batch`: images, a class where one means something, and the label real or fake that D learns. Streams
-that belong to one paper (other classes, noised images, a twin's images) live in that paper's file.
+A stream draws a `Batch`: images, their classes where they have some, and the label real, fake or none. Streams of one
+paper alone (other classes, noised images, a twin's images) are in that paper's file.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from lookalike.game.source import Source
 
 
 class Stream(Protocol):
-    """One kind of images. All but `draw` is known before a batch is drawn, so that `Method` can check itself."""
+    """One kind of images. All but `draw` is fixed before a batch is drawn, so that `Method` can check itself."""
 
     @property
     def real(self) -> bool | None:
-        """What D learns these images to be: real, fake, or None: D's realness of them is not asked."""
+        """The label that D learns for these images: True for real, False for fake, None for no label."""
 
     @property
     def labelled(self) -> bool:
-        """Whether the images carry classes of the known ones; of images that G makes, G's conditioning says it."""
+        """Whether the images have known classes. For images that G makes, G's conditioning decides in its place."""
 
     @property
     def made(self) -> bool:
-        """Whether this GAN's own players make the images, so that they can learn from D's answer."""
+        """Whether G or E of this GAN made the images, so that they can learn from D's answer."""
 
     @property
     def needs(self) -> Needs:
-        """What it needs of the other parts of a method."""
+        """What it needs of the other parts of a method; `Method` refuses what is missing."""
 
     @property
     def twin(self) -> str | None:
-        """The twin that makes the images or encodes them, where the stream needs one."""
+        """Name of the twin that makes the images or encodes them, or None."""
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n images for `gan`, drawn with the randomness of `source`."""
+        """n images, drawn with the generator of `source`."""
 
 
 @dataclass(frozen=True)
 class Real:
-    """Real images of the known classes, with their classes."""
+    """Real images of the known classes, with their classes. D learns them as real (vtgan-2021, eq. 1, first term)."""
 
     real = True
     labelled = True
@@ -56,14 +56,14 @@ class Real:
         return "images of the known class"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n real images."""
+        """n real images (n, *shape) and their classes (n,)."""
         x, y = source.take_known(n)
-        return Batch(x, y, None, self.real)
+        return Batch(x, y, None, self.real)  # no z: it needs an encoder, see `Encoded`
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Real images of the known classes whose class nobody gave (Salimans et al. 2016, section 5)."""
+    """Real images of the known classes without a class label (Salimans et al. 2016, section 5)."""
 
     real = True
     labelled = False
@@ -75,13 +75,13 @@ class Unlabelled:
         return "images of the known classes without a label"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n real images; D learns their realness alone."""
+        """n real images (n, *shape). Without a class, D learns only that they are real."""
         return Batch(source.take_unlabelled(n), None, None, self.real)
 
 
 @dataclass(frozen=True)
 class Generated:
-    """The generator's images, of drawn classes where G is conditional."""
+    """Images by G, of drawn classes where G is conditional. D learns them as fake (vtgan-2021, eq. 1, second term)."""
 
     real = False
     labelled = False
@@ -93,6 +93,7 @@ class Generated:
         return "G's images"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n generated images and their classes; gradients reach G unless the caller turned them off."""
+        """n generated images, their classes and z. Gradients reach G unless the caller disabled them."""
+        # z goes into the batch too, because a head of pairs takes it
         z, y = gan.latents(source, n)
         return Batch(gan.make(z, y), y, z, self.real)

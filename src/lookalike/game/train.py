@@ -1,7 +1,7 @@
-"""The only training loop: D's updates, then G's, for any `Method`; a twin beside trains first in each step.
+"""The only training loop, for any `Method`. A step updates the twins beside, then D, then G.
 
-Progress is counted in images shown: one step shows `batch` images of the first stream. Twins that train before have the
-first of the steps, so that a training of any method shows as many images.
+Progress counts images shown: one step counts as `batch` images. Twins that train before or after use some of the steps.
+So a training of any method ends after the same number of images.
 """
 
 from __future__ import annotations
@@ -27,32 +27,45 @@ from lookalike.game.source import Source
 from lookalike.game.splitting import relabelled
 from lookalike.game.streams import Stream
 
-HUGE = 1e8  # a loss beyond this has left the game
-REALS = frozenset({Need.REAL_IN_G, Need.SAME_ROWS})  # needs of real images in G's step
+HUGE = 1e8  # a loss of this size has diverged
+REALS = frozenset({Need.REAL_IN_G, Need.SAME_ROWS})  # needs of losses that take real images in G's step
 
 Metrics = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a step reports."""
+    """The report of one step."""
 
     step: int  # updates of G so far
     images: int  # images shown so far
-    metrics: Metrics  # losses, gradient norms, D's accuracy; a twin's under "name/"
+    metrics: Metrics  # losses, gradient norms, D's accuracy; a twin's begin with "name/"
 
 
 def train(
     gan: GAN, source: Source, *, images: int, batch: int, start: int = 0, precision: torch.dtype = torch.float32
 ) -> Iterator[Progress]:
-    """Trains `gan` in place, a step per item, from step `start` until `images` images were shown.
+    """Trains `gan` in place and yields after each step, from step `start` until `images` images were shown.
+
+    Parameters
+    ----------
+    gan : GAN
+        Trained in place.
+    source : Source
+        The real images and the seed.
+    images, batch : int
+        Images shown in the whole training, and per step.
+    start : int
+        Number of steps already done, in a resumed run.
+    precision : torch.dtype
+        float32, or the type for autocast.
 
     Raises
     ------
     UsageError
-        If a stream's share leaves fewer than two images (batch norm needs two).
+        If a stream gets fewer than two images, because batch norm needs two.
     DivergedError
-        Before the update that a non-finite or huge loss or gradient would spoil.
+        If a loss or a gradient is not finite, or a loss is huge. Weights are as before that update.
     """
     check_batch(gan.method, batch)
     steps = math.ceil(images / batch)
@@ -67,8 +80,9 @@ def train(
 
 
 def check_batch(method: Method, batch: int) -> None:
-    """Raises UsageError where a stream's share of `batch` is fewer than two images."""
+    """Raises UsageError if a stream's share of `batch` is fewer than two images."""
     for stream, share in method.groups:
+        # epochs 0 and 2 are the two values of a share by epoch
         if min(round(share_at(share, epoch) * batch) for epoch in (0, 2)) < 2:
             raise UsageError(f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; use a larger --batch")
 
@@ -76,22 +90,23 @@ def check_batch(method: Method, batch: int) -> None:
 def turn(
     gan: GAN, source: Source, index: int, steps: int, batch: int, precision: torch.dtype = torch.float32
 ) -> Metrics:
-    """Step `index` of `steps`: of the twins that train before or after, or of the game, which counts its own from 0."""
+    """Step `index` of `steps`: one of the twins before or after, or one of the game. Returns the metrics."""
     begins, ends = gan.method.begins(steps), gan.method.ends(steps)
     if index < begins:
         alone = {twin.name: early(twin, steps) for twin in gan.method.twins if index < early(twin, steps)}
         return _step_alone(gan, alone, source, index, batch, precision)
     if index == ends:
-        gan.end()
+        gan.end()  # the twins after start from the final G and D
     if index >= ends:
         alone = {twin.name: late(twin, steps) for twin in gan.method.twins if late(twin, steps)}
         return _step_alone(gan, alone, source, index - ends, batch, precision)
     if index == begins:
-        gan.begin()
+        gan.begin()  # G starts from a twin that trained before
+    # the game counts its own steps from 0: decay, split points and batches do not depend on the twins
     if gan.method.decay:
         gan.set_rate(1 - (index - begins) / (ends - begins))
     splitting, split = gan.method.splitting, {}
-    if splitting and splitting.due(index - begins, batch):
+    if splitting and splitting.due(index - begins, batch):  # before the step, which trains on the new classes
         split = splitting.split(gan, source, index)
     return split | step(gan, relabelled(source, gan.leaves), index - begins, batch, precision)
 
@@ -99,7 +114,7 @@ def turn(
 def _step_alone(
     gan: GAN, steps: Mapping[str, int], source: Source, index: int, batch: int, precision: torch.dtype
 ) -> Metrics:
-    """Step `index` of each of these twins, which have so many for themselves."""
+    """Step `index` of each twin in `steps`, which maps its name to its number of steps."""
     for name, number in steps.items():
         if gan.method.decay:
             gan.twins[name].set_rate(1 - index / number)
@@ -109,10 +124,11 @@ def _step_alone(
 def step_twins(
     gan: GAN, names: Sequence[str], source: Source, index: int, batch: int, precision: torch.dtype
 ) -> Metrics:
-    """A step of each of these twins."""
+    """A step of each named twin; its metrics begin with its name."""
     metrics: Metrics = {}
     for name in names:
         try:
+            # the twin's name is part of the purpose: its draws differ from those of the main GAN
             own = step(gan.twins[name], source.at(name, index=0), index, batch, precision)
         except DivergedError as error:
             raise DivergedError(f"twin {name}: {error}") from error
@@ -121,28 +137,30 @@ def step_twins(
 
 
 def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtype = torch.float32) -> Metrics:
-    """One round of the game: each twin's that trains beside, then `d_steps` updates of D, then one of G."""
+    """One step of the game: a step of each twin beside, then `d_steps` updates of D, then one of G (and E)."""
     beside = [twin.name for twin in gan.method.twins if twin.beside]
     metrics = step_twins(gan, beside, source, index, batch, precision)
     method, epoch = gan.method, index * batch // len(source.known)
     for name, net in gan.nets().items():
+        # eval for networks that do not learn, so that their batch norm statistics stay as they are
         net.train(name in gan.learning)
-    # no cache: it would keep weights from before an update
+    # no cache: it would keep cast weights from before an update
     with torch.autocast(gan.device.type, precision, enabled=precision != torch.float32, cache_enabled=False):
         for k in range(method.d_steps):
             own = source.at("D", index=index * method.d_steps + k)
-            with torch.no_grad():
-                shown = draw(gan, method.d_sees, own, batch, epoch)
-            metrics |= update_d(gan, shown, own)
+            with torch.no_grad():  # D's update needs no gradient of G or E
+                groups = draw(gan, method.d_sees, own, batch, epoch)
+            metrics |= update_d(gan, groups, own)
         metrics |= update_g(gan, source.at("G", index=index), batch, epoch)
-    gan.update_average(index)
+    gan.update_average(index)  # after G's update, so that the last step counts
     return metrics
 
 
-def update_d(gan: GAN, shown: Sequence[Batch], source: Source) -> Metrics:
-    """D's update on all groups together, or one on each apart, whose losses and gradient norms are summed."""
+def update_d(gan: GAN, groups: Sequence[Batch], source: Source) -> Metrics:
+    """One update of D on all groups together, or one per group (`Method.d_updates`). Returns summed metrics."""
     apart = gan.method.d_updates == "apart"
-    parts = [[replace(group, share=1.0)] for group in shown] if apart else [shown]
+    # apart, each group's loss is its mean, so a share only sets the number of images
+    parts = [[replace(group, share=1.0)] for group in groups] if apart else [groups]
     penalty = gan.method.penalty
     metrics, says = Counter[str](), list[Judged]()
     for part in parts:
@@ -156,13 +174,17 @@ def update_d(gan: GAN, shown: Sequence[Batch], source: Source) -> Metrics:
 
 
 def _watched(batch: Batch, penalty: Penalty | None) -> Batch:
-    """The group, with images that carry gradients where the penalty asks for D's slope at them."""
+    """The group, whose images require gradients if the penalty takes D's gradient at them."""
     watches = penalty is not None and penalty.watches(batch)
+    # detach makes a tensor of its own, because requires_grad_ changes the tensor that it is called on
     return replace(batch, x=batch.x.detach().requires_grad_()) if watches else batch
 
 
 def update_g(gan: GAN, source: Source, batch: int, epoch: int) -> Metrics:
-    """The makers' update. A loss is of the groups that they made; of real ones too where it says that it needs them."""
+    """One update of the makers, G or E or both.
+
+    A loss gets the groups that they made. Where its needs name real images, it gets the real groups too.
+    """
     method = gan.method
     aligned = any(Need.SAME_ROWS in loss.needs for loss in method.losses)
     judged = judge(gan, draw(gan, method.g_plays, source, batch, epoch, aligned=aligned))
@@ -180,15 +202,15 @@ def draw(
     *,
     aligned: bool = False,
 ) -> list[Batch]:
-    """A group of images from each stream, as D is to judge them.
+    """A group of images from each stream, as input of D.
 
-    Each has randomness of its own; where they are `aligned`, all draw the same rows.
+    Each stream has a generator of its own. If `aligned`, all have the same one, and so draw the same real images.
     """
     change, groups = gan.method.diff_augment, []
     for i, (stream, varying) in enumerate(streams):
         share, own = share_at(varying, epoch), source.at(0 if aligned else i, index=source.index)
         group = replace(stream.draw(gan, own, round(share * batch)), share=share)
-        if change:
+        if change:  # in D's step and in G's, or G would learn to make changed images (DiffAugment)
             random = own.at("augmented", index=own.index).generator()
             group = replace(group, x=change(group.x, random))
         groups.append(group)
@@ -196,21 +218,27 @@ def draw(
 
 
 def judge(gan: GAN, groups: Sequence[Batch]) -> list[Judged]:
-    """D's answer to each group on its own, so that batch norm never mixes verdicts."""
+    """D's answer to each group on its own, so that batch norm never mixes real and fake images."""
     return [Judged(group, gan.D(group)) for group in groups]
 
 
 def update(player: str, optimiser: torch.optim.Optimizer, losses: Mapping[str, Tensor]) -> Metrics:
-    """One step of one player on the sum of its losses: the only caller of `backward` and `optimiser.step`.
+    """One optimiser step on the sum of the losses. It alone calls `backward` and `optimiser.step`.
 
-    Gradients are taken for this player's weights alone. Nothing is updated where a loss or a gradient is not finite.
+    Only the weights of this optimiser get gradients. Returns the losses and the gradient norm.
+
+    Raises
+    ------
+    DivergedError
+        If a loss or the gradient is not finite, or a loss is huge. Nothing is updated then.
     """
     metrics = {f"{player}.{name}": loss.item() for name, loss in losses.items()}
     for name, value in metrics.items():
-        if not abs(value) < HUGE:
+        if not abs(value) < HUGE:  # true for NaN too
             raise DivergedError(f"loss {name} is {value:g}")
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     optimiser.zero_grad()
+    # `inputs`: G's loss passes through D, and D's weights must not collect its gradient
     reduce(add, losses.values()).backward(inputs=weights)
     norms = [torch.linalg.vector_norm(weight.grad) for weight in weights if weight.grad is not None]
     norm = torch.linalg.vector_norm(torch.stack(norms)).item()
@@ -221,6 +249,6 @@ def update(player: str, optimiser: torch.optim.Optimizer, losses: Mapping[str, T
 
 
 def accuracy(judged: Sequence[Judged]) -> float:
-    """Share of the images with a verdict that D got right."""
+    """Share, from 0 to 1, of the labelled images that D answers correctly: real with realness above 0, fake without."""
     right = [(j.says.realness > 0) == j.batch.real for j in judged if j.batch.real is not None]
     return torch.cat(right).float().mean().item()

@@ -1,8 +1,10 @@
-"""ALI (Dumoulin et al. 2017), told classes as in gan-augmentation-2020, section V.B; and the AC-GAN after it.
+"""ALI (Dumoulin et al. 2017) conditional on the class, and AC-GAN after ALI (gan-augmentation-2020, section V.B).
 
-D judges pairs: an image and the z that the encoder E gives it are real, a z and the image that G makes of it are fake
-(eq. 4). G and E play together against D, so that E learns to undo G. The AC-GAN's G is then given the z of real images
-among its own; in eq. 5 D is asked the class of what it makes of them, and not whether it is real.
+In ALI the input of D is a pair. An image with its z from the encoder E is labelled real. A z with the image that G
+makes from it is labelled fake (eq. 4). G and E together minimise what D maximises, so E learns to invert G.
+
+In the AC-GAN after ALI, part of the input of G is the z of real images. With the mask of eq. 5 D's realness loss is not
+computed for the images that G makes from them.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from lookalike.methods.acgan import acgan, cgan
 
 @dataclass(frozen=True)
 class Encoded:
-    """Real images with a z drawn from E's posterior, taught to be real; E is one of the players."""
+    """Pairs of a real image and a z drawn from E's posterior. D learns them as real (eq. 4, first term)."""
 
     real = True
     labelled = True
@@ -34,22 +36,23 @@ class Encoded:
         return "images of the known class with their encoded z"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n pairs (x, E(x)); gradients reach E unless the caller turned them off."""
+        """n pairs (x, E(x)) with their classes. Gradients reach E unless the caller disabled them."""
         x, y = source.take_known(n)
-        told = y if gan.conditional else None
-        return Batch(x, told, gan.infer(x, told, source.generator()), self.real)
+        given = y if gan.conditional else None
+        # a draw, not the mean: E of eq. 4 is a distribution of z given x
+        return Batch(x, given, gan.infer(x, given, source.generator()), self.real)
 
 
 ali = cgan.but(
     name="ali",
     paper="ali-2017",
     summary=(
-        "A GAN with an encoder: D judges pairs, a real image with the z that the encoder gives it against a z with the "
-        "image that G makes of it, and G and the encoder learn together until the pairs cannot be told apart. One GAN "
-        "learns all known classes, and all three networks are told the class."
+        "A GAN with an encoder, the network from an image to its z. The input of D is a pair: a real image with its "
+        "encoded z, or a z with the image that G makes from it. G and the encoder learn together to make both kinds "
+        "alike. One GAN learns all known classes, and all three networks are conditional on the class."
     ),
-    d_sees=((Encoded(), 1), (Generated(), 1)),
-    g_plays=((Encoded(), 1), (Generated(), 1)),
+    d_sees=((Encoded(), 1), (Generated(), 1)),  # eq. 4
+    g_plays=((Encoded(), 1), (Generated(), 1)),  # the same pairs with the labels flipped
     head=Joint(),
     encoder=Encoder(),
 )
@@ -57,14 +60,14 @@ ali = cgan.but(
 
 @dataclass(frozen=True)
 class FromPosterior:
-    """G's images from the z that a twin's frozen encoder draws for real images, with their classes (section V.B.1).
+    """G's images from the z of real images, drawn from the posterior of a twin's fixed encoder (section V.B.1).
 
     Parameters
     ----------
     twin : str
-        The twin that has an encoder.
+        Name of the twin with the encoder.
     real : bool or None
-        What D is taught of them: False, fake; None, realness is not asked (eq. 5).
+        The label that D learns: False for fake; None for no label, the mask of eq. 5.
     """
 
     twin: str = "ali"
@@ -77,21 +80,23 @@ class FromPosterior:
         return f"G's images from z that the {self.twin} twin encodes"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n images; gradients reach G, and never the twin."""
+        """n images, the classes of their real images, and z. Gradients reach G, but not the twin."""
         x, y = source.take_known(n)
         twin = gan.twins[self.twin]
         z = twin.encode(x, y if twin.conditional else None, source.generator())
-        told = y if gan.conditional else None
-        return Batch(gan.make(z, told), told, z, self.real)
+        # the class of the real image, because z alone need not carry it
+        given = y if gan.conditional else None
+        return Batch(gan.make(z, given), given, z, self.real)
 
 
 @dataclass(frozen=True)
 class Inferring:
-    """A method's ALI: the same network, z, classes and game, so that G can begin with its G's weights."""
+    """The ALI of a method, with the same network, z, classes and loss. So G can start from the weights of its G."""
 
     def __call__(self, method: Method) -> Method:
-        """ALI with the method's values on all other axes."""
-        told = method.conditioning.conditional
+        """ALI with the method's values on the axes that both share."""
+        conditional = method.conditioning.conditional
+        # all axes that decide the shapes of G's weights, and those that decide how it learns
         shared = (
             "net",
             "latent",
@@ -105,7 +110,8 @@ class Inferring:
         )
         return ali.but(
             **{axis: getattr(method, axis) for axis in shared},
-            head=Joint(LabelAware() if told else Binary()),
+            head=Joint(LabelAware() if conditional else Binary()),
+            # ALI's D does not classify (eq. 4), so the class losses go
             losses=tuple(loss for loss in method.losses if not loss.teaches_classes),
         )
 
@@ -113,19 +119,21 @@ class Inferring:
 acgan_ali_v1 = acgan.but(
     name="acgan-ali-v1",
     summary=(
-        "AC-GAN after ALI: the first half of the training is ali's, whose encoder then gives G the z of real images, "
-        "three for each z drawn at random; G begins with the weights of ali's. The encoder vanishes after training."
+        "AC-GAN after ALI. In the first half of the training ali trains alone. Then G starts from ali's G. In G's step "
+        "three of four z come from real images by ali's encoder, the fourth is random. The encoder is not stored."
     ),
+    # section V.B.1; the shares are those of the authors' code
     g_plays=((FromPosterior("ali"), 0.75), (Generated(), 0.25)),
-    twins=(Twin("ali", Inferring(), before=0.5),),
+    twins=(Twin("ali", Inferring(), before=0.5),),  # half of the steps is ours
     start="ali",
 )
 
 acgan_ali_v2 = acgan_ali_v1.but(
     name="acgan-ali-v2",
     summary=(
-        "As acgan-ali-v1 with one z of a real image for three drawn at random, and what G makes of it is asked for its "
-        "class alone, not whether it is real."
+        "As acgan-ali-v1, but one of four z comes from a real image. For that image G learns only from D's class, not "
+        "from its realness."
     ),
+    # real=None is the mask 1(S = fake) of eq. 5
     g_plays=((FromPosterior("ali", real=None), 0.25), (Generated(), 0.75)),
 )

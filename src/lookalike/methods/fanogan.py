@@ -1,7 +1,7 @@
-"""f-AnoGAN (f-anogan-2019): a WGAN-GP of the known class, then an encoder; an image is scored by one pass of it.
+"""f-AnoGAN (f-anogan-2019): a WGAN-GP of the known class, then an encoder that scores an image in one pass.
 
-The latent search of AnoGAN is slow. Here an encoder E learns, once the game has ended, to give the z whose image is
-closest: G and D stay as they are, and E minimises izi_f (section 3.2.3).
+The latent search of AnoGAN is slow. Here an encoder E learns to return the z whose image is closest. It trains after
+the game, with G and D fixed, and minimises izi_f (section 3.2.3).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lookalike.methods.splitting import wgan_gp
 
 @dataclass(frozen=True)
 class Reconstructed:
-    """G(E(x)) of real images x; gradients reach E."""
+    """Reconstructions G(E(x)) of real images x. D learns no label for them."""
 
     real = None
     labelled = False
@@ -35,24 +35,24 @@ class Reconstructed:
     twin = None
 
     def __str__(self) -> str:
-        return "what G makes of the encoder's z of the same images"
+        return "what G makes from the encoder's z of the same images"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n reconstructions, by the mean of E's posterior."""
+        """n reconstructions with their z, from the mean of E's posterior. Gradients reach E."""
         x, y = source.take_known(n)
-        told = y if gan.conditional else None
-        z = gan.infer(x, told, None)
-        return Batch(gan.make(z, told), told, z, self.real)
+        given = y if gan.conditional else None
+        z = gan.infer(x, given, None)  # the mean: the paper's encoder is not random
+        return Batch(gan.make(z, given), given, z, self.real)
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """izi_f: mean square of x - G(E(x)), and kappa times that of D's features of the two (eq. 2).
+    """izi_f: the mean square of x - G(E(x)), plus kappa times that of D's features of the two (eq. 2).
 
     Parameters
     ----------
     kappa : float
-        Weight of the features' distance; 1 as published.
+        Weight of the distance in features; 1 as published.
     """
 
     kappa: float = 1.0
@@ -65,33 +65,37 @@ class Reconstruction:
         return f"mean square of x - G(E(x)), and {self.kappa:g} times that of D's features"
 
     def d(self, judged: Sequence[Judged]) -> Tensor:
-        """Nothing: D stays as it is."""
+        """0: D does not learn."""
         return torch.zeros(())
 
     def g(self, judged: Sequence[Judged]) -> Tensor:
-        """Of the real images and what was made of them, row by row."""
-        x, made = judged
+        """izi_f, a scalar, of the real images and their reconstructions, row by row."""
+        x, made = judged  # in this order: Need.SAME_ROWS
+        # means over the batch and over entries: the batch size does not change the step
         residual = (x.batch.x - made.batch.x).square().mean()
-        return residual + self.kappa * (x.says.features - made.says.features).square().mean()  # eq. 2
+        # eq. 2 of f-anogan-2019; f is the last layer of features before D's output
+        return residual + self.kappa * (x.says.features - made.says.features).square().mean()
 
 
 @dataclass(frozen=True)
 class Inverting:
-    """A method's encoder, to be trained after its game: G and D stay as they are.
+    """The twin that trains a method's encoder after its game, with G and D fixed.
 
     Parameters
     ----------
     kappa : float
-        Weight of the features' distance in izi_f.
+        Weight of the distance in features in izi_f.
     lr : float
-        Step size (ours: the authors' code takes RMSProp with 5e-5, far too small for so few steps).
+        Step size (ours; the authors' code has RMSProp with 5e-5, which is too small for so few steps).
     """
 
     kappa: float = 1.0
     lr: float = 1e-3
 
     def __call__(self, method: Method) -> Method:
-        """The method that trains E alone."""
+        """A method that trains E alone."""
+        # d_steps 0 and makers E: neither D nor G learns, and both run in eval mode
+        # without the game: no D step, and none of the parts that belong to it
         alone = {"d_sees": (), "d_steps": 0, "penalty": None, "diff_augment": None, "splitting": None, "start": None}
         return method.but(
             **alone,
@@ -102,7 +106,7 @@ class Inverting:
             optimiser=Adam(self.lr, 0.5, 0.999),
             d_optimiser=None,
             twins=(),
-            score=LatentSearch(),
+            score=LatentSearch(),  # a score without needs; the twin scores nothing
         )
 
 
@@ -110,11 +114,12 @@ f_anogan = wgan_gp.but(
     name="f-anogan",
     paper="f-anogan-2019",
     summary=(
-        "A WGAN-GP learns the known class; then an encoder learns to give the z of an image, with G and D as they are. "
-        "An image is scored by one pass of the encoder: how far what G makes of its z is from it. That takes "
+        "A WGAN-GP learns the known class. Then an encoder learns to return the z of an image, with G and D fixed. "
+        "The score is the distance between an image and what G makes from its encoded z. One pass of the encoder takes "
         "milliseconds, where the latent search of anogan takes seconds."
     ),
     family="f-anogan",
+    # section 3.2: the encoder trains after the GAN; its share of the steps is ours
     twins=(Twin("encoder", Inverting(), after=0.75),),
     score=EncoderPass(),
 )

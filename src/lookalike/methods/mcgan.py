@@ -1,4 +1,4 @@
-"""MCGAN (mcgan-2021, section 2.2): real images of another class are shown to D as fake; and its base, AnoGAN."""
+"""AnoGAN, and MCGAN, whose D learns real images of another class as fake (mcgan-2021, section 2.2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lookalike.game.source import Source
 
 @dataclass(frozen=True)
 class OtherClasses:
-    """Real images of other classes, taught to be fake. They carry no label: it would not be one of the known."""
+    """Real images of other classes. D learns them as fake (mcgan-2021, section 2.2). They have no known class."""
 
     real = False
     labelled = False
@@ -25,18 +25,19 @@ class OtherClasses:
         return "images of the other class (--extra-fakes)"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n images of other classes."""
+        """n images (n, *shape) of other classes. Raises UsageError where there are none."""
+        # drawn at random in each step, as section 2.2 does where the classes differ in size
         return Batch(source.take_others(n), None, None, self.real)
 
 
+# eq. 1 with the defaults of `Method`: Real and Generated, one logit, minimax, scored by V(x) (eqs. 2 to 5)
 anogan = Method(
     name="anogan",
     paper="anogan-2017",
     summary=(
-        "A plain GAN learns the known class. An image is scored by searching the latent vector whose generated "
-        "image comes closest: what the generator cannot imitate is unknown. This is the papers' DCGAN and AnoGAN "
-        "baseline. A generator that generalises also imitates look-alikes, which is what the other methods work "
-        "against."
+        "A plain GAN learns the known class. The score of an image is its distance to the closest image of G, which a "
+        "latent search finds. What G cannot imitate is unknown. This is the papers' DCGAN and AnoGAN baseline. "
+        "A G that generalises also imitates look-alikes. Other methods aim to prevent that."
     ),
 )
 
@@ -44,9 +45,9 @@ mcgan = anogan.but(
     name="mcgan",
     paper="mcgan-2021",
     summary=(
-        "A GAN whose discriminator also sees real images of another class, labelled fake, so that the generator "
-        "is told off for generalising towards that class. Name the look-alike with --extra-fakes; images are scored "
-        "as by anogan."
+        "A GAN whose D also learns real images of another class as fake. So G does not learn to make images of that "
+        "class. Name the look-alike class with --extra-fakes. The score is that of anogan."
     ),
+    # section 2.2: a third group of D's input, labelled fake; the weight 1 is ours, the paper prints none
     d_sees=(*anogan.d_sees, (OtherClasses(), 1)),
 )

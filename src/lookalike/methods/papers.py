@@ -1,4 +1,4 @@
-"""The papers that methods come from: title, and BibTeX for `lookalike cite`."""
+"""The BibTeX of the papers, by short name, for `lookalike cite`."""
 
 from __future__ import annotations
 

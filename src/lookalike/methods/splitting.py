@@ -1,4 +1,4 @@
-"""WGAN-GP, without and with classes, and class-splitting GAN (splitting-gan-2017, sections 2 and 3)."""
+"""WGAN-GP without and with classes, and Splitting GAN (splitting-gan-2017, sections 2.2 and 3)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ wgan_gp = Method(
     paper=PAPER,
     family="critic",
     summary=(
-        "A GAN whose critic measures how far generated images are from real ones, its slope held near 1 by a gradient "
-        "penalty; five updates of the critic for one of G. It is told no class."
+        "A GAN whose critic estimates the distance between the generated and the real images. "
+        "A gradient penalty keeps the norm of its gradient near 1. "
+        "The critic has five updates for each one of G. There are no classes."
     ),
     net=Resnet(128),
     latent=Normal(128),
-    losses=(Wasserstein(),),
-    penalty=GradientPenalty(),
+    losses=(Wasserstein(),),  # eq. 4, first line
+    penalty=GradientPenalty(),  # eq. 4, second line, lambda = 10
+    # optimiser, five updates and decay are those of the authors' code; the paper prints none
     optimiser=Adam(2e-4, 0.0, 0.9),
     d_steps=5,
     decay=True,
@@ -34,9 +36,10 @@ wgan_gp = Method(
 wgan_gp_classes = wgan_gp.but(
     name="wgan-gp-classes",
     summary=(
-        "wgan-gp whose G is told the class by its batch norms, and whose critic also names the class of real images; G "
-        "minds the class a tenth as much as the critic does."
+        "wgan-gp with classes: G is conditional on the class by its batch norms, and the critic also classifies real "
+        "images. The class loss has a tenth of the critic's weight in G's loss."
     ),
+    # section 3 for the batch norms; the weights 1 and 0.1, and real images alone, are the authors' code's
     head=Auxiliary(),
     conditioning=ClassBatchNorm(),
     losses=(Wasserstein(), AuxiliaryClass(on_fake=False, g_weight=0.1)),
@@ -45,8 +48,8 @@ wgan_gp_classes = wgan_gp.but(
 splitting = wgan_gp_classes.but(
     name="splitting",
     summary=(
-        "wgan-gp-classes whose classes are split in two while it trains, by clusters of the critic's features: it "
-        "finds sub-classes of its own, also of a single class."
+        "wgan-gp-classes that splits its classes in two during training, by clusters of the critic's features. "
+        "So it finds sub-classes, also of a single class."
     ),
     splitting=Splitting(),
 )

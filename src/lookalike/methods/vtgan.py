@@ -1,4 +1,4 @@
-"""Vanishing Twin GAN and NoiseGAN (vtgan-2021, sections 3.1 and 4.2): poor images of the known class shown as fake."""
+"""Vanishing Twin GAN and NoiseGAN: D learns poor images of the known class as fake (vtgan-2021, 3.1 and 4.2)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from lookalike.methods.mcgan import anogan
 
 @dataclass(frozen=True)
 class Noised:
-    """Real images with noise, taught to be fake (section 4.2 ii; the levels are ours, the paper prints none).
+    """Real images with noise, which D learns as fake (section 4.2, iii). The levels are ours, the paper prints none.
 
     Parameters
     ----------
     sigma : float
-        Standard deviation of Gaussian noise on [-1, 1]; 0 is none.
+        Standard deviation of Gaussian noise, for images in [-1, 1]; 0 is none.
     salt_pepper : float
-        Share of entries set to -1 or 1, half each; 0 is none.
+        Share of entries that become -1 or 1, half each, from 0 to 1; 0 is none.
+
+    Raises
+    ------
+    UsageError
+        If both are 0.
     """
 
     sigma: float = 0.3
@@ -40,7 +45,7 @@ class Noised:
 
     def __post_init__(self) -> None:
         if not (self.sigma > 0 or self.salt_pepper > 0):
-            raise UsageError("noise of sigma 0 and 0 salt and pepper leaves real images; give --noise or --salt-pepper")
+            raise UsageError("noise 0 and salt and pepper 0 leave the images real; give --noise or --salt-pepper")
 
     def __str__(self) -> str:
         kinds = (f"Gaussian noise of sigma {self.sigma:g}", f"{self.salt_pepper:.0%} salt and pepper")
@@ -49,21 +54,29 @@ class Noised:
         return "images of the known class under " + " and ".join(noises)
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n noised real images."""
+        """n real images with noise, without a class."""
         x, _ = source.take_known(n)
         random = source.generator()
         if self.sigma > 0:
+            # drawn on the CPU, as all randomness, then moved
             x = x + self.sigma * torch.randn(x.shape, generator=random).to(x.device)
         if self.salt_pepper > 0:
             u = torch.rand(x.shape, generator=random).to(x.device)
-            half = self.salt_pepper / 2
+            half = self.salt_pepper / 2  # pepper below it, salt from there to `salt_pepper`
             x = torch.where(u < half, -1.0, torch.where(u < self.salt_pepper, 1.0, x))
+        # clamped to the range of real images, or D would detect noise by its range; vectors have none
         return Batch(x.clamp(-1, 1) if x.ndim == 4 else x, None, None, self.real)
 
 
 @dataclass(frozen=True)
 class FromTwin:
-    """Images by the GAN that trains beside, taught to be fake; no gradient reaches that GAN."""
+    """Images by the G of a twin that trains beside, which D learns as fake (section 3.1).
+
+    Parameters
+    ----------
+    twin : str
+        Name of the twin.
+    """
 
     twin: str = "weak"
     real = False
@@ -75,21 +88,28 @@ class FromTwin:
         return f"images of the {self.twin} twin"
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
-        """n images of the twin's generator."""
+        """n images by the twin's G, without a class."""
+        # no gradient: the twin must not learn from this GAN's D
         with torch.no_grad():
             return Batch(Generated().draw(gan.twins[self.twin], source, n).x, None, None, self.real)
 
 
 @dataclass(frozen=True)
 class Weakened:
-    """A method's weak twin: longer z, a shallower network, a plain game (section 3.1.1 i to iii)."""
+    """A method's weak twin: a longer z, a shallower network, no extra fakes (section 3.1.1, i to iii).
+
+    Parameters
+    ----------
+    z_dim : int
+        Entries of the twin's z; 400 as published.
+    """
 
     z_dim: int = 400
 
     def __call__(self, method: Method) -> Method:
-        """The plain GAN on the weak network, which judges images alone."""
-        head = method.head.of_images
-        real = [(stream, share) for stream, share in method.g_plays if not stream.made]  # a paired loss needs them
+        """The plain GAN on the weak network, with a D of images alone."""
+        head = method.head.of_images  # the twin has no encoder, and so no pairs
+        real = [(stream, share) for stream, share in method.g_plays if not stream.made]  # a loss of pairs needs them
         plain = {"d_sees": anogan.d_sees, "g_plays": (*real, *anogan.g_plays), "head": head}
         plain |= {"encoder": None, "score": LatentSearch()}  # it scores nothing
         return method.but(**plain, net=method.net.weak(), latent=Normal(self.z_dim), twins=(), start=None)
@@ -99,22 +119,21 @@ noisegan = anogan.but(
     name="noisegan",
     paper="vtgan-2021",
     summary=(
-        "A GAN whose discriminator also sees the known class's own images under noise (Gaussian or salt and "
-        "pepper), labelled fake. It is vtgan's control: does any disturbed image help as much as a weak twin's? "
-        "Scored as by anogan."
+        "A GAN whose D also learns the known class's own images with noise as fake. The noise is Gaussian, or salt and "
+        "pepper. It is the control of vtgan: does any disturbed image help as much as a weak twin's? "
+        "The score is that of anogan."
     ),
-    d_sees=(*anogan.d_sees, (Noised(), 1)),
+    d_sees=(*anogan.d_sees, (Noised(), 1)),  # section 4.2, iii
 )
 
 vtgan = anogan.but(
     name="vtgan",
     paper="vtgan-2021",
     summary=(
-        "Two GANs learn the known class side by side. The weak twin (one layer, a longer z, coarse strides) only "
-        "reaches blurry look-alikes, and the normal twin's discriminator sees those as fake, so that its "
-        "generator does not stop there. Needs no other class. The weak twin vanishes after training; images are "
-        "scored as by anogan."
+        "Two GANs learn the known class side by side. The weak twin has one layer, a longer z and larger strides, so "
+        "it makes only blurry images. The normal D learns these as fake, so the normal G must do better. No other "
+        "class is needed. The weak twin vanishes after training. The score is that of anogan."
     ),
-    d_sees=(*anogan.d_sees, (FromTwin("weak"), 1)),
+    d_sees=(*anogan.d_sees, (FromTwin("weak"), 1)),  # section 3.1
     twins=(Twin("weak", Weakened()),),
 )

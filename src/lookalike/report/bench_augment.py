@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from lookalike.base import files
 from lookalike.report import environment
 from lookalike.studies.augment.bench import FIGURES, NAME, Bench, Line, record
-from lookalike.studies.paired import Difference
+from lookalike.studies.claims import Estimate
 
 
 def write(bench: Bench, out: Path) -> Path:
@@ -48,13 +48,9 @@ def percent(line: Line, name: str) -> str:
     return f"{100 * line.mean(name):.1f}" + (f" ± {100 * sd:.1f}" if sd is not None else "")
 
 
-def gain(gain: Difference | None) -> str:
+def gain(gain: Estimate | None) -> str:
     """Return the gain in percentage points, with its interval."""
-    if gain is None:
-        return "–"
-    # nan is not equal to itself: one seed alone has no interval
-    interval = f" [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]" if gain.low == gain.low else ""
-    return f"{100 * gain.mean:+.1f}{interval}"
+    return "–" if gain is None else gain.text(1, 100)
 
 
 def _alone(line: Line) -> str:

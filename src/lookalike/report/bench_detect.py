@@ -10,7 +10,7 @@ from statistics import fmean
 from lookalike.base import files
 from lookalike.base.errors import show
 from lookalike.report import environment
-from lookalike.studies.detect import NAME, Bench, record
+from lookalike.studies.detect.bench import NAME, Bench, record
 
 
 def write(bench: Bench, out: Path) -> Path:

@@ -1,19 +1,38 @@
-"""Does a paper's claim hold here? One method against another on the same rows with the same seeds."""
+"""Means with their intervals, and whether a paper's claim holds here; every interval and p is scipy's t-test."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.stats import ttest_1samp, ttest_rel
+
+from lookalike.base.arrays import Floats
 
 Values = Mapping[tuple[str, str, int], float]  # (row, method, seed) -> figure
 
 
+class Estimate(NamedTuple):
+    """A mean with its interval; bounds and p are nan for a single value."""
+
+    mean: float
+    low: float
+    high: float
+    p: float  # two-sided, of a mean of 0; nan without spread
+
+    def text(self, digits: int = 3, times: int = 1, unit: str = "") -> str:
+        """The mean, `times` as large and with its sign and unit, and the interval where there is one."""
+        mean, low, high = (f"{times * value:+.{digits}f}" for value in self[:3])
+        return f"{mean}{unit} [{low}, {high}]" if self.low == self.low else f"{mean}{unit}"
+
+
 @dataclass(frozen=True)
 class Claim:
-    """`better` is above `worse` in `figure`, in every row, says the paper."""
+    """The paper says that `better` is above `worse` in `figure`, in every row."""
 
     better: str
     worse: str
@@ -22,24 +41,47 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs say of a claim."""
+    """What the trials say of a claim."""
 
     rows: int  # rows that have both methods
     rows_above: int  # rows whose mean over seeds is above
-    pairs: int  # pairs of runs with one row and one seed
+    pairs: int  # pairs of trials with one row and one seed
     pairs_above: int
-    difference: float  # mean over rows of the mean over seeds
-    low: float  # 95 % interval over rows (Student's t); nan for one row
-    high: float
+    gap: Estimate  # over rows, of the mean over seeds
 
-    @property
-    def p(self) -> float:
-        """Two-sided p of the paired t-test over rows; nan for one row."""
-        half = self.high - self.difference
-        if self.rows < 2 or half == 0:
-            return float("nan")
-        t = self.difference / half * student.ppf(0.975, self.rows - 1)
-        return float(2 * student.sf(abs(t), self.rows - 1))
+
+def mean(values: Sequence[float], level: float = 0.95) -> Estimate:
+    """The mean of values (n,), with Student's t interval at `level`."""
+    return _estimate(np.asarray(values), lambda: ttest_1samp(values, 0), level)
+
+
+def difference(one: Sequence[float], other: Sequence[float], level: float = 0.95) -> Estimate:
+    """The mean of one - other over pairs, with the interval of the paired t-test.
+
+    Parameters
+    ----------
+    one, other : sequence of float
+        (n,) each, in the same order.
+    level : float
+        Between 0 and 1.
+    """
+    return _estimate(np.subtract(one, other), lambda: ttest_rel(one, other), level)
+
+
+def _estimate(values: Floats, test: Callable[[], Any], level: float) -> Estimate:
+    """The mean of values (n,), with what scipy's test says of it."""
+    middle = float(values.mean())
+    if len(values) < 2:
+        return Estimate(middle, *[math.nan] * 3)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of values without spread
+        found = test()
+        low, high = map(float, found.confidence_interval(level))
+    return Estimate(middle, low, high, float(found.pvalue) if low < high else math.nan)
+
+
+def bonferroni(comparisons: int, level: float = 0.95) -> float:
+    """The level of each of so many intervals, of which the best is looked at."""
+    return 1 - (1 - level) / max(1, comparisons)
 
 
 def judge(claim: Claim, values: Values) -> Verdict | None:
@@ -51,19 +93,16 @@ def judge(claim: Claim, values: Values) -> Verdict | None:
             found.setdefault(row, []).append(value - other)
     if not found:
         return None
-    means = np.array([np.mean(differences) for differences in found.values()])
-    every = np.concatenate([np.array(differences) for differences in found.values()])
-    n, middle = len(means), float(means.mean())
-    half = float(student.ppf(0.975, n - 1) * means.std(ddof=1) / n**0.5) if n > 1 else float("nan")
-    return Verdict(n, int((means > 0).sum()), len(every), int((every > 0).sum()), middle, middle - half, middle + half)
+    means = [float(np.mean(differences)) for differences in found.values()]
+    every = [one for differences in found.values() for one in differences]
+    return Verdict(len(means), sum(m > 0 for m in means), len(every), sum(one > 0 for one in every), mean(means))
 
 
 def sentence(claim: Claim, verdict: Verdict) -> str:
     """The verdict in words."""
     v = verdict
     holds = "holds in every row" if v.rows_above == v.rows else f"holds in {v.rows_above} of {v.rows} rows"
-    interval = f" [{v.low:+.3f}, {v.high:+.3f}] over rows" if v.rows > 1 else ""
     return (
-        f"{claim.better} above {claim.worse} ({claim.figure}): {holds}, in {v.pairs_above} of {v.pairs} pairs of runs "
-        f"with the same seed; mean difference {v.difference:+.3f}{interval}"
+        f"{claim.better} above {claim.worse} ({claim.figure}): {holds}, in {v.pairs_above} of {v.pairs} pairs of "
+        f"trials with the same seed; mean difference {v.gap.text()}{' over rows' if v.rows > 1 else ''}"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,48 +16,53 @@ from lookalike.base import files
 from lookalike.base.errors import DataError, UsageError
 from lookalike.studies.augment import bench, classifier, trial
 from lookalike.studies.augment.bench import Line, lines_of, verdict
-from lookalike.studies.augment.trial import RESULT, Trial
-from lookalike.studies.paired import Difference
+from lookalike.studies.augment.trial import ClassifierTrial
+from lookalike.studies.claims import Estimate
+from lookalike.studies.study import Study
+from lookalike.studies.trial import Cell
 
 
 def stored(tmp_path, figures):
-    """Trials whose figures are there: way -> balanced accuracy of each seed."""
-    trials = [Trial("digits", ("0", "1"), way, seed) for way, values in figures.items() for seed in range(len(values))]
-    for job in trials:
-        value = figures[job.way][job.seed]
+    """Cells whose figures are there: way -> balanced accuracy of each seed."""
+    names = [(way, seed) for way, values in figures.items() for seed in range(len(values))]
+    trials = [ClassifierTrial("digits", way, seed, classes=("0", "1")) for way, seed in names]
+    for one in trials:
+        value = figures[one.method][one.seed]
         record = dict.fromkeys(bench.FIGURES, value) | {"counts": {"0": 9, "1": 5}, "seconds": 10.0}
         record["recall"] = {"0": 1.0, "1": value}
-        if job.generates:
+        if one.generates:
             record |= {"gan_seconds": 50.0, "generated_only": {"accuracy": 0.5}}
-        files.write_json(files.make_folder(job.folder(tmp_path)) / RESULT, record)
-    return trials
+        files.make_folder(one.folder(tmp_path))
+        files.write_json(one.file(tmp_path), record)
+    return [Cell("digits", one.method, one.seed, (one,)) for one in trials]
 
 
 def line(way, mean, low, high, seconds=30.0):
     """A line with this gain."""
     figures = dict.fromkeys(bench.FIGURES, (0.9 + mean,))
-    return Line(way, figures, None if way == "none" else Difference(mean, low, high), {}, seconds, ())
+    return Line(way, figures, None if way == "none" else Estimate(mean, low, high, 0.1), {}, seconds, ())
 
 
 def test_gains_are_paired_by_seed_and_widened_for_the_best_of_several(tmp_path):
     """With two ways beside none the interval is scipy's paired one at 97.5 %; the best mean stands first."""
     values = {"none": [0.80, 0.82, 0.85], "mixup": [0.83, 0.84, 0.86], "acgan": [0.79, 0.86, 0.84]}
-    lines = lines_of(stored(tmp_path, values), tmp_path)
+    lines = lines_of(stored(tmp_path, values), Study(tmp_path))
     assert [one.way for one in lines] == ["mixup", "acgan", "none"]
     wanted = ttest_rel(values["mixup"], values["none"]).confidence_interval(0.975)
-    assert lines[0].gain == pytest.approx((np.mean(values["mixup"]) - np.mean(values["none"]), wanted.low, wanted.high))
+    gained = np.mean(values["mixup"]) - np.mean(values["none"])
+    assert lines[0].gain[:3] == pytest.approx((gained, wanted.low, wanted.high))
     assert lines[2].gain is None and lines[1].seconds == 60.0 and lines[0].seconds == 10.0
     assert lines[1].generated_only == (0.5,) * 3 and lines[0].recall == {"0": 1.0, "1": pytest.approx(0.8433333)}
 
 
 def test_a_way_that_is_not_done_is_left_out(tmp_path):
     """A failed seed takes its way out; without none nothing can be said."""
-    trials = stored(tmp_path, {"none": [0.8, 0.8], "mixup": [0.9, 0.9]})
-    (trials[-1].folder(tmp_path) / RESULT).unlink()
-    assert [one.way for one in lines_of(trials, tmp_path)] == ["none"]
-    (trials[0].folder(tmp_path) / RESULT).unlink()
+    cells, study = stored(tmp_path, {"none": [0.8, 0.8], "mixup": [0.9, 0.9]}), Study(tmp_path)
+    cells[-1].trials[0].file(tmp_path).unlink()
+    assert [one.way for one in lines_of(cells, study)] == ["none"]
+    cells[0].trials[0].file(tmp_path).unlink()
     with pytest.raises(UsageError, match="nothing could be measured"):
-        lines_of(trials, tmp_path)
+        lines_of(cells, study)
 
 
 @pytest.mark.parametrize(
@@ -168,13 +174,13 @@ def test_the_command_writes_a_table_json_and_a_page_and_resumes(short, tmp_path,
 
 def test_bad_input(short, tmp_path, quick):
     """A way that is not there, classes that are too small, or none that is short: one line, nothing trained."""
-    where = {"runs": tmp_path / "runs", "side_by_side": 1, "settings": {"size": "8,8"}}
+    settings, study = {"size": "8,8"}, Study(tmp_path / "runs")
     with pytest.raises(UsageError, match="there is no way knn; there are none, oversample, affine, mixup, cgan"):
-        bench.run(short, methods=("knn",), **where)
+        bench.run(short, replace(study, methods=("knn",)), settings)
     with pytest.raises(UsageError, match="no class has fewer images than that"):
-        bench.run(short, to="5", **where)
+        bench.run(short, study, settings, to="5")
     x = np.random.default_rng(0).integers(0, 255, (30, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "d.npz", images=x, labels=np.repeat(["a", "b"], [22, 8]))
     with pytest.raises(DataError, match="fewer than two classes can be measured; b: fewer than 10 images to train on"):
-        bench.run(str(tmp_path / "d.npz"), **where)
+        bench.run(str(tmp_path / "d.npz"), study, settings)
     assert not (tmp_path / "runs").exists()

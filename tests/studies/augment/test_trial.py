@@ -13,7 +13,7 @@ from lookalike.methods import METHODS
 from lookalike.studies.augment import classifier, trial
 from lookalike.studies.augment.figures import figures
 from lookalike.studies.augment.transforms import Affine
-from lookalike.studies.augment.trial import GANS, RESULT, TRANSFORMS, Trial, parts_of, perform, remarks
+from lookalike.studies.augment.trial import GANS, TRANSFORMS, ClassifierTrial, parts_of
 from lookalike.use.generate import generators
 
 NAMES = ("0", "1", "7")
@@ -32,7 +32,7 @@ def short(tmp_path_factory):
 
 def one(short, way="none", **changes):
     """A trial of seed 0."""
-    return Trial(short, NAMES, way, 0, settings=tuple(TINY.items())).but(**changes)
+    return ClassifierTrial(short, way, 0, classes=NAMES, settings=tuple(TINY.items())).but(**changes)
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ def fitted(monkeypatch):
     return calls
 
 
-def result(job, tmp_path):
+def result(one_trial, tmp_path):
     """What `perform` stored."""
-    perform(job, tmp_path)
-    return files.read_json(job.folder(tmp_path) / RESULT)
+    one_trial.perform(tmp_path)
+    return one_trial.figures(tmp_path)
 
 
 def test_parts_are_those_of_the_split(short):
@@ -67,9 +67,9 @@ def test_parts_are_those_of_the_split(short):
 def test_what_is_left_out_was_never_there(short):
     """Half of all images and then five sevens: the parts are those of the smaller data."""
     images = read(short, size=(8, 8))
-    job = one(short, share=0.5, keep=(("7", 5),))
+    one_trial = one(short, share=0.5, keep=(("7", 5),))
     less = sparsify(sparsify(images, dict.fromkeys(NAMES, 0.5), 0), {"7": 5}, 0)
-    assert np.array_equal(parts_of(job, images).train[0], parts_of(one(short), less).train[0])
+    assert np.array_equal(parts_of(one_trial, images).train[0], parts_of(one(short), less).train[0])
 
 
 def test_nothing_is_added_for_none(short, tmp_path, fitted):
@@ -118,10 +118,10 @@ def test_a_data_set_may_have_an_affine_way_of_its_own(short, tmp_path, fitted):
 
 def test_a_gan_learns_from_the_training_images_alone_and_fills_up(short, tmp_path, fitted):
     """It saw the classifier's training images, no other; the first images of its generator are added."""
-    job = one(short, "acgan")
-    found = result(job, tmp_path)
-    parts = parts_of(job, read(short, size=(8, 8)))
-    gan = job.folder(tmp_path) / "gan"
+    one_trial = one(short, "acgan")
+    found = result(one_trial, tmp_path)
+    parts = parts_of(one_trial, read(short, size=(8, 8)))
+    gan = one_trial.folder(tmp_path) / "gan"
     said = files.read_json(gan / "split.json")
     assert sorted(said["train"]) == sorted(parts.images.keys)
     assert not said["test"] and not said["calibration"]
@@ -146,14 +146,14 @@ def test_what_is_asked_for_names_the_folder(short, tmp_path):
     changes = (
         {},
         {"seed": 1},
-        {"way": "mixup"},
+        {"method": "mixup"},
         {"to": "70"},
         {"share": 0.5},
         {"keep": (("7", 9),)},
         {"preset": "paper"},
     )
     affine = [
-        {"way": "affine", "affine": how} for how in (Affine(), Affine(90), Affine(flip=True), Affine(flip_down=True))
+        {"method": "affine", "affine": how} for how in (Affine(), Affine(90), Affine(flip=True), Affine(flip_down=True))
     ]
     changes = (*changes, *affine)
     folders = [one(short, **change).folder(tmp_path) for change in changes]
@@ -166,15 +166,3 @@ def test_a_class_is_rare_where_it_lacks_a_tenth(short, tmp_path, fitted, monkeyp
     assert result(one(short, keep=(("0", 55),)), tmp_path)["rare"] == ["7"]
     found = result(one(short, keep=(("0", 57), ("1", 55), ("7", 25)), to="0=43"), tmp_path / "b")
     assert found["rare"] == list(found["short"]) == ["0"]
-
-
-def test_figures_of_another_version_are_told(short, tmp_path, fitted):
-    """What an older version measured is not measured again, and one line says so; of this version's nothing is said."""
-    trials = [one(short, way) for way in ("none", "oversample")]
-    for job in trials:
-        result(job, tmp_path)
-    assert list(remarks(trials, tmp_path)) == []
-    path = trials[0].folder(tmp_path) / RESULT
-    files.write_json(path, files.read_json(path) | {"version": "0.0.9"})
-    (line,) = remarks(trials, tmp_path)
-    assert line.startswith("1 of 2 trainings in ") and "were done by lookalike 0.0.9" in line and "--runs" in line

@@ -12,10 +12,10 @@ from tiny import call
 from lookalike.base import files
 from lookalike.base.errors import DataError, UsageError
 from lookalike.data import arrays, named
-from lookalike.studies.augment.trial import RESULT
-from lookalike.studies.tables import gan_augmentation
-from lookalike.studies.tables.gan_augmentation import CIFAR, NAME, PAPERS, TASKS, run
-from lookalike.studies.tables.table import printed
+from lookalike.studies.augment.trial import ClassifierTrial
+from lookalike.studies.study import Study
+from lookalike.studies.tables.gan_augmentation import CIFAR, NAME, PAPERS, TABLE, TASKS
+from lookalike.studies.tables.table import printed, run
 
 ACCURACY = {
     "none": [0.80, 0.82, 0.84],
@@ -30,19 +30,20 @@ def measured(monkeypatch):
     """Every trial stores the figures above at once, instead of training."""
 
     def perform(trial, runs, command=""):
-        value = ACCURACY[trial.way][trial.seed]
+        value = ACCURACY[trial.method][trial.seed]
         record = {"accuracy": value, "balanced_accuracy": value - 0.1, "rare_recall": 0.5, "top_accuracy": 0.9}
         record |= {"gan_seconds": 30.0, "generated_only": {"accuracy": 0.6}} if trial.generates else {}
-        files.write_json(files.make_folder(trial.folder(runs)) / RESULT, record | {"seconds": 10.0})
+        files.make_folder(trial.folder(runs))
+        files.write_json(trial.file(runs), record | {"seconds": 10.0})
 
-    monkeypatch.setattr(gan_augmentation, "perform", perform)
+    monkeypatch.setattr(ClassifierTrial, "perform", perform)
 
 
 def table(tmp_path, **changes):
     """The table of a tenth of Fashion-MNIST with three seeds."""
-    how = {"preset": "small", "seeds": 3, "rows": ("fashion-mnist-tenth",), "methods": tuple(ACCURACY)}
-    where = {"runs": tmp_path / "runs", "out": tmp_path / "out", "side_by_side": 1, "command": "lookalike table I"}
-    return run(**{**how, **where, **changes})
+    how = {"methods": tuple(ACCURACY), "command": "lookalike table I"} | changes
+    rows = how.pop("rows", ("fashion-mnist-tenth",))
+    return run(TABLE, Study(tmp_path / "runs", **how), tmp_path / "out", rows)
 
 
 def test_figures_are_means_over_seeds_beside_the_printed_ones(tmp_path, here, measured):
@@ -66,15 +67,15 @@ def test_gains_are_paired_by_seed(tmp_path, here, measured):
 
 def test_a_way_that_lacks_a_seed_has_no_gain(tmp_path, here, measured, monkeypatch):
     """What failed is named with the number of missing cells, and not compared; where none lacks one, nothing is."""
-    honest, said = gan_augmentation.perform, []
+    honest, said = ClassifierTrial.perform, []
 
     def fails(way):
         def perform(trial, runs, command=""):
-            if (trial.way, trial.seed) == (way, 1):
+            if (trial.method, trial.seed) == (way, 1):
                 raise DataError("broken")
             honest(trial, runs, command)
 
-        monkeypatch.setattr(gan_augmentation, "perform", perform)
+        monkeypatch.setattr(ClassifierTrial, "perform", perform)
         table(tmp_path / way, warn=said.append)
         return (tmp_path / way / "out" / "gan-augmentation-2020-I-small-part.md").read_text()
 

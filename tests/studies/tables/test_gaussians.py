@@ -13,8 +13,11 @@ from tiny import call
 from lookalike.base import files
 from lookalike.base.errors import UsageError
 from lookalike.game.losses import AuxiliaryClass, Minimax, Mode
-from lookalike.studies.tables import circle, gaussians
-from lookalike.studies.tables.gaussians import SIZES, Size, Trial, method_of, run
+from lookalike.studies.study import Study
+from lookalike.studies.tables import circle
+from lookalike.studies.tables.circle_trial import SIZES, CircleTrial, Size, method_of
+from lookalike.studies.tables.gaussians import TABLE
+from lookalike.studies.tables.table import run
 
 
 def test_densities_are_scipys():
@@ -92,16 +95,16 @@ def measured(monkeypatch):
         gap = 0.01 * (trial.seed + 1) * (-1 if (trial.method, trial.seed) == ("mode", 2) else 1)
         near, far = ("mode", "real") if trial.method == "mode" else ("real", "mode")
         values = {f"kl_to_{near}": 0.1, f"kl_to_{far}": 0.1 + gap, "outside": 0.25, "seconds": 7.0}
-        files.make_folder(trial.file(runs).parent)
-        np.savez(trial.file(runs), histogram=circle.targets()[near], **values)
+        files.make_folder(trial.folder(runs))
+        files.write_json(trial.file(runs), values | {"histogram": circle.targets()[near].tolist()})
 
-    monkeypatch.setattr(gaussians, "perform", perform)
+    monkeypatch.setattr(CircleTrial, "perform", perform)
 
 
 def table(tmp_path, **changes):
     """All methods with three seeds."""
-    where = {"runs": tmp_path / "runs", "out": tmp_path / "out", "side_by_side": 1, "command": "lookalike table g"}
-    return run(**{"preset": "small", "seeds": 3, **where, **changes})
+    study = Study(tmp_path / "runs", command="lookalike table g", **changes)
+    return run(TABLE, study, tmp_path / "out")
 
 
 def test_figures_and_verdicts(tmp_path, here, measured):
@@ -121,7 +124,7 @@ def test_figures_and_verdicts(tmp_path, here, measured):
     with (tmp_path / "out" / "kplus1-2020-gaussians-small.csv").open(newline="") as file:
         assert [row["metric"] for row in csv.DictReader(file)] == ["kl_to_real", "kl_to_mode", "outside"] * 3
     every = (tmp_path / "out" / "kplus1-2020-gaussians-small-seeds.csv").read_text().splitlines()
-    assert len(every) == 1 + 27 and "gaussians,mode,2,kl_to_real,0.0700" in every
+    assert len(every) == 1 + 36 and "gaussians,mode,2,kl_to_real,0.0700" in every
     with Image.open(tmp_path / "out" / "kplus1-2020-gaussians-small.png") as picture:
         assert picture.width > 4 * picture.height  # two targets, three methods
     with Image.open(tmp_path / "out" / "kplus1-2020-gaussians-small-seeds.png") as picture:
@@ -131,24 +134,17 @@ def test_figures_and_verdicts(tmp_path, here, measured):
 def test_a_training_learns_the_circle(tmp_path, monkeypatch):
     """A short one leaves its figures, which are those of its histogram; it is not done again."""
     monkeypatch.setitem(SIZES, "small", Size(32, 500, 12_800))
-    trial = Trial("k-plus-one", 0, "small")
-    gaussians.perform(trial, tmp_path)
-    with np.load(trial.file(tmp_path)) as found:
-        assert found["histogram"].sum() == pytest.approx(1)
-        for name, target in circle.targets().items():
-            assert found[f"kl_to_{name}"] == pytest.approx(circle.divergence(found["histogram"], target))
-        assert found["kl_to_real"] < 12
+    trial = CircleTrial("gaussians", "k-plus-one", 0)
+    trial.perform(tmp_path)
+    found = trial.figures(tmp_path)
+    share = np.array(found["histogram"])
+    assert share.sum() == pytest.approx(1)
+    for name, target in circle.targets().items():
+        assert found[f"kl_to_{name}"] == pytest.approx(circle.divergence(share, target))
+    assert found["kl_to_real"] < 12
     before = trial.file(tmp_path).stat().st_mtime_ns
-    monkeypatch.setattr(gaussians, "perform", None)
-    run(
-        preset="small",
-        seeds=1,
-        methods=("k-plus-one",),
-        runs=tmp_path,
-        out=tmp_path / "out",
-        side_by_side=1,
-        command="c",
-    )
+    monkeypatch.setattr(CircleTrial, "measure", lambda *_: pytest.fail("done again"))
+    run(TABLE, Study(tmp_path, seeds=1, methods=("k-plus-one",)), tmp_path / "out")
     assert trial.file(tmp_path).stat().st_mtime_ns == before
 
 

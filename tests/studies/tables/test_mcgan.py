@@ -7,15 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from lookalike.studies.jobs import Job, Unseen
+from lookalike.studies.detect.trial import ClassScores, DetectorTrial
+from lookalike.studies.tables.detectors import Row
 from lookalike.studies.tables.mcgan import TABLE_1, TABLE_2, _halves, each_against_the_other, two_steps
-from lookalike.studies.tables.table import Row
 
 
 def said(**scores):
     """What one training's detector found of each class."""
     return {
-        name: Unseen(np.array(of, np.float64), np.ones(len(of)), 1.0, np.zeros(len(of), np.int64))
+        name: ClassScores(np.array(of, np.float64), np.ones(len(of)), 1.0, np.zeros(len(of), np.int64))
         for name, of in scores.items()
     }
 
@@ -45,9 +45,9 @@ def test_the_two_steps_by_hand(known, scores):
 def test_one_detector_of_both_classes_by_hand():
     """The paper's thresholds on its own score; which class is what it says itself."""
     both = {
-        "A": Unseen(np.array([1.0, 2, 3, 8]), np.ones(4), 1.0, np.array([0, 0, 1, 1])),
-        "B": Unseen(np.array([1.5, 2.5, 3.5, 9]), np.ones(4), 1.0, np.array([1, 1, 0, 1])),
-        "U": Unseen(np.array([3.2, 7, 10, 11]), np.ones(4), 1.0, np.array([0, 1, 0, 1])),
+        "A": ClassScores(np.array([1.0, 2, 3, 8]), np.ones(4), 1.0, np.array([0, 0, 1, 1])),
+        "B": ClassScores(np.array([1.5, 2.5, 3.5, 9]), np.ones(4), 1.0, np.array([1, 1, 0, 1])),
+        "U": ClassScores(np.array([3.2, 7, 10, 11]), np.ones(4), 1.0, np.array([0, 1, 0, 1])),
     }
     # the eighth of twelve scores is 7: A 1 2 3 and B 1.5 2.5 3.5 pass, of U 10 and 11 do not
     assert two_steps(Row("mnist", ("A", "B"), "U"), (both,)) == {
@@ -60,8 +60,8 @@ def test_one_detector_of_both_classes_by_hand():
 
 def test_ours_train_once_on_both_known_classes():
     """Methods that the paper does not have get one training on both classes, and nothing of the unknown."""
-    (job,) = each_against_the_other(Row("mnist", ("3", "8"), "9"), "auto", Job("mnist-5k", (), "", 2))
-    assert job == Job("mnist-5k", ("3", "8"), "auto", 2, unseen=("3", "8", "9"))
+    (one,) = each_against_the_other(Row("mnist", ("3", "8"), "9"), DetectorTrial("mnist-5k", "auto", 2))
+    assert one == DetectorTrial("mnist-5k", "auto", 2, known=("3", "8"), scored=("3", "8", "9"))
 
 
 def test_the_better_detector_decides():
@@ -97,16 +97,16 @@ def test_accuracy_with_as_many_called_own_as_there_are(own, other, share):
 def test_mcgan_never_learns_from_the_unknown_class():
     """In Table 2 each training is against the other known class; the unknown is neither known nor against."""
     for row in TABLE_2.rows:
-        first, second = each_against_the_other(row, "mcgan", Job("there", (), "", 0))
+        first, second = each_against_the_other(row, DetectorTrial("there", "mcgan", 0))
         assert (first.known, first.extra_fakes) == ((row.known[0],), (row.known[1],))
         assert (second.known, second.extra_fakes) == ((row.known[1],), (row.known[0],))
         assert row.unknown not in {*first.known, *first.extra_fakes, *second.known, *second.extra_fakes}
-        plain = each_against_the_other(row, "anogan", Job("there", (), "", 0))
-        assert [(job.known, job.extra_fakes) for job in plain] == [((row.known[0],), ()), ((row.known[1],), ())]
+        plain = each_against_the_other(row, DetectorTrial("there", "anogan", 0))
+        assert [(one.known, one.extra_fakes) for one in plain] == [((row.known[0],), ()), ((row.known[1],), ())]
 
 
 def test_mcgan_of_table_1_learns_from_the_class_of_its_row():
     """In Table 1 the unknown class is the one that mcgan trains against, as in its paper."""
     for row in TABLE_1.rows:
-        (job,) = TABLE_1.jobs(row, "mcgan", Job("there", (), "", 0))
-        assert (job.known, job.extra_fakes) == (row.known, (row.unknown,))
+        (one,) = TABLE_1.trials(row, DetectorTrial("there", "mcgan", 0))
+        assert (one.known, one.extra_fakes) == (row.known, (row.unknown,))

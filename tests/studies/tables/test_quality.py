@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +17,11 @@ from lookalike.base.errors import DataError, UsageError
 from lookalike.data import read
 from lookalike.detect.model import Model
 from lookalike.runs.presets import PRESETS
-from lookalike.studies.tables import NAMES, quality, quality_trial
-from lookalike.studies.tables.quality import QUALITY, Quality, Trial, Way, perform
+from lookalike.studies.study import Study
+from lookalike.studies.tables import TABLES, quality, quality_trial
+from lookalike.studies.tables.quality import QUALITY, Quality, Way
+from lookalike.studies.tables.quality_trial import QualityTrial
+from lookalike.studies.tables.table import run
 from lookalike.use.measure import generated, measure
 
 WAYS = (Way("one", "wgan-gp", pooled=True), Way("two", "splitting"), Way("wide", "splitting", wide=2))
@@ -27,8 +31,8 @@ TABLE = Quality("splitting-gan-2017/9", {"digits": 8, "cifar-10": 32}, WAYS, "on
 @pytest.fixture
 def tiny(monkeypatch):
     """Moments of training, on 8 x 8."""
-    monkeypatch.setitem(PRESETS["small"], "resnet", {"width": 4, "images": 32, "batch": 32})
-    monkeypatch.setitem(PRESETS["small"], "critic", {})
+    tiny = {"width": 4, "images": 32, "batch": 32}
+    monkeypatch.setitem(PRESETS["small"], "families", {"resnet": tiny, "critic": tiny})
     monkeypatch.setitem(PRESETS["small"], "side", 8)
     monkeypatch.setitem(quality_trial.MADE, "small", 300)
 
@@ -39,12 +43,12 @@ def test_the_papers_tables_are_these():
     assert names == [
         *(f"splitting-gan-2017/{number}" for number in (1, 2, 3)), "kplus1-2020/cifar-10", "kplus1-2020/celeba"
     ]  # fmt: skip
-    assert set(names) <= set(NAMES)
+    assert set(names) <= set(TABLES)
     first, told, third, family, _ = QUALITY
     assert all(way.pooled for way in (*first.ways, *third.ways)) and not any(way.pooled for way in told.ways)
     assert [way.wide for way in told.ways] == [1, 2, 1, 2]
     assert told.usual("small") == ("wgan-gp-resnet-a", "splitting-gan-resnet-a") and len(told.usual("paper")) == 4
-    assert third.rows == {"stl-10-unlabelled": 48} and first.rows["cifar-10"] == 32
+    assert third.sides == {"stl-10-unlabelled": 48} and first.sides["cifar-10"] == 32
     assert [way.method for way in family.ways] == [
         "sn-binary", "sn-acgan", "k-plus-one", "mode", "sn-projection", "k-plus-one-projection", "mode-projection"
     ]  # fmt: skip
@@ -59,16 +63,17 @@ def test_preset_paper_has_the_papers_protocol(monkeypatch):
         "kplus1-2020/cifar-10": {"cifar-10": 500_000 * 64}, "kplus1-2020/celeba": {"celeba": 200_000 * 64},
     }  # fmt: skip
     monkeypatch.setattr(quality, "open_source", lambda _name: None)
-    (paper,), (small,) = (TABLE.trials("cifar-10", ["one"], 1, preset) for preset in ("paper", "small"))
-    assert paper.settings(("a", "b")).images == 640 and small.settings(("a", "b")).images is None
-    assert (paper.asked()["made"], small.asked()["made"]) == (50_000, 5_000)
+    studies = (Study(Path("r"), preset=preset, seeds=1, methods=("one",)) for preset in ("paper", "small"))
+    paper, small = (cell.trials[0] for study in studies for cell in TABLE.cells("cifar-10", study))
+    assert paper.train_settings(("a", "b")).images == 640 and small.train_settings(("a", "b")).images is None
+    assert (paper.depends_on()["made"], small.depends_on()["made"]) == (50_000, 5_000)
 
 
 def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
     """What a trial stores is what `measure` says of images that its model makes, on features named in the file."""
-    trial = Trial("digits", WAYS[2], 0, "small", 8)
-    perform(trial, tmp_path)
-    stored = json.loads(trial.result(tmp_path).read_text())
+    trial = QualityTrial("digits", "splitting", 0, wide=2, side=8)
+    trial.perform(tmp_path)
+    stored = json.loads(trial.file(tmp_path).read_text())
     model = Model.load(trial.folder(tmp_path) / "run")
     assert model.detector.gan.method.net.width == 8 and model.threshold is None
     found = measure(
@@ -99,7 +104,7 @@ def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
 
 def test_figures_of_other_settings_are_not_reused(tmp_path, monkeypatch):
     """A trial is done where its figures were asked for with the settings, preset and number of images of now."""
-    trial = Trial("digits", WAYS[0], 0, "small", 8)
+    trial = QualityTrial("digits", "wgan-gp", 0, pooled=True, side=8)
     assert not trial.is_done(tmp_path)
     _stored(tmp_path, trial, 1.0)
     assert trial.is_done(tmp_path)
@@ -111,14 +116,14 @@ def test_figures_of_other_settings_are_not_reused(tmp_path, monkeypatch):
     assert not trial.is_done(tmp_path)
 
 
-def test_real_images_are_those_that_the_run_was_not_shown(tiny, tmp_path):
-    """Of seed 1's run another fifth is unseen: KID is that of `measure` with the run, and not without."""
-    trial = Trial("digits", WAYS[0], 1, "small", 8)
-    perform(trial, tmp_path)
+def test_real_images_are_test_images_of_the_run(tiny, tmp_path):
+    """Of seed 1's run another fifth is the test part: KID is that of `measure` with the run, and not without."""
+    trial = QualityTrial("digits", "wgan-gp", 1, pooled=True, side=8)
+    trial.perform(tmp_path)
     own, real = trial.folder(tmp_path) / "run", read("digits", size=(8, 8))
     made = generated(Model.load(own), 300, 1)
     with_run, without = (measure(made, real, "digits", **how).json()["figures"]["KID"] for how in ({"run": own}, {}))
-    kid = json.loads(trial.result(tmp_path).read_text())["figures"]["kid"]
+    kid = json.loads(trial.file(tmp_path).read_text())["figures"]["kid"]
     assert kid == with_run["value"] != without["value"]
 
 
@@ -129,15 +134,16 @@ def test_inceptions_features_stand_beside_what_the_paper_printed(tiny, tmp_path,
     )
     monkeypatch.setattr(quality, "open_source", lambda data: None)
     monkeypatch.setattr(quality, "published", lambda weights, shape: None)
-    trial = Trial("cifar-10", table.ways[0], 0, "small", 8, str(tmp_path / "weights.pth"))
-    assert trial.features == "inception" and Trial("cifar-10", table.ways[0], 0, "small", 8).features == "own"
-    assert Trial("stl-10-unlabelled", table.ways[0], 0, "small", 8).features == "efficientnet"
+    table = replace(table, weights=tmp_path / "weights.pth")
+    study = Study(tmp_path, seeds=1, command="C")
+    ((trial,),) = (cell.trials for cell in table.cells("cifar-10", study))
+    assert trial.features == "inception" and trial.but(weights="").features == "own"
+    assert trial.but(weights="", data="stl-10-unlabelled").features == "efficientnet"
     files.make_folder(trial.folder(tmp_path))
     stored = {"figures": {"inception_score": 8.0, "fid": 9.0}, "real": {"fid": 1.0}, "features": "F", "seconds": 3.0}
-    stored |= {"asked": trial.asked(), "measured": MEASURED}
-    files.write_json(trial.result(tmp_path), stored)
-    how = {"preset": "small", "seeds": 1, "runs": tmp_path, "out": tmp_path / "out", "side_by_side": 1, "command": "C"}
-    lines = table.run(**how, weights=tmp_path / "weights.pth")
+    stored |= {"asked": trial.depends_on(), "measured": MEASURED}
+    files.write_json(trial.file(tmp_path), stored)
+    lines = run(table, study, tmp_path / "out")
     assert [(line["metric"], line["printed"]) for line in lines] == [("inception_score", 8.42), ("fid", None)]
     page = (tmp_path / "out" / "splitting-gan-2017-2-small-inception.md").read_text()
     assert "8.000 (printed 8.42)" in page and "real images" in page
@@ -151,17 +157,16 @@ def _stored(runs, trial, fid):
     figures = {"fid": fid, "kid": fid / 10, "inception_score_own": 2.0, "precision": 0.5, "recall": None}
     real = {"fid": 0.5, "kid": 0.0}
     stored = {"figures": figures, "real": real, "features": "ours", "seconds": 3.0}
-    files.write_json(trial.result(runs), stored | {"asked": trial.asked(), "measured": MEASURED})
+    files.write_json(trial.file(runs), stored | {"asked": trial.depends_on(), "measured": MEASURED})
 
 
 def test_differences_are_paired_by_seed(tiny, tmp_path):
     """Each way's figures over seeds, and its mean difference from the base with Student's interval."""
     fids = {("one", 0): 10.0, ("one", 1): 14.0, ("two", 0): 7.0, ("two", 1): 13.0}
-    for trial in TABLE.trials("digits", ("one", "two"), 2, "small"):
-        _stored(tmp_path, trial, fids[trial.way.name, trial.seed])
-    lines = TABLE.run(
-        preset="small", seeds=2, rows=("digits",), runs=tmp_path, out=tmp_path / "out", side_by_side=1, command="C"
-    )
+    study = Study(tmp_path, seeds=2, command="C")
+    for cell in TABLE.cells("digits", study):
+        _stored(tmp_path, cell.trials[0], fids[cell.method, cell.seed])
+    lines = run(TABLE, study, tmp_path / "out", ("digits",))
     one = next(line for line in lines if (line["method"], line["metric"]) == ("one", "fid"))
     assert (one["mean"], one["sd"], one["seeds"]) == (12.0, pytest.approx(8**0.5), 2)
     assert one["printed"] is None and one["known"] == "supervised"
@@ -177,27 +182,35 @@ def test_differences_are_paired_by_seed(tiny, tmp_path):
     half = student.ppf(0.975, 1) * np.std([-3.0, -1.0], ddof=1) / 2**0.5
     assert f"- two less one, 2 seeds: fid -2.000 [{-2 - half:+.3f}, {-2 + half:+.3f}]" in page
     assert "recall not measured" in page and "Features: ours." in page
-    assert "30 generated images against 50 unseen real ones; one half of those, 25, against the other" in page
-    assert "The classifier names 90.0% of the unseen real images rightly." in page
+    assert "30 generated images against 50 real test images; one half of those, 25, against the other" in page
+    assert "The classifier is right on 90.0% of the test images." in page
     assert "the share of images surer than C (classifier)." in page
 
 
 def test_a_way_that_lacks_a_seed_is_not_compared(tiny, tmp_path, monkeypatch):
     """It is named with the number of missing cells, in the table and in a warning; the base's lack stops all."""
-    broken = {}
-    monkeypatch.setattr(quality, "train_missing", lambda *_, **__: None)
-    for trial in TABLE.trials("digits", ("one", "two"), 2, "small"):
-        _stored(tmp_path, trial, 7.0)
-        broken[trial.way.name, trial.seed] = trial.result(tmp_path)
-    how = {"preset": "small", "seeds": 2, "rows": ("digits",), "runs": tmp_path, "side_by_side": 1, "command": "C"}
-    pages, said = [], []
+    broken, pages, said = {}, [], []
+    study = Study(tmp_path, seeds=2, command="C", warn=said.append)
+    monkeypatch.setattr(Study, "perform", lambda *_: {})
+    for cell in TABLE.cells("digits", study):
+        _stored(tmp_path, cell.trials[0], 7.0)
+        broken[cell.method, cell.seed] = cell.trials[0].file(tmp_path)
     for gone in (("two", 1), ("one", 0)):
         broken[gone].unlink()
-        TABLE.run(**how, out=tmp_path / "out", warn=said.append)
+        run(TABLE, study, tmp_path / "out", ("digits",))
         pages.append((tmp_path / "out" / "splitting-gan-2017-9-small-part.md").read_text())
     assert "- two: not compared, 1 of 2 cells is missing" in pages[0] and "less one" not in pages[0] + pages[1]
     assert "- one: not compared, 1 of 2 cells is missing" in pages[1]
     assert said[0].startswith("two on digits is compared with nothing: 1 of 2 cells is missing; ")
+
+
+def test_without_its_base_a_way_is_compared_with_nothing(tiny, tmp_path):
+    """Chosen alone, a way has its figures and no difference."""
+    study = Study(tmp_path, seeds=1, methods=("two",), command="C")
+    ((trial,),) = (cell.trials for cell in TABLE.cells("digits", study))
+    _stored(tmp_path, trial, 1.0)
+    assert {line["method"] for line in run(TABLE, study, tmp_path / "out", ("digits",))} == {"two"}
+    assert "less one" not in (tmp_path / "out" / "splitting-gan-2017-9-small-part.md").read_text()
 
 
 def test_weights_belong_to_tables_of_images(capsys):
@@ -209,13 +222,13 @@ def test_weights_belong_to_tables_of_images(capsys):
 def test_data_that_are_not_here_are_left_out(tiny, tmp_path, monkeypatch):
     """With a warning, unless they are asked for; a table without any figure is refused."""
     monkeypatch.delenv("LOOKALIKE_DATA", raising=False)
-    for trial in TABLE.trials("digits", ("one", "two"), 1, "small"):
-        _stored(tmp_path, trial, 1.0)
-    how = {"preset": "small", "seeds": 1, "runs": tmp_path, "out": tmp_path / "out", "side_by_side": 1, "command": "C"}
-    said = []
-    assert {line["dataset"] for line in TABLE.run(**how, warn=said.append)} == {"digits"}
+    said, out = [], tmp_path / "out"
+    study = Study(tmp_path, seeds=1, command="C", warn=said.append)
+    for cell in TABLE.cells("digits", study):
+        _stored(tmp_path, cell.trials[0], 1.0)
+    assert {line["dataset"] for line in run(TABLE, study, out)} == {"digits"}
     assert len(said) == 1 and said[0].startswith("cifar-10 is left out: data set 'cifar-10' is not here")
     with pytest.raises(DataError, match="is not here"):
-        TABLE.run(**how, rows=("cifar-10",))
+        run(TABLE, study, out, ("cifar-10",))
     with pytest.raises(UsageError, match="has no method three"):
-        TABLE.run(**how, methods=("three",))
+        run(TABLE, replace(study, methods=("three",)), out)

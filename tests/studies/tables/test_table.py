@@ -9,14 +9,15 @@ import pytest
 
 from lookalike.detect.baselines import BASELINES
 from lookalike.methods import METHODS
-from lookalike.studies.jobs import Job
-from lookalike.studies.tables import TABLES
-from lookalike.studies.tables.table import Row, printed, single
+from lookalike.studies.detect.trial import DetectorTrial
+from lookalike.studies.tables import DETECTORS, TABLES
+from lookalike.studies.tables.detectors import Row, single
+from lookalike.studies.tables.table import printed
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "published" / "figures.csv"
 CELLS = [
     (table, row, name, figure)
-    for table in TABLES.values()
+    for table in DETECTORS
     for row in table.rows
     for name in table.methods
     for figure in table.figures
@@ -26,7 +27,7 @@ CELLS = [
 
 def key(table, row, name, figure):
     """What `printed` calls the cell."""
-    return table.paper, table.number, row.dataset, ",".join(row.known), row.unknown, name, figure
+    return *table.name.split("/"), row.dataset, ",".join(row.known), row.unknown, name, figure
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the papers' figures do not lie beside this checkout")
@@ -58,14 +59,16 @@ def test_every_cell_of_the_tables_was_printed_and_every_printed_figure_has_its_c
     """Rows, methods and metrics of the protocols are exactly those of the papers: none missing, none misnamed."""
     ours = [key(*cell) for cell in CELLS]
     assert len(ours) == len(set(ours)) == 100
-    assert set(ours) == {there for there in printed() if there[:2] in {(t.paper, t.number) for t in TABLES.values()}}
+    assert set(ours) == {
+        there for there in printed() if there[:2] in {tuple(table.name.split("/")) for table in DETECTORS}
+    }
 
 
 def test_the_tables_have_their_names_and_our_methods():
     """A table is found by PAPER/TABLE, and each of its methods is one that this version has."""
-    assert list(TABLES) == ["vtgan-2021/1", "mcgan-2021/1", "mcgan-2021/2"]
-    for name, table in TABLES.items():
-        assert table.name == name
+    assert [table.name for table in DETECTORS] == ["vtgan-2021/1", "mcgan-2021/1", "mcgan-2021/2"]
+    assert all(table.name == name for name, table in TABLES.items())
+    for table in DETECTORS:
         assert set(table.methods.values()) <= {*METHODS, *BASELINES}
         assert {claim.figure for claim in table.claims} <= set(table.figures)
         assert {method for claim in table.claims for method in (claim.better, claim.worse)} <= set(table.methods)
@@ -74,31 +77,32 @@ def test_the_tables_have_their_names_and_our_methods():
 @pytest.mark.parametrize(("table", "row", "name", "_figure"), CELLS)
 def test_only_mcgan_learns_from_another_class_and_never_is_a_class_both(table, row, name, _figure):
     """Each training knows one known class of its row, and all of its row's classes are scored."""
-    base = Job("there", (), "", 7, preset="paper")
-    for job in table.jobs(row, table.methods[name], base):
-        assert (job.data, job.seed, job.preset, job.settings) == ("there", 7, "paper", ())
-        assert len(job.known) == 1 and set(job.known) <= set(row.known)
-        assert bool(job.extra_fakes) == (name == "mcgan")
-        assert set(job.unseen) == {*row.known, row.unknown}
-        assert not set(job.known) & set(job.extra_fakes)
+    base = DetectorTrial("there", table.methods[name], 7, preset="paper")
+    for one in table.trials(row, base):
+        assert (one.data, one.method, one.seed, one.preset, one.settings) == ("there", base.method, 7, "paper", ())
+        assert len(one.known) == 1 and set(one.known) <= set(row.known)
+        assert bool(one.extra_fakes) == (name == "mcgan")
+        assert set(one.scored) == {*row.known, row.unknown}
+        assert not set(one.known) & set(one.extra_fakes)
 
 
 def test_one_training_by_hand():
     """The trainings of one known class against its look-alike; mcgan's learns from the look-alike."""
-    row, base = Row("mnist", ("3",), "8"), Job("mnist-5k", (), "", 1)
+    row, plain = Row("mnist", ("3",), "8"), DetectorTrial("mnist-5k", "vtgan", 1)
+    against = plain.but(method="mcgan")
     assert str(row) == "3/8"
-    assert single(row, "vtgan", base) == (Job("mnist-5k", ("3",), "vtgan", 1, unseen=("3", "8")),)
-    assert single(row, "mcgan", base) == (Job("mnist-5k", ("3",), "mcgan", 1, extra_fakes=("8",), unseen=("3", "8")),)
+    assert single(row, plain) == (plain.but(known=("3",), scored=("3", "8")),)
+    assert single(row, against) == (against.but(known=("3",), extra_fakes=("8",), scored=("3", "8")),)
 
 
 def test_the_papers_dcgan_and_anogan_are_one_training(tmp_path):
     """DCGAN of mcgan-2021, in both tables, and AnoGAN of vtgan-2021 have one folder where class and seed are one."""
-    base = Job("mnist-5k", (), "", 2)
 
     def folders(name, row, method):
         table = TABLES[name]
-        (row,) = (one for one in table.rows if str(one) == row)
-        return [job.folder(tmp_path) for job in table.jobs(row, table.methods[method], base)]
+        (row,) = (there for there in table.rows if str(there) == row)
+        base = DetectorTrial("mnist-5k", table.methods[method], 2)
+        return [one.folder(tmp_path) for one in table.trials(row, base)]
 
     ours = folders("vtgan-2021/1", "3/8", "anogan")
     assert folders("mcgan-2021/1", "3/8", "dcgan") == ours

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -119,7 +122,7 @@ def table(
         str,
         Parameter(
             help="PAPER/TABLE: vtgan-2021/1, mcgan-2021/1, mcgan-2021/2, gan-augmentation-2020/I, "
-            "splitting-gan-2017/1, /2 or /3, kplus1-2020/gaussians, /cifar-10 or /celeba."
+            "splitting-gan-2017/1, /2 or /3, kplus1-2020/gaussians, /cifar-10 or /celeba, r3gan-2024/small."
         ),
     ],
     /,
@@ -151,36 +154,31 @@ def table(
     workers: Workers = None,
     json_: Json = False,
 ) -> None:
-    """Runs the protocol of a table cell by cell, and writes the printed figures and ours as .csv and .md."""
-    from lookalike.studies.tables import BY_FEATURES, NAMES, OTHERS, TABLES
-    from lookalike.studies.tables import run as tables
-    from lookalike.studies.tables.lines import file_name
+    """Runs the protocol of a table cell by cell, and writes the printed figures and ours as .csv and .md.
 
-    if name not in NAMES:
-        raise UsageError(f"there is no table {show(name)}; take one of {', '.join(NAMES)}")
-    if weights is not None and name not in BY_FEATURES:
+    The same command again resumes. It takes hours on a laptop: begin with one row and one seed.
+    """
+    from lookalike.studies.tables import TABLES
+    from lookalike.studies.tables.detectors import DATA, DetectorTable
+    from lookalike.studies.tables.quality import Quality
+    from lookalike.studies.tables.table import run
+
+    if name not in TABLES:
+        raise UsageError(f"there is no table {show(name)}; take one of {', '.join(TABLES)}")
+    table = TABLES[name]
+    if weights is not None and not isinstance(table, Quality):
         raise UsageError(f"table {name} takes no --weights, as it measures no features; leave the flag out")
+    if isinstance(table, DetectorTable):
+        table = replace(table, data=DATA | {"mnist": mnist})
+    if isinstance(table, Quality):
+        table = replace(table, weights=weights)
     options = [f"--preset {preset} --seeds {seeds}", *(f"--rows {shlex.quote(row)}" for row in rows)]
     options += [f"--methods {method}" for method in methods]
     options += [f"--weights {shlex.quote(str(weights))}"] if weights else []
     options += [f"--mnist {shlex.quote(mnist)}"] if mnist != "mnist-5k" else []
-    with progress("trainings") as report:
-        how: dict[str, Any] = {
-            "preset": preset,
-            "seeds": seeds,
-            "rows": rows,
-            "methods": methods,
-            "runs": runs,
-            "out": out,
-            "side_by_side": workers or _cores(),
-            "command": " ".join([f"lookalike table {name}", *options]),
-            "report": report,
-            "warn": warn,
-        }
-        if name in TABLES:
-            lines = tables.run(TABLES[name], data=tables.DATA | {"mnist": mnist}, **how)
-        else:
-            lines = OTHERS[name](**how | ({"weights": weights} if weights else {}))
+    command = " ".join([f"lookalike table {name}", *options])
+    with _study(runs, preset, seeds, methods, workers, command) as study:
+        lines = run(table, study, out, rows)
     if json_:
         print_json(lines)
         return
@@ -190,8 +188,7 @@ def table(
         [*(CELL[key] for key in keys), "printed", "ours", "seeds", "seconds"],
         [[*(line[key] for key in keys), *_printed_and_ours(line)] for line in lines],
     )
-    written = file_name(name, preset, part=bool(rows or methods), inception=weights is not None)
-    say(f"table: {show(out / written)}.md")
+    say(f"table: {show(out / table.stem(study, rows))}.md")
 
 
 def _printed_and_ours(line: dict[str, Any]) -> list[str]:
@@ -231,23 +228,12 @@ def bench_detect(
     """
     from lookalike.data.sources import refuse_inside
     from lookalike.report.bench_detect import write
-    from lookalike.studies import detect as bench
+    from lookalike.studies.detect import bench
 
     refuse_inside(out, data)
     given = (bad or DataSettings()).model_dump(exclude_unset=True) | ({"images": images} if images else {})
-    with progress("trainings") as report:
-        found = bench.run(
-            data,
-            methods=methods,
-            seeds=seeds,
-            preset=preset,
-            settings=given,
-            runs=runs,
-            workers=workers or _cores(),
-            command=shlex.join(["lookalike", *sys.argv[1:]]),
-            report=report,
-            warn=warn,
-        )
+    with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
+        found = bench.run(data, study, given)
     page = write(found, out)
     if json_:
         print_json(bench.record(found))
@@ -306,20 +292,8 @@ def bench_augment(
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
     own = {"images": images, "size": size, "grey": grey, "diff_augment": diff_augment}
     given |= {name: value for name, value in own.items() if value is not None}
-    with progress("trainings") as report:
-        found = bench.run(
-            data,
-            methods=methods,
-            seeds=seeds,
-            to=to,
-            preset=preset,
-            settings=given,
-            runs=runs,
-            side_by_side=workers or _cores(),
-            command=shlex.join(["lookalike", *sys.argv[1:]]),
-            report=report,
-            warn=warn,
-        )
+    with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
+        found = bench.run(data, study, given, to=to)
     page = write(found, out)
     if json_:
         print_json(bench.record(found))
@@ -348,8 +322,21 @@ def _mean_auc(line: Any) -> str:
 def _gap(verdict: Any) -> list[str]:
     if verdict is None:
         return ["", ""]
-    interval = f" [{verdict.low:+.3f}, {verdict.high:+.3f}]" if verdict.rows > 1 else ""
-    return [f"{verdict.difference:+.3f}{interval}", f"{verdict.p:.3f}" if verdict.p == verdict.p else ""]
+    return [verdict.gap.text(), f"{verdict.gap.p:.3f}" if verdict.gap.p == verdict.gap.p else ""]
+
+
+@contextmanager
+def _study(
+    runs: Path, preset: Preset, seeds: int, methods: tuple[str, ...], workers: int | None, command: str
+) -> Iterator[Any]:
+    """The study of these flags, whose progress is on the terminal while it runs."""
+    from lookalike.studies.study import Study
+
+    with progress("trials") as report:
+        yield Study(
+            runs, preset=preset, seeds=seeds, methods=methods, workers=workers or _cores(), command=command,
+            report=report, warn=warn,
+        )  # fmt: skip
 
 
 def _cores() -> int:

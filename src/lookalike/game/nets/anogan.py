@@ -1,7 +1,8 @@
-"""The papers' network: two transposed convolutions in G, two convolutions with max-pooling in D (vtgan-2021, 3.1.1).
+"""The network of mcgan-2021 and vtgan-2021: G has two transposed convolutions, D two convolutions (section 3.1.1).
 
-Sizes that the papers do not print follow the AnoGAN network that the authors' earlier work builds on: a dense layer
-to a seed map, transposed convolutions that do not overlap, 3 x 3 and 5 x 5 convolutions, no batch norm in D.
+The papers print no sizes. Ours are those of the public AnoGAN code that the authors' earlier work builds on. G has a
+dense layer to a seed map, transposed convolutions without overlap, and 3 x 3 and 5 x 5 convolutions. D has no batch
+norm.
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ from torch import nn
 from lookalike.game.nets import Shape, Stages, divisible, initialise
 from lookalike.game.nets.grey import convolution
 
-STD = 0.02  # of initial weights, DCGAN's; Glorot's larger ones leave D's first features, and so V(x), much blinder
+STD = 0.02  # of the first weights, DCGAN's. With Glorot's larger ones D's first features, and V(x), detect less
 
 
 @dataclass(frozen=True)
 class Anogan:
-    """Shallow GAN for small images.
+    """A shallow network for small images.
 
     Parameters
     ----------
     width : int
-        Channels of G's last and D's first layer.
+        Channels of G's last hidden layer and of D's first.
     layers : int
-        Transposed convolutions in G, convolutions in D.
+        Number of transposed convolutions in G and of convolutions in D.
     stride : int
         Stride and kernel size of each transposed convolution.
     g_pool : int
-        Max-pooling behind each transposed convolution ("the immediate max-pooling layer of G"); 1 is none.
+        Max-pooling after each transposed convolution (section 3.1.1, iii); 1 is none.
     pool : int
-        Max-pooling behind each convolution of D.
+        Max-pooling after each convolution of D.
     """
 
     width: int = 64
@@ -51,7 +52,8 @@ class Anogan:
         return f"anogan, width {self.width}: G {made}{pooled}; D {self.layers} with max-pooling {self.pool}"
 
     def generator(self, shape: Shape, z_dim: int) -> nn.Module:
-        """(N, z_dim) -> (N, C, H, W) in [-1, 1]."""
+        """G: (N, z_dim) -> (N, C, H, W) float32 in [-1, 1]."""
+        # each layer multiplies the sides by stride / g_pool
         grain = (self.stride // self.g_pool) ** self.layers
         c, h, w = divisible(shape, grain, "anogan")
         seed = (2 * self.width, h // grain, w // grain)
@@ -63,6 +65,7 @@ class Anogan:
             nn.Unflatten(1, seed),
         ]
         for i in range(self.layers):
+            # kernel = stride: no output pixel gets two inputs, so there is no checkerboard
             parts.append(
                 nn.ConvTranspose2d(2 * self.width if i == 0 else self.width, self.width, self.stride, self.stride)
             )
@@ -74,20 +77,20 @@ class Anogan:
         return initialise(nn.Sequential(*parts), STD)
 
     def trunk(self, shape: Shape) -> Stages:
-        """conv1, pool1, ... and features; pool1 is f(x) in the public AnoGAN code."""
+        """D's stages conv1, pool1, ... and features. pool1 is f(x) in the public AnoGAN code."""
         c, _, _ = divisible(shape, self.pool**self.layers, "anogan")
         stages: Stages = []
         for i in range(self.layers):
             out = self.width * 2**i
-            # pooling first gives the same values, cheaper
+            # leaky ReLU is increasing, so max-pooling before it gives the same values with fewer operations
             pool = nn.Sequential(nn.MaxPool2d(self.pool), nn.LeakyReLU(0.2))
             stages += [(f"conv{i + 1}", initialise(convolution(c, out, 5), STD)), (f"pool{i + 1}", pool)]
             c = out
         return [*stages, ("features", nn.Flatten())]
 
     def weak(self) -> Anogan:
-        """One layer each, larger stride and pool (vtgan-2021, 3.1.1 ii and iii; the values are ours).
+        """One layer each, larger stride and pool (vtgan-2021, section 3.1.1, ii and iii). The values are ours.
 
-        With a stride of 8 and a pool of 2 in G, the other reading, the normal G ended in stripes on some seeds.
+        Item iii can also mean a stride of 8 and a pool of 2 in G. With these the normal G made stripes on some seeds.
         """
         return replace(self, layers=1, stride=4, g_pool=1, pool=4)

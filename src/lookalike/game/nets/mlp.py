@@ -12,14 +12,14 @@ from lookalike.game.nets import Scaled, Shape, Stages, initialise
 
 @dataclass(frozen=True)
 class Mlp:
-    """Hidden layers of equal width; G ends in tanh for images and is linear for vectors.
+    """Hidden layers of equal width. The last layer of G is tanh for images and linear for vectors.
 
     Parameters
     ----------
     width : int
         Entries of each hidden layer.
     layers : int
-        Hidden layers in G and in D.
+        Number of hidden layers in G and in D.
     """
 
     width: int = 512
@@ -34,14 +34,16 @@ class Mlp:
         return f"mlp: {self.layers} hidden layer(s) of {self.width}"
 
     def generator(self, shape: Shape, z_dim: int) -> nn.Module:
-        """(N, z_dim) -> (N, *shape)."""
+        """G: (N, z_dim) -> (N, *shape) float32."""
         parts: list[nn.Module] = []
         for i in range(self.layers):
+            # batch norm in G alone, as in anogan
             parts += [nn.Linear(self.width if i else z_dim, self.width), nn.BatchNorm1d(self.width), nn.ReLU()]
         return initialise(nn.Sequential(*parts, nn.Linear(self.width, math.prod(shape)), Scaled(shape)), None)
 
     def trunk(self, shape: Shape) -> Stages:
-        """layer1, layer2, ...: the last one's output are the features."""
+        """D's stages flatten, layer1, layer2, ...: (N, *shape) -> (N, width)."""
+        # no batch norm in D, so that an image's realness does not depend on the others
         stages: Stages = [("flatten", nn.Flatten())]
         entries = math.prod(shape)
         for i in range(self.layers):
@@ -51,5 +53,6 @@ class Mlp:
         return stages
 
     def weak(self) -> Mlp:
-        """One narrow hidden layer."""
+        """The same with one hidden layer of an eighth of the width."""
+        # there are no strides to enlarge (vtgan-2021, section 3.1.1, iii), so the width is smaller
         return replace(self, layers=1, width=max(8, self.width // 8))

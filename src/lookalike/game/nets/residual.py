@@ -1,4 +1,4 @@
-"""A residual block (He et al. 2016): what any of two paths makes, added."""
+"""A residual block (He et al. 2016, eq. 1): the sum of two paths."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Residual(nn.Module):
-    """`main` plus `shortcut`."""
+    """`main(x)` + `shortcut(x)`."""
 
     def __init__(self, main: nn.Module, shortcut: nn.Module) -> None:
         super().__init__()

@@ -1,7 +1,8 @@
 """Residual networks of splitting-gan-2017 and kplus1-2020, after WGAN-GP's and SN-GAN's for CIFAR-10.
 
-G: a dense layer to a small map (4 x 4 for 32 px, 6 x 6 for 48 px), blocks that double its sides, batch norm,
-convolution, tanh. D: two blocks that halve the sides, two that do not, the mean or sum of what is left; no batch norm.
+G has a dense layer to a small map, 4 x 4 for 32 px and 6 x 6 for 48 px. Blocks double its sides. Then batch norm, a
+convolution and tanh follow. D has two blocks that halve the sides and two that do not, then the mean or sum over the
+map. D has no batch norm.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from torch import Tensor, nn
 from lookalike.game.nets import Shape, Stages, divisible
 from lookalike.game.nets.residual import Residual
 
-SIDE = 6  # of G's first map, at most where the sides can be halved so often
+SIDE = 6  # largest side of G's first map, if the image's sides can be halved so often
 GRAIN = 4  # D halves the sides twice
-BLOCKS = 4  # of D
+BLOCKS = 4  # number of D's blocks
 
 
 @dataclass(frozen=True)
 class Resnet:
-    """Residual blocks of equal width.
+    """Networks of residual blocks of equal width (splitting-gan-2017, section 4; kplus1-2020, section 3.1).
 
     Parameters
     ----------
     width : int
-        Channels of every block in G and D: splitting-gan-2017's ResNet-A has 128, its ResNet-B 256.
+        Channels of every block in G and D: 128 in ResNet-A of splitting-gan-2017, 256 in its ResNet-B.
     pool : "mean" or "sum"
-        D's features over what is left of the image: WGAN-GP's mean, or SN-GAN's sum, without which weights of norm 1
-        could not tell classes apart.
+        How D's last map becomes features: the mean as in WGAN-GP, or the sum as in SN-GAN. Means are small, and weights
+        of norm 1 on them could not separate classes.
     """
 
     width: int = 128
@@ -45,8 +46,9 @@ class Resnet:
         return f"resnet, width {self.width}: G of blocks that double the sides, D of {BLOCKS}, features by {self.pool}"
 
     def generator(self, shape: Shape, z_dim: int) -> nn.Module:
-        """(N, z_dim) -> (N, C, H, W) in [-1, 1]."""
+        """G: (N, z_dim) -> (N, C, H, W) float32 in [-1, 1]."""
         c, h, w = divisible(shape, GRAIN, "resnet")
+        # as many doublings as bring the longer side to `SIDE`, but no more than both sides can be halved
         blocks = min(max(1, math.ceil(math.log2(max(h, w) / SIDE))), _halvings(math.gcd(h, w)))
         seed = (self.width, h >> blocks, w >> blocks)
         parts: list[nn.Module] = [nn.Linear(z_dim, math.prod(seed)), nn.Unflatten(1, seed)]
@@ -54,10 +56,10 @@ class Resnet:
         out = nn.Sequential(nn.BatchNorm2d(self.width), nn.ReLU(), _convolution(self.width, c, 3, 1.0), nn.Tanh())
         nn.init.xavier_uniform_(parts[0].weight)  # type: ignore[arg-type]
         nn.init.zeros_(parts[0].bias)  # type: ignore[arg-type]
-        return nn.Sequential(*parts, out)  # the last norm stays the same for all classes
+        return nn.Sequential(*parts, out)  # nested, so that the last norm stays unconditional, as in the authors' code
 
     def trunk(self, shape: Shape) -> Stages:
-        """block1 to block4 and features."""
+        """D's stages block1 to block4 and features: (N, C, H, W) -> (N, width)."""
         c, _, _ = divisible(shape, GRAIN, "resnet")
         return [
             ("block1", _down(c, self.width, first=True)),
@@ -67,12 +69,12 @@ class Resnet:
         ]
 
     def weak(self) -> Resnet:
-        """A quarter of the width."""
+        """The same with a quarter of the width."""
         return replace(self, width=max(2, self.width // 4))
 
 
 class Pool(nn.Module):
-    """(N, C, H, W) -> (N, C), the mean or the sum over H and W."""
+    """The mean or the sum over H and W: (N, C, H, W) -> (N, C)."""
 
     def __init__(self, how: Literal["mean", "sum"]) -> None:
         super().__init__()
@@ -84,11 +86,12 @@ class Pool(nn.Module):
 
 
 def _halvings(side: int) -> int:
-    """How often a side can be halved: the twos in it."""
-    return (side & -side).bit_length() - 1
+    """How often a side can be halved: its factors of 2."""
+    return (side & -side).bit_length() - 1  # the lowest set bit
 
 
 def _convolution(into: int, out: int, kernel: int, gain: float) -> nn.Conv2d:
+    """A convolution that keeps the sides, with Glorot-uniform weights times `gain`."""
     layer = nn.Conv2d(into, out, kernel, padding=kernel // 2)
     nn.init.xavier_uniform_(layer.weight, gain)
     assert layer.bias is not None, "it has one"
@@ -97,23 +100,27 @@ def _convolution(into: int, out: int, kernel: int, gain: float) -> nn.Conv2d:
 
 
 def _inner(into: int, out: int) -> nn.Conv2d:
+    """A 3 x 3 convolution within a block; the gain makes up for the half that ReLU removes."""
     return _convolution(into, out, 3, math.sqrt(2))
 
 
 def _up(width: int) -> Residual:
-    """G's block: twice the sides."""
+    """A block of G: (N, C, H, W) -> (N, C, 2H, 2W)."""
     norms = [nn.BatchNorm2d(width), nn.ReLU()], [nn.BatchNorm2d(width), nn.ReLU()]
     main = nn.Sequential(*norms[0], nn.Upsample(scale_factor=2), _inner(width, width), *norms[1], _inner(width, width))
     return Residual(main, nn.Sequential(_convolution(width, width, 1, 1.0), nn.Upsample(scale_factor=2)))
 
 
 def _pair(into: int, out: int) -> nn.Sequential:
-    """Two convolutions, each behind its ReLU."""
+    """Two 3 x 3 convolutions, each after a ReLU."""
     return nn.Sequential(nn.ReLU(), _inner(into, out), nn.ReLU(), _inner(out, out))
 
 
 def _down(into: int, out: int, *, first: bool = False) -> Residual:
-    """D's block: half the sides; the image itself goes through no ReLU."""
+    """A block of D that halves the sides. The `first` one has no ReLU on the image, which would cut its dark half."""
     main = list(_pair(into, out).children())[first:]
-    shortcut = [nn.AvgPool2d(2), _convolution(into, out, 1, 1.0)]  # pooling first gives the same, cheaper
+    shortcut = [
+        nn.AvgPool2d(2),
+        _convolution(into, out, 1, 1.0),
+    ]  # pooling commutes with 1 x 1 convolutions, and is cheaper first
     return Residual(nn.Sequential(*main, nn.AvgPool2d(2)), nn.Sequential(*shortcut))

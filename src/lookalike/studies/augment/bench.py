@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.base import files, workers
-from lookalike.base.arrays import Report, Warn
+from lookalike.base.arrays import Warn
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.data.oddities import remarks
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.runs.plan import read_used
 from lookalike.runs.settings import pair
-from lookalike.studies import jobs
-from lookalike.studies.augment.trial import GANS, NONE, OVERSAMPLE, RESULT, TRANSFORMS, WAYS, Trial, parts_of, perform
-from lookalike.studies.augment.trial import remarks as trial_remarks
-from lookalike.studies.paired import Difference, difference, incomplete
+from lookalike.studies.augment.trial import GANS, NONE, OVERSAMPLE, TRANSFORMS, WAYS, ClassifierTrial, cost, parts_of
+from lookalike.studies.claims import Estimate, bonferroni, difference
+from lookalike.studies.study import Study
+from lookalike.studies.trial import Cell
 from lookalike.use.augment import LEAST, wanted
 
 USUAL = (NONE, OVERSAMPLE, *TRANSFORMS, "acgan", "acgan-v3", "cgan")
@@ -37,7 +36,7 @@ class Line:
 
     way: str
     figures: Mapping[str, tuple[float, ...]]  # of each seed
-    gain: Difference | None  # in balanced accuracy over `none`, for the best of so many ways; None for `none`
+    gain: Estimate | None  # in balanced accuracy over `none`, for the best of so many ways; None for `none`
     recall: Mapping[str, float]  # class -> mean over seeds
     seconds: float  # GAN and classifier, mean over seeds
     generated_only: tuple[float, ...]  # accuracy, where the training images were all generated
@@ -65,38 +64,19 @@ class Bench:
     command: str
 
 
-def run(
-    data: str,
-    *,
-    methods: Sequence[str] = (),
-    seeds: int = 3,
-    to: str = "balance",
-    preset: str = "small",
-    settings: Mapping[str, Any] | None = None,
-    runs: Path,
-    side_by_side: int,
-    command: str = "",
-    report: Report = lambda stage, done, of: None,
-    warn: Warn = lambda message: None,
-) -> Bench:
-    """Trains what is missing below `runs`, and measures it.
+def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, to: str = "balance") -> Bench:
+    """Does what is missing, and measures it.
 
     Parameters
     ----------
     data : str
         A folder, file or data set's name, with two classes or more of which some are short.
-    methods : sequence of str
-        Names of ways, or "all"; empty: `USUAL`. `none` always takes part.
-    seeds : int
-        Seeds 0 to `seeds` - 1; each draws its own split.
+    study : Study
+        Its methods are names of ways, or "all"; empty: `USUAL`. `none` always takes part. Each seed has its own split.
+    settings : mapping
+        As `lookalike train` takes them.
     to : str
         How far short classes are filled up; see `lookalike.use.augment.wanted`.
-    preset, settings
-        As `lookalike train` takes them.
-    runs : Path
-        The folder of the trainings.
-    side_by_side : int
-        Trainings side by side.
 
     Raises
     ------
@@ -105,28 +85,21 @@ def run(
     UsageError
         For a way that is not there, where no class is short, or where nothing could be measured.
     """
-    refuse_inside(runs, data)
-    names = _named(methods)
+    refuse_inside(study.runs, data)
+    names = _named(study.methods)
     given = dict(settings or {})
     classes = open_source(
         data, value_range=pair(given.get("value_range")), allow_empty_class=given.get("allow_empty_class", False)
     ).classes
-    base = Trial(data, classes, NONE, 0, to=to, preset=preset, settings=tuple(sorted(given.items())))
-    base, counts = _able(base, warn)
+    changed = tuple(sorted(given.items()))
+    base = ClassifierTrial(data, NONE, 0, preset=study.preset, settings=changed, classes=classes, to=to)
+    base, counts = _able(base, study.warn)
     short = wanted(to, counts)
-    trials = [base.but(way=way, seed=seed) for seed in range(seeds) for way in names]
-    jobs.name_of.cache_clear()  # images may have changed since
-    missing = [trial for trial in trials if not trial.is_done(runs)]
-    report("training and measuring", 0, len(missing))
-    failed = workers.side_by_side(perform, missing, runs, workers=side_by_side, command=command, report=report)
-    for trial, sentence in failed.items():
-        warn(f"{trial}: {sentence}")
-    for line in trial_remarks(trials, runs):
-        warn(line)
-    for way, said in incomplete(done_by_way(trials, runs)).items():
-        warn(f"{way} is left out of the means and the verdict: {said}; the same command tries them again")
-    lines = lines_of(trials, runs)
-    return Bench(Path(data).name, short, counts, seeds, lines, verdict(lines, seeds), command)
+    cells = [Cell(data, way, seed, (base.but(method=way, seed=seed),)) for seed in range(study.seeds) for way in names]
+    study.perform([trial for cell in cells for trial in cell.trials])
+    lines = lines_of(cells, study)
+    said = verdict(lines, study.seeds)
+    return Bench(Path(data).name, short, counts, study.seeds, lines, said, study.command)
 
 
 def _named(methods: Sequence[str]) -> tuple[str, ...]:
@@ -138,50 +111,41 @@ def _named(methods: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((NONE, *methods))) if methods else USUAL
 
 
-def _able(base: Trial, warn: Warn) -> tuple[Trial, dict[str, int]]:
+def _able(base: ClassifierTrial, warn: Warn) -> tuple[ClassifierTrial, dict[str, int]]:
     """The trial of the classes that can be learnt, and how many training images each has; says which cannot."""
     images = read_used(base.data, base.train_settings())
     for line in remarks(images):
         warn(line)
     parts = parts_of(base, images)
-    counts, seen = (np.bincount(labels, minlength=len(images.classes)) for labels in (parts.train[1], parts.test[1]))
-    fit = tuple(name for name, n, m in zip(images.classes, counts, seen, strict=True) if n >= LEAST and m)
+    counts, tests = (np.bincount(labels, minlength=len(images.classes)) for labels in (parts.train[1], parts.test[1]))
+    fit = tuple(name for name, n, m in zip(images.classes, counts, tests, strict=True) if n >= LEAST and m)
     gone = [name for name in base.classes if name not in fit]
     if gone:
-        said = f"{listed(gone)}: fewer than {LEAST} images to train on, or none unseen"
+        said = f"{listed(gone)}: fewer than {LEAST} images to train on, or no test image"
         if len(fit) < 2:
             raise DataError(f"fewer than two classes can be measured; {said}; add images")
         warn(f"left out: {said}")
     return base.but(classes=fit), {name: int(counts[images.classes.index(name)]) for name in fit}
 
 
-def done_by_way(trials: Sequence[Trial], runs: Path) -> dict[str, list[bool]]:
-    """Whether each seed of each way is done."""
-    return {
-        way: [trial.is_done(runs) for trial in trials if trial.way == way]
-        for way in dict.fromkeys(trial.way for trial in trials)
-    }
-
-
-def lines_of(trials: Sequence[Trial], runs: Path) -> tuple[Line, ...]:
-    """Each way whose every seed is done, the best mean first; UsageError where `none` is not."""
-    found: dict[str, dict[int, dict[str, Any]]] = {}
-    for trial in trials:
-        if trial.is_done(runs):
-            found.setdefault(trial.way, {})[trial.seed] = files.read_json(trial.folder(runs) / RESULT)
-    seeds = sorted({trial.seed for trial in trials})
-    done = {way: [mine[seed] for seed in seeds] for way, mine in found.items() if set(seeds) <= set(mine)}
-    if NONE not in done:
+def lines_of(cells: Sequence[Cell[ClassifierTrial]], study: Study) -> tuple[Line, ...]:
+    """Each way that was measured with every seed, the best mean first; UsageError where `none` was not."""
+    gone = study.lacking(cells)
+    if NONE in gone:
         raise UsageError("nothing could be measured on this data; the warnings above say why")
+    done: dict[str, list[dict[str, Any]]] = {}
+    for cell in cells:
+        if cell.method not in gone:
+            done.setdefault(cell.method, []).append(cell.trials[0].figures(study.runs))
     plain = [one[MAIN] for one in done[NONE]]
-    level = 1 - 0.05 / max(1, len(done) - 1)  # Bonferroni: the best of several ways is looked at
+    level = bonferroni(len(done) - 1)  # the best of several ways is looked at
     lines = [
         Line(
             way,
             {figure: tuple(one[figure] for one in mine) for figure in FIGURES},
             difference([one[MAIN] for one in mine], plain, level) if way != NONE else None,
             _recall(mine),
-            fmean(one["seconds"] + one.get("gan_seconds", 0.0) for one in mine),
+            fmean(cost(one) for one in mine),
             tuple(one["generated_only"]["accuracy"] for one in mine if "generated_only" in one),
         )
         for way, mine in done.items()
@@ -226,13 +190,9 @@ def _helps(line: Line) -> bool:
 
 def _of(line: Line, seeds: int) -> str:
     assert line.gain is not None
-    gap = line.gain
-    interval = f" [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]" if seeds > 1 else ""
-    cost = f"{line.seconds / 60:.0f} minutes" if line.seconds >= 90 else f"{line.seconds:.0f} s"
-    return (
-        f"{line.way}, {100 * gap.mean:+.1f} points of balanced accuracy{interval}, {seeds} "
-        f"seed{'s' if seeds > 1 else ''}, {cost} each"
-    )
+    spent = f"{line.seconds / 60:.0f} minutes" if line.seconds >= 90 else f"{line.seconds:.0f} s"
+    gain = line.gain.text(1, 100, " points of balanced accuracy")
+    return f"{line.way}, {gain}, {seeds} seed{'s' if seeds > 1 else ''}, {spent} each"
 
 
 def record(bench: Bench) -> dict[str, Any]:
@@ -258,7 +218,8 @@ def record(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _bounds(gain: Difference | None) -> dict[str, float | None] | None:
+def _bounds(gain: Estimate | None) -> dict[str, float | None] | None:
     if gain is None:
         return None
-    return {name: value if np.isfinite(value) else None for name, value in gain._asdict().items()}
+    bounds = {"mean": gain.mean, "low": gain.low, "high": gain.high}
+    return {name: value if np.isfinite(value) else None for name, value in bounds.items()}

@@ -1,4 +1,4 @@
-"""One way to train a classifier on short classes, with one seed: what it is shown, and what it reaches.
+"""One way to train a classifier on short classes, with one seed: what it learns from, and what it reaches.
 
 All ways share the split, the scaling, the validation images, the classifier and its stopping rule; nothing is weighted.
 They differ in what is added to the training images, or in what each batch goes through.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from lookalike.runs.settings import TrainSettings, train_settings
 from lookalike.studies.augment import classifier
 from lookalike.studies.augment.figures import figures
 from lookalike.studies.augment.transforms import Affine, MixUp, Transform
-from lookalike.studies.jobs import name_of, of_other_versions
+from lookalike.studies.trial import FiguresTrial, name_of
 from lookalike.use.augment import wanted
 from lookalike.use.generate import generators
 
@@ -41,23 +40,19 @@ VALIDATION = 0.1  # of the training images
 TOP = 2  # of the top-k accuracy; as in gan-augmentation-2020 for ten classes
 MANY, TOP_OF_MANY = 20, 5  # from so many classes on, as there for a hundred
 RARE = 0.1  # a class that lacks more than this share of what it is filled up to is rare
-RESULT = "figures.json"
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One way with one seed.
+class ClassifierTrial(FiguresTrial):
+    """A trial that fills up short classes in one way and trains a classifier; its method is one of `WAYS`.
+
+    The seed is that of the split, of what is left out, of the GAN and of the classifier. Preset and settings are the
+    GAN's.
 
     Parameters
     ----------
-    data : str
-        Folder, file or data set's name.
     classes : tuple of str
-        Its classes, each with enough images.
-    way : str
-        One of `WAYS`.
-    seed : int
-        Of the split, what is left out, the GAN and the classifier.
+        Classes of the data, each with enough images.
     to : str
         How far the short classes are filled up; see `lookalike.use.augment.wanted`.
     share : float
@@ -66,65 +61,63 @@ class Trial:
         Of these classes only so many training images stay.
     affine : Affine
         What the way `affine` does.
-    preset : str
-        The GAN's.
-    settings : tuple of (str, value)
-        Other settings of the GAN's training and of reading.
     """
 
-    data: str
+    _: KW_ONLY
     classes: tuple[str, ...]
-    way: str
-    seed: int
     to: str = "balance"
     share: float = 1.0
     keep: tuple[tuple[str, float | int], ...] = ()
     affine: Affine = Affine()
-    preset: str = "small"
-    settings: tuple[tuple[str, Any], ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.way}, seed {self.seed}"
-
-    def but(self, **changes: Any) -> Trial:
-        """This trial with other values."""
-        return replace(self, **changes)
 
     @property
     def transform(self) -> Transform | None:
         """What each batch goes through."""
-        return self.affine if self.way == "affine" else TRANSFORMS.get(self.way)
+        return self.affine if self.method == "affine" else TRANSFORMS.get(self.method)
 
     @property
     def generates(self) -> bool:
         """Whether a GAN makes images."""
-        return self.way in GANS
+        return self.method in GANS
 
     def train_settings(self) -> TrainSettings:
         """What its GAN trains with: all of the images that it is given."""
-        method = self.way if self.generates else GANS[0]
+        method = self.method if self.generates else GANS[0]
         given = {"known": self.classes, "method": method, "seed": self.seed, "preset": self.preset, "threads": 1}
         return train_settings(**given | dict(self.settings) | {"test": 0.0, "calibration": 0.0})
 
     def folder(self, runs: Path) -> Path:
-        """Where it keeps its training and its figures, below `runs`."""
+        """Where it keeps its training and its figures."""
         less = [f"{self.share:g}"] * (self.share < 1) + [f"{name}={amount}" for name, amount in self.keep]
         data = ",".join([name_of(self.data), *less])
-        changed = ",".join(f"{name}={value}" for name, value in self.settings)
-        turned = str(self.affine) if self.way == "affine" and self.affine != Affine() else ""
-        way = "-".join(filter(None, (self.way, turned, changed, self.to)))
-        parts = (f"augment-{self.preset}", data, way)
-        return runs.joinpath(*map(files.safe_name, parts), f"seed-{self.seed}")
+        turned = str(self.affine) if self.method == "affine" and self.affine != Affine() else ""
+        way = "-".join(filter(None, (self.method, turned, self.changed(), self.to)))
+        return runs.joinpath(*map(files.safe_name, (f"augment-{self.preset}", data, way)), f"seed-{self.seed}")
 
-    def is_done(self, runs: Path) -> bool:
-        """Whether its figures are there."""
-        return (self.folder(runs) / RESULT).exists()
+    def measure(self, folder: Path, command: str) -> dict[str, Any]:
+        """Trains the GAN, if any, and the classifier; figures of the latter on test images."""
+        settings = self.train_settings()
+        parts = parts_of(self, read_used(self.data, settings))
+        numbers = np.bincount(parts.train[1], minlength=len(parts.images.classes))
+        counts = {name: int(numbers[parts.images.classes.index(name)]) for name in self.classes}
+        short = wanted(self.to, counts)
+        rare = [name for name, n in short.items() if n > RARE * (n + counts[name])] or list(short)
+        found: dict[str, Any] = {"counts": counts, "short": short, "rare": rare, "way": self.method, "seed": self.seed}
+        given = parts.train
+        if self.generates:
+            model = run(parts.images, settings, folder / "gan", command=tuple(shlex.split(command)), wait=workers.tell)
+            found["gan_seconds"] = seconds(folder / "gan")
+            given = _with(given, *_made(model, parts.images.classes, short, self.seed))
+            alone = _made(model, parts.images.classes, dict.fromkeys(counts, max(counts.values())), self.seed)
+            found["generated_only"] = _measured(alone, parts, self, rare)
+        elif self.method == OVERSAMPLE:
+            given = _repeated(given, parts.images.classes, short, self.seed)
+        return found | _measured(given, parts, self, rare)
 
 
-def remarks(trials: Sequence[Trial], runs: Path) -> Iterator[str]:
-    """A line where figures are those of another version of this package."""
-    done = [files.read_json(trial.folder(runs) / RESULT) for trial in trials if trial.is_done(runs)]
-    yield from of_other_versions([one.get("version") for one in done], runs)
+def cost(found: Mapping[str, Any]) -> float:
+    """Seconds of the training of GAN and classifier."""
+    return float(found["seconds"] + found.get("gan_seconds", 0.0))
 
 
 @dataclass(frozen=True)
@@ -137,7 +130,7 @@ class Parts:
     images: Images  # those of `train`, with names and content
 
 
-def parts_of(trial: Trial, images: Images) -> Parts:
+def parts_of(trial: ClassifierTrial, images: Images) -> Parts:
     """The same parts for every way, as if what is left out had never been there; one in ten is for validation."""
     for less in (dict.fromkeys(trial.classes, trial.share), dict(trial.keep)):
         images = sparsify(images, less, trial.seed)
@@ -148,41 +141,12 @@ def parts_of(trial: Trial, images: Images) -> Parts:
     return Parts(train, validation, test, replace(images.select(found.train), test=None))
 
 
-def perform(trial: Trial, runs: Path, command: str = "") -> None:
-    """Trains the GAN, if any, and the classifier, and stores the figures; waits where another process does."""
-    folder = files.make_folder(trial.folder(runs))
-    with files.lock(folder, wait=workers.tell):
-        if not trial.is_done(runs):
-            _perform(trial, folder, command)
-
-
-def _perform(trial: Trial, folder: Path, command: str) -> None:
-    """The same in a folder that is held."""
-    settings = trial.train_settings()
-    parts = parts_of(trial, read_used(trial.data, settings))
-    numbers = np.bincount(parts.train[1], minlength=len(parts.images.classes))
-    counts = {name: int(numbers[parts.images.classes.index(name)]) for name in trial.classes}
-    short = wanted(trial.to, counts)
-    rare = [name for name, n in short.items() if n > RARE * (n + counts[name])] or list(short)
-    record: dict[str, Any] = {"counts": counts, "short": short, "rare": rare, "way": trial.way, "seed": trial.seed}
-    record["version"] = version("lookalike")
-    shown = parts.train
-    if trial.generates:
-        model = run(parts.images, settings, folder / "gan", command=tuple(shlex.split(command)), wait=workers.tell)
-        record["gan_seconds"] = seconds(folder / "gan")
-        shown = _with(shown, *_made(model, parts.images.classes, short, trial.seed))
-        alone = _made(model, parts.images.classes, dict.fromkeys(counts, max(counts.values())), trial.seed)
-        record["generated_only"] = _measured(alone, parts, trial, rare)
-    elif trial.way == OVERSAMPLE:
-        shown = _repeated(shown, parts.images.classes, short, trial.seed)
-    record |= _measured(shown, parts, trial, rare)
-    files.write_json(folder / RESULT, record)
-
-
-def _measured(shown: tuple[Pixels, Labels], parts: Parts, trial: Trial, rare: Sequence[str]) -> dict[str, Any]:
-    """Figures of the classifier that is trained on `shown`, on the test images."""
+def _measured(
+    given: tuple[Pixels, Labels], parts: Parts, trial: ClassifierTrial, rare: Sequence[str]
+) -> dict[str, Any]:
+    """Figures of the classifier that learns from `given`, on the test images."""
     began, k = time.monotonic(), len(parts.images.classes)
-    fitted = classifier.fit(*shown, classes=k, validation=parts.validation, seed=trial.seed, transform=trial.transform)
+    fitted = classifier.fit(*given, classes=k, validation=parts.validation, seed=trial.seed, transform=trial.transform)
     top = TOP_OF_MANY if k >= MANY else TOP
     numbers = np.array([parts.images.classes.index(name) for name in rare])
     found = figures(fitted.probabilities(parts.test[0]), parts.test[1], top=top, rare=numbers)
@@ -199,15 +163,15 @@ def _made(model: Model, classes: tuple[str, ...], counts: dict[str, int], seed: 
     return np.concatenate(pixels), labels.astype(np.int64)
 
 
-def _with(shown: tuple[Pixels, Labels], pixels: Pixels, labels: Labels) -> tuple[Pixels, Labels]:
-    return np.concatenate([shown[0], pixels]), np.concatenate([shown[1], labels])
+def _with(given: tuple[Pixels, Labels], pixels: Pixels, labels: Labels) -> tuple[Pixels, Labels]:
+    return np.concatenate([given[0], pixels]), np.concatenate([given[1], labels])
 
 
 def _repeated(
-    shown: tuple[Pixels, Labels], classes: tuple[str, ...], short: dict[str, int], seed: int
+    given: tuple[Pixels, Labels], classes: tuple[str, ...], short: dict[str, int], seed: int
 ) -> tuple[Pixels, Labels]:
     """Random oversampling: images of short classes are drawn again, with replacement."""
     random = np.random.default_rng(seed_of(seed, OVERSAMPLE))
-    rows = [random.choice(np.flatnonzero(shown[1] == classes.index(name)), n) for name, n in short.items()]
+    rows = [random.choice(np.flatnonzero(given[1] == classes.index(name)), n) for name, n in short.items()]
     more = np.concatenate(rows)
-    return _with(shown, shown[0][more], shown[1][more])
+    return _with(given, given[0][more], given[1][more])

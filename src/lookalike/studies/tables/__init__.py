@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lookalike.studies.tables import gan_augmentation, gaussians, mcgan, vtgan
+from lookalike.studies.tables.detectors import DetectorTable
 from lookalike.studies.tables.quality import QUALITY
 from lookalike.studies.tables.table import Table
 
-TABLES: dict[str, Table] = {table.name: table for table in (vtgan.TABLE_1, mcgan.TABLE_1, mcgan.TABLE_2)}
-BY_FEATURES = {table.name: table.run for table in QUALITY}  # of a network that can be chosen
-OTHERS = {part.NAME: part.run for part in (gan_augmentation, gaussians)} | BY_FEATURES
-NAMES = (*TABLES, *OTHERS)
+DETECTORS: tuple[DetectorTable, ...] = (vtgan.TABLE_1, mcgan.TABLE_1, mcgan.TABLE_2)
+EVERY: tuple[Table[Any], ...] = (*DETECTORS, gan_augmentation.TABLE, gaussians.TABLE, *QUALITY)
+TABLES = {table.name: table for table in EVERY}

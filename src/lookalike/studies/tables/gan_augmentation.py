@@ -1,39 +1,33 @@
 """Table I of gan-augmentation-2020: accuracy of a classifier whose short classes are filled up in each way.
 
-Its data sets, a tenth of Fashion-MNIST, where filling up could help, and a case that no paper shows: MNIST digits of
-which three classes have twenty images.
+Its data sets, a tenth of Fashion-MNIST, where filling up could help, and a case that no paper has: MNIST digits, three
+classes of which have twenty images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from lookalike.base import files
-from lookalike.base.arrays import Report, Warn
-from lookalike.base.errors import UsageError
 from lookalike.data.sources import open_source
-from lookalike.studies import jobs
 from lookalike.studies.augment.transforms import Affine
 from lookalike.studies.augment.trial import (
     MANY,
     NONE,
     OVERSAMPLE,
-    RESULT,
     TOP,
     TOP_OF_MANY,
     TRANSFORMS,
     WAYS,
-    Trial,
-    perform,
-    remarks,
+    ClassifierTrial,
+    cost,
 )
-from lookalike.studies.paired import difference
-from lookalike.studies.tables.lines import as_csv, chosen, every_seed, file_name, grid, of_seeds, ours
-from lookalike.studies.tables.table import printed
-from lookalike.studies.tables.trials import lacking, of_data, train_missing
+from lookalike.studies.study import Study
+from lookalike.studies.tables.figures import SECONDS, FiguresTable, gaps
+from lookalike.studies.tables.lines import Line, grid, not_compared, ours, seconds
+from lookalike.studies.tables.table import Found, Groups, of_data
+from lookalike.studies.trial import Cell
 
 NAME = "gan-augmentation-2020/I"
 SUMMARY = (
@@ -77,12 +71,19 @@ class Task:
     affine: Affine = Affine()
     ways: tuple[str, ...] = (*PAPERS, *EXTRAS)
 
-    def trials(self, ways: Sequence[str], seeds: int, preset: str) -> list[Trial]:
-        """Every way with every seed."""
+    def cells(self, study: Study) -> list[Cell[ClassifierTrial]]:
+        """Every way with every seed; `none` always takes part."""
         classes = open_source(self.data).classes
-        base = Trial(self.data, classes, NONE, 0, share=self.share, keep=self.keep(classes), preset=preset)
-        base = base.but(affine=self.affine)
-        return [base.but(way=way, seed=seed) for seed in range(seeds) for way in ways or self.ways]
+        base = ClassifierTrial(
+            self.data, NONE, 0, preset=study.preset, classes=classes, share=self.share, keep=self.keep(classes),
+            affine=self.affine,
+        )  # fmt: skip
+        ways = tuple(dict.fromkeys((NONE, *study.methods))) if study.methods else self.ways
+        return [
+            Cell(self.name, way, seed, (base.but(method=way, seed=seed),))
+            for seed in range(study.seeds)
+            for way in ways
+        ]
 
 
 def _of_cifar(classes: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
@@ -101,120 +102,50 @@ TASKS = (
 )
 
 
-def run(
-    *,
-    preset: str,
-    seeds: int,
-    rows: Sequence[str] = (),
-    methods: Sequence[str] = (),
-    runs: Path,
-    out: Path,
-    side_by_side: int,
-    command: str,
-    report: Report = lambda stage, done, of: None,
-    warn: Warn = lambda message: None,
-) -> list[dict[str, Any]]:
-    """Trains what is missing below `runs`, and writes the table into `out`, as `lookalike.studies.tables.run.run` does.
+class Augmentation(FiguresTable[ClassifierTrial]):
+    """The table."""
 
-    Data sets whose files are not here are left out, with a warning, unless they are asked for.
+    name = NAME
+    labels = ""
+    row_names = tuple(task.name for task in TASKS)
+    method_names = WAYS
+    least = ("accuracy",)
 
-    Raises
-    ------
-    UsageError
-        For a row or method that is not there, or where nothing could be measured.
-    DataError
-        For a row that is asked for and whose files are not here.
-    """
-    picked = chosen([task.name for task in TASKS], rows, "row", NAME)
-    names = tuple(dict.fromkeys((NONE, *chosen(WAYS, methods, "method", NAME)))) if methods else ()
-    tasks = {task.name: task for task in TASKS if task.name in picked}
-    found = of_data(tuple(tasks), lambda name: tasks[name].trials(names, seeds, preset), warn, asked=bool(rows))
-    folder = files.make_folder(out)  # hours before it is needed
-    jobs.name_of.cache_clear()
-    train_missing(perform, found, runs, side_by_side=side_by_side, command=command, report=report, warn=warn)
-    for line in remarks([trial for trials in found.values() for trial in trials], runs):
-        warn(line)
-    gone = lacking(found, runs, lambda trial: trial.way, warn)
-    values = {name: _values(trials, runs) for name, trials in found.items()}
-    if not any(values.values()):
-        raise UsageError("no cell of the table could be measured; the warnings above say why")
-    lines = [line for name, trials in found.items() for line in _lines(name, trials, values[name], command)]
-    stem = file_name(NAME, preset, part=bool(rows or methods))
-    files.write_text(folder / f"{stem}.csv", as_csv(lines))
-    files.write_text(folder / f"{stem}-seeds.csv", every_seed(values))
-    files.write_text(folder / f"{stem}.md", _markdown(preset, lines, values, gone, command))
-    return lines
+    def groups(self, study: Study, rows: Sequence[str], *, required: bool) -> Groups[ClassifierTrial]:
+        """The cells of each data set."""
+        tasks = {task.name: task for task in TASKS if task.name in rows}
+        return of_data(tuple(tasks), lambda name: tasks[name].cells(study), study.warn, required=required)
 
+    def figures(self, trial: ClassifierTrial, stored: Mapping[str, Any]) -> dict[str, float | None]:
+        """Those of the paper, and ours of each class."""
+        top = TOP_OF_MANY if len(trial.classes) >= MANY else TOP
+        found = {name: stored[name] for name in ("accuracy", "balanced_accuracy", "rare_recall")}
+        found |= {f"top{top}_accuracy": stored["top_accuracy"]}
+        found |= {"generated_only_accuracy": stored["generated_only"]["accuracy"]} if trial.generates else {}
+        return found | {SECONDS: cost(stored)}
 
-Found = Mapping[tuple[str, int], Mapping[str, Any]]  # (way, seed) -> figures
-
-
-def _values(trials: Sequence[Trial], runs: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """The figures of the trials that are done."""
-    found = {}
-    for trial in trials:
-        if trial.is_done(runs):
-            one = files.read_json(trial.folder(runs) / RESULT)
-            top = TOP_OF_MANY if len(trial.classes) >= MANY else TOP
-            figures = {name: one[name] for name in ("accuracy", "balanced_accuracy", "rare_recall")}
-            alone = {"generated_only_accuracy": one["generated_only"]["accuracy"]} if trial.generates else {}
-            seconds = one["seconds"] + one.get("gan_seconds", 0.0)
-            found[trial.way, trial.seed] = {
-                **figures, f"top{top}_accuracy": one["top_accuracy"], **alone, "seconds": seconds
-            }  # fmt: skip
-    return found
-
-
-def _lines(dataset: str, trials: Sequence[Trial], values: Found, command: str) -> list[dict[str, Any]]:
-    """Every way's figures over its seeds."""
-    lines = []
-    for way in dict.fromkeys(trial.way for trial in trials):
-        mine = [one for (name, _), one in values.items() if name == way]
-        figures = [name for name in mine[0] if name != "seconds"] if mine else ["accuracy"]
-        for figure in figures:
-            numbers = [one[figure] for one in mine]
-            key = (*NAME.split("/"), dataset, "", "", way, figure)
-            seconds = [one["seconds"] for one in mine]
-            lines.append(of_seeds(key, numbers, seconds, printed=printed().get(key), command=command))
-    return lines
-
-
-def _markdown(
-    preset: str,
-    lines: Sequence[Mapping[str, Any]],
-    values: Mapping[str, Found],
-    gone: Mapping[str, Mapping[str, str]],
-    command: str,
-) -> str:
-    """The table for a reader, a part for each data set."""
-    text = [
-        f"# gan-augmentation-2020, table I, preset {preset}", "", f"`{command}`", "",
-        SUMMARY,
-    ]  # fmt: skip
-    for dataset, found in values.items():
-        mine = [line for line in lines if line["dataset"] == dataset]
+    def page(self, found: Found[ClassifierTrial], lines: Sequence[Line]) -> str:
+        """The table for a reader, a part for each data set: gains over none, in points, and then each figure."""
+        study = found.study
+        text = [f"# gan-augmentation-2020, table I, preset {study.preset}", "", f"`{study.command}`", "", SUMMARY]
         head = ["method", "figure", "printed", "ours", "seeds", "seconds"]
-        body = [
-            [
-                line["method"], line["metric"], "" if line["printed"] is None else f"{line['printed']:.4f}",
-                ours(line), str(line["seeds"]), "" if line["seconds"] is None else f"{line['seconds']:.0f}",
-            ]
-            for line in mine
-        ]  # fmt: skip
-        text += ["", f"## {dataset}", "", *_gains(found, gone[dataset]), "", *grid(head, body)]
-    return "\n".join([*text, ""])
+        for dataset, gone in found.gone.items():
+            said = not_compared(gone)
+            for way, gap in gaps(self.values(found, dataset), NONE, gone):
+                each = [
+                    f"{name.replace('_', ' ')} {gain.text(2, 100)}"
+                    for name, gain in gap.items() if name in ("accuracy", "balanced_accuracy") and gain
+                ]  # fmt: skip
+                said.append(f"- {way} over none, points: {', '.join(each)}")
+            body = [
+                [
+                    line["method"], line["metric"], "" if line["printed"] is None else f"{line['printed']:.4f}",
+                    ours(line), str(line["seeds"]), seconds(line),
+                ]
+                for line in lines if line["dataset"] == dataset
+            ]  # fmt: skip
+            text += ["", f"## {dataset}", "", *said, "", *grid(head, body)]
+        return "\n".join([*text, ""])
 
 
-def _gains(found: Found, gone: Mapping[str, str]) -> list[str]:
-    """A line for each way: its gain in accuracy and balanced accuracy over none, in points; not where seeds lack."""
-    plain = {seed: one for (way, seed), one in found.items() if way == NONE}
-    said = [f"- {way}: not compared, {missing}" for way, missing in gone.items()]
-    for way in dict.fromkeys(way for way, _ in found if way not in (NONE, *gone) and NONE not in gone):
-        both = {seed: one for (name, seed), one in found.items() if name == way and seed in plain}
-        gaps = []
-        for figure in ("accuracy", "balanced_accuracy"):
-            gap = difference([one[figure] for one in both.values()], [plain[seed][figure] for seed in both])
-            interval = f" [{100 * gap.low:+.2f}, {100 * gap.high:+.2f}]" if len(both) > 1 else ""
-            gaps.append(f"{figure.replace('_', ' ')} {100 * gap.mean:+.2f}{interval}")
-        said.append(f"- {way} over none, points: {', '.join(gaps)}")
-    return said
+TABLE = Augmentation()

@@ -1,4 +1,4 @@
-"""The lines of a table as CSV and Markdown, and which part of it was asked for."""
+"""The lines of a table as CSV and Markdown, and which part of it was chosen."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from typing import Any
 
 from lookalike.base.errors import UsageError, show
 
+Line = Mapping[str, Any]  # of the CSV file, by column
 COLUMNS = (
     *("paper", "table", "dataset", "known", "unknown", "method", "metric"),
     *("printed", "mean", "sd", "seeds", "seconds", "command"),
 )
-
-
-def file_name(table: str, preset: str, *, part: bool, inception: bool = False) -> str:
-    """PAPER-TABLE-PRESET, without suffix; a part, or other features, never overwrite the whole table."""
-    return f"{table.replace('/', '-')}-{preset}" + "-part" * part + "-inception" * inception
 
 
 def chosen(there: Sequence[str], given: Sequence[str], what: str, table: str) -> tuple[str, ...]:
@@ -29,7 +25,7 @@ def chosen(there: Sequence[str], given: Sequence[str], what: str, table: str) ->
     return tuple(given) or tuple(there)
 
 
-def as_csv(lines: Sequence[Mapping[str, Any]]) -> str:
+def as_csv(lines: Sequence[Line]) -> str:
     """The columns of a file of figures."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -76,8 +72,18 @@ def grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *[f"| {' | '.join(line)} |" for line in body]]
 
 
-def ours(line: Mapping[str, Any]) -> str:
+def ours(line: Line) -> str:
     """Mean and standard deviation."""
     if line["mean"] is None:
         return "not measured"
     return f"{line['mean']:.3f}" + (f" ± {line['sd']:.3f}" if line["sd"] is not None else "")
+
+
+def seconds(line: Line) -> str:
+    """Of one trial."""
+    return "" if line["seconds"] is None else f"{line['seconds']:.0f}"
+
+
+def not_compared(gone: Mapping[str, str]) -> list[str]:
+    """A line for each method that lacks a cell."""
+    return [f"- {method}: not compared, {missing}" for method, missing in gone.items()]

@@ -9,8 +9,8 @@ import numpy as np
 from lookalike.base.arrays import Floats
 from lookalike.detect.auc import area
 from lookalike.studies.claims import Claim
-from lookalike.studies.jobs import Job
-from lookalike.studies.tables.table import Row, Scores, Table, single
+from lookalike.studies.detect.trial import DetectorTrial
+from lookalike.studies.tables.detectors import DetectorTable, Row, Scores, single
 from lookalike.studies.tables.vtgan import one_auc
 
 PAIRS = (
@@ -31,17 +31,18 @@ TRIPLES = (
 METHODS = {"dcgan": "anogan", "mcgan": "mcgan"}
 
 
-def each_against_the_other(row: Row, method: str, base: Job) -> tuple[Job, ...]:
+def each_against_the_other(row: Row, base: DetectorTrial) -> tuple[DetectorTrial, ...]:
     """One training per known class; mcgan's learns against the other known class, never the unknown.
 
     Methods that the paper does not have train once on both known classes, as `lookalike train` does.
     """
     first, second = row.known
-    unseen = (first, second, row.unknown)
-    if method not in METHODS.values():
-        return (Job(base.data, row.known, method, base.seed, (), base.preset, unseen),)
+    base = base.but(scored=(first, second, row.unknown))
+    if base.method not in METHODS.values():
+        return (base.but(known=row.known),)
+    against = base.method == "mcgan"
     return tuple(
-        Job(base.data, (own,), method, base.seed, (other,) if method == "mcgan" else (), base.preset, unseen)
+        base.but(known=(own,), extra_fakes=(other,) if against else ())
         for own, other in ((first, second), (second, first))
     )
 
@@ -101,33 +102,31 @@ def _halves(own: Floats, other: Floats) -> float:
     return float(((own <= limit).sum() + (other > limit).sum()) / (len(own) + len(other)))
 
 
-TABLE_1 = Table(
-    paper="mcgan-2021",
-    number="1",
+TABLE_1 = DetectorTable(
+    name="mcgan-2021/1",
     summary=(
         "A GAN is trained on one class, mcgan's also against training images of the other class of the row; "
-        "the AUC tells their test images apart."
+        "the AUC is of their test images."
     ),
     rows=tuple(Row(dataset, (known,), unknown) for dataset, a, b in PAIRS for known, unknown in ((a, b), (b, a))),
     methods=METHODS,
     figures=("auc",),
-    jobs=single,
+    trials=single,
     measure=one_auc,
     claims=(Claim("mcgan", "dcgan", "auc"),),
 )
-TABLE_2 = Table(
-    paper="mcgan-2021",
-    number="2",
+TABLE_2 = DetectorTable(
+    name="mcgan-2021/2",
     summary=(
-        "A detector per known class; step 1 tells the unknown third class by the sum of both scores, step 2 the known "
-        "classes by the better detector; ours train on both classes and join them by held-out known images. "
-        "Accuracies with thresholds that fit the shares of the test images, as the paper's do not say better; the AUC "
-        "of step 1 needs none."
+        "A detector per known class. Step 1 finds the unknown third class by the sum of both scores; step 2 says which "
+        "known class by the better detector. Ours train on both classes and join them by held-out known images. The "
+        "thresholds of the accuracies fit the shares of the test images, since the paper does not say more; the AUC of "
+        "step 1 needs none."
     ),
     rows=tuple(Row(dataset, (a, b), unknown) for dataset, a, b, unknown in TRIPLES),
     methods=METHODS,
     figures=("unknown_vs_known", "known_vs_known", "unknown_vs_known_auc", "known_vs_known_all"),
-    jobs=each_against_the_other,
+    trials=each_against_the_other,
     measure=two_steps,
     extras=("knn", "cnn-knn", "auto"),
     claims=tuple(Claim("mcgan", "dcgan", figure) for figure in ("unknown_vs_known", "known_vs_known")),

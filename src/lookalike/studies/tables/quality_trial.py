@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -13,10 +13,12 @@ from lookalike.base import files, workers
 from lookalike.data import read
 from lookalike.data.sources import open_source
 from lookalike.features.faces import PACKAGE
-from lookalike.runs import run as runs
+from lookalike.methods import METHODS
 from lookalike.runs.folder import FACTS
 from lookalike.runs.presets import PRESETS
+from lookalike.runs.run import run, seconds
 from lookalike.runs.settings import TrainSettings, train_settings
+from lookalike.studies.trial import FIGURES, FiguresTrial
 from lookalike.use.generate import generators
 from lookalike.use.measure import Features, generated, measure
 
@@ -24,104 +26,101 @@ MADE = {"small": 5_000, "paper": 50_000}  # images that are measured, of all cla
 ONE_CLASS = ("stl-10-unlabelled",)  # EfficientNet's features: no classifier learns from one class
 OF_FACES = ("celeba",)  # MTCNN says how sure it is, where its weights are installed
 BY_CLASS = ("FID, no bias", "KID", "within", "taken for it")
+TREE = ("nmi", "ari")  # how well the tree of a splitting GAN agrees with the labels
 
 
 @dataclass(frozen=True)
-class Way:
-    """One method of a table: its name there, and how it is trained."""
+class QualityTrial(FiguresTrial):
+    """A trial that measures the images that a GAN generates.
 
-    name: str
-    method: str
-    pooled: bool = False  # without labels
-    wide: int = 1  # times the preset's width
+    Parameters
+    ----------
+    side : int
+        Of its images.
+    pooled : bool
+        Trains without labels.
+    wide : int
+        Times the preset's width.
+    weights : str
+        Inception's file; its figures stand in a file of their own.
+    images : int or None
+        Images shown in training; None: the preset's.
+    """
 
-
-@dataclass(frozen=True)
-class Trial:
-    """One training, what it made, and what that was worth."""
-
-    data: str
-    way: Way
-    seed: int
-    preset: str
+    _: KW_ONLY
     side: int
-    weights: str = ""  # Inception's file
-    images: int | None = None  # shown in training; None: the preset's
+    pooled: bool = False
+    wide: int = 1
+    weights: str = ""
+    images: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.way.name} on {self.data}, seed {self.seed}"
+        return f"{self._way()} on {self.data}, seed {self.seed}"
 
     def folder(self, runs: Path) -> Path:
-        """Where it trains, below `runs`; ways of one training share it."""
-        way = "-".join([self.way.method, *["pooled"] * self.way.pooled, *[f"{self.way.wide}x"] * (self.way.wide > 1)])
-        return runs / f"quality-{self.preset}" / files.safe_name(self.data) / way / f"seed-{self.seed}"
+        """Where it trains: tables share trainings that are the same."""
+        return runs / f"quality-{self.preset}" / files.safe_name(self.data) / self._way() / f"seed-{self.seed}"
+
+    @property
+    def file_name(self) -> str:
+        """With Inception's features a file of its own."""
+        return "figures-inception.json" if self.weights else FIGURES
 
     def is_done(self, runs: Path) -> bool:
-        """Whether it was measured, as it is asked for now."""
-        return self.result(runs).exists() and files.read_json(self.result(runs)).get("asked") == self.asked()
+        """Whether it was measured with the settings of now."""
+        return super().is_done(runs) and self.figures(runs).get("asked") == self.depends_on()
 
-    def asked(self) -> dict[str, Any]:
+    def depends_on(self) -> dict[str, Any]:
         """What its figures depend on."""
         return {"made": MADE[self.preset], "settings": self._how(), "preset": PRESETS[self.preset]}
-
-    def result(self, runs: Path) -> Path:
-        """What was measured: with Inception's features a file of its own."""
-        return self.folder(runs) / ("figures-inception.json" if self.weights else "figures.json")
 
     @property
     def features(self) -> Features:
         """Whose."""
         return "inception" if self.weights else "efficientnet" if self.data in ONE_CLASS else "own"
 
-    def settings(self, known: tuple[str, ...]) -> TrainSettings:
+    def train_settings(self, known: tuple[str, ...]) -> TrainSettings:
         """What it trains with."""
         return train_settings(known=known, **self._how())
 
-    def _how(self) -> dict[str, Any]:
-        width = self.way.wide * PRESETS[self.preset]["families"]["resnet"]["width"]
+    def measure(self, folder: Path, command: str) -> dict[str, Any]:
+        """Trains, generates and measures."""
+        settings, own = self.train_settings(open_source(self.data).classes), folder / "run"
+        model = run(self.data, settings, own, command=(command,), wait=workers.tell)
+        made = generated(model, MADE[self.preset] // len(generators(model)), self.seed)
+        found = measure(
+            made,
+            read(self.data, size=model.size),
+            self.data,
+            run=own,
+            features=self.features,
+            weights=Path(self.weights) if self.weights else None,
+            show_faces=self.data in OF_FACES and find_spec(PACKAGE) is not None,
+            accuracy=len(made.classes) > 1,
+            seed=0,  # the same classifier for all, where the test images are official
+        )
+        facts = files.read_json(own / FACTS) if (own / FACTS).exists() else {}
+        whose = "" if self.weights else "_own"
         return {
-            "method": self.way.method, "seed": self.seed, "preset": self.preset, "pooled": self.way.pooled,
+            "asked": self.depends_on(),  # the key of files of earlier versions
+            "figures": made_figures(found.json(), whose) | {name: facts[name] for name in TREE if facts},
+            "real": real_figures(found.json(), whose),
+            "features": found.features,
+            "sure": found.sure,
+            "seconds": seconds(own),
+            "measured": found.json(),
+        }
+
+    def _way(self) -> str:
+        return "-".join([self.method, *["pooled"] * self.pooled, *[f"{self.wide}x"] * (self.wide > 1)])
+
+    def _how(self) -> dict[str, Any]:
+        preset = PRESETS[self.preset]
+        width = self.wide * preset["families"].get(METHODS[self.method].family, preset)["width"]
+        return {
+            "method": self.method, "seed": self.seed, "preset": self.preset, "pooled": self.pooled,
             "size": f"{self.side},{self.side}", "width": width, "calibration": 0, "threads": 1, "images": self.images,
         }  # fmt: skip
-
-
-def perform(trial: Trial, folder: Path, command: str = "") -> None:
-    """Trains, generates, measures and stores the figures; waits where another process does."""
-    own = files.make_folder(trial.folder(folder))
-    with files.lock(own, wait=workers.tell):
-        if not trial.is_done(folder):
-            _perform(trial, own, folder, command)
-
-
-def _perform(trial: Trial, own: Path, folder: Path, command: str) -> None:
-    """The same in its folder, which is held."""
-    settings = trial.settings(open_source(trial.data).classes)
-    model = runs.run(trial.data, settings, own / "run", command=(command,), wait=workers.tell)
-    made = generated(model, MADE[trial.preset] // len(generators(model)), trial.seed)
-    found = measure(
-        made,
-        read(trial.data, size=model.size),
-        trial.data,
-        run=own / "run",
-        features=trial.features,
-        weights=Path(trial.weights) if trial.weights else None,
-        show_faces=trial.data in OF_FACES and find_spec(PACKAGE) is not None,
-        accuracy=len(made.classes) > 1,
-        seed=0,  # the same classifier for all, where the test images are official
-    )
-    tree = own / "run" / FACTS
-    split = {name: files.read_json(tree)[name] for name in ("nmi", "ari")} if tree.exists() else {}
-    whose = "" if trial.weights else "_own"
-    result = {
-        "asked": trial.asked(),
-        "figures": made_figures(found.json(), whose) | split,
-        "real": real_figures(found.json(), whose),
-        "features": found.features,
-        "sure": found.sure,
-        "seconds": runs.seconds(own / "run"),
-        "measured": found.json(),
-    }
-    files.write_json(trial.result(folder), result)
 
 
 def made_figures(found: Mapping[str, Any], whose: str) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lookalike.detect.auc import area
 from lookalike.studies.claims import Claim
-from lookalike.studies.tables.table import Row, Scores, Table, single
+from lookalike.studies.tables.detectors import DetectorTable, Row, Scores, single
 
 ROWS = tuple(
     Row(dataset, (known,), unknown)
@@ -31,10 +31,9 @@ def one_auc(row: Row, scores: Sequence[Scores]) -> dict[str, float]:
     return {"auc": area(said[row.known[0]].score, said[row.unknown].score)}
 
 
-TABLE_1 = Table(
-    paper="vtgan-2021",
-    number="1",
-    summary="A detector is trained on one class; the AUC tells that class's test images from those of its look-alike.",
+TABLE_1 = DetectorTable(
+    name="vtgan-2021/1",
+    summary="A detector is trained on one class; the AUC is of its test images against those of the look-alike.",
     rows=ROWS,
     methods={
         "oc-svm": "ocsvm-pca",
@@ -45,7 +44,7 @@ TABLE_1 = Table(
         "vtgan": "vtgan",
     },
     figures=("auc",),
-    jobs=single,
+    trials=single,
     measure=one_auc,
     claims=(
         Claim("vtgan", "anogan", "auc"),

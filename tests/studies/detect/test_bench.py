@@ -20,9 +20,10 @@ from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES
 from lookalike.detect.openset import OpenSet
 from lookalike.report.bench_detect import write
-from lookalike.studies import detect as bench
-from lookalike.studies import jobs
-from lookalike.studies.claims import Verdict
+from lookalike.studies.claims import Estimate, Verdict
+from lookalike.studies.detect import bench, trial
+from lookalike.studies.detect.trial import DetectorTrial
+from lookalike.studies.study import Study
 
 NAMES = ("a", "b", "c")
 
@@ -41,9 +42,9 @@ def three(tmp_path_factory):
 
 def measured(three, tmp_path, **changes):
     """A benchmark of kNN and PCA with one seed, done in this process."""
-    options = {"methods": ("knn", "pca"), "seeds": 1, "settings": {"size": "8,8"}}
-    where = {"runs": tmp_path / "runs", "workers": 1}
-    found = bench.run(three, **{**options, **where, **changes})
+    settings = changes.pop("settings", {"size": "8,8"})
+    options = {"methods": ("knn", "pca"), "seeds": 1, **changes}
+    found = bench.run(three, Study(tmp_path / "runs", **options), settings)
     write(found, tmp_path / "out")
     return found
 
@@ -89,7 +90,7 @@ def test_the_same_benchmark_again_trains_nothing(three, tmp_path, here, monkeypa
     first = measured(three, tmp_path)
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert set(before) == {"bench-detect.csv", "bench-detect.json", "bench-detect.html"}
-    monkeypatch.setattr(jobs, "run", lambda *_a, **_k: pytest.fail("trained again"))
+    monkeypatch.setattr(trial, "run", lambda *_a, **_k: pytest.fail("trained again"))
     assert measured(three, tmp_path).values == first.values
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
@@ -103,7 +104,7 @@ def test_mean_interval_and_paired_test_are_scipys(three, tmp_path, here):
     assert other.auc == pytest.approx(auc[other.method].mean()) and best.auc >= other.auc
     test = ttest_1samp(auc[best.method] - auc[other.method], 0)
     low, high = test.confidence_interval(0.95)
-    gap = other.against_best
+    gap = other.against_best.gap
     assert (gap.low, gap.high, gap.p) == pytest.approx((low, high, test.pvalue))
     low, high = ttest_1samp(auc[best.method], 0).confidence_interval(0.95)
     assert (best.low, best.high) == pytest.approx((max(low, 0), min(high, 1)))
@@ -111,7 +112,7 @@ def test_mean_interval_and_paired_test_are_scipys(three, tmp_path, here):
 
 def line(method, auc, seconds, low=None):
     """A line whose distance to the best, of AUC 0.9, has this lower end."""
-    gap = None if low is None else Verdict(4, 3, 4, 3, 0.9 - auc, low, 2 * (0.9 - auc) - low)
+    gap = None if low is None else Verdict(4, 3, 4, 3, Estimate(0.9 - auc, low, 2 * (0.9 - auc) - low, 0.1))
     return bench.Line(method, auc, 0.8, 1.0, seconds, 4, gap)
 
 
@@ -162,26 +163,25 @@ def test_a_method_that_cannot_be_measured_is_said_and_left_out(tmp_path, here):
     warned = []
     found = measured(str(tmp_path / "v.npz"), tmp_path, methods=("knn", "rotation"), settings={}, warn=warned.append)
     assert [found_line.method for found_line in found.lines] == ["knn"]
-    assert warned.pop().startswith("rotation is left out of the means and the advice: 3 of 3 cells are missing; ")
-    assert len(warned) == 1 and "trainings that failed: 3 (rotation): rotation takes images" in warned[0]
+    assert warned.pop().startswith("rotation is compared with nothing: 3 of 3 cells are missing; ")
+    assert len(warned) == 1 and warned[0].startswith("3 trials failed (rotation): rotation takes images")
 
 
 def test_a_method_that_lacks_a_cell_is_ranked_nowhere(three, tmp_path, here):
     """A training that failed takes its method out of means and advice: the classes that remain may be the easy ones."""
-    options = {"methods": ("knn", "pca"), "runs": tmp_path / "runs"}
+    options = {"methods": ("knn", "pca")}
     whole = measured(three, tmp_path, **options)
     best, other = (line.method for line in whole.lines)
-    jobs_of = {job for trial in _all(three) for job in trial.jobs if job.method == best and job.known == ("a",)}
-    (job,) = jobs_of
-    shutil.rmtree(job.folder(tmp_path / "runs"))
-    job.folder(tmp_path / "runs").mkdir()
-    (job.folder(tmp_path / "runs") / "mine.txt").write_text("mine")
+    (broken,) = {one for cell in _all(three) for one in cell.trials if one.method == best and one.known == ("a",)}
+    shutil.rmtree(broken.folder(tmp_path / "runs"))
+    broken.folder(tmp_path / "runs").mkdir()
+    (broken.folder(tmp_path / "runs") / "mine.txt").write_text("mine")
     warned = []
     found = measured(three, tmp_path, **options, warn=warned.append)
     assert [line.method for line in found.lines] == [other]
     assert found.lines[0].auc == whole.lines[1].auc and found.advice.startswith(f"Take {other}: ")
     assert warned[1] == (
-        f"{best} is left out of the means and the advice: 2 of 3 cells are missing; the same command tries them again"
+        f"{best} is compared with nothing: 2 of 3 cells are missing; the same command tries them again"
     )
     assert found.values["a", best, 0] == whole.values["a", best, 0]
     with pytest.raises(UsageError, match="no method could be measured for every unknown class and seed"):
@@ -189,9 +189,9 @@ def test_a_method_that_lacks_a_cell_is_ranked_nowhere(three, tmp_path, here):
 
 
 def _all(three):
-    """All trials of `measured`."""
-    base = bench.Job(three, NAMES, "", 0, settings=(("false_alarms", 0.5), ("size", "8,8")))
-    return bench._trials(NAMES, ("knn", "pca"), [base], pytest.fail)
+    """All cells of `measured`."""
+    base = DetectorTrial(three, "", 0, known=NAMES, settings=(("false_alarms", 0.5), ("size", "8,8")))
+    return bench._cells(NAMES, ("knn", "pca"), [base], pytest.fail)
 
 
 def test_bad_input_is_one_line(three, tmp_path, capsys):
@@ -242,4 +242,4 @@ def test_trainings_of_another_version_are_told(three, tmp_path, here):
         path.write_text(path.read_text().replace(f'"lookalike": "{version("lookalike")}"', '"lookalike": "0.0.9"'))
     warned = []
     measured(three, tmp_path, methods=("knn", "pca"), warn=warned.append)
-    assert len(warned) == 1 and warned[0].startswith("3 of 6 trainings in ") and "by lookalike 0.0.9 and" in warned[0]
+    assert len(warned) == 1 and warned[0].startswith("3 of 6 trials in ") and "by lookalike 0.0.9 and" in warned[0]

@@ -19,10 +19,13 @@ from tiny import call
 from lookalike.base.errors import DataError, OutputError, UsageError
 from lookalike.data import read
 from lookalike.detect.model import Model
-from lookalike.studies import claims, jobs
-from lookalike.studies.jobs import Job, perform
-from lookalike.studies.tables import TABLES, mcgan, run
+from lookalike.studies import claims
+from lookalike.studies.detect.trial import DetectorTrial
+from lookalike.studies.study import Study
+from lookalike.studies.tables import DETECTORS, TABLES, mcgan
 from lookalike.studies.tables import lines as table_lines
+from lookalike.studies.tables.detectors import DetectorTable, measured_on
+from lookalike.studies.tables.table import Found, run
 
 COLUMNS = [
     *("paper", "table", "dataset", "known", "unknown", "method", "metric"),
@@ -42,16 +45,9 @@ def four(tmp_path_factory):
 
 def made(table, four, folder, **changes):
     """The lines of a table over the small data set, with its files in `folder`/out."""
-    given = {
-        "preset": "small",
-        "seeds": 2,
-        "rows": ["3/8"],
-        "methods": ["pca"],
-        "side_by_side": 1,
-        "command": "the command",
-    }
-    given |= {"data": {"mnist": four, "fashion-mnist": "nowhere"}, "runs": folder / "runs", "out": folder / "out"}
-    return run.run(table, **given | changes)
+    how = {"seeds": 2, "methods": ["pca"], "command": "the command", "runs": folder / "runs"} | changes
+    rows, data = how.pop("rows", ["3/8"]), {"mnist": four, "fashion-mnist": "nowhere"}
+    return run(replace(table, data=data), Study(**how), folder / "out", rows)
 
 
 def stored(folder, name="vtgan-2021-1-small-part"):
@@ -72,8 +68,8 @@ def without_clock(lines):
 
 def by_scikit_learn(four, folder, known, unknown, method, seed):
     """AUC of the stored model on the official test images."""
-    job = Job(four, (known,), method, seed)
-    images, model = read(four, size=(32, 32)), Model.load(job.folder(folder / "runs"))
+    one = DetectorTrial(four, method, seed, known=(known,))
+    images, model = read(four, size=(32, 32)), Model.load(one.folder(folder / "runs"))
     scores = [model.score(images.select(images.test).of(name)).score for name in (known, unknown)]
     return roc_auc_score([0] * TEST + [1] * TEST, np.concatenate(scores))
 
@@ -105,12 +101,12 @@ def test_two_trainings_make_a_cell_of_table_2(four, tmp_path, monkeypatch):
     assert list(figures) == ["unknown_vs_known", "known_vs_known", "unknown_vs_known_auc", "known_vs_known_all"]
     images = read(four, size=(32, 32))
     tests = images.select(images.test)
-    both = [Job(four, (name,), "pca", 0, unseen=("3", "8", "9")) for name in ("3", "8")]
-    score = sum(Model.load(job.folder(tmp_path / "runs")).score(tests).score for job in both)
+    both = [DetectorTrial(four, "pca", 0, known=(name,), scored=("3", "8", "9")) for name in ("3", "8")]
+    score = sum(Model.load(one.folder(tmp_path / "runs")).score(tests).score for one in both)
     assert figures["unknown_vs_known_auc"] == pytest.approx(roc_auc_score(tests.labels == 2, score))
     called = score > np.sort(score)[2 * TEST - 1]
     assert figures["unknown_vs_known"] == pytest.approx((called == (tests.labels == 2)).mean())
-    assert {line["seconds"] for line in lines} == {sum(jobs.cost(job, tmp_path / "runs") for job in both)}
+    assert {line["seconds"] for line in lines} == {sum(one.cost(tmp_path / "runs") for one in both)}
     assert {line["sd"] for line in lines} == {None}
 
 
@@ -131,16 +127,17 @@ def test_the_csv_has_these_columns_and_these_digits(four, tmp_path):
 
 def test_some_rows_or_methods_never_overwrite_the_whole_table(four, tmp_path, monkeypatch):
     """All rows with all methods have the table's name; of a choice, even the same one, -part is written beside it."""
-    monkeypatch.setattr(run, "_refuse_other_data", lambda *_: None)
-    monkeypatch.setattr(jobs, "side_by_side", lambda *_, **__: {})
-    monkeypatch.setattr(run, "_markdown", lambda *_: "")
+    for name, what in {"_refuse_other_data": None, "page": "", "lines": []}.items():
+        monkeypatch.setattr(DetectorTable, name, lambda *_, what=what: what)
+    monkeypatch.setattr(Study, "perform", lambda *_: {})
+    monkeypatch.setattr(DetectorTrial, "is_done", lambda *_: True)
     made(VTGAN, four, tmp_path, rows=[], methods=[])
     assert {path.name for path in (tmp_path / "out").iterdir()} == {f"vtgan-2021-1-small.{s}" for s in ("csv", "md")}
     whole = (tmp_path / "out" / "vtgan-2021-1-small.csv").read_bytes()
     made(VTGAN, four, tmp_path, rows=["3/8"], methods=[])
     made(VTGAN, four, tmp_path, rows=[], methods=["pca"])
     assert (tmp_path / "out" / "vtgan-2021-1-small.csv").read_bytes() == whole
-    assert len(stored(tmp_path)) == 10
+    assert (tmp_path / "out" / "vtgan-2021-1-small-part.md").exists()
 
 
 def test_a_figure_that_is_not_defined_does_not_count(four, tmp_path):
@@ -202,32 +199,31 @@ def test_the_page_says_where_a_data_set_is_a_part_of_the_papers(four, tmp_path):
     made(VTGAN, four, tmp_path)
     assert "mnist is measured on four." in page(tmp_path)
     assert "not on all" not in page(tmp_path)
-    assert run._measured_on("mnist", "mnist-5k") == "mnist is measured on mnist-5k, not on all of the paper's images."
-    assert run._measured_on("mnist", "a\x1b[31m/b\x1b[31m") == "mnist is measured on b\\x1b[31m."
+    assert measured_on("mnist", "mnist-5k") == "mnist is measured on mnist-5k, not on all of the paper's images."
+    assert measured_on("mnist", "a\x1b[31m/b\x1b[31m") == "mnist is measured on b\\x1b[31m."
 
 
 # --- which trainings
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_by_default_all_rows_all_methods_and_ours(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", [table.name for table in DETECTORS])
+def test_by_default_all_rows_all_methods_and_ours(name, tmp_path):
     """Every row with every method of the paper and the table's extras, for each seed; nothing measured is empty."""
-    wanted = []
-    monkeypatch.setattr(jobs, "side_by_side", lambda given, *_, **__: wanted.extend(given) or {})
-    table = TABLES[name]
-    lines = run.run(
-        table, preset="paper", seeds=2, runs=tmp_path / "r", out=tmp_path / "out", side_by_side=1, command="c"
-    )
+    table, study = TABLES[name], Study(tmp_path / "r", preset="paper", seeds=2, command="c")
+    groups = table.groups(study, table.row_names, required=False)
+    wanted = [one for cell in groups[""] for one in cell.trials]
+    found = Found(study, groups, {"": {}})
+    lines = table.lines(found)
     names = [*table.methods, *table.extras]
     # table 2: the paper's methods train on each known class, ours once on both
     trainings = sum(len(table.rows[0].known) if method in table.methods else 1 for method in names)
     assert len(wanted) == len(table.rows) * 2 * trainings
-    assert {(job.seed, job.preset) for job in wanted} == {(0, "paper"), (1, "paper")}
-    assert {job.data for job in wanted} == {"mnist-5k", "fashion-mnist"}
+    assert {(one.seed, one.preset) for one in wanted} == {(0, "paper"), (1, "paper")}
+    assert {one.data for one in wanted} == {"mnist-5k", "fashion-mnist"}
     assert len(lines) == len(table.rows) * len(names) * len(table.figures)
     assert [line["method"] for line in lines[:: len(table.figures)]][: len(names)] == names
     assert {(line["mean"], line["sd"], line["seeds"], line["seconds"]) for line in lines} == {(None, None, 0, None)}
-    text = page(tmp_path, f"{name.replace('/', '-')}-paper")
+    text = table.page(found, lines)
     assert text.count("not measured") == len(lines)
     assert "mnist is measured on mnist-5k, not on all of the paper's images." in text
     assert f"| {names[0]} | {table.figures[0]} |" in text and f"| 0 of {len(table.rows)} rows |" in text
@@ -285,9 +281,13 @@ def test_a_failing_training_leaves_its_cell_empty_and_the_others_whole(four, tmp
     rows, said = ["3/8", "8/3"], []
     whole = made(VTGAN, four, tmp_path / "whole", rows=rows)
     broken = tmp_path / "broken" / "runs"
-    for job in (Job(four, ("3",), "pca", 0), Job(four, ("3",), "pca", 1), Job(four, ("8",), "pca", 1)):
-        job.folder(broken).mkdir(parents=True)
-        (job.folder(broken) / "mine.txt").write_text("mine")
+    for one in (
+        DetectorTrial(four, "pca", 0, known=("3",)),
+        DetectorTrial(four, "pca", 1, known=("3",)),
+        DetectorTrial(four, "pca", 1, known=("8",)),
+    ):
+        one.folder(broken).mkdir(parents=True)
+        (one.folder(broken) / "mine.txt").write_text("mine")
     first, second = made(VTGAN, four, tmp_path / "broken", rows=rows, warn=said.append)
     assert said.pop() == "pca is compared with nothing: 3 of 4 cells are missing; the same command tries them again"
     assert {line.split(":")[0] for line in said} == {f"pca on {c}" for c in ("3, seed 0", "3, seed 1", "8, seed 1")}
@@ -305,14 +305,14 @@ def test_a_failing_training_leaves_its_cell_empty_and_the_others_whole(four, tmp
 def test_a_method_that_lacks_a_seed_is_compared_with_nothing(four, tmp_path, monkeypatch):
     """Over the rows it has no mean, and no claim about it is judged: the seeds that remain may be the easy ones."""
     claimed = replace(VTGAN, claims=(claims.Claim("pca", "knn", "auc"),))
-    job = Job(four, ("3",), "pca", 1)
-    job.folder(tmp_path / "runs").mkdir(parents=True)
-    (job.folder(tmp_path / "runs") / "mine.txt").write_text("mine")
+    one = DetectorTrial(four, "pca", 1, known=("3",))
+    one.folder(tmp_path / "runs").mkdir(parents=True)
+    (one.folder(tmp_path / "runs") / "mine.txt").write_text("mine")
     made(claimed, four, tmp_path, methods=["pca", "knn"])
     shown = page(tmp_path, "vtgan-2021-1-small-part")
     assert "- pca: not compared, 1 of 2 cells is missing" in shown and "pca above knn" not in shown
     assert "| pca | auc |  | 1 of 2 cells is missing |  |" in shown
-    (job.folder(tmp_path / "runs") / "mine.txt").unlink()
+    (one.folder(tmp_path / "runs") / "mine.txt").unlink()
     made(claimed, four, tmp_path, methods=["pca", "knn"])
     assert "- pca above knn (auc): holds in" in page(tmp_path, "vtgan-2021-1-small-part")
 
@@ -321,14 +321,14 @@ def test_where_every_training_failed_there_is_no_table(four, tmp_path):
     """Each is warned of, then an error ends it and no file is written; a cell that was measured before is enough."""
     said, runs = [], tmp_path / "runs"
     for seed in (0, 1):
-        folder = Job(four, ("3",), "pca", seed).folder(runs)
+        folder = DetectorTrial(four, "pca", seed, known=("3",)).folder(runs)
         folder.mkdir(parents=True)
         (folder / "mine.txt").write_text("mine")
     with pytest.raises(UsageError, match="no cell of the table could be measured; the warnings above say why"):
         made(VTGAN, four, tmp_path, warn=said.append)
     assert sorted(line.split(":")[0] for line in said) == ["pca on 3, seed 0", "pca on 3, seed 1"]
     assert not list((tmp_path / "out").iterdir())
-    perform(Job(four, ("3",), "pca", 2, unseen=("3", "8")), runs)
+    DetectorTrial(four, "pca", 2, known=("3",), scored=("3", "8")).perform(runs)
     (line,) = made(VTGAN, four, tmp_path, seeds=3)
     assert line["seeds"] == 1 and stored(tmp_path)
 
@@ -338,13 +338,15 @@ def test_stopped_and_resumed_it_is_the_same_table(four, tmp_path, monkeypatch):
     rows, begun = ["3/8", "8/3"], []
     whole = made(VTGAN, four, tmp_path / "whole", rows=rows)
 
-    def counted(job, runs, command):
-        begun.append((job.known, job.seed))
+    honest = DetectorTrial.perform
+
+    def counted(one, runs, command):
+        begun.append((one.known, one.seed))
         if len(begun) == 3:
             raise KeyboardInterrupt
-        perform(job, runs, command)
+        honest(one, runs, command)
 
-    monkeypatch.setattr(jobs, "perform", counted)
+    monkeypatch.setattr(DetectorTrial, "perform", counted)
     with pytest.raises(KeyboardInterrupt):
         made(VTGAN, four, tmp_path / "cut", rows=rows)
     assert not list((tmp_path / "cut" / "out").iterdir())
@@ -376,10 +378,10 @@ def test_the_command_writes_prints_and_finds_it_done(four, tmp_path, monkeypatch
     folder = tmp_path / "runs" / "tables"
     assert {path.name for path in folder.iterdir()} == {f"mcgan-2021-1-small-part.{suffix}" for suffix in ("csv", "md")}
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    job = Job(four, ("8",), "knn", 0, unseen=("8", "3"))
-    scores = [jobs.found(job, tmp_path / "runs" / "trainings", name).score for name in ("8", "3")]
+    one = DetectorTrial(four, "knn", 0, known=("8",), scored=("8", "3"))
+    scores = [one.scores(tmp_path / "runs" / "trainings", name).score for name in ("8", "3")]
     assert lines[1]["mean"] == pytest.approx(roc_auc_score([0] * TEST + [1] * TEST, np.concatenate(scores)))
-    monkeypatch.setattr(jobs, "perform", lambda *_: pytest.fail("done again"))
+    monkeypatch.setattr(DetectorTrial, "perform", lambda *_: pytest.fail("done again"))
     code, said, _ = call(capsys, *argv)
     assert code == 0 and {path: path.read_bytes() for path in folder.iterdir()} == before
     head, first, second, last = said.splitlines()
@@ -398,7 +400,7 @@ def test_the_command_quotes_what_it_records(four, tmp_path, monkeypatch, capsys)
     (line,) = json.loads(said)
     assert code == 0 and line["seeds"] == 1
     assert line["command"].endswith("--rows 3/8 --methods pca --mnist 'my mnist'")
-    config = Job(data.name, ("3",), "pca", 0).folder(tmp_path / "runs" / "trainings") / "config.json"
+    config = DetectorTrial(data.name, "pca", 0, known=("3",)).folder(tmp_path / "runs" / "trainings") / "config.json"
     assert json.loads(config.read_text())["command"] == line["command"]
 
 

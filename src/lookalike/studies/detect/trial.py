@@ -1,0 +1,157 @@
+"""One training of a detector, and its scores of test images, class by class; tables and the bench share them."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from zipfile import BadZipFile
+
+import numpy as np
+
+from lookalike.base import files
+from lookalike.base.arrays import Floats, Labels, Pixels
+from lookalike.base.errors import ModelError, listed, show
+from lookalike.data import Images, read
+from lookalike.detect.model import Model
+from lookalike.runs import record
+from lookalike.runs.run import PLACES, made_by, run, seconds
+from lookalike.runs.settings import TrainSettings, train_settings
+from lookalike.studies.detect.parts import HELD_OUT, TEST, images_of
+from lookalike.studies.trial import Trial, name_of
+
+BLOCK = 512  # images scored at once
+CALIBRATION = 0.1  # of the training images, for the threshold
+
+
+@dataclass(frozen=True)
+class DetectorTrial(Trial):
+    """A trial that trains one detector.
+
+    Parameters
+    ----------
+    known, extra_fakes : tuple of str
+        As `lookalike train` takes them.
+    scored : tuple of str
+        Classes whose test images are scored: official ones, or else the split's test part.
+    held_out : bool
+        Scores the held-out images of these classes too: those that set the threshold, were their class known.
+    """
+
+    _: KW_ONLY
+    known: tuple[str, ...] = ()
+    extra_fakes: tuple[str, ...] = ()
+    scored: tuple[str, ...] = ()
+    held_out: bool = False
+
+    places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT)
+
+    def __str__(self) -> str:
+        return f"{self.method} on {listed(self.known)}, seed {self.seed}"
+
+    def joined(self, other: Self) -> Self:
+        """The same training, which scores what either scores."""
+        scored = tuple(dict.fromkeys((*self.scored, *other.scored)))
+        return self.but(scored=scored, held_out=self.held_out or other.held_out)
+
+    def train_settings(self) -> TrainSettings:
+        """What it trains with."""
+        return train_settings(
+            **{"known": self.known, "extra_fakes": self.extra_fakes, "method": self.method, "seed": self.seed}
+            | {"preset": self.preset, "calibration": CALIBRATION, "threads": 1}
+            | dict(self.settings)
+        )
+
+    def folder(self, runs: Path) -> Path:
+        """Where it trains: trials that differ only in what they score share it."""
+        method = "-".join((self.method, *(["extra_fakes", *self.extra_fakes] if self.extra_fakes else [])))
+        way = "-".join(filter(None, (method, self.changed())))
+        parts = (self.preset, name_of(self.data), ",".join(self.known), way)
+        return runs.joinpath(*map(files.safe_name, parts), f"seed-{self.seed}")
+
+    def is_done(self, runs: Path) -> bool:
+        """Whether all scores are there."""
+        folder = self.folder(runs)
+        return all(_file(folder, part, name).exists() for part, name in self._parts())
+
+    def made_by(self, runs: Path) -> str | None:
+        """The version that trained it."""
+        return made_by(self.folder(runs))
+
+    def perform(self, runs: Path, command: str = "") -> None:
+        """Trains and scores what is missing; a folder that holds other files is refused before it is locked."""
+        record.begun(files.make_folder(self.folder(runs)))
+        super().perform(runs, command)
+
+    def work(self, folder: Path, command: str) -> None:
+        """Trains what is not trained yet and scores what is not scored yet."""
+        settings = self.train_settings()
+        model: Model | None = None
+        for part, name in self._parts():
+            if _file(folder, part, name).exists():
+                continue
+            model = model or run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
+            images = _read(self.data, model.size, model.channels, tuple(settings.reading().items()))
+            files.make_folder(folder / part)
+            _store(model, images_of(images, settings, name, part), _file(folder, part, name))
+
+    def scores(self, runs: Path, name: str, part: str = TEST) -> ClassScores:
+        """What was stored of class `name`; ModelError where it is missing or damaged."""
+        path = _file(self.folder(runs), part, name)
+        try:
+            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+                label = arrays["label"] if "label" in arrays else np.zeros(len(arrays["score"]), np.int64)
+                return ClassScores(arrays["score"], arrays["p_value"], float(arrays["seconds"]), label)
+        except (OSError, ValueError, LookupError, EOFError, BadZipFile) as error:
+            raise ModelError(
+                f"{show(path)} holds no scores: {show(error)}; if it is there remove it, and run the same command again"
+            ) from error
+
+    def cost(self, runs: Path) -> float:
+        """Seconds of training and of scoring the test images of all classes."""
+        return (seconds(self.folder(runs)) or 0.0) + sum(self.scores(runs, name).seconds for name in self.scored)
+
+    def _parts(self) -> list[tuple[str, str]]:
+        """What is scored: (part, class)."""
+        return [(part, name) for part in (TEST, HELD_OUT)[: 1 + self.held_out] for name in self.scored]
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """The scores of one class's images, in the order of the data."""
+
+    score: Floats  # (N,)
+    p_value: Floats  # (N,)
+    seconds: float  # for all of them
+    label: Labels  # (N,) number of the most likely known class, were the image of one
+
+
+def _store(model: Model, pixels: Pixels, path: Path) -> None:
+    """Scores images, and writes the scores and the seconds."""
+    began = time.monotonic()
+    said = [model.score(pixels[i : i + BLOCK]) for i in range(0, len(pixels), BLOCK)]
+    label = [np.zeros(len(s.score), np.int64) if s.classes is None else s.classes.argmax(1) for s in said]
+    out = BytesIO()
+    np.savez(
+        out,
+        label=np.concatenate(label),
+        score=np.concatenate([s.score for s in said]),
+        p_value=np.concatenate([s.p_value for s in said]),
+        seconds=time.monotonic() - began,
+    )
+    files.write_bytes(path, out.getvalue())
+
+
+@lru_cache(maxsize=2)
+def _read(
+    data: str, size: tuple[int, int] | None, channels: int | None, reading: tuple[tuple[str, Any], ...]
+) -> Images:
+    return read(data, size=size, channels=channels, **dict(reading))
+
+
+def _file(folder: Path, part: str, name: str) -> Path:
+    return folder / part / f"{files.safe_name(name)}.npz"
