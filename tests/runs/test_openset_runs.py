@@ -294,7 +294,7 @@ def test_a_class_of_copies_goes_with_the_images_that_it_copies(tmp_path):
     model = finished(tmp_path / "run", data=copied(30), known=("a", "b", "c"), false_alarms=0.2)
     said = model.score(copied(30).of("c"))
     assert set(said.classes.argmax(1).tolist()) <= {0, 2} and np.all(said.classes[:, 1] < 0.4)
-    with pytest.raises(DataError, match=r"^images of known class c: 2 to train on, 0 held out; of each "):
+    with pytest.raises(DataError, match=r"^images of known class c: 2 to train on, 0 held out; each of "):
         finished(tmp_path / "few", data=copied(4), known=("a", "b", "c"), false_alarms=0.2)
 
 
@@ -322,7 +322,7 @@ def test_the_commands_of_an_open_set_run(scored, tmp_path, capsys):
     assert (code, err) == (0, "")
     figures = files.read_json(scored / "evaluations" / "8.json")
     right = figures["classes"]["accuracy"]
-    assert f"of all known images: {right['count']} of {right['of']} right" in said
+    assert f"({right['count']} of {right['of']}, of all known images)" in said
     assert said.startswith("3, 5 known, 8 unknown, by knn\n")
     code, said, err = call(capsys, "report", scored)
     assert (code, err) == (0, "")
@@ -497,7 +497,7 @@ def test_evaluate_and_report_go_on_from_it(sorted_run, capsys):
     """Which class, and how well, stands in both."""
     out, _ = sorted_run
     code, said, err = call(capsys, "evaluate", out, "digits", "--unknown", "5")
-    assert (code, err) == (0, "") and "which class" in said and "by k-plus-one" in said
+    assert (code, err) == (0, "") and "right class" in said and "by k-plus-one" in said
     code, said, err = call(capsys, "report", out)
     assert (code, err) == (0, "")
     assert "3 + 8 known, 5 unknown" in (out / "report.html").read_text("utf-8")
