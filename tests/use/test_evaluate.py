@@ -514,7 +514,8 @@ def test_the_command_prints_the_figures(run, capsys):
     counts = f"({figures['n_known']} known, {figures['n_unknown']} unknown)"
     assert lines[1] == f"AUC           {area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}]  {counts}"
     misses = figures["misses"]
-    assert f"{misses['rate']:.3f} [" in lines[3] and f"({misses['count']} of {misses['of']})" in lines[3]
+    assert float(lines[3].split()[1]) == round(100 * misses["rate"], 1) and " % [" in lines[3]
+    assert f"({misses['count']} of {misses['of']})" in lines[3]
     assert lines[-1] == f"next: lookalike report {run}"
     code, said, err = call(capsys, "evaluate", run, "digits", "--unknown", "8", "--json")
     assert (code, err) == (0, "")
