@@ -28,7 +28,7 @@ from lookalike.game.nets.resnet import Resnet
 from lookalike.game.optimiser import Adam
 from lookalike.game.penalty import GradientPenalty, ZeroCentred
 from lookalike.game.score import SCORES
-from lookalike.game.share import share_at
+from lookalike.game.share import EveryThird, share_at
 from lookalike.game.streams import Generated, Real
 from lookalike.game.train import train
 from lookalike.methods import METHODS
@@ -81,7 +81,14 @@ AXES = {
         *((Minimax(), Minimax(saturating=True)), ()),
     ),
     "d_sees": (
-        *dict.fromkeys(method.d_sees for method in METHODS.values()),
+        ((Real(), 1), (Generated(), 1)),
+        ((Real(), 1), (Generated(), 1), (Noised(), 1)),
+        ((Real(), 1), (Generated(), 1), (OtherClasses(), 1)),
+        ((Real(), 1), (Generated(), 1), (FromTwin("weak"), 1)),
+        ((Real(), 0.5), (Generated(), 1.5)),
+        ((Real(), 1.5), (Generated(), 0.5)),
+        ((Real(), EveryThird(1.5, 1.0)), (Generated(), EveryThird(0.5, 1.0))),
+        PAIRS,
         ((Real(), 0.25), (Generated(), 0.75)),
         ((Real(), 1), (OtherClasses(), 1)),
         ((Real(), 1), (Generated(), 1), (Noised(0.0, 0.1), 0.5), (OtherClasses(), 0.5), (FromTwin(), 0.5)),

@@ -13,9 +13,11 @@ from lookalike.detect.search import Search
 from lookalike.game.batch import Batch, Judged, Judgement
 from lookalike.game.gan import GAN
 from lookalike.game.latents import Normal
+from lookalike.game.losses import Minimax
 from lookalike.game.method import Twin, early, late
 from lookalike.game.nets.resnet import Resnet
 from lookalike.game.score import EncoderPass
+from lookalike.game.streams import Generated, Real
 from lookalike.game.train import train
 from lookalike.methods import METHODS
 from lookalike.methods.fanogan import Inverting, Reconstructed, Reconstruction
@@ -134,6 +136,12 @@ def test_twins_that_train_after_share_the_steps():
         METHOD.but(twins=(Twin("encoder", Inverting(), before=0.3, after=0.3),))
     with pytest.raises(UsageError, match="leave no steps for the game"):
         METHOD.but(twins=(Twin("a", Inverting(), before=0.5), Twin("b", Inverting(), after=0.5)))
+
+
+def test_images_are_compared_with_their_own_reconstructions_alone():
+    """A loss that compares row by row is refused where the made images are not of the step's real ones."""
+    with pytest.raises(UsageError, match="compares images with their reconstructions"):
+        METHODS["anogan"].but(g_plays=((Real(), 1), (Generated(), 1)), losses=(Minimax(), Reconstruction()))
 
 
 def test_without_an_encoder_the_score_is_refused():

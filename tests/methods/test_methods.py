@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
+import types
+from dataclasses import dataclass
 
 import pytest
 import torch
 
+from lookalike import methods
 from lookalike.base import checkpoint
-from lookalike.base.errors import ModelError
+from lookalike.base.errors import ModelError, UsageError
 from lookalike.base.names import GANS
+from lookalike.game import losses
 from lookalike.game.gan import GAN
 from lookalike.game.share import EveryThird
 from lookalike.game.streams import Generated, Real
@@ -131,10 +135,11 @@ def test_names_and_papers():
         assert len(method.summary.split()) > 10
 
 
-def test_what_each_method_shows():
+def test_what_the_papers_methods_show():
     """What D sees beside real and generated images, and the shares; v1, v2, v3: 1/4, 3/4 and at times 1/2 are real."""
     plain, pairs = ((Real(), 1), (Generated(), 1)), ((Encoded(), 1), (Generated(), 1))
-    assert {name: method.d_sees for name, method in METHODS.items()} == dict.fromkeys(METHODS, plain) | {
+    shown = {
+        **dict.fromkeys(("anogan", "cgan", "acgan", "wgan-gp", "splitting", "sn-binary", "k-plus-one", "r3gan"), plain),
         "noisegan": (*plain, (Noised(0.3, 0.0), 1)),
         "mcgan": (*plain, (OtherClasses(), 1)),
         "vtgan": (*plain, (FromTwin("weak"), 1)),
@@ -143,13 +148,15 @@ def test_what_each_method_shows():
         "acgan-v3": ((Real(), EveryThird(1.5, 1.0)), (Generated(), EveryThird(0.5, 1.0))),
         "ali": pairs,
     }
-    played = dict.fromkeys(METHODS, ((Generated(), 1),)) | {
+    assert {name: METHODS[name].d_sees for name in shown} == shown
+    played = {
+        **dict.fromkeys(("anogan", "cgan", "acgan", "wgan-gp", "splitting", "sn-binary", "k-plus-one"), plain[1:]),
         "ali": pairs,
         "acgan-ali-v1": ((FromPosterior("ali", real=False), 0.75), (Generated(), 0.25)),
         "acgan-ali-v2": ((FromPosterior("ali", real=None), 0.25), (Generated(), 0.75)),
         "r3gan": plain,  # its loss pairs real images with G's
     }
-    assert {name: method.g_plays for name, method in METHODS.items()} == played
+    assert {name: METHODS[name].g_plays for name in played} == played
 
 
 def test_papers_twins():
@@ -161,3 +168,30 @@ def test_papers_twins():
     assert (weak.net, weak.twins, weak.d_sees) == (method.net.weak(), (), METHODS["anogan"].d_sees)
     assert (weak.losses, weak.optimiser) == (method.losses, method.optimiser)
     assert Weakened(50)(method).latent.z_dim == 50
+
+
+def test_what_an_author_forgets_is_one_sentence():
+    """A stream, a loss or a score without one of its statements is refused by name when the method is built."""
+
+    class Forgetful:
+        name, needs, teaches_classes = "forgetful", frozenset(), False
+
+        def d(self, judged):
+            return torch.zeros(())
+
+        g = d
+
+    with pytest.raises(UsageError, match="the loss Forgetful has no moves_g; see CONTRIBUTING"):
+        METHODS["anogan"].but(losses=(Forgetful(),))
+    with pytest.raises(UsageError, match="the stream Forgetful has no real; see CONTRIBUTING"):
+        METHODS["anogan"].but(d_sees=((Forgetful(), 1),))
+
+
+def test_a_name_that_differs_and_a_part_that_exists_are_refused():
+    """A variable whose method has another name, and two parts of one name in different files, are refused."""
+    with pytest.raises(UsageError, match="has no Method in a variable lsgan whose name is lsgan"):
+        methods._method("lsgan", "mcgan")
+    other = types.ModuleType("elsewhere")
+    other.Hinge = dataclass(frozen=True)(type("Hinge", (), {"__module__": "elsewhere"}))
+    with pytest.raises(UsageError, match=r"lookalike\.game\.losses and elsewhere both have a part Hinge; rename"):
+        methods._parts(losses, other)

@@ -48,13 +48,13 @@ class Loss(Protocol):
         """G's loss, a scalar, of the groups that G made, and of real groups where `needs` names them."""
 
 
-def _labelled(judged: Sequence[Judged]) -> list[tuple[Tensor, bool, float]]:
+def labelled(judged: Sequence[Judged]) -> list[tuple[Tensor, bool, float]]:
     """(realness, label, share) of the groups that are labelled real or fake."""
     # groups without a label carry no realness loss: the mask of gan-augmentation-2020, eq. 5
     return [(j.says.realness, j.batch.real, j.batch.share) for j in judged if j.batch.real is not None]
 
 
-def _total(terms: Sequence[Tensor]) -> Tensor:
+def total(terms: Sequence[Tensor]) -> Tensor:
     """The sum of the terms, or 0 for none."""
     # added in the order of the groups: another order would round differently
     return reduce(add, terms) if terms else torch.zeros(())
@@ -84,14 +84,14 @@ class Minimax:
     def d(self, judged: Sequence[Judged]) -> Tensor:
         """Binary cross-entropy of every labelled group, weighted by its share."""
         # eq. 1: -log D(x) = -log sigmoid(r) = softplus(-r), and -log(1 - D(x)) = softplus(r)
-        return _total([w * softplus(-r if real else r).mean() for r, real, w in _labelled(judged)])
+        return total([w * softplus(-r if real else r).mean() for r, real, w in labelled(judged)])
 
     def g(self, judged: Sequence[Judged]) -> Tensor:
         """Binary cross-entropy with the label flipped; minus D's loss where `saturating`."""
         if self.saturating:
             return -self.d(judged)  # vtgan-2021, eq. 1: G minimises what D maximises
         # eq. 2 of splitting-gan-2017 for fakes. The encoder's pairs are labelled real, so theirs is -log(1 - D)
-        return _total([w * softplus(r if real else -r).mean() for r, real, w in _labelled(judged)])
+        return total([w * softplus(r if real else -r).mean() for r, real, w in labelled(judged)])
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,12 @@ class Hinge:
     def d(self, judged: Sequence[Judged]) -> Tensor:
         """Hinge loss of every labelled group, weighted by its share."""
         # no gradient beyond a margin of 1: D stops pushing where it is sure
-        return _total([w * relu(1 - r if real else 1 + r).mean() for r, real, w in _labelled(judged)])
+        return total([w * relu(1 - r if real else 1 + r).mean() for r, real, w in labelled(judged)])
 
     def g(self, judged: Sequence[Judged]) -> Tensor:
         """-r of fake groups and r of real ones, weighted by share."""
         # linear, without a hinge: G must learn from every image that D rejects
-        return _total([w * (r if real else -r).mean() for r, real, w in _labelled(judged)])
+        return total([w * (r if real else -r).mean() for r, real, w in labelled(judged)])
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Wasserstein:
 def _mean(judged: Sequence[Judged]) -> Tensor:
     """Mean realness of groups, weighted by their shares; 0 for no groups."""
     shares = sum(j.batch.share for j in judged)  # normalised, so that each label weighs 1, as in eq. 3
-    return _total([j.batch.share / shares * j.says.realness.mean() for j in judged])
+    return total([j.batch.share / shares * j.says.realness.mean() for j in judged])
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class AuxiliaryClass:
 
     def _of(self, judged: Sequence[Judged]) -> Tensor:
         # cross_entropy takes logits; a softmax before it would flatten the gradient
-        return _total(
+        return total(
             [
                 j.batch.share * cross_entropy(j.says.classes, j.batch.y)
                 for j in judged
@@ -228,7 +228,7 @@ class Mode:
 
     def g(self, judged: Sequence[Judged]) -> Tensor:
         """-log max_l P(l | real) of every labelled group, weighted by its share."""
-        return _total(
+        return total(
             [
                 # section 2.2; the maximum's gradient is that of cross-entropy to D's own most likely class
                 -j.batch.share * j.says.classes.log_softmax(1).amax(1).mean()

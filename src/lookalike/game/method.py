@@ -75,6 +75,13 @@ def when(twin: Twin) -> str:
     return "trains throughout"
 
 
+STATEMENTS = {  # what a part must say of itself before it is used
+    "stream": ("real", "labelled", "made", "needs", "twin", "draw"),
+    "loss": ("name", "needs", "moves_g", "teaches_classes", "d", "g"),
+    "score": ("name", "needs", "searches", "fit", "kept", "of"),
+}
+
+
 @dataclass(frozen=True)
 class Method:
     """All that defines a GAN, its training and its score. See docs/design.md for the axes.
@@ -162,10 +169,19 @@ class Method:
 
     def __post_init__(self) -> None:
         # in this order, because the later checks build the twins' methods, which need a game that can work
-        for refusals in (self._game_refusals, self._twin_refusals, self._unmet_needs):
+        for refusals in (self._unstated, self._game_refusals, self._twin_refusals, self._unmet_needs):
             for refused, sentence in refusals():
                 if refused:
                     raise UsageError(f"method {self.name}: {sentence}")
+
+    def _unstated(self) -> Iterator[tuple[bool, str]]:
+        """Pairs (refused, sentence) about statements that the author of a part has forgotten."""
+        parts = {"stream": [stream for stream, _ in self.groups], "loss": self.losses, "score": (self.score,)}
+        for kind, statements in STATEMENTS.items():
+            for part in parts[kind]:
+                for name in statements:
+                    missing = not hasattr(part, name)  # a Protocol has no other way to be checked
+                    yield missing, f"the {kind} {type(part).__name__} has no {name}; see CONTRIBUTING, Add a paper"
 
     def _game_refusals(self) -> Iterator[tuple[bool, str]]:
         """Pairs (refused, sentence) about the streams, the losses and the updates of this GAN alone."""
@@ -357,7 +373,7 @@ CHECKS: dict[Need, Check] = {  # need -> (whether it is met, the sentence where 
         _equal, "{part}: each real image is paired with a fake one; give real and fake groups equal shares"
     ),
     Need.SAME_ROWS: _check(
-        lambda m: [s.made for s, _ in m.g_plays] == [False, True],
+        lambda m: [s.made for s, _ in m.g_plays] == [False, True] and Need.ENCODER in m.g_plays[1][0].needs,
         "{part}: compares images with their reconstructions; let g_plays be real images, then one made group",
     ),
     Need.TOGETHER: _check(

@@ -68,7 +68,7 @@ class Score(Protocol):
         """Scores of images (N, *shape), float32 in [-1, 1]. `kept` is the result of `fit`."""
 
 
-class _KeepsNothing:
+class KeepsNothing:
     """Base of the scores that keep nothing of the training images."""
 
     def fit(self, gan: Frozen, known: Tensor) -> Parts:
@@ -81,7 +81,7 @@ class _KeepsNothing:
 
 
 @dataclass(frozen=True)
-class LatentSearch(_KeepsNothing):
+class LatentSearch(KeepsNothing):
     """V(x), the variation score: the distance to the closest image of G (AnoGAN; vtgan-2021, eqs. 2 to 5)."""
 
     name = "search"
@@ -99,7 +99,7 @@ class LatentSearch(_KeepsNothing):
 
 
 @dataclass(frozen=True)
-class EncoderPass(_KeepsNothing):
+class EncoderPass(KeepsNothing):
     """izi_f: the distances between x and G(E(x)), in pixels and in D's features (f-anogan-2019, eq. 3).
 
     Parameters
@@ -134,7 +134,7 @@ class EncoderPass(_KeepsNothing):
 
 
 @dataclass(frozen=True)
-class Realness(_KeepsNothing):
+class Realness(KeepsNothing):
     """Minus D's realness of the image, from one pass of D."""
 
     name = "realness"
@@ -194,7 +194,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class ClassEntropy(_KeepsNothing):
+class ClassEntropy(KeepsNothing):
     """D's uncertainty about the class: the entropy of its probabilities; for one class of a conditional GAN, -log p.
 
     The probabilities are over the known classes. So for K + 1 heads this is the uncertainty among real images.
