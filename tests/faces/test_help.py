@@ -15,7 +15,7 @@ from lookalike.runs.settings import TrainSettings, flag, train_settings
 
 KINDS = {  # how a help text begins -> whether a method, as `METHODS` has it, is meant
     "Methods with extra fakes": lambda m: any(not stream.made and not stream.real for stream, _ in m.d_sees),
-    "Methods with a gradient penalty on D": lambda m: m.penalty is not None,
+    "Methods with a penalty on the slope of D": lambda m: m.penalty is not None,
     "Methods whose D classifies": lambda m: m.head.classifies,
     "Conditional methods": lambda m: m.conditional,
     "Conditional methods whose D classifies": lambda m: m.conditional and m.head.classifies,

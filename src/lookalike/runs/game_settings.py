@@ -35,7 +35,7 @@ class GameSettings(BaseModel):
         float | None,
         Field(ge=0, le=1e6),
         Parameter(
-            help="Methods with a gradient penalty on D: its weight, where 0 leaves it out.",
+            help="Methods with a penalty on the slope of D: its weight; 0 leaves the penalty out.",
             group=METHOD,
             show_default=OF_METHOD,
         ),
