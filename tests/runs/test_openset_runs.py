@@ -400,7 +400,7 @@ def test_each_class_is_searched_among_its_own_images(told, digits):
     assert member.label == 1 and list(said.parts) == ["as 8", "as 3"]
     assert np.array_equal(said.parts["as 3"], model.detector.join.scales[1](member.score(asked).score))
     gan = member.gan
-    found = member.inverter.search(torch.from_numpy(asked / np.float32(127.5) - 1))
+    found = member.frozen.inverter.search(torch.from_numpy(asked / np.float32(127.5) - 1))
     made = gan.generate(found.z, torch.full((6,), 1))
     assert torch.allclose(made, found.nearest, atol=1e-5)
 
@@ -459,7 +459,7 @@ def test_d_says_which_class_where_g_is_asked_for_none(sorted_run, digits):
     rows = part(out, "test", digits)
     rows = rows[np.isin(digits.labels[rows], [digits.classes.index(name) for name in "38"])]
     said = model.score(digits.pixels[rows])
-    D = model.detector.inverter.D
+    D = model.detector.frozen.inverter.D
     x = torch.from_numpy(digits.pixels[rows] / np.float32(127.5) - 1)
     with torch.no_grad():
         wanted = D(Batch(x, None, None, None)).classes.softmax(1).numpy()

@@ -24,7 +24,6 @@ from lookalike.data import read, split
 from lookalike.detect.model import Model
 from lookalike.game.gan import GAN
 from lookalike.game.losses import Minimax
-from lookalike.game.nets.resnet import Resnet
 from lookalike.methods import METHODS
 from lookalike.runs import plan as plans
 from lookalike.runs import run as runs
@@ -123,7 +122,7 @@ def test_config_records_everything_that_made_the_run(done):
 
 def _net(method):
     """The method's own network; that of the papers for baselines, which look at none."""
-    return "resnet" if method in METHODS and isinstance(METHODS[method].net, Resnet) else "anogan"
+    return METHODS[method].net.name if method in METHODS else "anogan"
 
 
 def test_metrics_are_finite_numbers_and_count_images(done):
@@ -138,11 +137,14 @@ def test_metrics_are_finite_numbers_and_count_images(done):
     names |= {f"{player}.{loss.name}" for player in "DG" for loss in named.losses}
     names |= {f"weak/{name}" for name in names} if method == "vtgan" else set()
     early = {f"ali/{name}" for name in names - {"D.class", "G.class"}} if method.startswith("acgan-ali") else names
+    late = {"encoder/E.reconstruction", "encoder/E.gradient_norm"}
+    begins, ends = named.begins(4), named.ends(4)
+    whose = [early if step < begins else names if step < ends else late for step in range(4)]
     assert [(line["step"], line["images"]) for line in lines] == [(1, 64), (2, 128), (3, 192), (4, 256)]
     split = {"split.leaves", "split.left_whole"} if named.splitting else set()
-    assert [set(line) - {"step", "images", "seconds"} - split for line in lines] == [early, early, names, names]
+    assert [set(line) - {"step", "images", "seconds"} - split for line in lines] == whose
     assert all(math.isfinite(value) for line in lines for value in line.values())
-    assert all(0 <= line["D.accuracy"] <= 1 and line["D.gradient_norm"] > 0 for line in lines[2:])
+    assert all(0 <= line["D.accuracy"] <= 1 and line["D.gradient_norm"] > 0 for line in lines[begins:ends])
     seconds = [line["seconds"] for line in lines]
     assert seconds == sorted(seconds) and seconds[0] > 0
     assert runs.seconds(out) == seconds[-1]
@@ -577,13 +579,26 @@ def test_F9_a_run_among_its_own_images_is_refused(where, folder, capsys):
     ("method", "flags", "idle"),
     [
         ("vtgan", ["--noise", "0.2"], ["--noise"]),
-        ("anogan", ["--weak-z", "9", "--extra fakes", "0.5"], ["--extra fakes", "--weak-z"]),
-        ("noisegan", ["--noise", "0.2", "--salt-pepper", "0.1", "--extra fakes", "0.5"], []),
+        ("anogan", ["--weak-z", "9", "--extra-fakes-share", "0.5"], ["--extra-fakes-share", "--weak-z"]),
+        ("anogan", ["--penalty", "5"], ["--penalty"]),
+    ],
+)
+def test_a_flag_of_a_part_that_the_method_lacks_is_refused(method, flags, idle, tmp_path, capsys):
+    """One line names the flags and the method's own ones, and nothing is trained."""
+    code, _, err = call(capsys, *train(tmp_path / "run", *flags, method=method))
+    assert code == 2 and not (tmp_path / "run").exists()
+    assert err.startswith(f"error: {method} does not use {', '.join(idle)}; leave it out") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "flags", "idle"),
+    [
+        ("noisegan", ["--noise", "0.2", "--salt-pepper", "0.1", "--extra-fakes-share", "0.5"], []),
         ("knn", [], ["--batch", "--images", "--search-steps", "--width", "--z"]),
     ],
 )
-def test_settings_that_a_method_does_not_use_are_said(method, flags, idle, tmp_path, capsys):
-    """A flag that changes nothing gets one warning; one that the method uses gets none."""
+def test_settings_that_a_baseline_does_not_use_are_said(method, flags, idle, tmp_path, capsys):
+    """A setting that a baseline passes over gets one warning; one that a method uses gets none."""
     code, _, err = call(capsys, *train(tmp_path / "run", *flags, method=method))
     assert code == 0
     assert err == "".join(f"warning: {method} does not use {flag}\n" for flag in idle)
