@@ -1,19 +1,18 @@
 """lookalike: GANs that know about classes, for a user's own labelled images.
 
-The data flow, in reading order:
+The rooms, in the order of the data. A room imports from the rooms above it in this list, never from those below:
 
+    base        errors, files written whole or not at all, checkpoints, seeds
     data        folders, arrays, IDX files -> images with labels; splits by content
-    streams     what D is shown, under which verdict (+ latents, nets)
-    heads       how D answers
-    losses      answers -> losses
-    method      one value per axis; methods/ holds one file per paper
-    train       the only loop (+ gan); plan and runs give it a folder
-    checkpoint  safetensors and JSON, atomic, resumable to the bit
-    use         latent search, scores and thresholds, evaluation, generated images (+ baselines, model)
-    metrics     ROC AUC and rates, with intervals
-    augmentation  does filling up help a classifier
-    report      run folders -> one HTML page
-    estimators  the scikit-learn face; oversampler is imbalanced-learn's
+    features    frozen networks that others trained, and what they see in an image
+    game        one GAN game: streams, heads, losses, networks, Method, GAN, and the only training loop
+    methods     one file per paper; METHODS = {name: Method}
+    detect      a trained GAN or a baseline -> scores, a threshold, a stored Model
+    runs        settings and data -> a plan, and the run folder that resumes
+    use         what a trained GAN is for: evaluate, generate, fill up classes, measure, find look-alikes
+    studies     many trainings measured alike: benches, and the tables of the papers
+    report      run folders and studies -> HTML pages
+    faces       the command line, Python's functions, scikit-learn's estimators
 
 Python's way in:
 
