@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
@@ -391,3 +392,11 @@ def test_a_hundred_classes_fit_into_one_model_under_each_preset():
     data = images(names=tuple(f"c{i:02d}" for i in range(100)), each=10)
     for preset in PRESETS:
         assert len(make(data, known=data.classes, method="vtgan", preset=preset, width=None).known) == 100
+
+
+def test_a_run_that_an_earlier_version_began_has_the_same_data():
+    """The hash of the images that are used is that of earlier versions, whose record called extra fakes "against"."""
+    plan = make(method="mcgan")
+    keys = plan.keys()
+    then = {"train": keys["train"], "calibration": keys["calibration"], "against": keys["extra_fakes"]}
+    assert plan.data_digest() == hashlib.sha256(repr(then).encode()).hexdigest()

@@ -13,6 +13,7 @@ import torch
 from lookalike.base.arrays import Index
 from lookalike.base.checkpoint import TENSOR_LIMIT
 from lookalike.base.errors import DataError, UsageError, listed, show
+from lookalike.base.renamed import OLD
 from lookalike.data import Images, aspect_size, read, split
 from lookalike.data.sources import open_source
 from lookalike.detect.baselines import CLASSIFIERS
@@ -113,7 +114,8 @@ class Plan:
 
     def data_digest(self) -> str:
         """One hash over all images that are used. A resumed run must have the same."""
-        used = {name: keys for name, keys in self.keys().items() if name != "test"}
+        recorded = {new: old for old, new in OLD.items()}  # runs that an earlier version began go on
+        used = {recorded.get(name, name): keys for name, keys in self.keys().items() if name != "test"}
         return hashlib.sha256(repr(used).encode()).hexdigest()
 
 
