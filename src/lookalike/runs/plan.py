@@ -191,7 +191,8 @@ def _check_method(plan: Plan, method: Method) -> None:
     if method.splitting is not None:
         _check_splits(plan, method.splitting)
     known, ema = len(plan.known), plan.recipe.settings.ema or 0.0
-    gan = GAN(method, plan.images.shape, classes=known, ema=ema, device="meta")  # sizes alone: no memory is taken
+    with torch.device("meta"):  # sizes alone: no memory is taken
+        gan = GAN(method, plan.images.shape, classes=known, ema=ema, device="meta")
     GANDetector(gan, plan.recipe.search(), 0 if method.conditional else None)
     gans = 1 if method.per_class else known
     _check_number(plan, gans, len(gan.tensors(training=False)))
