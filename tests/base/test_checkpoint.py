@@ -541,7 +541,7 @@ def test_D25_golden_model_of_schema_1():
         "kind": "gan",
         "method": {"name": "anogan"},
         "shape": [1, 8, 8],
-        "classes": {"known": ["Coat", "Müller <b>", "bad\udcff"], "extra_fakes": []},
+        "classes": {"known": ["Coat", "Müller <b>", "bad\udcff"], "against": []},  # as schema 1 called extra fakes
         "threshold": 0.1,
         "training": {"images": 12800, "seconds": 1.5},
         "settings": {"lam": 0.2, "size": [8, 8], "open": None},

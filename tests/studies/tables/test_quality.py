@@ -16,6 +16,7 @@ from lookalike.base import files
 from lookalike.base.errors import DataError, UsageError
 from lookalike.data import read
 from lookalike.detect.model import Model
+from lookalike.methods import METHODS
 from lookalike.runs.presets import PRESETS
 from lookalike.studies.study import Study
 from lookalike.studies.tables import TABLES, quality, quality_trial
@@ -41,10 +42,10 @@ def test_the_papers_tables_are_these():
     """CIFAR-10 and STL-10 of the one paper, CIFAR-10 and CelebA of the other; ResNet-B is twice as wide as A."""
     names = [table.name for table in QUALITY]
     assert names == [
-        *(f"splitting-gan-2017/{number}" for number in (1, 2, 3)), "kplus1-2020/cifar-10", "kplus1-2020/celeba"
+        *(f"splitting-gan-2017/{number}" for number in (1, 2, 3)), "kplus1-2020/cifar-10", "r3gan-2024/small", "kplus1-2020/celeba"
     ]  # fmt: skip
     assert set(names) <= set(TABLES)
-    first, told, third, family, _ = QUALITY
+    first, told, third, family, modern, _ = QUALITY
     assert all(way.pooled for way in (*first.ways, *third.ways)) and not any(way.pooled for way in told.ways)
     assert [way.wide for way in told.ways] == [1, 2, 1, 2]
     assert told.usual("small") == ("wgan-gp-resnet-a", "splitting-gan-resnet-a") and len(told.usual("paper")) == 4
@@ -52,6 +53,7 @@ def test_the_papers_tables_are_these():
     assert [way.method for way in family.ways] == [
         "sn-binary", "sn-acgan", "k-plus-one", "mode", "sn-projection", "k-plus-one-projection", "mode-projection"
     ]  # fmt: skip
+    assert all(METHODS[way.method].conditional for way in modern.ways) and modern.ways[-1].method == "r3gan"
 
 
 def test_preset_paper_has_the_papers_protocol(monkeypatch):
@@ -60,6 +62,7 @@ def test_preset_paper_has_the_papers_protocol(monkeypatch):
     assert lengths == {
         "splitting-gan-2017/1": {"cifar-10": 100_000 * 64}, "splitting-gan-2017/2": {"cifar-10": 100_000 * 64},
         "splitting-gan-2017/3": {"stl-10-unlabelled": 200_000 * 64},
+        "r3gan-2024/small": {},
         "kplus1-2020/cifar-10": {"cifar-10": 500_000 * 64}, "kplus1-2020/celeba": {"celeba": 200_000 * 64},
     }  # fmt: skip
     monkeypatch.setattr(quality, "open_source", lambda _name: None)
@@ -216,7 +219,10 @@ def test_without_its_base_a_way_is_compared_with_nothing(tiny, tmp_path):
 def test_weights_belong_to_tables_of_images(capsys):
     """A table of detectors takes none: one line."""
     code, _, err = call(capsys, "table", "vtgan-2021/1", "--weights", "x.pth")
-    assert (code, err) == (2, "error: table vtgan-2021/1 measures no features; leave --weights out\n")
+    assert (code, err) == (
+        2,
+        "error: table vtgan-2021/1 takes no --weights, as it measures no features; leave the flag out\n",
+    )
 
 
 def test_data_that_are_not_here_are_left_out(tiny, tmp_path, monkeypatch):
