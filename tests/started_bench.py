@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -65,7 +66,8 @@ class Bench:
     def kill(self) -> None:
         """Leaves nothing, whatever a test found."""
         for pid in alive(self.process.pid):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
     def workers(self) -> list[int]:
