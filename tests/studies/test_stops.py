@@ -5,6 +5,7 @@ Real commands: four trainings of a small net side by side, so that a step takes 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import signal
@@ -62,13 +63,18 @@ def test_a_stopped_bench_ends_in_time_and_loses_nothing(stop, data, whole, tmp_p
             continue
         for number in signals:
             if number == signal.SIGKILL:
-                os.kill(bench.workers()[0], number)
+                for worker in bench.workers()[:1]:
+                    os.kill(worker, number)
             elif number == signal.SIGTERM:
                 bench.process.send_signal(number)  # nothing where it has just ended
             else:
-                os.killpg(bench.process.pid, number)  # as a terminal does
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(bench.process.pid, number)  # as a terminal does
             time.sleep(0.2)
-        said = bench.ends(), bench.error.read_text().splitlines()[-1]
+        ended = bench.ends()
+        if phase == "scoring" and ended == 0:  # the last score was written before the signal came
+            continue
+        said = ended, bench.error.read_text().splitlines()[-1]
         assert said[0] == code and said[1].startswith(f"error: {sentence}"), bench.error.read_text()
         assert "Traceback" not in bench.error.read_text()
         if phase == "training" and number != signal.SIGKILL:
