@@ -26,8 +26,8 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## train and compare all methods on scikit-learn's digits, about 3 minutes
 	$(BIN)/lookalike demo
 
-test: $(READY) ## run the tests
-	$(BIN)/python -m pytest
+test: $(READY) ## run the tests, two files side by side
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check

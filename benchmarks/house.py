@@ -57,8 +57,9 @@ def _imported(name: str, path: Path, files: Iterable[str]) -> Iterator[str]:
 
 
 def room(module: str) -> str:
-    """The room of a module; "" for the package itself."""
-    return f"{module}..".split(".")[1]
+    """The room of a module; "" for the package itself and its `__main__`."""
+    name = f"{module}..".split(".")[1]
+    return "" if name == "__main__" else name
 
 
 def arrows(found: Imports) -> set[tuple[str, str]]:

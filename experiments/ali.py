@@ -47,7 +47,7 @@ def dealt(labels: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
 
 
 def errors(gan: GAN, images: Images, seed: int) -> dict[str, float]:
-    """Of reconstructions of unseen images, rightly and wrongly dealt."""
+    """Errors of the reconstructions of held-out images, beside their own image and beside others."""
     rows = split(images, test=0.2, calibration=0.0, seed=seed).test[:HELD]
     x, y = torch.from_numpy(scaled(images.pixels[rows])), torch.from_numpy(images.labels[rows])
     made = gan.generate(gan.encode(x, y), y)

@@ -1,8 +1,8 @@
-"""Crosses that nobody published: foils under other games, splitting inside K + 1. For detection, and for quality.
+"""Crosses that nobody published: extra fakes under other games, splitting inside K + 1. For detection, and for quality.
 
     python experiments/crosses.py
 
-Foils: mcgan (images of the look-alike as fakes), vtgan (a weak twin's) and anogan (none), each with the minimax game,
+Extra fakes: mcgan (images of the look-alike as fakes), vtgan (a weak twin's), anogan (none), each with the minimax game,
 the hinge game, and the critic's game with its gradient penalty (five steps of D), on two pairs of look-alikes.
 
 Splitting: k-plus-one and mode on three known classes, whole, and with classes that are split after 16 % of the images;
@@ -11,7 +11,7 @@ anogan's network and game, without spectral norm.
 Each cross is one detector: AUC of the known classes' test images against the look-alike's, accuracy among several known
 classes, and KID of 1,000 generated images against the known classes' test images (features of a small CNN).
 Preset small. Figures go to experiments/results/crosses.csv, their means and deviations over seeds to crosses.md, and
-what the foils' generators made at last, of seed 0, to crosses.png; the trainings stay in runs/crosses. A training that
+the generated images of the methods with extra fakes, of seed 0, to crosses.png; the trainings stay in runs/crosses. A training that
 fails is left out and named.
 """
 
@@ -46,7 +46,7 @@ GROUPS = (
     ("fashion-mnist", ("T-shirt/top", "Pullover", "Coat"), "Shirt"),
     ("mnist-5k", ("3", "5", "9"), "8"),
 )
-FOILS = ("anogan", "mcgan", "vtgan")
+WITH_FAKES = ("anogan", "mcgan", "vtgan")
 GAMES: Mapping[str, Mapping[str, Any]] = {
     "minimax": {},
     "hinge": {"loss": "hinge"},
@@ -93,7 +93,7 @@ class Cross:
 def crosses() -> Iterator[Cross]:
     """All, in the table's order."""
     for pair in PAIRS:
-        yield from (Cross(*pair, method, way, how) for method in FOILS for way, how in GAMES.items())
+        yield from (Cross(*pair, method, way, how) for method in WITH_FAKES for way, how in GAMES.items())
     for group in GROUPS:
         yield from (Cross(*group, method, way, how) for method in SORTERS for way, how in SPLITS.items())
 
@@ -146,10 +146,10 @@ def _mean(lines: Sequence[Line], name: str) -> Mapping[str, Any]:
 def picture() -> Figure:
     """Of each pair a block: a row for each method, a column for each game, the first images of the last sample grid."""
     side = 4  # images shown each way
-    figure = Figure(figsize=(9, 3 * len(FOILS) * len(PAIRS)), layout="constrained")
-    axes = figure.subplots(len(PAIRS) * len(FOILS), len(GAMES), squeeze=False)
-    foils = [cross for cross in crosses() if cross.method in FOILS]
-    for axis, cross in zip(axes.flat, foils, strict=True):
+    figure = Figure(figsize=(9, 3 * len(WITH_FAKES) * len(PAIRS)), layout="constrained")
+    axes = figure.subplots(len(PAIRS) * len(WITH_FAKES), len(GAMES), squeeze=False)
+    with_fakes = [cross for cross in crosses() if cross.method in WITH_FAKES]
+    for axis, cross in zip(axes.flat, with_fakes, strict=True):
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_title(f"{', '.join(cross.known)}: {cross.method}, {cross.way}", fontsize=9)

@@ -2,10 +2,10 @@
 
     python experiments/labels.py
 
-Of mnist-5k's 3,500 training images 10 or 40 of each class keep their label, the others are shown without one (Salimans
+Of mnist-5k's 3,500 training images 10 or 40 of each class keep their label, the others have none (Salimans
 et al. 2016, section 5). The same network learns from the labelled images alone too, and a small CNN stands beside both,
 the classifier of gan-augmentation-2020, and the same with all 3,500 labels. Accuracy on the 1,500 test images, which
-nothing was chosen by; D says the class. The figures go to experiments/results/labels.csv; the trainings stay in
+chose nothing; D classifies. The figures go to experiments/results/labels.csv; the trainings stay in
 runs/labels.
 """
 

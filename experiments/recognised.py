@@ -1,9 +1,9 @@
-"""Is a generated class recognisable? A classifier of real images names the classes of AC-GAN's images.
+"""Is a generated class recognisable? A classifier of real images classifies AC-GAN's images.
 
     python experiments/recognised.py
 
 Preset small, all images: scikit-learn's digits and Fashion-MNIST. The classifier is gan-augmentation-2020's, trained
-once on real training images, a tenth of them for validation; its accuracy on unseen real images stands beside. 1,000
+once on real training images, a tenth of them for validation; its accuracy on held-out real images stands beside. 1,000
 images of each class are made. The figures go to experiments/results/recognised.csv; the trainings stay in
 runs/recognised.
 """
@@ -36,7 +36,7 @@ def trained(data: str, seed: int) -> Model:
 
 
 def judge(data: str, model: Model) -> tuple[Classifier, float]:
-    """The classifier of real images at the model's size, and its accuracy on unseen ones."""
+    """The classifier of real images at the model's size, and its accuracy on held-out ones."""
     images = lookalike.read(data, size=model.size, channels=model.channels)
     parts = split(images, test=0.2, calibration=0.1, seed=0)
     train, held, test = (

@@ -1,9 +1,9 @@
-"""One GAN that is told the class against one GAN per class, shown as many images altogether.
+"""One GAN that is conditional on the class against one GAN per class, with as many images in all.
 
     python experiments/trunk.py
 
 Five digits of scikit-learn's are known, five unknown. The figures go to experiments/results/trunk.csv: for each method
-and seed the AUC of known against unknown, the accuracy of which known class, and seconds on one thread.
+and seed the AUC of known against unknown, the accuracy among the known classes, and seconds on one thread.
 """
 
 from __future__ import annotations

@@ -74,6 +74,13 @@ def test_help_lists_all_commands(capsys):
         assert name in words and sentence.split(",")[0][:40] in words
 
 
+def test_the_package_runs_as_a_module(capsys):
+    """`python -m lookalike` prints what the command prints."""
+    command = [sys.executable, "-m", "lookalike", "cite", "pca"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == call(capsys, "cite", "pca")
+
+
 def test_version(capsys):
     """--version prints the installed version."""
     from importlib.metadata import version

@@ -22,7 +22,7 @@ from lookalike.detect.baselines import classifier
 from lookalike.detect.model import Model
 from lookalike.faces.api import augment
 from lookalike.game.batch import Batch
-from lookalike.runs.record import parts_of
+from lookalike.runs.used import used_images
 from lookalike.use import balanced
 from lookalike.use.augment import wanted
 from lookalike.use.filters import POOL, Filters
@@ -240,7 +240,7 @@ def test_images_that_are_copies_are_said_and_dropped(folder, filled, tmp_path, m
     from lookalike.use.generate import Generator
 
     run = filled[0].with_name("balanced-run")
-    images, parts = read(folder), parts_of(run)
+    images, parts = read(folder), used_images(run)
     rows = [i for i, key in enumerate(images.keys) if key in parts["train"] and images.labels[i] == 2]
 
     def parrot(self, n, *, seed, truncation=None):

@@ -20,8 +20,8 @@ from lookalike.detect.baselines.classifier import CNN
 from lookalike.features import efficientnet, inception
 from lookalike.features.nets.inception import Inception
 from lookalike.runs import run as runs
-from lookalike.runs.record import parts_of
 from lookalike.runs.settings import train_settings
+from lookalike.runs.used import used_images
 from lookalike.use import measure as measuring
 from lookalike.use.measure import measure
 from lookalike.use.quality import diversity, frechet, kernel, manifold, own
@@ -192,7 +192,7 @@ def test_what_a_run_was_shown_is_not_unseen(tmp_path, digits):
     """A run of another seed drew other test images: those are the other side, none that it trained on."""
     how = settings("acgan", known=("3", "8"), batch=32, seed=5) | {"extra_fakes": ()}
     runs.run("digits", train_settings(**how), tmp_path)
-    shown = parts_of(tmp_path)
+    shown = used_images(tmp_path)
     training, unseen = measuring._parts(digits, "digits", tmp_path, 0)
     keys = np.array(digits.keys)
     assert not {*keys[unseen]} & (shown["train"] | shown["calibration"]) and shown["test"] <= {*keys[unseen]}

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
-from lookalike.base.errors import ModelError, UsageError, show
+from lookalike.base.errors import LookalikeError, ModelError, UsageError, show
 from lookalike.base.files import PROBE, open_regular, read_json, safe_name
 from lookalike.base.renamed import current
 from lookalike.base.strict import parse_json
@@ -235,6 +235,22 @@ def read_config(folder: Path) -> dict[str, Any]:
     there = read_json(folder / CONFIG)
     parts = there.items() if isinstance(there, dict) else ()
     return {name: current(part) if isinstance(part, dict) else part for name, part in parts}
+
+
+def training_seconds(folder: Path) -> float | None:
+    """How long the training took, with all parts of a resumed run; None where no metrics are there."""
+    try:
+        return float(parse_json((folder / METRICS).read_bytes().splitlines()[-1])["seconds"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def made_by_version(folder: Path) -> str | None:
+    """The version of this package that began the run; None where no record is there."""
+    try:
+        return str(read_config(folder)["versions"]["lookalike"])
+    except (LookalikeError, OSError, LookupError, TypeError):
+        return None
 
 
 def _typed(kind: type[Record], path: Path, there: object) -> Record:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,14 @@ import torch
 
 from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Warn
-from lookalike.base.errors import ModelError, UsageError, show
+from lookalike.base.errors import UsageError, show
 from lookalike.base.parts import target_of
-from lookalike.base.renamed import current
 from lookalike.game.method import Method, when
 from lookalike.methods import stored
 from lookalike.runs.folder import BAD_FILES, BEGUN, CONFIG, SPLIT, read_config
 from lookalike.runs.plan import Plan
 from lookalike.runs.settings import TrainSettings
 
-PARTS = {"train", "calibration", "extra_fakes", "test"}
-KEY = re.compile("[0-9a-f]{16}")
 OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
 BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
@@ -91,47 +87,6 @@ def _defaults() -> dict[str, Any]:
 def _begins(name: str) -> str:
     """What a kill left a part of: this version's, or an older one's `NAME.part.PID`."""
     return target_of(name) or OLD_PART.sub("", name)
-
-
-def parts_of(folder: Path) -> dict[str, frozenset[str]]:
-    """The content keys of each part of the run; raises ModelError where its record is missing or damaged."""
-    path = folder / SPLIT
-    try:
-        parts = files.read_json(path, limit=1 << 30)
-        parts = current(parts) if isinstance(parts, dict) else parts
-        if not isinstance(parts, dict) or set(parts) != PARTS:
-            raise ModelError(f"{show(path)} does not hold the parts {', '.join(sorted(PARTS))}")
-        for name, keys in parts.items():
-            if not isinstance(keys, list) or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
-                raise ModelError(f"{show(path)}: {name} is not a list of content keys")
-    except ModelError as error:
-        raise ModelError(f"only the run folder that train wrote says which images trained; give it: {error}") from error
-    return {name: frozenset(keys) for name, keys in parts.items()}
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The classes of a run, as `data.images.names_of` takes them, and how the run split its images."""
-
-    known: tuple[str, ...]
-    unlabelled: tuple[str, ...]
-    source: str
-    shape: tuple[int, ...]
-    test: float
-    seed: int
-
-
-def shown(folder: Path) -> Shown:
-    """The classes and the split of a run; raises ModelError where its record is missing or damaged."""
-    match read_config(folder):
-        case {
-            "data": {"source": str(source), "shape": [*shape]},
-            "settings": {"known": [*known], "test": int() | float() as test, "seed": int(seed), **others},
-        } if 0 <= test < 1:
-            nameless = others.get("unlabelled", [])  # older runs have none
-            if isinstance(nameless, list) and all(isinstance(name, str) for name in (*known, *nameless)):
-                return Shown(tuple(known), tuple(nameless), source, tuple(shape), test, seed)
-    raise ModelError(f"{show(folder / CONFIG)} does not say how the images were split; give the run as train wrote it")
 
 
 def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import torch
 
 from lookalike.base import checkpoint, files, interrupts
 from lookalike.base.arrays import Report, Warn
-from lookalike.base.errors import DivergedError, LookalikeError, memory_guard, show
+from lookalike.base.errors import DivergedError, memory_guard, show
 from lookalike.data import Images, oddities
 from lookalike.data.sources import refuse_inside
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS, networks
@@ -34,7 +34,7 @@ from lookalike.game.train import Progress, train
 from lookalike.methods import stored
 from lookalike.runs import choices, record, subclasses
 from lookalike.runs import plan as plans
-from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, read_config
+from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
 from lookalike.runs.samples import draw_samples
 from lookalike.runs.settings import TrainSettings
@@ -117,22 +117,6 @@ def _remarks(plan: Plan) -> Iterator[str]:
         )
 
 
-def seconds(folder: Path) -> float | None:
-    """How long the training took, with all parts of a resumed run; None where no metrics are there."""
-    try:
-        return float(json.loads((folder / METRICS).read_text("ascii").splitlines()[-1])["seconds"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-
-
-def made_by(folder: Path) -> str | None:
-    """The version of this package that began the run; None where no record is there."""
-    try:
-        return str(read_config(folder)["versions"]["lookalike"])
-    except (LookalikeError, OSError, LookupError, TypeError):
-        return None
-
-
 def _single(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
     """One detector: of one known class, or a classifier of several."""
     return (
@@ -150,7 +134,7 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
         files.clear(own, *PLACES)
         with _said_of(name):
             members[name] = _single(own, plan.only(name), _prefixed(report, name), warn)
-        spent += seconds(own) or 0.0
+        spent += training_seconds(own) or 0.0
     report("joining the classes", 0, len(plan.rows.deciding))
     began = time.monotonic()
     joined = _open_set(members, plan)

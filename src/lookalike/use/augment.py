@@ -25,8 +25,8 @@ from lookalike.methods import METHODS
 from lookalike.runs import run as runs
 from lookalike.runs.choices import conditional
 from lookalike.runs.plan import read_used
-from lookalike.runs.record import parts_of
 from lookalike.runs.settings import DataSettings, train_settings
+from lookalike.runs.used import used_images
 from lookalike.use.balanced import Filled, usable, write
 from lookalike.use.filters import POOL, Filter, Filters, agrees, most_real, no_copies
 from lookalike.use.generate import Generator, class_folder, generators
@@ -123,7 +123,7 @@ def augment(
         torch.set_num_threads(model.training["threads"])  # as `generate` does, for the same bits
         how = DataSettings(**reading).reading() | {"value_range": model.training["value_range"]}
         images = read(data, size=model.size, channels=model.channels, **how)
-    parts = parts_of(beside)
+    parts = used_images(beside)
     short = wanted(to, _counts(images))
     able = generators(model)
     if strange := [name for name in short if name not in able]:

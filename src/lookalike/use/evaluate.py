@@ -22,9 +22,8 @@ from lookalike.data import Images, read
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import auc, rate
 from lookalike.detect.model import ANY, Model, Verdicts
-from lookalike.runs.folder import EVALUATIONS
-from lookalike.runs.record import parts_of
-from lookalike.runs.run import seconds
+from lookalike.runs.folder import EVALUATIONS, training_seconds
+from lookalike.runs.used import used_images
 
 BLOCK = 512  # images scored at one time
 WORST = 8  # images kept of each kind of mistake
@@ -94,7 +93,7 @@ def evaluate(
         If another process is writing to `folder`.
     """
     folder = Path(folder)
-    model, parts = Model.load(folder, device=device), parts_of(folder)
+    model, parts = Model.load(folder, device=device), used_images(folder)
     with files.lock(folder, EVALUATIONS):  # fail before the scoring where the result could not be written
         files.make_folder(folder / EVALUATIONS)
     torch.set_num_threads(threads or model.training["threads"])
@@ -111,7 +110,7 @@ def evaluate(
     rows, used = _groups(model, parts, images, others, warn)
     began = time.monotonic()
     verdicts = _verdicts(model, images, rows, report)
-    took = {"train": seconds(folder), "score": round(time.monotonic() - began, 3)}
+    took = {"train": training_seconds(folder), "score": round(time.monotonic() - began, 3)}
     figures = (
         _figures(model, verdicts)
         | _by_class(model, images, rows, verdicts, others)

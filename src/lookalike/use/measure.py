@@ -23,7 +23,7 @@ from lookalike.features.efficientnet import lite0
 from lookalike.features.extractor import Extractor
 from lookalike.features.faces import detector, faces
 from lookalike.features.inception import Published, published
-from lookalike.runs.record import parts_of, shown
+from lookalike.runs.used import run_split, used_images
 from lookalike.use.generate import generators
 from lookalike.use.quality import frechet
 from lookalike.use.quality.accuracy import Accuracy, accuracy_score
@@ -130,7 +130,7 @@ def measure(
         For a `run` with a missing or damaged record.
     """
     if run is not None:
-        real = real.without(shown(run).unlabelled)
+        real = real.without(run_split(run).unlabelled)
     _check(made, real, features, accuracy=accuracy)
     network = _network(features, weights, real.shape)  # errors come before the long training
     if show_faces:
@@ -188,7 +188,7 @@ def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels
     if run is None:
         parts = split(real, test=UNSEEN, calibration=0.0, seed=seed)
         return parts.train, parts.test
-    how, used = shown(run), parts_of(run)
+    how, used = run_split(run), used_images(run)
     parts = split(real, test=how.test or UNSEEN, calibration=0.0, seed=how.seed)
     trained = np.isin(np.array(real.keys), sorted(used["train"] | used["extra_fakes"] | used["calibration"]))
     if real.shape != how.shape or (not trained.any() and Path(how.source).name == data):
@@ -235,7 +235,7 @@ def _check(made: Images, real: Images, features: Features, *, accuracy: bool) ->
 def _numbers(made: Images, real: Images, run: Path | None) -> list[int]:
     """Return the real images' numbers of the measured classes; without labels, of all that the run knows."""
     if _unnamed(made):
-        there = real.classes if run is None else names_of(shown(run).known, real.classes)
+        there = real.classes if run is None else names_of(run_split(run).known, real.classes)
         return [k for k, name in enumerate(real.classes) if name in there]
     return [real.classes.index(name) for name in made.classes]
 

@@ -97,7 +97,8 @@ def train(
     json_: Json = False,
 ) -> None:
     """Trains a detector of what is not of a known class. The same command again resumes, or finds the run finished."""
-    from lookalike.runs.run import run, seconds
+    from lookalike.runs.folder import training_seconds
+    from lookalike.runs.run import run
 
     with progress() as report:
         model = run(data, settings, out, command=("lookalike", *sys.argv[1:]), report=report, warn=warn)
@@ -107,7 +108,7 @@ def train(
         "known": list(model.classes["known"]),
         "threshold": model.threshold.value if model.threshold else None,
         "false_alarms": model.threshold.allowed if model.threshold else None,
-        "seconds": seconds(out),
+        "seconds": training_seconds(out),
         "counts": model.training["counts"],
     }
     of_detector = model.detector.facts()

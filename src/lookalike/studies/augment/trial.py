@@ -22,8 +22,9 @@ from lookalike.data import Images, split
 from lookalike.data.sparsify import sparsify
 from lookalike.detect.model import Model
 from lookalike.methods import METHODS
+from lookalike.runs.folder import training_seconds
 from lookalike.runs.plan import read_used
-from lookalike.runs.run import run, seconds
+from lookalike.runs.run import run
 from lookalike.runs.settings import TrainSettings, train_settings
 from lookalike.studies.augment import classifier
 from lookalike.studies.augment.figures import figures
@@ -106,7 +107,7 @@ class ClassifierTrial(FiguresTrial):
         given = parts.train
         if self.generates:
             model = run(parts.images, settings, folder / "gan", command=tuple(shlex.split(command)), wait=workers.tell)
-            found["gan_seconds"] = seconds(folder / "gan")
+            found["gan_seconds"] = training_seconds(folder / "gan")
             given = _with(given, *_made(model, parts.images.classes, short, self.seed))
             alone = _made(model, parts.images.classes, dict.fromkeys(counts, max(counts.values())), self.seed)
             found["generated_only"] = _measured(alone, parts, self, rare)

@@ -19,7 +19,8 @@ from lookalike.base.errors import ModelError, listed, show
 from lookalike.data import Images, read
 from lookalike.detect.model import Model
 from lookalike.runs import record
-from lookalike.runs.run import PLACES, made_by, run, seconds
+from lookalike.runs.folder import made_by_version, training_seconds
+from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import TrainSettings, train_settings
 from lookalike.studies.detect.parts import HELD_OUT, TEST, images_of
 from lookalike.studies.trial import Trial, name_of
@@ -80,7 +81,7 @@ class DetectorTrial(Trial):
 
     def made_by(self, runs: Path) -> str | None:
         """The version that trained it."""
-        return made_by(self.folder(runs))
+        return made_by_version(self.folder(runs))
 
     def perform(self, runs: Path, command: str = "") -> None:
         """Trains and scores what is missing; a folder that holds other files is refused before it is locked."""
@@ -113,7 +114,9 @@ class DetectorTrial(Trial):
 
     def cost(self, runs: Path) -> float:
         """Seconds of training and of scoring the test images of all classes."""
-        return (seconds(self.folder(runs)) or 0.0) + sum(self.scores(runs, name).seconds for name in self.scored)
+        return (training_seconds(self.folder(runs)) or 0.0) + sum(
+            self.scores(runs, name).seconds for name in self.scored
+        )
 
     def _parts(self) -> list[tuple[str, str]]:
         """What is scored: (part, class)."""

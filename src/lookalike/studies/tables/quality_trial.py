@@ -14,9 +14,9 @@ from lookalike.data import read
 from lookalike.data.sources import open_source
 from lookalike.features.faces import PACKAGE
 from lookalike.methods import METHODS
-from lookalike.runs.folder import FACTS
+from lookalike.runs.folder import FACTS, training_seconds
 from lookalike.runs.presets import PRESETS
-from lookalike.runs.run import run, seconds
+from lookalike.runs.run import run
 from lookalike.runs.settings import TrainSettings, train_settings
 from lookalike.studies.trial import FIGURES, FiguresTrial
 from lookalike.use.generate import generators
@@ -107,7 +107,7 @@ class QualityTrial(FiguresTrial):
             "real": real_figures(found.json(), whose),
             "features": found.features,
             "sure": found.sure,
-            "seconds": seconds(own),
+            "seconds": training_seconds(own),
             "measured": found.json(),
         }
 

@@ -1,0 +1,56 @@
+"""Which images a run has used, and how it split them, read from its folder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookalike.base import files
+from lookalike.base.errors import ModelError, show
+from lookalike.base.renamed import current
+from lookalike.runs.folder import CONFIG, SPLIT, read_config
+
+PARTS = {"train", "calibration", "extra_fakes", "test"}
+KEY = re.compile("[0-9a-f]{16}")
+
+
+def used_images(folder: Path) -> dict[str, frozenset[str]]:
+    """The content keys of each part of the run; raises ModelError where its record is missing or damaged."""
+    path = folder / SPLIT
+    try:
+        parts = files.read_json(path, limit=1 << 30)
+        parts = current(parts) if isinstance(parts, dict) else parts
+        if not isinstance(parts, dict) or set(parts) != PARTS:
+            raise ModelError(f"{show(path)} does not hold the parts {', '.join(sorted(PARTS))}")
+        for name, keys in parts.items():
+            if not isinstance(keys, list) or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
+                raise ModelError(f"{show(path)}: {name} is not a list of content keys")
+    except ModelError as error:
+        raise ModelError(f"only the run folder that train wrote says which images trained; give it: {error}") from error
+    return {name: frozenset(keys) for name, keys in parts.items()}
+
+
+@dataclass(frozen=True)
+class RunSplit:
+    """The classes of a run, as `data.images.names_of` takes them, and how the run split its images."""
+
+    known: tuple[str, ...]
+    unlabelled: tuple[str, ...]
+    source: str
+    shape: tuple[int, ...]
+    test: float
+    seed: int
+
+
+def run_split(folder: Path) -> RunSplit:
+    """The classes and the split of a run; raises ModelError where its record is missing or damaged."""
+    match read_config(folder):
+        case {
+            "data": {"source": str(source), "shape": [*shape]},
+            "settings": {"known": [*known], "test": int() | float() as test, "seed": int(seed), **others},
+        } if 0 <= test < 1:
+            nameless = others.get("unlabelled", [])  # older runs have none
+            if isinstance(nameless, list) and all(isinstance(name, str) for name in (*known, *nameless)):
+                return RunSplit(tuple(known), tuple(nameless), source, tuple(shape), test, seed)
+    raise ModelError(f"{show(folder / CONFIG)} does not say how the images were split; give the run as train wrote it")
