@@ -9,13 +9,17 @@ from tiny import call
 
 from lookalike.faces.commands import detect
 from lookalike.methods import METHODS
-from lookalike.runs.choices import OWN, filled, method_of, own_settings
+from lookalike.runs.choices import OWN, filled, has, method_of, own_settings
 from lookalike.runs.groups import GROUPS, MOST_USED
 from lookalike.runs.settings import TrainSettings, flag, train_settings
 
 KINDS = {  # how a help text begins -> whether a method, as `METHODS` has it, is meant
     "Methods with extra fakes": lambda m: any(not stream.made and not stream.real for stream, _ in m.d_sees),
     "Methods with a penalty on the slope of D": lambda m: m.penalty is not None,
+    "Methods whose D can have the spread": lambda m: m.conditional and m.splitting is None and has(m.head, "spread"),
+    "Methods whose G learns from a class loss": lambda m: any(
+        loss.teaches_classes and loss.moves_g for loss in m.losses
+    ),
     "Methods whose D classifies": lambda m: m.head.classifies,
     "Conditional methods": lambda m: m.conditional,
     "Conditional methods whose D classifies": lambda m: m.conditional and m.head.classifies,

@@ -581,6 +581,7 @@ def test_F9_a_run_among_its_own_images_is_refused(where, folder, capsys):
         ("vtgan", ["--noise", "0.2"], ["--noise"]),
         ("anogan", ["--weak-z", "9", "--extra-fakes-share", "0.5"], ["--extra-fakes-share", "--weak-z"]),
         ("anogan", ["--penalty", "5"], ["--penalty"]),
+        ("sn-binary", ["--penalty", "0"], ["--penalty"]),
     ],
 )
 def test_a_flag_of_a_part_that_the_method_lacks_is_refused(method, flags, idle, tmp_path, capsys):
@@ -588,6 +589,22 @@ def test_a_flag_of_a_part_that_the_method_lacks_is_refused(method, flags, idle, 
     code, _, err = call(capsys, *train(tmp_path / "run", *flags, method=method))
     assert code == 2 and not (tmp_path / "run").exists()
     assert err.startswith(f"error: {method} does not use {', '.join(idle)}; leave it out") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "why", "able"),
+    [
+        (["--score", "encoder"], "images need an encoder, and there is no encoder", "f-anogan, ali"),
+        (["--score", "classes"], "needs a head that classifies", "acgan, acgan-v1"),
+        (["--loss", "relativistic"], "each real image is paired with a fake one", "anogan, f-anogan"),
+    ],
+)
+def test_a_flag_that_does_not_go_with_the_method_names_methods_that_can(flags, why, able, tmp_path, capsys):
+    """One line in the words of the command line; nothing in it is Python, and nothing is trained."""
+    code, _, err = call(capsys, *train(tmp_path / "run", *flags, method="vtgan"))
+    assert code == 2 and not (tmp_path / "run").exists() and err.count("\n") == 1
+    assert err.startswith(f"error: vtgan cannot have {' '.join(flags)}: ") and "()" not in err
+    assert why in err and f"methods that can: {able}" in err
 
 
 @pytest.mark.parametrize(

@@ -10,26 +10,40 @@ import pytest
 from clean_failure import assert_clean_failure
 from tiny import train
 
+from lookalike.base import names
 from lookalike.base.errors import UsageError
 from lookalike.game.diffaugment import DiffAugment
 from lookalike.game.heads import Binary, Joint
-from lookalike.game.latents import LabelsAsInData, Normal, UniformLabels
+from lookalike.game.latents import LabelsAsInData, Normal, Uniform, UniformLabels
 from lookalike.game.losses import AuxiliaryClass, Minimax, Wasserstein
+from lookalike.game.method import Twin
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
 from lookalike.game.optimiser import Adam
-from lookalike.game.penalty import ZeroCentred
+from lookalike.game.penalty import GradientPenalty, ZeroCentred
+from lookalike.game.score import SCORES
 from lookalike.game.splitting import Splitting
-from lookalike.methods import METHODS
+from lookalike.game.streams import Generated, Real
+from lookalike.methods import METHODS, NETS
+from lookalike.methods.vtgan import Noised, Weakened
 from lookalike.runs import choices
 from lookalike.runs.presets import PRESETS
 from lookalike.runs.settings import DataSettings, TrainSettings, flag, train_settings
+
+
+def test_the_names_of_flags_are_those_of_the_parts():
+    """Networks, losses, conditionings and scores that a flag accepts are those that there are, and no others."""
+    assert sorted(names.NETS) == sorted(NETS)
+    assert sorted(names.LOSSES) == sorted(choices.LOSSES)
+    assert sorted(names.CONDITIONINGS) == sorted([*choices.CONDITIONINGS, "none"])
+    assert sorted(names.SCORES) == sorted(SCORES)
 
 
 def test_defaults_are_the_papers_where_they_speak():
     """lambda 0.2 and sums as in both papers; 5 % false alarms; the paper preset has DCGAN's Adam and no averaging."""
     s = train_settings(known=("3",))
     assert (s.method, s.preset, s.lam, s.reduce) == ("auto", "small", 0.2, "sum")
-    assert (s.weak_z, s.false_alarms, s.seed) == (400, 0.05, 0)
+    weak_z = choices.filled(train_settings(known=("3",), method="vtgan"), (1, 32, 32), 1).weak_z
+    assert (weak_z, s.false_alarms, s.seed) == (400, 0.05, 0)
     plain = choices.method_of(choices.filled(train_settings(known=("3",), method="anogan"), (1, 32, 32), 1))
     assert (plain.optimiser.beta1, plain.d_optimiser.beta1, plain.d_steps, plain.latent) == (0.5, 0.5, 1, Normal(100))
     assert (s.size, s.width, s.images, s.batch, s.search_steps, s.net, s.lr, s.d_lr, s.ema) == (None,) * 9
@@ -147,6 +161,57 @@ def test_settings_reach_their_axes():
     twin = changed.twins[0].method(changed)
     assert (plain.start, changed.start) == ("ali", "ali")
     assert (twin.conditioning, twin.labels, twin.diff_augment) == (ClassBatchNorm(), LabelsAsInData(), DiffAugment())
+
+
+OWN_VALUES = {  # method -> values on its axes that differ from what other methods have
+    "anogan": {"latent": Uniform(50), "d_updates": "apart", "diff_augment": DiffAugment()},
+    "wgan-gp": {"penalty": GradientPenalty(3.0), "decay": False, "d_steps": 2},
+    "acgan": {"labels": LabelsAsInData()},
+    "noisegan": {"d_sees": ((Real(), 1.0), (Generated(), 1.0), (Noised(0.1, 0.2), 1.0))},
+    "vtgan": {"twins": (Twin("weak", Weakened(200)),)},
+    "splitting": {"splitting": Splitting((7,), 0.3, "feature")},
+}
+
+
+@pytest.mark.parametrize("name", OWN_VALUES)
+def test_a_method_keeps_its_own_values(name, monkeypatch):
+    """What a paper's file says of an axis holds where the user gives no flag for it."""
+    changed = METHODS[name].but(**OWN_VALUES[name])
+    monkeypatch.setitem(METHODS, name, changed)
+    known = ("3", "8") if changed.per_class else ("3",)
+    made = choices.method_of(choices.filled(train_settings(known=known, method=name), (1, 32, 32), len(known)))
+    for axis, value in OWN_VALUES[name].items():
+        if axis == "splitting":  # the preset says when and above which share
+            assert made.splitting.normalised == value.normalised
+        else:
+            assert getattr(made, axis) == value
+    given = train_settings(known=known, method=name, latent="normal", d_updates="together", diff_augment=False)
+    back = choices.method_of(choices.filled(given, (1, 32, 32), len(known)))
+    assert (back.latent, back.d_updates, back.diff_augment) == (Normal(changed.latent.z_dim), "together", None)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_preset_changes_a_method_in_few_places(name):
+    """Width, step sizes, the class weight and the spread are the preset's; all else is as the method's file says."""
+    known = ("3", "8") if METHODS[name].per_class else ("3",)
+    made = choices.method_of(choices.filled(train_settings(known=known, method=name), (1, 32, 32), len(known)))
+    presets = ("net", "optimiser", "d_optimiser", "losses", "head", "splitting")
+    assert made.but(**{axis: getattr(METHODS[name], axis) for axis in presets}) == METHODS[name]
+
+
+def test_a_wasserstein_loss_brings_its_penalty():
+    """To a D whose slope nothing limits; its weight can be chosen, 0 leaves it out, and a spectral norm needs none."""
+
+    def penalty(method="mcgan", **more):
+        given = train_settings(known=("3",), method=method, extra_fakes=("8",) if method == "mcgan" else (), **more)
+        return choices.chosen_method(given, choices.filled(given, (1, 32, 32), 1)).penalty
+
+    assert penalty(loss="wasserstein") == GradientPenalty(10.0)
+    assert penalty(loss="wasserstein", penalty=3.0) == GradientPenalty(3.0)
+    assert penalty("wgan-gp", penalty=0.0) is None and penalty("wgan-gp", penalty=2.0) == GradientPenalty(2.0)
+    assert penalty("sn-binary", loss="wasserstein") is None and penalty(loss="hinge") is None
+    with pytest.raises(UsageError, match="mcgan does not use --penalty"):
+        penalty(penalty=5.0)
 
 
 def test_what_holds_d_can_be_had_with_any_game():

@@ -79,6 +79,7 @@ STATEMENTS = {  # what a part must say of itself before it is used
     "stream": ("real", "labelled", "made", "needs", "twin", "draw"),
     "loss": ("name", "needs", "moves_g", "teaches_classes", "d", "g"),
     "score": ("name", "needs", "searches", "fit", "kept", "of"),
+    "penalty": ("name", "needs", "watches", "of"),
 }
 
 
@@ -176,7 +177,12 @@ class Method:
 
     def _unstated(self) -> Iterator[tuple[bool, str]]:
         """Pairs (refused, sentence) about statements that the author of a part has forgotten."""
-        parts = {"stream": [stream for stream, _ in self.groups], "loss": self.losses, "score": (self.score,)}
+        parts = {
+            "stream": [stream for stream, _ in self.groups],
+            "loss": self.losses,
+            "score": (self.score,),
+            "penalty": () if self.penalty is None else (self.penalty,),
+        }
         for kind, statements in STATEMENTS.items():
             for part in parts[kind]:
                 for name in statements:

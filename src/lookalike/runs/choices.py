@@ -12,13 +12,14 @@ from typing import Any
 from lookalike.base.errors import UsageError
 from lookalike.game.diffaugment import DiffAugment
 from lookalike.game.heads import Binary
-from lookalike.game.latents import LabelsAsInData, Normal, Uniform, UniformLabels
+from lookalike.game.latents import Labels, LabelsAsInData, Latent, Normal, Uniform, UniformLabels
 from lookalike.game.losses import Hinge, Loss, Minimax, Wasserstein
 from lookalike.game.method import Method
 from lookalike.game.needs import Need
 from lookalike.game.nets import Net
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
 from lookalike.game.optimiser import Adam
+from lookalike.game.penalty import GradientPenalty, Penalty
 from lookalike.game.score import SCORES
 from lookalike.game.share import scaled, share_at
 from lookalike.game.splitting import Splitting
@@ -49,8 +50,9 @@ ABOVE, OF_EQUAL = 0.04, 0.4  # of the images: the authors' 2,000 of 50,000, whic
 SPLITS_OF_ONE = tuple(0.0781 * i for i in range(1, 6))
 FULL = 10  # known classes whose detectors each get all of --images
 PLAIN = "dcgan"  # the family of the values at the top of a preset
+LATENTS: dict[str, Callable[[int], Latent]] = {"normal": Normal, "uniform": Uniform}
 CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm(), "one-hot": OneHot()}
-LABELS = {"uniform": UniformLabels(), "data": LabelsAsInData()}
+LABELS: dict[str, Labels] = {"uniform": UniformLabels(), "data": LabelsAsInData()}
 LOSSES: dict[str, Loss] = {
     "minimax": Minimax(),
     "saturating": Minimax(saturating=True),
@@ -58,6 +60,35 @@ LOSSES: dict[str, Loss] = {
     "wasserstein": Wasserstein(),
     "relativistic": RelativisticPairing(),
 }
+
+
+PLAIN_VALUES: dict[str, Any] = {  # of settings that neither the user nor the method gives a value
+    "latent": "normal",
+    "labels": "uniform",
+    "d_updates": "together",
+    "diff_augment": False,
+    "noise": 0.3,
+    "salt_pepper": 0.0,
+    "weak_z": 400,
+    "split_normalised": "sample",
+}
+
+
+def own_value(method: Method, setting: str) -> Any:
+    """The method's value of a setting of `PLAIN_VALUES`; None where it has none that has a name."""
+    match setting:
+        case "latent" | "labels":
+            known: Mapping[str, Any] = LATENTS if setting == "latent" else {k: type(v) for k, v in LABELS.items()}
+            return next((name for name, kind in known.items() if type(getattr(method, setting)) is kind), None)
+        case "d_updates":
+            return method.d_updates
+        case "diff_augment":
+            return method.diff_augment is not None
+        case "split_normalised":
+            return method.splitting and method.splitting.normalised
+        case _:
+            axis, field = FIELDS[setting]
+            return next(_values(getattr(method, axis), field), None)
 
 
 def per_class(s: TrainSettings) -> bool:
@@ -98,9 +129,20 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     spread = _spread(settings) if settings.spread is None else settings.spread
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
+    values |= {name: _given_or_own(settings, name) for name in PLAIN_VALUES}
     if settings.method in METHODS and _weighs_classes(METHODS[settings.method]):
         values["class_weight"] = settings.class_weight or preset.get("class_weight")
     return settings.model_copy(update=values | steps | search | _split_settings(settings, images, batch, known))
+
+
+def _given_or_own(s: TrainSettings, name: str) -> Any:
+    """The user's value of a setting of `PLAIN_VALUES`, or the method's, or the plain one where it has no such part."""
+    given, plain = getattr(s, name), PLAIN_VALUES[name]
+    if given is not None or s.method not in METHODS:
+        return plain if given is None else given
+    own = own_value(METHODS[s.method], name)
+    nameless = name in ("latent", "labels")  # priors of another kind have no name, and stay as they are
+    return plain if own is None and not nameless else own
 
 
 def _split_settings(s: TrainSettings, images: int, batch: int, known: int) -> dict[str, Any]:
@@ -133,8 +175,64 @@ def _rates(s: TrainSettings) -> tuple[float, float]:
     return lr, s.d_lr or preset["d_lr_share"] * lr
 
 
+AXES = (  # settings that change what the other parts of a method must offer
+    *(
+        "score",
+        "loss",
+        "net",
+        "penalty",
+        "spectral",
+        "conditioning",
+        "class_loss",
+        "start",
+        "d_updates",
+        "diff_augment",
+    ),
+    *("split_at", "latent", "labels", "unlabelled"),
+)
+
+
+def chosen_method(given: TrainSettings, s: TrainSettings) -> Method:
+    """The named method with the user's settings on its axes.
+
+    Parameters
+    ----------
+    given : TrainSettings
+        As the user gave them.
+    s : TrainSettings
+        The same, with every open value filled in.
+
+    Raises
+    ------
+    UsageError
+        For a flag that the method does not use, and for flags that do not go together with its parts. Then the message
+        names the flags and the methods that can have them.
+    """
+    try:
+        method = method_of(s)
+    except UsageError as error:
+        flags = [name for name in AXES if name in given.model_fields_set]
+        if not flags or str(error).startswith("--"):
+            raise
+        can = ", ".join(name for name in METHODS if _works(s.model_copy(update={"method": name})))
+        reason = str(error).removeprefix(f"method {s.method}: ").rpartition("; ")[0]  # without the advice for Python
+        wanted = " ".join(f"{flag(name)} {getattr(given, name)}" for name in flags)
+        advice = f"methods that can: {can}" if can else "leave it out"
+        raise UsageError(f"{s.method} cannot have {wanted}: {reason or error}; {advice}") from error
+    refuse_idle(given, method)
+    return method
+
+
+def _works(s: TrainSettings) -> bool:
+    try:
+        method_of(s)
+    except UsageError:
+        return False
+    return True
+
+
 def method_of(s: TrainSettings) -> Method:
-    """The named method with the settings' values on its axes."""
+    """The named method with the settings' values on its axes. Raises UsageError where they do not go together."""
     named = _changed_parts(METHODS[s.method], s)
     shares = [
         share if stream.made or stream.real else scaled(share, s.extra_fakes_share) for stream, share in named.d_sees
@@ -153,30 +251,52 @@ def method_of(s: TrainSettings) -> Method:
         **_played(s, named),
         d_sees=(*zip(streams, shares, strict=True), *more),
         net=net if s.width is None else _with(net, {"width": s.width}),
-        latent={"normal": Normal, "uniform": Uniform}[s.latent](s.z or named.latent.z_dim),
+        latent=_latent(s, named),
         optimiser=Adam(lr, **g),
         d_optimiser=Adam(d_lr, **d),
         d_steps=s.d_steps or named.d_steps,
         spectral=named.spectral if s.spectral is None else s.spectral,
-        penalty=None if s.penalty == 0 else named.penalty,
+        penalty=None if s.penalty == 0 else _penalty(s, named),
         start=None if s.start == "scratch" else named.start,
-        d_updates=s.d_updates,
-        diff_augment=DiffAugment() if s.diff_augment else None,
+        d_updates=s.d_updates or named.d_updates,
+        diff_augment=_diff_augment(s, named),
         splitting=replace(named.splitting or Splitting(), **_splits(s)) if named.splitting or s.split_at else None,
         decay=named.decay if s.decay is None else s.decay,
         score=named.score if s.score in (None, named.score.name) else SCORES[s.score or ""],
     )
 
 
+def _latent(s: TrainSettings, named: Method) -> Latent:
+    """The method's prior of z, or the one that the user named, of the chosen length."""
+    z = s.z or named.latent.z_dim
+    if s.latent is None or s.latent == own_value(named, "latent"):
+        return named.latent if z == named.latent.z_dim else _with(named.latent, {"z_dim": z})
+    return LATENTS[s.latent](z)
+
+
+def _penalty(s: TrainSettings, named: Method) -> Penalty | None:
+    """The method's penalty, with the user's weight; a Wasserstein loss brings its own to a D whose slope is free."""
+    spectral = named.spectral if s.spectral is None else s.spectral
+    net = named.net if s.net in (None, named.net.name) else NETS[s.net or ""]()
+    free = named.penalty is None and not spectral and not net.d_batch_norm
+    own = GradientPenalty() if s.loss == "wasserstein" and free else named.penalty
+    return own if own is None or s.penalty is None else _with(own, {"weight": s.penalty})
+
+
+def _diff_augment(s: TrainSettings, named: Method) -> DiffAugment | None:
+    """The method's own, the usual one where the user wants one that the method lacks, or none."""
+    wanted = own_value(named, "diff_augment") if s.diff_augment is None else s.diff_augment
+    return (named.diff_augment or DiffAugment()) if wanted else None
+
+
 def _changed_parts(named: Method, s: TrainSettings) -> Method:
     """The method with the settings of `FIELDS` in the parts that have the field."""
-    given: dict[str, Any] = {
-        "noise": s.noise,
-        "salt_pepper": s.salt_pepper,
-        "weak_z": s.weak_z,
-        "spread": bool(s.spread),
+    changed = {
+        name: getattr(s, name)
+        for name in ("noise", "salt_pepper", "weak_z")
+        if getattr(s, name) != own_value(named, name)
     }
-    given |= {"penalty": s.penalty or None}
+    given: dict[str, Any] = changed | {"spread": bool(s.spread)}
     given |= {"class_weight": s.class_weight} if _weighs_classes(named) else {}
     given |= {"class_loss": s.class_loss and s.class_loss == "both"} if named.conditional else {}
     by_axis: dict[str, dict[str, Any]] = {}
@@ -226,8 +346,9 @@ def _is_part(value: Any) -> bool:
 
 def _splits(s: TrainSettings) -> dict[str, Any]:
     """When and how classes are split."""
-    usual = Splitting()
-    return {"at": s.split_at or usual.at, "above": s.split_above or usual.above, "normalised": s.split_normalised}
+    usual = METHODS[s.method].splitting or Splitting()
+    normalised = s.split_normalised or usual.normalised
+    return {"at": s.split_at or usual.at, "above": s.split_above or usual.above, "normalised": normalised}
 
 
 def _conditioned(s: TrainSettings, named: Method) -> dict[str, Any]:
@@ -236,7 +357,8 @@ def _conditioned(s: TrainSettings, named: Method) -> dict[str, Any]:
         return {}
     if s.conditioning != "none":
         chosen = CONDITIONINGS[s.conditioning] if s.conditioning else named.conditioning
-        return {"conditioning": chosen, "labels": LABELS[s.labels]}
+        own = s.labels is None or s.labels == own_value(named, "labels")
+        return {"conditioning": chosen, "labels": named.labels if own else LABELS[s.labels or ""]}
     if Need.Z not in named.head.needs:
         raise UsageError(
             f"--conditioning none: {s.method} learns its classes together, so that its G needs the class as an input; "
@@ -283,7 +405,8 @@ def _has_field(setting: str) -> Callable[[Method, Method], bool]:
 OWN: dict[str, Callable[[Method, Method], bool]] = {  # setting of some methods -> whether (method, as named) has it
     "extra_fakes": lambda m, named: m.needs_others,
     "unlabelled": lambda m, named: m.head.classifies,
-    **{name: _has_field(name) for name in ("noise", "salt_pepper", "weak_z", "penalty")},
+    **{name: _has_field(name) for name in ("noise", "salt_pepper", "weak_z")},
+    "penalty": lambda m, named: has(m.penalty or named.penalty, "weight"),
     "extra_fakes_share": lambda m, named: any(not stream.made and not stream.real for stream, _ in m.d_sees),
     "spread": lambda m, named: m.conditional and m.splitting is None and has(m.head, "spread"),
     "labels": lambda m, named: m.conditional,
@@ -313,7 +436,7 @@ def _value(name: str, s: TrainSettings, method: Method) -> Any:
     if name not in FIELDS:
         return getattr(s, name)
     axis, field = FIELDS[name]
-    value = next(_values(getattr(method, axis), field))
+    value: Any = next(_values(getattr(method, axis), field), 0.0)  # a penalty that was left out has no weight
     return {True: "both", False: "real"}[value] if name == "class_loss" else value
 
 

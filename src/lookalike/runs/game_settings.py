@@ -35,7 +35,8 @@ class GameSettings(BaseModel):
         float | None,
         Field(ge=0, le=1e6),
         Parameter(
-            help="Methods with a penalty on the slope of D: its weight; 0 leaves the penalty out.",
+            help="Methods with a penalty on the slope of D: its weight; 0 leaves the penalty out. --loss wasserstein "
+            "brings the penalty of WGAN-GP.",
             group=METHOD,
             show_default=OF_METHOD,
         ),
@@ -52,8 +53,7 @@ class GameSettings(BaseModel):
     spread: Annotated[
         bool | None,
         Parameter(
-            help="cgan, acgan, ali, acgan-ali, wgan-gp-classes, sn-acgan: D also has as an input how much the images "
-            "of a class differ.",
+            help="Methods whose D can have the spread: how much the images of a class differ is one more input of D.",
             group=METHOD,
             show_default=OF_PRESET,
         ),
@@ -71,8 +71,7 @@ class GameSettings(BaseModel):
         float | None,
         Field(gt=0, le=1000),
         Parameter(
-            help="acgan, acgan-ali, wgan-gp-classes, splitting, sn-acgan: weight of the class loss in G's loss; in "
-            "D's it is 1.",
+            help="Methods whose G learns from a class loss: its weight in G's loss; in D's it is 1.",
             group=METHOD,
             show_default="the preset's or the method's",
         ),
@@ -81,7 +80,7 @@ class GameSettings(BaseModel):
         Literal["ali", "scratch"],
         Parameter(help="acgan-ali: G begins with the weights of ALI's G, or with new ones.", group=METHOD),
     ] = "ali"
-    diff_augment: Annotated[bool, Parameter(help=DIFF_AUGMENT, group=METHOD, negative=())] = False
+    diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, group=METHOD, show_default=OF_METHOD)] = None
 
     net: Annotated[
         NetName | None,
@@ -101,7 +100,9 @@ class GameSettings(BaseModel):
         Field(ge=1, le=65536),
         Parameter(help="Number of entries of the latent vector z.", group=NETWORK, show_default=OF_METHOD),
     ] = None
-    latent: Annotated[Literal["normal", "uniform"], Parameter(help="Prior of z.", group=NETWORK)] = "normal"
+    latent: Annotated[
+        Literal["normal", "uniform"] | None, Parameter(help="Prior of z.", group=NETWORK, show_default=OF_METHOD)
+    ] = None
     spectral: Annotated[
         bool | None,
         Parameter(help="D's weights are divided by their spectral norm.", group=NETWORK, show_default=OF_METHOD),
@@ -133,12 +134,13 @@ class GameSettings(BaseModel):
         Parameter(help="Updates of D for each update of G.", group=OPTIMISER, show_default=OF_METHOD),
     ] = None
     d_updates: Annotated[
-        Literal["together", "apart"],
+        Literal["together", "apart"] | None,
         Parameter(
             help="An update of D is on all its images together, or there is one on real and one on fake images.",
             group=OPTIMISER,
+            show_default=OF_METHOD,
         ),
-    ] = "together"
+    ] = None
     decay: Annotated[
         bool | None,
         Parameter(help="Step sizes fall to 0 at the end of the training.", group=OPTIMISER, show_default=OF_METHOD),
@@ -159,20 +161,24 @@ class GameSettings(BaseModel):
         Parameter(help="Methods with extra fakes: number of extra fakes for each real image.", group=EXTRA_FAKES),
     ] = 1.0
     noise: Annotated[
-        float,
+        float | None,
         Field(ge=0),
-        Parameter(help="noisegan: standard deviation of the noise on pixels in [-1, 1].", group=EXTRA_FAKES),
-    ] = 0.3
+        Parameter(
+            help="noisegan: standard deviation of the noise on pixels in [-1, 1].",
+            group=EXTRA_FAKES,
+            show_default="0.3",
+        ),
+    ] = None
     salt_pepper: Annotated[
-        float,
+        float | None,
         Field(ge=0, le=1),
-        Parameter(help="noisegan: share of pixels that become black or white.", group=EXTRA_FAKES),
-    ] = 0.0
+        Parameter(help="noisegan: share of pixels that become black or white.", group=EXTRA_FAKES, show_default="0"),
+    ] = None
     weak_z: Annotated[
-        int,
+        int | None,
         Field(ge=1, le=65536),
-        Parameter(help="vtgan: number of entries of the weak twin's z.", group=EXTRA_FAKES),
-    ] = 400
+        Parameter(help="vtgan: number of entries of the weak twin's z.", group=EXTRA_FAKES, show_default="400"),
+    ] = None
 
     split_at: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...],
@@ -194,10 +200,11 @@ class GameSettings(BaseModel):
         ),
     ] = None
     split_normalised: Annotated[
-        Literal["sample", "feature"],
+        Literal["sample", "feature"] | None,
         Parameter(
             help="splitting: k-means has features of length 1 for each image, or each feature normalised over 64 "
             "images, as in the authors' code.",
             group=SPLITTING,
+            show_default="sample",
         ),
-    ] = "sample"
+    ] = None

@@ -28,7 +28,7 @@ from lookalike.game.source import Source
 from lookalike.game.splitting import Splitting
 from lookalike.game.train import check_batch
 from lookalike.methods import METHODS, NETS
-from lookalike.runs.choices import filled, method_of, preset_of, refuse_idle
+from lookalike.runs.choices import chosen_method, filled, preset_of
 from lookalike.runs.recipe import Recipe
 from lookalike.runs.rows import Rows
 from lookalike.runs.settings import TrainSettings
@@ -202,9 +202,7 @@ def _method(settings: TrainSettings, given: TrainSettings) -> Method | None:
     """The method with its settings, None for a baseline. Raises UsageError for a setting that the method has not."""
     if settings.method not in METHODS:
         return None
-    method = method_of(settings)
-    refuse_idle(given, method)
-    return method
+    return chosen_method(given, settings)
 
 
 def _check_splits(plan: Plan, splitting: Splitting) -> None:

@@ -129,6 +129,25 @@ def held(method: Method) -> str:
     return "; ".join(filter(None, (norm, str(method.penalty or "")))) or "free"
 
 
+def _encoder_of_twin(twin: Method) -> str:
+    """A twin's encoder, with the losses and the optimiser that train it."""
+    return f"{twin.encoder}; {', '.join(map(str, twin.losses))}; {twin.optimiser}"
+
+
+def _score(s: TrainSettings, method: Method) -> dict[str, str]:
+    """How the trained GAN scores an image, and its latent search where it searches."""
+    said = {"score": str(method.score)}
+    if not method.score.searches:
+        return said
+    return said | {
+        "f(x) of V(x)": s.layer or method.net.feature_layer,
+        "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
+        "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "
+        f"{s.restarts} start(s) from the prior, z {'kept within it' if s.prior else 'free to leave it'}, "
+        f"converged at < {s.tolerance:g} over {s.patience} steps",
+    }
+
+
 def open_choices(plan: Plan) -> dict[str, Any]:
     """Every choice that the papers leave open, with the value of this run. Each report prints them."""
     s, method = plan.recipe.settings, plan.recipe.method
@@ -168,14 +187,11 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "images of G's step, with shares": ", ".join(f"{stream}: {share:g}" for stream, share in method.g_plays),
         "step sizes": "fall linearly to 0" if method.decay else "stay",
         **({"encoder": str(method.encoder)} if method.encoder else {}),
+        **{f"encoder of the {t.name} twin": _encoder_of_twin(m) for t, m in twins.items() if m.encoder},
         **({"sub-classes": str(method.splitting)} if method.splitting else {}),
         **{f"{t.name} twin": f"{m.net}; z {m.latent}; {when(t)}" for t, m in twins.items()},
         **({"G begins": f"with the weights of G of the {method.start} twin"} if method.start else {}),
-        "f(x) of V(x)": s.layer or method.net.feature_layer,
-        "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
-        "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "
-        f"{s.restarts} start(s) from the prior, z {'kept within it' if s.prior else 'free to leave it'}, "
-        f"converged at < {s.tolerance:g} over {s.patience} steps",
+        **_score(s, method),
         "batch norm when scoring": "inference statistics",
         "averaged generator": f"decay min({s.ema:g}, (1 + t) / (10 + t)) at step t" if s.ema else "none",
     }

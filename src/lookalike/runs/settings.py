@@ -252,18 +252,20 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         ),
     ] = ()
     labels: Annotated[
-        Literal["uniform", "data"],
+        Literal["uniform", "data"] | None,
         Parameter(
-            help="Conditional methods: G makes all classes alike, or each as often as it is in the data.", group=LEARN
+            help="Conditional methods: G makes all classes equally often, or each as often as it is in the data.",
+            group=LEARN,
+            show_default=OF_METHOD,
         ),
-    ] = "uniform"
+    ] = None
 
     calibration: Annotated[
         float,
         Field(ge=0, lt=1),
         Parameter(
-            help="Share of the images beside the test images that is held out for the threshold. 0 sets none, for a "
-            "GAN that only makes images.",
+            help="Share of the images beside the test images that is held out for the threshold. With 0 there is none, "
+            "for a GAN that only makes images.",
             group=THRESHOLD,
         ),
     ] = 0.2
@@ -271,7 +273,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         Literal["each", "shared"],
         Parameter(
             help="With several known classes, the scores of each detector are scaled by images of its own class, or "
-            "all are scaled alike.",
+            "all are on one common scale.",
             group=THRESHOLD,
         ),
     ] = "each"

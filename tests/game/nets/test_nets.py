@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from lookalike import methods
 from lookalike.base.errors import UsageError
 from lookalike.game.batch import Batch
 from lookalike.game.discriminator import Discriminator
@@ -22,7 +23,9 @@ from lookalike.game.nets.residual import Residual
 from lookalike.game.nets.resnet import Resnet
 from lookalike.methods import METHODS
 
-NETS = {"anogan": Anogan(width=4), "dcgan": Dcgan(width=4), "resnet": Resnet(width=4), "mlp": Mlp(width=16, layers=2)}
+WIDTHS = {"mlp": 16}
+NETS = {name: kind(width=WIDTHS.get(name, 4)) for name, kind in methods.NETS.items()}
+OF_IMAGES = [name for name in NETS if name != "mlp"]
 SHAPES = [(1, 8, 8), (3, 16, 8), (1, 8, 24), (3, 32, 48), (1, 64, 64)]
 
 
@@ -43,7 +46,7 @@ def test_images(name, shape, weak):
     assert features(net, shape).ndim == 2
 
 
-@pytest.mark.parametrize("name", ["anogan", "dcgan", "resnet"])
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_promised_sizes(name):
     """Squares and rectangles up to 64 px whose sides are multiples of `multiple` can be made, as promised."""
     net = NETS[name]
@@ -55,7 +58,7 @@ def test_promised_sizes(name):
 
 
 @pytest.mark.parametrize("shape", [(1, 7, 7), (1, 9, 14), (1, 28, 30), (1, 31, 200), (3, 1, 1), (1, 62, 63)], ids=str)
-@pytest.mark.parametrize("name", ["anogan", "dcgan", "resnet"])
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_suggested_size_can_be_made(name, shape):
     """A size that cannot be made is refused, by G and by D alike, with one that can."""
     net = NETS[name]
@@ -76,7 +79,7 @@ def test_suggested_size_is_the_next_smaller():
         Anogan().generator((1, 29, 30), 100)
 
 
-@pytest.mark.parametrize("name", ["anogan", "dcgan", "resnet"])
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_vectors_need_mlp(name):
     """Image networks refuse vectors and say which network takes them."""
     with pytest.raises(UsageError, match=rf"net {name} makes images .*not vectors of 12 entries; use net mlp"):
