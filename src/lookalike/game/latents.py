@@ -17,6 +17,10 @@ class Latent(Protocol):
     """A prior of z."""
 
     @property
+    def name(self) -> str:
+        """Its name for `--latent`, or another one."""
+
+    @property
     def z_dim(self) -> int:
         """Z, the number of entries of z."""
 
@@ -32,6 +36,7 @@ class Normal:
     """z ~ N(0, 1) (vtgan-2021, section 3; 100 entries, 400 for the weak twin: section 3.1.1, i)."""
 
     z_dim: int = 100
+    name = "normal"
 
     def __str__(self) -> str:
         return f"{self.z_dim} entries, standard normal"
@@ -55,6 +60,7 @@ class Uniform:
     """z ~ U(-1, 1), the prior of DCGAN (Radford et al. 2016, figure 1)."""
 
     z_dim: int = 100
+    name = "uniform"
 
     def __str__(self) -> str:
         return f"{self.z_dim} entries, uniform in [-1, 1]"
@@ -72,6 +78,10 @@ class Uniform:
 class Labels(Protocol):
     """A prior of the classes that are the input of G."""
 
+    @property
+    def name(self) -> str:
+        """Its name for `--labels`, or another one."""
+
     def draw(self, n: int, source: Source, generator: torch.Generator) -> Tensor:
         """(n,) int64 class numbers on the CPU."""
 
@@ -79,6 +89,8 @@ class Labels(Protocol):
 @dataclass(frozen=True)
 class UniformLabels:
     """Uniform over the classes, as in the authors' code of gan-augmentation-2020: rare classes are what it is for."""
+
+    name = "uniform"
 
     def __str__(self) -> str:
         return "every class equally often"
@@ -92,6 +104,8 @@ class UniformLabels:
 @dataclass(frozen=True)
 class LabelsAsInData:
     """Each class as often as among the training images."""
+
+    name = "data"
 
     def __str__(self) -> str:
         return "as in the training images"

@@ -50,9 +50,9 @@ ABOVE, OF_EQUAL = 0.04, 0.4  # of the images: the authors' 2,000 of 50,000, whic
 SPLITS_OF_ONE = tuple(0.0781 * i for i in range(1, 6))
 FULL = 10  # known classes whose detectors each get all of --images
 PLAIN = "dcgan"  # the family of the values at the top of a preset
-LATENTS: dict[str, Callable[[int], Latent]] = {"normal": Normal, "uniform": Uniform}
-CONDITIONINGS = {"embedding": Embedded(), "batch-norm": ClassBatchNorm(), "one-hot": OneHot()}
-LABELS: dict[str, Labels] = {"uniform": UniformLabels(), "data": LabelsAsInData()}
+LATENTS: dict[str, Callable[[int], Latent]] = {one.name: one for one in (Normal, Uniform)}
+CONDITIONINGS = {one.name: one for one in (Embedded(), ClassBatchNorm(), OneHot())}
+LABELS: dict[str, Labels] = {one.name: one for one in (UniformLabels(), LabelsAsInData())}
 LOSSES: dict[str, Loss] = {
     "minimax": Minimax(),
     "saturating": Minimax(saturating=True),
@@ -78,8 +78,8 @@ def own_value(method: Method, setting: str) -> Any:
     """The method's value of a setting of `PLAIN_VALUES`; None where it has none that has a name."""
     match setting:
         case "latent" | "labels":
-            known: Mapping[str, Any] = LATENTS if setting == "latent" else {k: type(v) for k, v in LABELS.items()}
-            return next((name for name, kind in known.items() if type(getattr(method, setting)) is kind), None)
+            own = getattr(method, setting).name
+            return own if own in (LATENTS if setting == "latent" else LABELS) else None
         case "d_updates":
             return method.d_updates
         case "diff_augment":
@@ -431,8 +431,7 @@ def own_flags(s: TrainSettings, method: Method) -> dict[str, str]:
 def _value(name: str, s: TrainSettings, method: Method) -> Any:
     """The value of a setting: of the part that has it, else as the settings say."""
     if name == "conditioning":
-        same = (key for key, part in CONDITIONINGS.items() if type(part) is type(method.conditioning))
-        return next(same, "none")
+        return method.conditioning.name
     if name not in FIELDS:
         return getattr(s, name)
     axis, field = FIELDS[name]

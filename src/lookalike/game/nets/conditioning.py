@@ -30,6 +30,10 @@ class Conditioning(Protocol):
     """A way to make G conditional on the class."""
 
     @property
+    def name(self) -> str:
+        """Its name for `--conditioning`."""
+
+    @property
     def conditional(self) -> bool:
         """Whether the class is an input of G."""
 
@@ -51,6 +55,7 @@ class Conditioning(Protocol):
 class Unconditional:
     """The class is no input of G."""
 
+    name = "none"
     conditional = False
     grows = True
 
@@ -80,6 +85,7 @@ class Embedded:
     """
 
     size: int = 50
+    name = "embedding"
     conditional = True
     grows = True
 
@@ -129,6 +135,7 @@ class WithEmbedding(nn.Module):
 class OneHot:
     """The class as a one-hot vector in place of the first K entries of z (the authors' code of kplus1-2020, AC-GAN)."""
 
+    name = "one-hot"
     conditional = True
     grows = False
 
@@ -183,6 +190,7 @@ class WithOneHot(nn.Module):
 class ClassBatchNorm:
     """Batch norm with a scale and a shift per class (splitting-gan-2017, section 3; Dumoulin et al. 2017)."""
 
+    name = "batch-norm"
     conditional = True
     grows = True
 
