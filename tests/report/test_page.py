@@ -18,6 +18,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from lookalike.base.errors import ModelError, OutputError, UsageError
+from lookalike.base.words import percent, points
 from lookalike.report import pictures, write
 from lookalike.report.pictures import HEAT, residual
 
@@ -43,7 +44,7 @@ def test_figures_are_those_of_the_run(run: Path, page: str, seen: Read) -> None:
     area, alarms, misses = figures["auc"], figures["false_alarms"], figures["misses"]
     assert f"AUC, 95 % interval {area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}]" in text
     assert f"{alarms['count']} of {alarms['of']} known images; allowed 5 %" in text
-    assert f"{100 * misses['rate']:.1f} % [{100 * misses['low']:.1f}, {100 * misses['high']:.1f}]" in text
+    assert f"{percent(misses['rate'])} [{points(misses['low'])}, {points(misses['high'])}]" in text
     assert f"Threshold {figures['threshold']:.4g}, set by calibration images" in text
     assert f"{alarms['of']} known, {misses['of']} unknown" in text
     assert "train 41 s, score 2.3 s" in text
@@ -57,8 +58,8 @@ def test_headline_is_one_sentence(run: Path, page: str) -> None:
     area = figures_of(run)["auc"]
     assert heading[1].replace("\N{NO-BREAK SPACE}", " ") == (
         f"3 known, 8 unknown: AUC {area['value']:.2f} [{area['low']:.2f}, {area['high']:.2f}];"
-        f" at the threshold {100 * figures_of(run)['false_alarms']['rate']:.0f} % false alarms"
-        f" and {100 * figures_of(run)['misses']['rate']:.1f} % misses"
+        f" at the threshold {percent(figures_of(run)['false_alarms']['rate'])} false alarms"
+        f" and {percent(figures_of(run)['misses']['rate'])} misses"
     )
 
 
@@ -179,8 +180,8 @@ def test_several_runs_are_compared(make_run: MakeRun, tmp_path: Path, text_of: C
     text = text_of(*runs)
     assert "3 runs compared" in text
     area = figures_of(runs[1])["auc"]
-    row = f"{area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}] 12 % [7.5, 19] 0.6 % [0.1, 3.2] 41 s 2.3 s"
-    assert f"b noisegan 1 {row} c noisegan 2 {row} a vtgan 0 0.500 [0.400, 0.600] 12 %" in text
+    row = f"{area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}] 12.2 % [7.5, 19.1] 0.6 % [0.1, 3.2] 41 s 2.3 s"
+    assert f"b noisegan 1 {row} c noisegan 2 {row} a vtgan 0 0.500 [0.400, 0.600] 12.2 %" in text
     mean = figures_of(runs[1])["auc"]["value"]
     assert f"noisegan, 2 seeds: mean AUC {mean:.3f}, from {mean:.3f} to {mean:.3f}." in text
     assert "One seed only: vtgan." in text
@@ -199,7 +200,7 @@ def test_B30_undefined_auc_is_said_with_its_reason(make_run: MakeRun, text_of: C
         arrays = {name: old[name] for name in ("known_scores", "calibration_scores")}
     np.savez(run / "evaluations/8.npz", unknown_scores=np.zeros(0), **arrays)
     text = text_of(run)
-    assert "3 known, 8 unknown: AUC undefined; at the threshold 12 % false alarms and undefined misses" in text
+    assert "3 known, 8 unknown: AUC undefined; at the threshold 12.2 % false alarms and undefined misses" in text
     assert "AUC is undefined: no unknown images." in text
     assert "There is no threshold: the calibration part is too small" in text
 

@@ -69,11 +69,11 @@ def test_title_of_several_evaluations() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0, "0.0 %"),
+        (0, "0 %"),
         (0.048, "4.8 %"),
-        (0.0994, "9.9 %"),
+        (0.0004, "0.04 %"),
         (0.0996, "10 %"),
-        (0.61, "61 %"),
+        (0.614, "61.4 %"),
         (1, "100 %"),
         (None, "undefined"),
     ],

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.words import percent
 from lookalike.data import gate
 from lookalike.data.images import Images, names_of
 from lookalike.data.oddities import oddities
@@ -186,8 +187,10 @@ def _check_skipped(opened: Source, source: str | Path, skipped: list[Skipped], m
         return
     first = f"first {_named(skipped[0], str(source))}: {skipped[0].reason}"
     if len(skipped) > max_bad * len(opened):
-        given = f"{len(skipped)} of {len(opened)} images of '{show(source)}' ({len(skipped) / len(opened):.1%})"
-        raise DataError(f"{given} cannot be read, more than {max_bad:.1%}; repair them or raise --max-bad; {first}")
+        given = f"{len(skipped)} of {len(opened)} images of '{show(source)}' ({percent(len(skipped) / len(opened))})"
+        raise DataError(
+            f"{given} cannot be read, more than {percent(max_bad)}; repair them or raise --max-bad; {first}"
+        )
     lost = {item.name for item in skipped}
     bad = Counter(int(label) for name, label in zip(opened.names, opened.labels, strict=True) if name in lost)
     for number, count in bad.items():

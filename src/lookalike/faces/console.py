@@ -12,10 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-
-def percent(value: float) -> str:
-    """A share as a person reads it: "4.5 %"."""
-    return f"{100 * value:.3g} %" if 0 < value < 0.001 else f"{100 * value:.1f}".removesuffix(".0") + " %"
+from lookalike.base.words import percent
 
 
 def share(rate: dict[str, Any]) -> str:

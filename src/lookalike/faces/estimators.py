@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.words import percent
 from lookalike.data import split
 from lookalike.detect.model import Model, Verdicts
 from lookalike.faces.rows import KNOWN, Rows
@@ -71,8 +72,8 @@ class _Fitted(Rows):
         if held == 0 or self.false_alarms >= least:
             return self.false_alarms
         _warn(
-            f"{held} calibration samples cannot promise {100 * self.false_alarms:g} % false alarms; the threshold is "
-            f"the largest of their scores, which promises {100 * least:.3g} %; fit on more samples or raise calibration"
+            f"{held} calibration samples cannot promise {percent(self.false_alarms)} false alarms; the threshold is "
+            f"the largest of their scores, which promises {percent(least)}; fit on more samples or raise calibration"
         )
         return least
 

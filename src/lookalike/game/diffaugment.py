@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from lookalike.base.errors import UsageError
+from lookalike.base.words import percent
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class DiffAugment:
 
     def __str__(self) -> str:
         return (
-            f"moved by up to {self.translation:.0%}, a rectangle of {self.cutout:.0%} of the sides cut out, in colour "
-            f"brightness changed by up to {self.brightness:g}"
+            f"moved by up to {percent(self.translation)}, a rectangle of {percent(self.cutout)} of the sides cut out, "
+            f"in colour brightness changed by up to {self.brightness:g}"
         )
 
     def check(self, shape: tuple[int, ...]) -> None:

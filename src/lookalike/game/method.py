@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lookalike.base.errors import UsageError
+from lookalike.base.words import percent
 from lookalike.game.diffaugment import DiffAugment
 from lookalike.game.heads import Binary, Head
 from lookalike.game.latents import Labels, Latent, Normal, UniformLabels
@@ -69,9 +70,9 @@ def late(twin: Twin, steps: int) -> int:
 def when(twin: Twin) -> str:
     """The time of a twin's training, in words for `lookalike describe` and the report."""
     if twin.before:
-        return f"trains alone for the first {twin.before:.0%} of the steps"
+        return f"trains alone for the first {percent(twin.before)} of the steps"
     if twin.after:
-        return f"trains alone for the last {twin.after:.0%} of the steps"
+        return f"trains alone for the last {percent(twin.after)} of the steps"
     return "trains throughout"
 
 

@@ -19,6 +19,7 @@ from torch.nn.functional import normalize
 
 from lookalike.base.errors import UsageError
 from lookalike.base.seeds import seed_of
+from lookalike.base.words import percent
 from lookalike.game.batch import Batch
 from lookalike.game.needs import Need, needs
 from lookalike.game.players import Players
@@ -67,7 +68,8 @@ class Splitting:
     def __str__(self) -> str:
         points = ", ".join(f"{point:,}" for point in self.at)
         by = "image" if self.normalised == "sample" else f"feature over {BLOCK} images"
-        return f"classes above {self.above:.0%} of the images split after {points} shown; features of length 1 by {by}"
+        above = percent(self.above)
+        return f"classes above {above} of the images split after {points} shown; features of length 1 by {by}"
 
     def due(self, index: int, batch: int) -> bool:
         """Whether a split is due before step `index`, at `batch` images per step."""

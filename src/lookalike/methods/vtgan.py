@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from lookalike.base.errors import UsageError
+from lookalike.base.words import percent
 from lookalike.game.batch import Batch
 from lookalike.game.latents import Normal
 from lookalike.game.method import Method, Twin
@@ -48,7 +49,7 @@ class Noised:
             raise UsageError("noise 0 and salt and pepper 0 leave the images real; give --noise or --salt-pepper")
 
     def __str__(self) -> str:
-        kinds = (f"Gaussian noise of sigma {self.sigma:g}", f"{self.salt_pepper:.0%} salt and pepper")
+        kinds = (f"Gaussian noise of sigma {self.sigma:g}", f"{percent(self.salt_pepper)} salt and pepper")
         levels = (self.sigma, self.salt_pepper)
         noises = [kind for kind, level in zip(kinds, levels, strict=True) if level > 0]
         return "images of the known class under " + " and ".join(noises)

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lookalike.base import words
 from lookalike.base.errors import show
 from lookalike.detect.auc import Interval, Rate
 from lookalike.runs.folder import Evaluation, Figures, Run
@@ -84,12 +85,12 @@ def share(figure: Rate) -> str:
     """Return a rate with its interval, in percent."""
     if figure.rate is None or figure.low is None or figure.high is None:
         return "undefined"
-    return f"{percent(figure.rate)} [{_points(figure.low)}, {_points(figure.high)}]"
+    return f"{percent(figure.rate)} [{words.points(figure.low)}, {words.points(figure.high)}]"
 
 
 def percent(value: float | None) -> str:
-    """Return a share in percent, with one decimal below ten."""
-    return "undefined" if value is None else f"{_points(value)} %"
+    """Return a share in percent, with one decimal."""
+    return "undefined" if value is None else words.percent(value)
 
 
 def number(value: float | None) -> str:
@@ -168,8 +169,3 @@ def _setting(value: Any) -> str:
     if isinstance(value, list | tuple) and all(isinstance(part, str | int | float) for part in value):
         return ", ".join(map(_setting, value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _points(value: float) -> str:
-    points = 100 * value
-    return f"{points:.1f}" if points < 9.95 else f"{points:.0f}"

@@ -14,6 +14,7 @@ from lookalike.base.arrays import Index
 from lookalike.base.checkpoint import TENSOR_LIMIT
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.renamed import OLD
+from lookalike.base.words import percent
 from lookalike.data import Images, aspect_size, read, split
 from lookalike.data.sources import open_source
 from lookalike.detect.baselines import CLASSIFIERS
@@ -223,8 +224,8 @@ def _check_splits(plan: Plan, splitting: Splitting) -> None:
     largest = np.bincount(labels).max() / len(labels)
     if largest <= splitting.above:
         raise UsageError(
-            f"no class would be split: the largest has {100 * largest:.1f} % of the training images, and classes above "
-            f"{100 * splitting.above:.1f} % are split; give a smaller share (--split-above)"
+            f"no class would be split: the largest has {percent(largest)} of the training images, and classes above "
+            f"{percent(splitting.above)} are split; give a smaller share (--split-above)"
         )
 
 

@@ -14,6 +14,7 @@ from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Warn
 from lookalike.base.errors import UsageError, show
 from lookalike.base.parts import target_of
+from lookalike.base.words import percent
 from lookalike.game.method import Method, when
 from lookalike.methods import stored
 from lookalike.runs.folder import BAD_FILES, BEGUN, CONFIG, SPLIT, read_config
@@ -156,7 +157,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         "resize filter": "bilinear, antialiased",
         "training images": f"all but the held-out ones: {len(plan.rows.train)}",
         **({"images without a label": f"{len(plan.rows.unlabelled)}"} if len(plan.rows.unlabelled) else {}),
-        "threshold": f"{threshold}, at most {100 * s.false_alarms:g} % false alarms expected"
+        "threshold": f"{threshold}, at most {percent(s.false_alarms)} false alarms expected"
         if s.calibration
         else "none",
     }

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from lookalike.base.errors import UsageError, listed, show
-from lookalike.faces.console import interval, percent, print_json, progress, say, share, show_table, warn
+from lookalike.base.words import percent
+from lookalike.faces.console import interval, print_json, progress, say, share, show_table, warn
 from lookalike.runs.groups import MOST_USED, RUN
 from lookalike.runs.presets import Preset
 from lookalike.runs.settings import (

@@ -10,8 +10,9 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, listed, show
+from lookalike.base.words import percent
 from lookalike.faces.commands.detect import OUT, Data, Device, Flat, Json, Run
-from lookalike.faces.console import percent, print_json, progress, say, show_table, warn
+from lookalike.faces.console import print_json, progress, say, show_table, warn
 from lookalike.runs.game_settings import DIFF_AUGMENT
 from lookalike.runs.groups import OF_PRESET, RUN
 from lookalike.runs.presets import Preset

@@ -9,8 +9,9 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
+from lookalike.base.words import percent
 from lookalike.faces.commands.detect import Flat, Json
-from lookalike.faces.console import percent, print_json, progress, say, share, show_table
+from lookalike.faces.console import print_json, progress, say, share, show_table
 from lookalike.runs.groups import RUN
 from lookalike.runs.settings import DataSettings
 

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from lookalike.base.errors import listed
+from lookalike.base.words import percent
 from lookalike.data.sources import open_source
 from lookalike.features.inception import published
 from lookalike.runs.presets import PRESETS
@@ -184,7 +185,7 @@ def _numbers(measured: Iterable[Mapping[str, Any]]) -> list[str]:
         key: " or ".join(f"{n:,}" for n in sorted({one[key] for one in every})) for key in ("made", "real", "half")
     }
     right = [one["named"]["rate"] for one in every if one["named"]]
-    good = [f"The classifier is right on {fmean(right):.1%} of the test images."] if right else []
+    good = [f"The classifier is right on {percent(fmean(right))} of the test images."] if right else []
     return [NUMBERS.format(**number), *good]
 
 
