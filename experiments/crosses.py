@@ -32,6 +32,7 @@ from PIL import Image
 from lookalike.data import read
 from lookalike.detect.auc import area
 from lookalike.detect.model import Model
+from lookalike.methods import METHODS
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study
 from lookalike.studies.tables.lines import grid, of_seeds, ours
@@ -78,7 +79,7 @@ class Cross:
 
     def trial(self, seed: int) -> DetectorTrial:
         """Its training."""
-        extra_fakes = (self.unknown,) if self.method == "mcgan" else ()
+        extra_fakes = (self.unknown,) if METHODS[self.method].needs_others else ()
         return DetectorTrial(
             self.data, self.method, seed, settings=(*self.settings.items(),), known=self.known, extra_fakes=extra_fakes,
             scored=(*self.known, self.unknown),

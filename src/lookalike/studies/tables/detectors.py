@@ -201,8 +201,9 @@ class DetectorTable(Table[DetectorTrial]):
 
 
 def single(row: Row, base: DetectorTrial) -> tuple[DetectorTrial, ...]:
-    """One training on the one known class; mcgan learns against the other class of the row, as in its paper."""
-    extra_fakes = (row.unknown,) if base.method == "mcgan" else ()
+    """One training on the one known class; mcgan's D learns the other class of the row as fake, as in its paper."""
+    needs_others = base.method in METHODS and METHODS[base.method].needs_others
+    extra_fakes = (row.unknown,) if needs_others else ()
     return (base.but(known=row.known, extra_fakes=extra_fakes, scored=(*row.known, row.unknown)),)
 
 
