@@ -2,7 +2,7 @@
 
     python experiments/crosses.py
 
-Extra fakes: mcgan (images of the look-alike as fakes), vtgan (a weak twin's), anogan (none), each with the minimax game,
+Extra fakes: mcgan (images of the look-alike as fakes), vtgan (a weak twin's), anogan (none). Each has the minimax game,
 the hinge game, and the critic's game with its gradient penalty (five steps of D), on two pairs of look-alikes.
 
 Splitting: k-plus-one and mode on three known classes, whole, and with classes that are split after 16 % of the images;
@@ -11,8 +11,8 @@ anogan's network and game, without spectral norm.
 Each cross is one detector: AUC of the known classes' test images against the look-alike's, accuracy among several known
 classes, and KID of 1,000 generated images against the known classes' test images (features of a small CNN).
 Preset small. Figures go to experiments/results/crosses.csv, their means and deviations over seeds to crosses.md, and
-the generated images of the methods with extra fakes, of seed 0, to crosses.png; the trainings stay in runs/crosses. A training that
-fails is left out and named.
+the generated images of the methods with extra fakes, of seed 0, to crosses.png. The trainings stay in runs/crosses. A
+training that fails is left out and named.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The classifier of gan-augmentation-2020, section 3.3: three convolutions with max-pooling, dropout, dense layers.
+"""The classifier of gan-augmentation-2020, section V.D: three convolutions with max-pooling, dropout, dense layers.
 
 Adam 1e-3, batch 64, cross-entropy; it stops when the validation loss has not fallen for ten epochs, and the weights of
 the best epoch count. Channels, dense units and dropout are those of the authors' code for Fashion-MNIST.
