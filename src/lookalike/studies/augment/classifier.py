@@ -44,7 +44,7 @@ class Network(nn.Module):
         networks.channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits."""
+        """The logits (N, K) of images."""
         logits: Tensor = self.layers(x)
         return logits
 
@@ -83,17 +83,17 @@ def fit(
     pixels, labels
         Training images and their classes, 0 to `classes` - 1.
     classes : int
-        How many there are.
+        The number of classes.
     validation : tuple
         Images and labels that decide when to stop.
     seed : int
-        Of the weights, the order and the transformations.
+        The seed of the weights, the order and the transformations.
     transform : Transform or None
-        What each batch goes through.
+        The transformation of each batch.
     epochs : int
-        At most.
+        The largest number of epochs.
     report : callable
-        Hears of epochs done, and of how many there are at most.
+        A callable that gets the number of epochs done, and how many there are at most.
 
     Raises
     ------

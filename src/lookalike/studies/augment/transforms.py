@@ -81,7 +81,7 @@ class MixUp:
     Parameters
     ----------
     alpha : float
-        Of the Beta(alpha, alpha) that the weight comes from, one per batch.
+        The parameter of Beta(alpha, alpha), which gives one weight per batch.
     """
 
     alpha: float = 0.2

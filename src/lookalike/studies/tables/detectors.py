@@ -45,9 +45,9 @@ class DetectorTable(Table[DetectorTrial]):
     name : str
         PAPER/TABLE, as in the printed figures.
     summary : str
-        What is measured, in sentences.
+        A description of what is measured, in sentences.
     rows : tuple of Row
-        Its tasks.
+        The tasks of the table.
     methods : mapping
         The paper's name of a method -> ours; further methods of ours keep their name.
     figures : tuple of str
@@ -59,7 +59,7 @@ class DetectorTable(Table[DetectorTrial]):
     extras : tuple of str
         Further methods of ours that are measured unless some are chosen.
     claims : tuple of Claim
-        What the paper says of its methods.
+        The paper's claims about its methods.
     data : mapping
         The paper's name of a data set -> what to read.
     """
@@ -77,7 +77,7 @@ class DetectorTable(Table[DetectorTrial]):
 
     @property
     def row_names(self) -> tuple[str, ...]:
-        """KNOWN/UNKNOWN."""
+        """The names of the rows, as KNOWN/UNKNOWN."""
         return tuple(map(str, self.rows))
 
     @property
