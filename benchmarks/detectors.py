@@ -3,7 +3,7 @@
     python -m pip install -c constraints.txt -e ".[bench]"
     python benchmarks/detectors.py
 
-All are fitted to the same Coats of Fashion-MNIST at 32 px and score the same unseen images, in turn in one run, on one
+All are fitted to the same Coats of Fashion-MNIST at 32 px and score the same test images, in turn in one run, on one
 thread; medians over rounds. PyOD's have their defaults, and their fit also scores the training images for a threshold;
 its AutoEncoder needs tqdm, which PyOD does not install. Memory is the peak of `lookalike score` in a process of its
 own, on a run that knows the same Coats. Takes about ten minutes.
@@ -59,13 +59,13 @@ def theirs(entries: int) -> dict[str, Callable[[], Any]]:
     }
 
 
-def fits(train: Pixels, unseen: Pixels) -> dict[str, Fit]:
-    """Every detector, to be fitted to `train` and to score `unseen`, by name."""
-    x, y = flat(train), flat(unseen)
+def fits(train: Pixels, tests: Pixels) -> dict[str, Fit]:
+    """Every detector, to be fitted to `train` and to score `tests`, by name."""
+    x, y = flat(train), flat(tests)
 
     def our(name: str) -> Callable[[], object]:
         detector = BASELINES[name].fit(train, SEED)
-        return lambda: detector.score(unseen)
+        return lambda: detector.score(tests)
 
     def their(build: Callable[[], Any]) -> Callable[[], object]:
         detector = build()
@@ -77,7 +77,7 @@ def fits(train: Pixels, unseen: Pixels) -> dict[str, Fit]:
 
 
 def seconds(fitted: Fit) -> tuple[float, float]:
-    """Of fitting, and of scoring."""
+    """The seconds of fitting, and of scoring."""
     began = time.perf_counter()
     score = fitted()
     between = time.perf_counter()
@@ -85,11 +85,11 @@ def seconds(fitted: Fit) -> tuple[float, float]:
     return between - began, time.perf_counter() - between
 
 
-def measured(train: Pixels, unseen: Pixels) -> dict[str, dict[str, float]]:
+def measured(train: Pixels, tests: Pixels) -> dict[str, dict[str, float]]:
     """Milliseconds per image of each detector's fit and score."""
-    runs = fits(train, unseen)
+    runs = fits(train, tests)
     rounds = [{name: seconds(run) for name, run in runs.items()} for _ in range(ROUNDS)]
-    images = {"fit": len(train), "score": len(unseen)}
+    images = {"fit": len(train), "score": len(tests)}
     return {
         name: {
             f"{what}, ms per image": round(1000 * statistics.median(r[name][i] for r in rounds) / n, 4)
@@ -113,14 +113,14 @@ def main() -> None:
     images = read("fashion-mnist", size=(32, 32))
     known = images.select(~images.test).of(KNOWN)
     known = known.select(range(min(TRAIN, len(known))))
-    unseen = images.pixels[images.test][:SCORED]
+    tests = images.pixels[images.test][:SCORED]
     with threadpool_limits(1):
-        times = measured(known.pixels, unseen)
+        times = measured(known.pixels, tests)
         peak = memory(known)
     save(
         "detectors",
         {
-            "known": KNOWN, "train images": len(known), "scored images": len(unseen), "shape": list(known.shape),
+            "known": KNOWN, "train images": len(known), "scored images": len(tests), "shape": list(known.shape),
             "rounds": ROUNDS, "detectors": times, "memory of auto": peak,
             "versions": {name: version(name) for name in ("pyod", "scikit-learn")},
         },

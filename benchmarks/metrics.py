@@ -84,7 +84,7 @@ def ratios(ours: Figure, theirs: Figure, sides: tuple[np.ndarray, np.ndarray], r
 
 
 def compared(what: str, d: int) -> dict[str, float]:
-    """Of features of d numbers."""
+    """The times of both and their ratio, for features of d numbers."""
     return ratios(OURS[what], lambda made, real: theirs(what, made, real), features(N, d), ROUNDS[d])
 
 

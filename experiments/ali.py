@@ -63,7 +63,7 @@ def far(x: Tensor, other: Tensor) -> float:
 
 
 def correlation(gan: GAN, classes: int, seed: int) -> float:
-    """Of z with the encoder's answer to G's image of it."""
+    """The correlation of z with the encoder's answer to G's image of it."""
     random = generator(seed, "way back")
     z, y = gan.method.latent.draw(HELD, random), torch.randint(classes, (HELD,), generator=random)
     found = gan.encode(gan.generate(z, y), y)

@@ -1,11 +1,11 @@
-"""What `auto` should be made of: votes alone and together, known classes against classes that no table pairs them with.
+"""What `auto` should be made of: single scores and their means, for classes that no table pairs with the known one.
 
     lookalike table vtgan-2021/1 --seeds 1
     python experiments/auto_study.py
 
 It reads the trainings of that table (seed 0). Known images are those that the trainings held out, unknown ones are
 training images of other classes: no test image is looked at. Of each known class the three other classes count that are
-hardest for the mean of the single baselines; the papers' pairs are left out. A GAN's vote is scaled by the very images
+hardest for the mean of the single baselines; the papers' pairs are left out. A GAN's score is scaled by the very images
 that it is measured on, which favours it a little. The figures go to experiments/results/auto-study.csv.
 """
 
@@ -35,17 +35,17 @@ PAIRED = (  # in a paper's table: never looked at here
 BASELINES = ("knn", "lof", "pca", "iforest-pca")  # beside rotation, which auto holds
 GANS = ("anogan", "noisegan", "vtgan")
 HARDEST, MOST = 3, 300  # other classes per known class, images of each
-Votes = dict[str, Floats]
+ByName = dict[str, Floats]
 
 
-def baseline_votes(models: dict[str, Model], pixels: Pixels) -> Votes:
+def baseline_scores(models: dict[str, Model], pixels: Pixels) -> ByName:
     """The scores of auto, of its parts and of the other baselines."""
     auto = models["auto"].score(pixels)
-    parts = {f"auto's {name}": vote for name, vote in auto.parts.items()}
+    parts = {f"auto's {name}": score for name, score in auto.parts.items()}
     return {"auto": auto.score} | parts | {name: models[name].score(pixels).score for name in BASELINES}
 
 
-def gan_votes(models: dict[str, Model], pixels: Pixels) -> Votes:
+def gan_scores(models: dict[str, Model], pixels: Pixels) -> ByName:
     """V(x) and how little real D finds an image, of each GAN."""
     said = {name: models[name].score(pixels) for name in GANS}
     return {f"{name} V": s.score for name, s in said.items()} | {
@@ -53,16 +53,16 @@ def gan_votes(models: dict[str, Model], pixels: Pixels) -> Votes:
     }
 
 
-def together(auto: Votes, gans: Votes, scales: dict[str, Scale]) -> Votes:
-    """auto with one more vote, and with all of them; auto's own are on one scale already."""
-    own = [vote for name, vote in auto.items() if name.startswith("auto's ")]
-    more = {name: scales[name](vote) for name, vote in gans.items()}
-    each: Votes = {f"auto + {name}": np.mean([*own, vote], axis=0) for name, vote in more.items()}
+def together(auto: ByName, gans: ByName, scales: dict[str, Scale]) -> ByName:
+    """auto with one more score, and with all of them; auto's own are on one scale already."""
+    own = [score for name, score in auto.items() if name.startswith("auto's ")]
+    more = {name: scales[name](score) for name, score in gans.items()}
+    each: ByName = {f"auto + {name}": np.mean([*own, score], axis=0) for name, score in more.items()}
     return each | {"auto + all": np.mean([*own, *more.values()], axis=0)}
 
 
 def one_class(images: Images, data: str, known: str, runs: Path) -> list[dict[str, str | float]]:
-    """AUC of every vote against the hardest other classes."""
+    """AUC of every score against the hardest other classes."""
     trials = {m: DetectorTrial(data, m, 0, known=(known,)) for m in ("auto", *BASELINES, *GANS)}
     models = {m: Model.load(trial.folder(runs)) for m, trial in trials.items()}
     rows = split(images, test=0.2, calibration=CALIBRATION, seed=0).calibration
@@ -71,16 +71,18 @@ def one_class(images: Images, data: str, known: str, runs: Path) -> list[dict[st
     others = {
         name: train.of(name).pixels[:MOST] for name in images.classes if name != known and {name, known} not in PAIRED
     }
-    seen, unseen = baseline_votes(models, held), {o: baseline_votes(models, x) for o, x in others.items()}
-    aucs = {other: {name: area(seen[name], votes[name]) for name in votes} for other, votes in unseen.items()}
+    of_held_out, of_others = baseline_scores(models, held), {o: baseline_scores(models, x) for o, x in others.items()}
+    aucs = {
+        other: {name: area(of_held_out[name], scores[name]) for name in scores} for other, scores in of_others.items()
+    }
     hardest = sorted(others, key=lambda other: sum(aucs[other][name] for name in BASELINES))[:HARDEST]
-    own = gan_votes(models, held)
-    scales = {name: Scale.of(vote) for name, vote in own.items()}
-    own |= together(seen, own, scales)
+    own = gan_scores(models, held)
+    scales = {name: Scale.of(score) for name, score in own.items()}
+    own |= together(of_held_out, own, scales)
     for other in hardest:
-        said = gan_votes(models, others[other])
-        said |= together(unseen[other], said, scales)
-        aucs[other] |= {name: area(own[name], vote) for name, vote in said.items()}
+        said = gan_scores(models, others[other])
+        said |= together(of_others[other], said, scales)
+        aucs[other] |= {name: area(own[name], score) for name, score in said.items()}
     print(f"{data}: {known} against {', '.join(hardest)}", flush=True)
     return [{"data": data, "known": known, "unknown": other, **aucs[other]} for other in hardest]
 

@@ -40,16 +40,16 @@ def images_of(data: str) -> Images:
     return read(data, size=(32, 32))
 
 
-def votes(joint: Scores, seen: Scores, scale: Scale) -> dict[str, Floats]:
+def ways(joint: Scores, cnn: Scores, scale: Scale) -> dict[str, Floats]:
     """Scores of known or unknown: joined detectors, the classifier's nearest neighbours, and both."""
-    near = scale(seen.score)
+    near = scale(cnn.score)
     return {"auto": joint.score, "cnn-knn": near, "both": (joint.score + near) / 2}
 
 
-def evidence(joint: Scores, seen: Scores) -> Floats:
-    """What tells the classes apart (N, 2 K): each class's scaled score, and the classifier's logarithms."""
-    assert seen.classes is not None, "it classifies"
-    return np.concatenate([np.stack(list(joint.parts.values()), 1), np.log(seen.classes + 1e-6)], 1)
+def evidence(joint: Scores, cnn: Scores) -> Floats:
+    """The input that says which class (N, 2 K): each class's scaled score, and the classifier's logarithms."""
+    assert cnn.classes is not None, "it classifies"
+    return np.concatenate([np.stack(list(joint.parts.values()), 1), np.log(cnn.classes + 1e-6)], 1)
 
 
 def line(data: str, first: str, second: str, unknown: str) -> dict[str, str]:
@@ -62,7 +62,7 @@ def line(data: str, first: str, second: str, unknown: str) -> dict[str, str]:
     cnn = CNN_KNN.fit(train, of_train, 0)
     said = {what: (joint.score(x), cnn.score(x)) for what, x in (("held", held), ("known", known), ("un", u[2]))}
     scale = Scale.of(said["held"][1].score)
-    seen, unseen = votes(*said["known"], scale), votes(*said["un"], scale)
+    near, far = ways(*said["known"], scale), ways(*said["un"], scale)
     which = LogisticRegression(max_iter=1000).fit(evidence(*said["held"]), of_held)
     right = {
         "auto": said["known"][0].classes.argmax(1),  # type: ignore[union-attr]
@@ -71,7 +71,7 @@ def line(data: str, first: str, second: str, unknown: str) -> dict[str, str]:
     }
     found = {
         "data": data, "known": f"{first},{second}", "unknown": unknown,
-        **{f"AUC, {way}": f"{area(seen[way], unseen[way]):.3f}" for way in seen},
+        **{f"AUC, {way}": f"{area(near[way], far[way]):.3f}" for way in near},
         **{f"accuracy, {way}": f"{(said == of_known).mean():.3f}" for way, said in right.items()},
     }  # fmt: skip
     print(found, flush=True)

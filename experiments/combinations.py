@@ -89,9 +89,9 @@ def line(images: Images, first: str, second: str, unknown: str) -> dict[str, str
     }
     pool = KNN.fit(np.concatenate([a[0], b[0]]), 0)
     known = np.concatenate([a[2], b[2]])
-    seen, unseen = ways(joint, options, pool, known), ways(joint, options, pool, u[2])
+    near, far = ways(joint, options, pool, known), ways(joint, options, pool, u[2])
     truth = np.repeat([0, 1], [len(a[2]), len(b[2])])
-    figures = {f"AUC, {way}": f"{area(seen[way], unseen[way]):.3f}" for way in seen}
+    figures = {f"AUC, {way}": f"{area(near[way], far[way]):.3f}" for way in near}
     figures |= {
         f"accuracy, {way}": f"{(said == truth).mean():.3f}" for way, said in classes(joint, options, known).items()
     }

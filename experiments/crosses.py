@@ -32,6 +32,7 @@ from PIL import Image
 from lookalike.data import read
 from lookalike.detect.auc import area
 from lookalike.detect.model import Model
+from lookalike.methods import METHODS
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study
 from lookalike.studies.tables.lines import grid, of_seeds, ours
@@ -52,7 +53,7 @@ GAMES: Mapping[str, Mapping[str, Any]] = {
     "hinge": {"loss": "hinge"},
     "critic": {"loss": "wasserstein", "penalty": 10.0, "d_steps": 5, "beta1": 0.0},
 }
-SORTERS = ("k-plus-one", "mode")
+CLASSIFYING = ("k-plus-one", "mode")
 PLAIN = {
     "net": "anogan", "spectral": False, "beta1": 0.5, "lr": 1e-3, "d_lr": 5e-4, "width": 16, "images": 45_000,
 }  # fmt: skip
@@ -77,29 +78,29 @@ class Cross:
     settings: Mapping[str, Any]
 
     def trial(self, seed: int) -> DetectorTrial:
-        """Its training."""
-        extra_fakes = (self.unknown,) if self.method == "mcgan" else ()
+        """The training of one cross with a seed."""
+        extra_fakes = (self.unknown,) if METHODS[self.method].needs_others else ()
         return DetectorTrial(
             self.data, self.method, seed, settings=(*self.settings.items(),), known=self.known, extra_fakes=extra_fakes,
             scored=(*self.known, self.unknown),
         )  # fmt: skip
 
     def line(self, figures: Mapping[str, str], seed: int | str) -> dict[str, str | int]:
-        """Of the table."""
+        """A line of the table."""
         names = {"data": self.data, "known": ", ".join(self.known), "unknown": self.unknown, "method": self.method}
         return {**names, "way": self.way, "seed": seed, **figures}
 
 
 def crosses() -> Iterator[Cross]:
-    """All, in the table's order."""
+    """All crosses, in the table's order."""
     for pair in PAIRS:
         yield from (Cross(*pair, method, way, how) for method in WITH_FAKES for way, how in GAMES.items())
     for group in GROUPS:
-        yield from (Cross(*group, method, way, how) for method in SORTERS for way, how in SPLITS.items())
+        yield from (Cross(*group, method, way, how) for method in CLASSIFYING for way, how in SPLITS.items())
 
 
 def figures(cross: Cross, seed: int) -> dict[str, str]:
-    """Of a trial that is done."""
+    """The figures of a trial that is done."""
     trial = cross.trial(seed)
     known, other = [trial.scores(RUNS, name) for name in cross.known], trial.scores(RUNS, cross.unknown)
     right = [one.label == k for k, one in enumerate(known)]
@@ -113,7 +114,7 @@ def figures(cross: Cross, seed: int) -> dict[str, str]:
 
 
 def kid(trial: DetectorTrial) -> float:
-    """Of images that the model makes against test images of its classes."""
+    """KID of images that the model makes against test images of its classes."""
     folder = trial.folder(RUNS)
     model = Model.load(folder)
     made = generated(model, MADE // len(generators(model)), trial.seed)
@@ -139,12 +140,12 @@ def pages(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _mean(lines: Sequence[Line], name: str) -> Mapping[str, Any]:
-    """Of one figure over seeds."""
+    """The mean of one figure over seeds, as a line."""
     return of_seeds((), [float(line[name]) for line in lines], [], printed=None, command="")
 
 
 def picture() -> Figure:
-    """Of each pair a block: a row for each method, a column for each game, the first images of the last sample grid."""
+    """A block for each pair, with methods as rows and games as columns: the first images of the last sample grid."""
     side = 4  # images shown each way
     figure = Figure(figsize=(9, 3 * len(WITH_FAKES) * len(PAIRS)), layout="constrained")
     axes = figure.subplots(len(PAIRS) * len(WITH_FAKES), len(GAMES), squeeze=False)

@@ -53,7 +53,7 @@ def partly(images: Images, rows: Index) -> Images:
     return Images(images.pixels, labels, (*images.classes, "nobody"), images.names, images.test)
 
 
-def sorted_by_d(images: Images, count: int, seed: int, *, more: bool) -> float:
+def accuracy_of_d(images: Images, count: int, seed: int, *, more: bool) -> float:
     """Accuracy of D, trained with or without the images that have no label."""
     out = Path("runs/labels") / f"{count}-{'more' if more else 'alone'}-{seed}"
     how = HOW | {"seed": seed} | ({"unlabelled": ("nobody",)} if more else {})
@@ -64,11 +64,11 @@ def sorted_by_d(images: Images, count: int, seed: int, *, more: bool) -> float:
     gan.D.eval()
     with torch.no_grad():
         says = gan.D(Batch(x, None, None, None)).classes
-    assert says is not None, "D names classes"
+    assert says is not None, "D classifies"
     return float((says.argmax(1).numpy() == images.labels[tests]).mean())
 
 
-def sorted_by_cnn(images: Images, rows: Index, seed: int) -> float:
+def accuracy_of_cnn(images: Images, rows: Index, seed: int) -> float:
     """Accuracy of the classifier of gan-augmentation-2020, trained on these rows; it stops by its training loss."""
     given = images.pixels[rows], images.labels[rows]
     found = fit(*given, classes=10, validation=given, seed=seed).probabilities(images.pixels[_test(images)])
@@ -76,11 +76,11 @@ def sorted_by_cnn(images: Images, rows: Index, seed: int) -> float:
 
 
 def line(images: Images, count: int, seed: int) -> dict[str, str | int]:
-    """All four, with the same labels."""
+    """All four accuracies, with the same labels."""
     rows, all_rows = labelled(images, count, seed), np.flatnonzero(~_test(images))
     found = (
-        *(sorted_by_d(images, count, seed, more=more) for more in (True, False)),
-        *(sorted_by_cnn(images, given, seed) for given in (rows, all_rows)),
+        *(accuracy_of_d(images, count, seed, more=more) for more in (True, False)),
+        *(accuracy_of_cnn(images, given, seed) for given in (rows, all_rows)),
     )
     figures = {name: f"{value:.3f}" for name, value in zip(FIGURES, found, strict=True)}
     print(count, seed, figures, flush=True)

@@ -5,7 +5,7 @@ The rooms, in the order of the data. A room imports from the rooms above it in t
     base        errors, files written whole or not at all, checkpoints, seeds
     data        folders, arrays, IDX files -> images with labels; splits by content
     features    frozen networks that others trained, and what they see in an image
-    game        one GAN game: streams, heads, losses, networks, Method, GAN, and the only training loop
+    game        one GAN game: streams, heads, losses, networks, Method, GAN, and the only training loop of GANs
     methods     one file per paper; METHODS = {name: Method}
     detect      a trained GAN or a baseline -> scores, a threshold, a stored Model
     runs        settings and data -> a plan, and the run folder that resumes

@@ -162,7 +162,7 @@ def test_classes_that_one_detector_confuses_are_told_apart_by_the_other():
 
 
 def test_detectors_of_the_package_are_joined():
-    """Nearest neighbours of three blobs: each blob is told from the others, and a fourth scores above all of them."""
+    """Nearest neighbours of three blobs: each blob is classified, and a fourth scores above all of them."""
     random = np.random.default_rng(0)
 
     def blob(i, n):

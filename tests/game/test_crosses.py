@@ -37,36 +37,41 @@ from lookalike.methods.mcgan import OtherClasses
 from lookalike.methods.r3gan import RelativisticPairing
 from lookalike.methods.vtgan import FromTwin, Noised, Weakened
 
-SORTS = AuxiliaryClass(on_fake=False, g_weight=0.0)
+REAL_CLASSES = AuxiliaryClass(on_fake=False, g_weight=0.0)
 PAIRS = ((Encoded(), 1), (Generated(), 1))
 PLAYED = {"d_sees": PAIRS, "g_plays": PAIRS}
 # what D and G know of classes, and of z, hangs together
 BUNDLES = {
-    "told": {"conditioning": Embedded(4)},
+    "conditional": {"conditioning": Embedded(4)},
     "norm": {"conditioning": ClassBatchNorm()},
     "cgan": {"head": LabelAware(4), "conditioning": Embedded(4)},
     "acgan": {"head": Auxiliary(), "conditioning": Embedded(4), "losses": (AuxiliaryClass(on_fake=False),)},
     "spread": {"head": Auxiliary(spread=True), "conditioning": ClassBatchNorm(), "losses": (AuxiliaryClass(),)},
     "pairs": {"head": Joint(Binary(), 8), "encoder": Encoder(4)} | PLAYED,
-    "told pairs": {"head": Joint(LabelAware(4), 8), "encoder": Encoder(4), "conditioning": ClassBatchNorm()} | PLAYED,
-    "named pairs": {
+    "conditional pairs": {"head": Joint(LabelAware(4), 8), "encoder": Encoder(4), "conditioning": ClassBatchNorm()}
+    | PLAYED,
+    "classified pairs": {
         "head": Joint(Auxiliary(), 8),
         "encoder": Encoder(4),
         "conditioning": Embedded(4),
         "losses": (AuxiliaryClass(),),
     }
     | PLAYED,
-    "half told pairs": {"head": Joint(LabelAware(4), 8), "encoder": Encoder(4)} | PLAYED,
+    "pairs with a class for D alone": {"head": Joint(LabelAware(4), 8), "encoder": Encoder(4)} | PLAYED,
     "no encoder": {"head": Joint(Binary(), 8)} | PLAYED,
     "no joint head": {"encoder": Encoder(4)} | PLAYED,
     "idle encoder": {"head": Joint(Binary(), 8), "encoder": Encoder(4)} | PLAYED | {"g_plays": ((Generated(), 1),)},
     "pairs without z": {"head": Joint(Binary(), 8)},
-    "untold": {"head": LabelAware(4)},
-    "k plus one": {"head": KPlusOne(), "losses": (SORTS,)},
-    "mode": {"head": KPlusOne(), "conditioning": OneHot(), "losses": (SORTS, Mode())},
-    "k plus one by class": {"head": KPlusOne(projection=True), "conditioning": Embedded(4), "losses": (SORTS,)},
+    "no class for G": {"head": LabelAware(4)},
+    "k plus one": {"head": KPlusOne(), "losses": (REAL_CLASSES,)},
+    "mode": {"head": KPlusOne(), "conditioning": OneHot(), "losses": (REAL_CLASSES, Mode())},
+    "k plus one by class": {
+        "head": KPlusOne(projection=True),
+        "conditioning": Embedded(4),
+        "losses": (REAL_CLASSES,),
+    },
     "projection": {"head": Projection(), "conditioning": ClassBatchNorm()},
-    "untold projection": {"head": Projection()},
+    "projection, no class for G": {"head": Projection()},
     "mode of no class": {"losses": (Mode(),)},
     "no class loss": {"head": Auxiliary(), "conditioning": Embedded(4)},
 }
@@ -160,7 +165,7 @@ def impossible(cross):
     streams, shares = zip(*axes["d_sees"], *axes["g_plays"], strict=True)
     shares, played = [share_at(share, 2) for share in shares], [stream for stream, _ in axes["g_plays"]]
     losses, twins = [loss.name for loss in axes["losses"]], [twin.name for twin in axes["twins"]]
-    head, encoder, told = axes.get("head", Binary()), "encoder" in axes, "conditioning" in axes
+    head, encoder, given = axes.get("head", Binary()), "encoder" in axes, "conditioning" in axes
     shorter = [twin.method.z_dim for twin in axes["twins"]] or [8]
     paired, between = "relativistic" in losses, isinstance(axes["penalty"], GradientPenalty)
     equal = all(
@@ -187,13 +192,13 @@ def impossible(cross):
             axes["penalty"] is not None and isinstance(axes["net"], Dcgan),
             axes.get("conditioning") == OneHot() and min(axes["latent"].z_dim, *shorter) <= 3,
             cross["classes"] == "mode of no class",
-            axes["losses"] == (SORTS,),
+            axes["losses"] == (REAL_CLASSES,),
             axes["diff_augment"] is not None and axes["shape"] == (7,),
             len(twins) > len(set(twins)),
             FromTwin() in streams and "weak" not in twins,
             OtherClasses() in streams and not axes["others"],
             cross["classes"] == "no class loss",
-            Need.LABELS in head.needs and not all(told if stream in made else stream == Real() for stream in streams),
+            Need.LABELS in head.needs and not all(given if stream in made else stream == Real() for stream in streams),
             isinstance(head, Joint) and not made.issuperset(streams),
             (Encoded() in streams) > encoder,
             encoder and not (isinstance(head, Joint) and Encoded() in played),

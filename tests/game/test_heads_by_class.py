@@ -20,7 +20,7 @@ SHAPE = (7,)
 K = 3
 
 
-def told(head, y=Y, real=None):
+def answered(head, y=Y, real=None):
     """(head's layers, logits of the K + 1 softmax by hand, the answer) of FEATURES."""
     torch.manual_seed(0)
     layers = head.build(2, SHAPE, K, 5)
@@ -33,7 +33,7 @@ def told(head, y=Y, real=None):
 
 def test_realness_is_the_log_odds_of_all_classes_against_the_fakes():
     """log P(D != 0) - log P(D = 0) of a softmax over K + 1 logits, the fakes' first; the others are the classes'."""
-    _, logits, (_, says) = told(KPlusOne())
+    _, logits, (_, says) = answered(KPlusOne())
     d = logits.softmax(1)
     assert torch.allclose(says.realness, (1 - d[:, 0]).log() - d[:, 0].log(), atol=1e-5)
     assert torch.equal(says.classes, logits[:, 1:]) and torch.equal(says.features, FEATURES)
@@ -42,8 +42,8 @@ def test_realness_is_the_log_odds_of_all_classes_against_the_fakes():
 def test_the_two_losses_are_the_likelihood_of_eq_1():
     """D's minimax and class losses sum to -log d_y of real images (class y + 1) and -log d_0 of fakes."""
     losses = METHODS["k-plus-one"].losses
-    _, logits, real = told(KPlusOne(), real=True)
-    *_, fake = told(KPlusOne(), None, False)
+    _, logits, real = answered(KPlusOne(), real=True)
+    *_, fake = answered(KPlusOne(), None, False)
     wanted = cross_entropy(logits, Y + 1) + cross_entropy(logits, torch.zeros(4, dtype=torch.int64))
     assert sum(loss.d([real, fake]) for loss in losses).item() == pytest.approx(wanted.item(), rel=1e-6)
 
@@ -51,7 +51,7 @@ def test_the_two_losses_are_the_likelihood_of_eq_1():
 @pytest.mark.parametrize("saturating", [False, True])
 def test_g_minds_the_fakes_probability_alone(saturating):
     """G's loss is -log(1 - d_0), or log d_0 where it saturates; the classes do not matter."""
-    _, logits, fake = told(KPlusOne(), None, False)
+    _, logits, fake = answered(KPlusOne(), None, False)
     d_0 = logits.softmax(1)[:, 0]
     wanted = d_0.log().mean() if saturating else -(1 - d_0).log().mean()
     found = Minimax(saturating).g([fake]) + AuxiliaryClass(on_fake=False, g_weight=0.0).g([fake])
@@ -60,7 +60,7 @@ def test_g_minds_the_fakes_probability_alone(saturating):
 
 def test_mode_gan_minds_the_likeliest_class():
     """The sum of G's losses is -log max d_l over the real classes (section 2.2)."""
-    _, logits, fake = told(KPlusOne(), None, False)
+    _, logits, fake = answered(KPlusOne(), None, False)
     wanted = -logits.log_softmax(1)[:, 1:].amax(1).mean()
     assert sum(loss.g([fake]) for loss in METHODS["mode"].losses).item() == pytest.approx(wanted.item(), rel=1e-5)
     assert any(isinstance(loss, Mode) for loss in METHODS["mode"].losses)
@@ -68,7 +68,7 @@ def test_mode_gan_minds_the_likeliest_class():
 
 def test_with_projection_every_logit_sees_the_class():
     """Each of the K + 1 logits gets the inner product of the features with the vector of (class, logit)."""
-    layers, logits, (_, says) = told(KPlusOne(projection=True))
+    layers, logits, (_, says) = answered(KPlusOne(projection=True))
     vectors = layers["vectors"].weight.view(K, K + 1, 2)
     wanted = logits + torch.stack([vectors[y] @ f for y, f in zip(Y.tolist(), FEATURES, strict=True)])
     assert torch.allclose(says.classes, wanted[:, 1:], atol=1e-6)
@@ -77,7 +77,7 @@ def test_with_projection_every_logit_sees_the_class():
 
 def test_projection_by_hand():
     """psi(f) + <v_y, f>."""
-    layers, _, (_, says) = told(Projection())
+    layers, _, (_, says) = answered(Projection())
     psi = FEATURES @ layers["logit"].weight[0] + layers["logit"].bias
     wanted = psi + torch.stack([layers["vectors"].weight[y] @ f for y, f in zip(Y.tolist(), FEATURES, strict=True)])
     assert torch.allclose(says.realness, wanted, atol=1e-6) and says.classes is None

@@ -102,7 +102,7 @@ def test_share_is_the_groups_weight(loss):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_not_asked_contributes_nothing(loss):
-    """A group without a verdict changes no bit of either loss and receives no gradient at all."""
+    """A group without a label changes no bit of either loss and receives no gradient at all."""
     for side in (loss.d, loss.g):
         silent = group([9.0, -9.0, float("nan")], None)
         with_it = side([*game(), silent])
@@ -198,7 +198,7 @@ def test_wasserstein():
 
 
 def test_the_class_loss_of_g_has_a_weight():
-    """G's is a tenth where it is told so, and nothing at weight 0; D's stays."""
+    """G's is a tenth where its weight says so, and nothing at weight 0; D's stays."""
     judged = [named(LOGITS, [2, 0], False)]
     whole, tenth, none = (AuxiliaryClass(g_weight=weight) for weight in (1.0, 0.1, 0.0))
     assert 0.1 * whole.g(judged).item() == near(tenth.g(judged))

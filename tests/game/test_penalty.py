@@ -75,8 +75,8 @@ def test_groups_of_a_verdict_are_one_and_pairs_as_many_as_there_are():
     many = Batch(REAL.x.repeat(20, 1), REAL.y.repeat(20), None, True)
     both = (Batch(FAKE.x.repeat(20, 1), None, None, False), Batch(torch.full((60, 2), 50.0), None, None, False))
     _, critic = penalty(lambda x: x.sum(1), (many, *both))
-    foils = (critic.asked[0].x[:, 0] > 3).float().mean()
-    assert len(critic.asked[0].x) == 60 and 0.3 < foils < 0.7
+    extra_fakes = (critic.asked[0].x[:, 0] > 3).float().mean()
+    assert len(critic.asked[0].x) == 60 and 0.3 < extra_fakes < 0.7
     _, critic = penalty(lambda x: x.sum(1), (REAL, few))
     assert len(critic.asked[0].x) == 2
 

@@ -61,10 +61,10 @@ def test_a_point_lies_before_the_first_step_that_begins_after_it():
     assert not once.due(0, 1000) and once.due(1, 1000)
 
 
-@pytest.mark.parametrize("told", [ClassBatchNorm(), Embedded(4)], ids=str)
-def test_a_split_changes_no_bit_of_what_g_makes(told, small, make_source):
+@pytest.mark.parametrize("conditioning", [ClassBatchNorm(), Embedded(4)], ids=str)
+def test_a_split_changes_no_bit_of_what_g_makes(conditioning, small, make_source):
     """Right after a split, at any depth, G and its average make the same images of both halves as of the whole."""
-    method = splitting(small, conditioning=told)
+    method = splitting(small, conditioning=conditioning)
     gan = GAN(method.but(splitting=Splitting(at=(10**6,))), SHAPE, classes=2, ema=0.5)
     source = make_source(SHAPE, classes=2, others=0)
     z = torch.randn(6, 8, generator=generator("z"))
@@ -104,11 +104,11 @@ HEADS = [Auxiliary(), LabelAware(4), KPlusOne(), Projection()]
 @pytest.mark.parametrize("head", HEADS, ids=str)
 def test_a_split_changes_nothing_that_d_says_of_realness(head, spectral, small):
     """D finds each image as real as before; its class logits repeat the leaf's, in K + 1 each half as likely."""
-    told = ClassBatchNorm() if Need.LABELS in head.needs else Unconditional()
+    conditioning = ClassBatchNorm() if Need.LABELS in head.needs else Unconditional()
     base = METHODS["sn-projection"] if Need.LABELS in head.needs else METHODS["k-plus-one"] if head.classifies else None
     if isinstance(head, Auxiliary):
-        base, told = METHODS["wgan-gp-classes"], ClassBatchNorm()
-    method = small(base).but(head=head, conditioning=told, spectral=spectral, d_steps=1)
+        base, conditioning = METHODS["wgan-gp-classes"], ClassBatchNorm()
+    method = small(base).but(head=head, conditioning=conditioning, spectral=spectral, d_steps=1)
     gan = GAN(method, SHAPE, classes=3)
     gan.D.eval()
     x, y = torch.rand(5, *SHAPE, generator=generator("x")) * 2 - 1, torch.full((5,), 1)

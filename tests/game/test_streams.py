@@ -34,7 +34,7 @@ def grey(n=64, side=16):
 
 
 def test_real_images_with_their_labels():
-    """Real images are x / 127.5 - 1 of the stored ones, each with its own label, under the verdict real."""
+    """Real images are x / 127.5 - 1 of the stored ones, each with its own label, labelled real."""
     batch = Real().draw(None, numbered().at("D", index=0), 6)
     assert batch.x.dtype == torch.float32
     assert torch.equal(batch.x, (batch.y.float() / 127.5 - 1).reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2))

@@ -64,15 +64,15 @@ def test_a_z_is_the_mean_and_the_deviation_times_noise(gan, source):
 def test_the_encoder_is_told_the_class(shape, make_source):
     """The same image as another class has another z; without classes E takes the image alone."""
     net = Anogan(4) if len(shape) == 3 else Mlp(16, 2)
-    told = GAN(METHODS["ali"].but(net=net), shape, classes=3)
+    conditional = GAN(METHODS["ali"].but(net=net), shape, classes=3)
     x, _ = make_source(shape).take_known(4)
-    first, second = (told.encode(x, torch.full((4,), k)) for k in (0, 2))
+    first, second = (conditional.encode(x, torch.full((4,), k)) for k in (0, 2))
     assert first.shape == (4, 100)
     assert (first - second).abs().max() > 1e-4
     plain = METHODS["ali"].but(net=net, conditioning=Unconditional(), head=Joint(Binary()))
-    untold = GAN(plain, shape, classes=3)
-    assert untold.encode(x).shape == (4, 100)
-    assert not any(name.startswith("layers") for name in untold.E.state_dict())
+    plain_gan = GAN(plain, shape, classes=3)
+    assert plain_gan.encode(x).shape == (4, 100)
+    assert not any(name.startswith("layers") for name in plain_gan.E.state_dict())
 
 
 def test_losses_of_both_sides_by_hand(gan, source):
@@ -213,7 +213,10 @@ REFUSED = {
         "z is no input of D, so that the encoder learns nothing; use the head Joint()",
     ),
     "G idle": ({"g_plays": ((Encoded(), 1),)}, "G makes no images in its own step; add Generated() to g_plays"),
-    "untold": ({"conditioning": Unconditional()}, f"D needs the class of each image, and {BOTH}; use another head"),
+    "no class for G": (
+        {"conditioning": Unconditional()},
+        f"D needs the class of each image, and {BOTH}; use another head",
+    ),
 }
 
 

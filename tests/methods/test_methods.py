@@ -48,8 +48,8 @@ def started(request, small, make_source):
     return GAN(small(METHODS[name], net), shape, seed=2, classes=3, ema=0.9), make_source(shape, classes=3)
 
 
-def asked(gan, n):
-    """Classes for n images, where this GAN is told them."""
+def classes_for(gan, n):
+    """Classes for n images, where this GAN is conditional on them."""
     return torch.arange(n) % 3 if gan.method.conditional else None
 
 
@@ -78,7 +78,7 @@ def test_one_step(started):
 def test_generate(started):
     """Images have the shape that was trained and lie in [-1, 1]; vectors are finite; different z, different images."""
     gan, _ = started
-    made = gan.generate(torch.randn(5, 8), asked(gan, 5))
+    made = gan.generate(torch.randn(5, 8), classes_for(gan, 5))
     assert made.shape == (5, *gan.shape)
     assert made.dtype == torch.float32
     assert torch.isfinite(made).all()
@@ -91,7 +91,7 @@ def test_loaded_state_generates_the_same_bits(started, small):
     gan, source = started
     step(gan, source, 0, 6)
     fresh = GAN(gan.method, gan.shape, seed=77, classes=3, ema=0.5)
-    z = (torch.randn(5, 8), asked(gan, 5))
+    z = (torch.randn(5, 8), classes_for(gan, 5))
     assert not torch.equal(gan.generate(*z), fresh.generate(*z))
     fresh.load(gan.state(training=False), training=False)
     assert torch.equal(gan.generate(*z), fresh.generate(*z))

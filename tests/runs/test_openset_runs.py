@@ -441,7 +441,7 @@ def test_one_gan_is_shown_as_many_images_as_the_preset_says_per_class(tmp_path):
 @pytest.mark.parametrize(("classes", "counts"), [(1, [64]), (3, [16] * 3), (10, [8] * 10), (200, [8] * 20)])
 def test_every_row_of_samples_is_of_one_class(classes, counts):
     """Eight rows, shared by few classes; a row each for more, for twenty classes at most."""
-    assert torch.bincount(samples.asked(classes)).tolist() == counts
+    assert torch.bincount(samples.classes_in_rows(classes)).tolist() == counts
 
 
 @pytest.fixture(scope="module")

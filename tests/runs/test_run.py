@@ -27,7 +27,7 @@ from lookalike.game.losses import Minimax
 from lookalike.methods import METHODS
 from lookalike.runs import plan as plans
 from lookalike.runs import run as runs
-from lookalike.runs.samples import asked
+from lookalike.runs.samples import classes_in_rows
 from lookalike.runs.settings import train_settings
 
 BASELINES = ("pca", "knn")
@@ -176,7 +176,7 @@ def test_samples_come_from_the_same_z_all_along(done):
         pytest.fail("a baseline made samples") if (out / "samples").exists() else None
         return
     gan = Model.load(out).detector.gan
-    y = asked(gan.classes) if gan.method.conditional else None
+    y = classes_in_rows(gan.classes) if gan.method.conditional else None
     made = gan.generate(gan.method.latent.draw(64, generator(0, "samples")), y)
     expected = ((made + 1) * 127.5).round().clamp(0, 255).byte().numpy()
     picture = np.asarray(Image.open(out / "samples" / "000000256.png"))

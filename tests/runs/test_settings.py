@@ -141,11 +141,17 @@ def test_a_gan_of_all_classes_has_a_preset_of_its_own():
     assert [choices.method_of(s).head.spread for s in (small, paper, off)] == [True, False, False]
 
 
-TOLD = {"conditioning": "batch-norm", "labels": "data", "class_loss": "real", "class_weight": 0.5, "start": "scratch"}
+BY_CLASS = {
+    "conditioning": "batch-norm",
+    "labels": "data",
+    "class_loss": "real",
+    "class_weight": 0.5,
+    "start": "scratch",
+}
 
 
 def test_settings_reach_their_axes():
-    """How G is told, what it is asked for, D's class loss, D's updates and DiffAugment stand on the method's axes."""
+    """G's conditioning and its classes, D's class loss, its updates and DiffAugment stand on the method's axes."""
     given = {"conditioning": "batch-norm", "labels": "data", "class_loss": "real", "d_updates": "apart"}
     plain, changed = (
         choices.method_of(
@@ -217,7 +223,7 @@ def test_a_wasserstein_loss_brings_its_penalty():
 def test_what_holds_d_can_be_had_with_any_game():
     """A spectral norm joins a method that has none, a penalty leaves one that has; splits and decay can be had too."""
     given = {"spectral": True, "decay": True}
-    foil, heavy, bare, sorter = (
+    vtgan, r3gan, critic, k_plus_one = (
         choices.method_of(choices.filled(train_settings(known=("3", "8"), method=name, **more), (1, 32, 32), 2))
         for name, more in (
             ("vtgan", given),
@@ -226,10 +232,10 @@ def test_what_holds_d_can_be_had_with_any_game():
             ("k-plus-one", {"split_at": (500, 900), "split_above": 0.1}),
         )
     )
-    assert (foil.penalty, foil.spectral, foil.decay) == (None, True, True)
-    assert heavy.penalty == ZeroCentred(5.0)
-    assert (bare.penalty, bare.decay, bare.d_steps) == (None, False, 5)
-    assert sorter.splitting == Splitting((500, 900), 0.1) and "split_at" in choices.own_settings(sorter)
+    assert (vtgan.penalty, vtgan.spectral, vtgan.decay) == (None, True, True)
+    assert r3gan.penalty == ZeroCentred(5.0)
+    assert (critic.penalty, critic.decay, critic.d_steps) == (None, False, 5)
+    assert k_plus_one.splitting == Splitting((500, 900), 0.1) and "split_at" in choices.own_settings(k_plus_one)
     with pytest.raises(UsageError, match="where neither G nor D depends on them"):
         choices.method_of(choices.filled(train_settings(known=("3",), method="anogan", split_at=(9,)), (1, 32, 32), 1))
 
@@ -289,7 +295,7 @@ def test_a_class_of_many_is_split_where_one_of_ten_would_be(known, pooled, above
 
 
 def test_ali_without_classes():
-    """An ALI that is told no class is one GAN per class with the preset of anogan; D judges pairs (x, z) alone."""
+    """An ALI without classes is one GAN per class with the preset of anogan; D judges pairs (x, z) alone."""
     s = choices.filled(train_settings(known=("3", "8"), method="ali", conditioning="none"), (1, 32, 32), 2)
     method = choices.method_of(s)
     assert (method.conditioning, method.head, method.per_class) == (Unconditional(), Joint(Binary()), False)
@@ -300,7 +306,7 @@ def test_ali_without_classes():
 
 
 @pytest.mark.parametrize("method", ["cgan", "acgan", "acgan-v3", "acgan-ali-v2"])
-def test_a_gan_that_learns_classes_together_must_be_told_them(method):
+def test_a_gan_that_learns_classes_together_must_be_conditional(method):
     """One line with the flag, the method, and who can do without."""
     line = rf"^--conditioning none: {method} learns its classes together, so that its G needs the class .*, or ali$"
     with pytest.raises(UsageError, match=line):
@@ -310,15 +316,15 @@ def test_a_gan_that_learns_classes_together_must_be_told_them(method):
 @pytest.mark.parametrize(
     ("method", "idle"),
     [
-        ("vtgan", set(TOLD)),
-        ("k-plus-one", set(TOLD)),
+        ("vtgan", set(BY_CLASS)),
+        ("k-plus-one", set(BY_CLASS)),
         ("cgan", {"class_loss", "class_weight", "start"}),
         ("acgan-ali-v1", set()),
     ],
 )
 def test_settings_that_a_method_does_not_use_are_refused(method, idle):
-    """Only a GAN of all classes looks at how classes are told; only one that names them at the class loss."""
-    s = train_settings(known=("3", "8"), method=method, **TOLD)
+    """Only a GAN of all classes uses the flags of conditioning; only one that classifies uses the class loss."""
+    s = train_settings(known=("3", "8"), method=method, **BY_CLASS)
     made = choices.method_of(choices.filled(s, (1, 32, 32), 2))
     assert choices.unused(s, made, joins=True) == ()
     if not idle:
@@ -330,7 +336,7 @@ def test_settings_that_a_method_does_not_use_are_refused(method, idle):
 
 
 @pytest.mark.parametrize(
-    ("method", "known", "told"),
+    ("method", "known", "unused"),
     [
         ("knn", ("3", "8"), ()),
         ("vtgan", ("3", "8"), ()),
@@ -342,11 +348,11 @@ def test_settings_that_a_method_does_not_use_are_refused(method, idle):
         ),
     ],
 )
-def test_only_detectors_of_several_classes_are_joined(method, known, told):
+def test_only_detectors_of_several_classes_are_joined(method, known, unused):
     """Who decides and how scores are scaled matters where each of several known classes has a detector."""
     s = train_settings(known=known, method=method, scaling="shared", decides="best")
     gan = choices.method_of(s) if method == "vtgan" else None
-    assert choices.unused(s, gan, joins=len(known) > 1 and method != "cnn") == told
+    assert choices.unused(s, gan, joins=len(known) > 1 and method != "cnn") == unused
 
 
 @pytest.mark.parametrize(

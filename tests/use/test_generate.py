@@ -30,15 +30,15 @@ def trained(out, method="acgan", **changes):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def both(tmp_path_factory):
     """The folder and the model of one GAN of both digits."""
     out = tmp_path_factory.mktemp("run") / "acgan"
     return out, trained(out)
 
 
-def test_an_image_is_gs_of_its_own_z(told):
+def test_an_image_is_gs_of_its_own_z(both):
     """Image i of "3" is G's of class 1 for the z drawn from (seed, "generate", "3", i), as uint8."""
-    _, model = told
+    _, model = both
     one = generators(model)["3"]
     (made,) = one.images(5, seed=7)
     z = torch.cat([one.gan.method.latent.draw(1, generator(7, "generate", "3", i)) for i in range(5)])
@@ -47,9 +47,9 @@ def test_an_image_is_gs_of_its_own_z(told):
     assert len({image.tobytes() for image in made}) == 5
 
 
-def test_more_images_begin_with_the_same_ones(told):
+def test_more_images_begin_with_the_same_ones(both):
     """However many are asked for, across blocks too, image i keeps its bits; another seed or class has others."""
-    _, model = told
+    _, model = both
     one = generators(model)["8"]
     few, many = (np.concatenate(list(one.images(n, seed=1))) for n in (3, BLOCK + 3))
     assert len(many) == BLOCK + 3 and np.array_equal(few, many[:3])
@@ -60,17 +60,17 @@ def test_more_images_begin_with_the_same_ones(told):
 
 
 @pytest.mark.parametrize("latent", ["normal", "uniform"])
-def test_truncation_keeps_z_within(latent, told, tmp_path):
+def test_truncation_keeps_z_within(latent, both, tmp_path):
     """No entry of z lies beyond the truncation, and without one some do."""
-    model = told[1] if latent == "normal" else trained(tmp_path / "run", latent=latent)
+    model = both[1] if latent == "normal" else trained(tmp_path / "run", latent=latent)
     one = generators(model)["3"]
     free, cut = (torch.cat([one.z(i, 0, t) for i in range(200)]).abs().max() for t in (None, 0.5))
     assert cut <= 0.5 < free
 
 
-def test_a_folder_of_pngs_is_data_with_a_list(told, tmp_path):
+def test_a_folder_of_pngs_is_data_with_a_list(both, tmp_path):
     """A folder per class; the pixels are the generator's, and generated.csv says what each was made from."""
-    _, model = told
+    _, model = both
     write(model, tmp_path / "out", {"3": 4, "8": 2}, seed=5)
     images = read(tmp_path / "out")
     assert images.classes == ("3", "8") and np.bincount(images.labels).tolist() == [4, 2]
@@ -91,9 +91,9 @@ def test_the_list_holds_names_with_commas_and_quotes(tmp_path):
     assert rows[1:] == [[f"{name}/00000{i}.png", name, "5", str(i), "0.5"] for i in range(2)]
 
 
-def test_an_npz_file_is_data(told, tmp_path):
+def test_an_npz_file_is_data(both, tmp_path):
     """Images, labels and class names as `lookalike` reads them, in the order of the classes asked for."""
-    _, model = told
+    _, model = both
     write(model, tmp_path / "made.npz", {"8": 3, "3": 2}, seed=5)
     images = read(tmp_path / "made.npz")
     assert images.classes == ("8", "3") and images.labels.tolist() == [0, 0, 0, 1, 1]
@@ -114,16 +114,16 @@ def test_a_gan_per_class_makes_its_own(tmp_path):
 
 
 def test_a_gan_of_a_single_class(tmp_path):
-    """One known class, told or not, makes images under its name."""
+    """One known class, as the input of G or not, makes images under its name."""
     for method in ("anogan", "cgan"):
         model = trained(tmp_path / method, method, known=("3",))
         assert list(generators(model)) == ["3"]
         assert next(generators(model)["3"].images(2, seed=0)).shape == (2, 1, 8, 8)
 
 
-def test_the_way_between_two_classes_begins_and_ends_at_each(told, tmp_path):
+def test_the_way_between_two_classes_begins_and_ends_at_each(both, tmp_path):
     """The first column shows the first class's images, the last the second's; half way lies neither."""
-    _, model = told
+    _, model = both
     (tmp_path / "way.png").write_bytes(generate.between(model, "8", "3", seed=2, steps=3, rows=2))
     shown = np.asarray(Image.open(tmp_path / "way.png"))
     able, z = generators(model), torch.cat([generators(model)["8"].z(i, 2) for i in range(2)])
@@ -134,18 +134,18 @@ def test_the_way_between_two_classes_begins_and_ends_at_each(told, tmp_path):
     assert shown.shape == (18, 27)
 
 
-def test_the_picture_has_a_row_for_each_class(told, tmp_path):
+def test_the_picture_has_a_row_for_each_class(both, tmp_path):
     """Eight images of each known class, the first that write makes."""
-    _, model = told
+    _, model = both
     (tmp_path / "grid.png").write_bytes(generate.picture(model, seed=3))
     shown, made = np.asarray(Image.open(tmp_path / "grid.png")), next(generators(model)["3"].images(8, seed=3))
     assert shown.shape == (18, 72)
     assert np.abs(shown[9:17, 9:17].astype(int) - made[1, 0]).max() <= 1
 
 
-def test_the_command(told, tmp_path, capsys):
+def test_the_command(both, tmp_path, capsys):
     """It writes what the library writes, and says where; --json says the same for programs."""
-    run, model = told
+    run, model = both
     code, said, err = call(capsys, "generate", run, "--class", "3,8", "-n", "3", "--seed", 4, "-o", tmp_path / "out")
     assert (code, said) == (0, f"{tmp_path / 'out'}: 3 images of 3, 8\n"), err
     assert np.array_equal(read(tmp_path / "out").of("8").pixels, next(generators(model)["8"].images(3, seed=4)))
@@ -171,16 +171,16 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_leaves_nothing(case, told, tmp_path, capsys):
+def test_bad_input_is_one_line_and_leaves_nothing(case, both, tmp_path, capsys):
     """What cannot be made is refused in one line, and no file or folder appears."""
     flags, code, words = BAD[case]
     flags = [str(tmp_path / flag) if flag.startswith("OUT") else flag for flag in flags]
     assert_clean_failure(
-        capsys, ["generate", str(told[0]), "-o", str(tmp_path / "out"), *flags], code, words, kept=tmp_path
+        capsys, ["generate", str(both[0]), "-o", str(tmp_path / "out"), *flags], code, words, kept=tmp_path
     )
 
 
-def test_what_makes_no_images_is_refused(told, tmp_path, capsys):
+def test_what_makes_no_images_is_refused(both, tmp_path, capsys):
     """A baseline has no G; a folder that holds something stays as it is; vectors cannot be written as PNG."""
     model = trained(tmp_path / "knn", "knn")
     with pytest.raises(UsageError, match=r"^the model is knn, which generates no images; train with --method acgan"):
@@ -188,10 +188,10 @@ def test_what_makes_no_images_is_refused(told, tmp_path, capsys):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("x")
     with pytest.raises(UsageError, match="not empty"):
-        write(told[1], tmp_path / "full", {"3": 1})
+        write(both[1], tmp_path / "full", {"3": 1})
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
     with pytest.raises(DataError, match=r"^the model has no class 5; it has 8, 3"):
-        write(told[1], tmp_path / "out", {"5": 1})
+        write(both[1], tmp_path / "out", {"5": 1})
     rows = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32).clip(-1, 1)
     np.savez(tmp_path / "v.npz", images=rows, labels=np.repeat(["8", "3"], 30))
     values = settings("acgan", extra_fakes=(), known=("8", "3"), batch=32, false_alarms=0.4)
@@ -203,14 +203,14 @@ def test_what_makes_no_images_is_refused(told, tmp_path, capsys):
         assert made["images"].shape == (4, 5) and made["images"].dtype == np.float32
 
 
-def test_a_loaded_model_makes_the_same_images(told):
+def test_a_loaded_model_makes_the_same_images(both):
     """From the folder alone the bits are those of the model that was trained."""
-    out, model = told
+    out, model = both
     first, again = (next(generators(m)["3"].images(4, seed=0)) for m in (model, Model.load(out)))
     assert np.array_equal(first, again)
 
 
-def test_a_killed_generation_leaves_nothing(told, tmp_path, monkeypatch):
+def test_a_killed_generation_leaves_nothing(both, tmp_path, monkeypatch):
     """Where writing stops half way the folder is absent."""
     written = []
 
@@ -222,7 +222,7 @@ def test_a_killed_generation_leaves_nothing(told, tmp_path, monkeypatch):
 
     monkeypatch.setattr(generate.files, "write_new", failing)
     with pytest.raises(KeyboardInterrupt):
-        write(told[1], tmp_path / "out", {"3": 5})
+        write(both[1], tmp_path / "out", {"3": 5})
     assert list(tmp_path.iterdir()) == []
 
 

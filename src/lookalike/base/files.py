@@ -87,7 +87,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     UsageError
         If `path` is not empty.
     OutputError
-        As `atomic`.
+        In the cases of `atomic`.
     """
     path = Path(os.path.realpath(path))
     made = None

@@ -89,7 +89,7 @@ class _Worker:
         theirs.close()
 
     def begin(self, do: Do[T], task: T, runs: Path, command: str) -> None:
-        """Start a task."""
+        """Starts a task."""
         self.task = [task]
         with suppress(BrokenPipeError):  # it is dead; the next `result` raises
             self.pipe.send((do, task, runs, command))

@@ -1,4 +1,4 @@
-"""CelebA's aligned faces (Liu et al. 2015) as a `Source`, in the five classes of kplus1-2020, section 4.
+"""CelebA's aligned faces (Liu et al. 2015) as a `Source`, in the five classes of kplus1-2020, section 3.1.
 
 Frontal faces make four classes, by gender and by whether the mouth is open; rotated faces make the fifth. The paper
 calls a face rotated by more than 15 degrees. The author's code measures no angle but the nose's place between the eyes:

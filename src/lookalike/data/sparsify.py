@@ -1,4 +1,4 @@
-"""Training sets with fewer images of some classes (gan-augmentation-2020, section 3.1)."""
+"""Training sets with fewer images of some classes (gan-augmentation-2020, section VI)."""
 
 from __future__ import annotations
 

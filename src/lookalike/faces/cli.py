@@ -33,7 +33,7 @@ COMMANDS = {
     "report": "Write one HTML page about one or several runs.",
     "pairs": "Find which classes of DATA look alike.",
     "table": "Run a table of a paper, and write our figures beside the printed ones.",
-    "bench": "Measure on your own images which method is best, or whether augment helps.",
+    "bench": "Measure on your images which method is best, or whether augment helps.",
     "demo": "Train and compare methods on small real digits, in about 3 minutes.",
     "methods": "List the methods with their papers.",
     "describe": "Say what a method does, and the values of its settings, on one screen.",
@@ -75,8 +75,8 @@ app = App(
 )
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # main ends with our one line
 BENCHES = {
-    "detect": "Which detector is best on my images? Each class in turn is the unknown one.",
-    "augment": "Does it help a classifier of my images to fill up classes that have few?",
+    "detect": "Which detector is best on your images? Each class in turn is the unknown one.",
+    "augment": "Does it help a classifier of your images to fill up classes that have few?",
 }
 MODULES = {
     **dict.fromkeys(("pairs", "table"), "compare"),

@@ -7,12 +7,13 @@ from typing import Any
 
 from lookalike.base.arrays import Report
 from lookalike.data import read
+from lookalike.methods import METHODS as GANS
 from lookalike.report import write
 from lookalike.runs.run import run as train
 from lookalike.runs.settings import train_settings
 from lookalike.use.evaluate import evaluate
 
-# known class, extra fakes of mcgan, unknown class
+# known class, extra fakes of the method that needs some, unknown class
 PAIRS = (("3", "8", "8"), ("9", "7", "7"))
 METHODS = ("anogan", "noisegan", "mcgan", "vtgan", "pca", "knn")
 # as many images as three minutes on two cores allow
@@ -34,8 +35,9 @@ def run(out: Path, report: Report) -> tuple[list[dict[str, Any]], Path]:
             def named(stage: str, done: int, of: int, name: str = folder.name) -> None:
                 report(f"{name}: {stage}", done, of)
 
+            needs_others = method in GANS and GANS[method].needs_others
             settings = train_settings(
-                known=(known,), method=method, extra_fakes=(extra_fakes,) if method == "mcgan" else (), **SETTINGS
+                known=(known,), method=method, extra_fakes=(extra_fakes,) if needs_others else (), **SETTINGS
             )
             train("digits", settings, folder, command=("lookalike", "demo"), report=named)
             rows.append(evaluate(folder, images, unknown=unknown, report=named))

@@ -1,4 +1,4 @@
-"""The probability of a face in an image by MTCNN (kplus1-2020, section 4), with the weights of facenet-pytorch's wheel.
+"""The probability of a face by MTCNN (kplus1-2020, section 3.2), with the weights of facenet-pytorch's wheel.
 
 The package is only data: its three files are read but no code is imported. The files are checked by their SHA-256. As
 in the authors' code, six pixels are added on each side of an image, by repeating its edge. Small images are enlarged,

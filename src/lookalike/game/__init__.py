@@ -1,1 +1,1 @@
-"""One GAN game: the input of D, its answer, the losses, the networks, and the only training loop."""
+"""One GAN game: the input of D, its answer, the losses, the networks, and the only training loop of GANs."""

@@ -186,7 +186,7 @@ class Features:
         def one(x: Tensor) -> Parts:
             says = gan.judge(x)
             off = says.features.double().cpu() - kept["mean"]  # float64: the precision can be ill-conditioned
-            # Lee et al. 2018, eq. 2, for a single class; the clamp catches a rounding below 0
+            # the root of Lee et al. 2018, eq. 2, for a single class; the clamp catches a rounding below 0
             distance = torch.einsum("nf,fg,ng->n", off, kept["precision"], off).clamp(min=0).sqrt()
             return {"score": distance} | _said(says)
 

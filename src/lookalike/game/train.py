@@ -1,4 +1,4 @@
-"""The only training loop, for any `Method`. A step updates the twins beside, then D, then G.
+"""The only training loop of GANs, for any `Method`. A step updates the twins beside, then D, then G.
 
 Progress counts images shown: one step counts as `batch` images. Twins that train before or after use some of the steps.
 So a training of any method ends after the same number of images.

@@ -26,8 +26,8 @@ cgan = anogan.but(
 acgan = cgan.but(
     name="acgan",
     summary=(
-        "The class is an input of G alone. D also classifies each image, real or generated, and G learns from that. "
-        "One GAN learns all known classes. D gets as many real as generated images."
+        "A GAN whose G is conditional on the class, and whose D also classifies each image, real or generated. "
+        "G learns from that too. One GAN learns all known classes. D gets as many real as generated images."
     ),
     head=Auxiliary(),
     # eqs. 2 and 3: D maximises L_S + L_C, G maximises L_C - L_S

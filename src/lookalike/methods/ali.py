@@ -47,9 +47,10 @@ ali = cgan.but(
     name="ali",
     paper="ali-2017",
     summary=(
-        "A GAN with an encoder, the network from an image to its z. The input of D is a pair: a real image with its "
-        "encoded z, or a z with the image that G makes from it. G and the encoder learn together to make both kinds "
-        "alike. One GAN learns all known classes, and all three networks are conditional on the class."
+        "A GAN with an encoder, the network from an image to its z, whose D classifies pairs of an image and a z. "
+        "The input of D is a real image with its encoded z, or a z with the image that G makes from it. G and the "
+        "encoder learn together to make both kinds alike. One GAN learns all known classes. "
+        "All three networks are conditional on the class."
     ),
     d_sees=((Encoded(), 1), (Generated(), 1)),  # eq. 4
     g_plays=((Encoded(), 1), (Generated(), 1)),  # the same pairs with the labels flipped
@@ -119,8 +120,9 @@ class Inferring:
 acgan_ali_v1 = acgan.but(
     name="acgan-ali-v1",
     summary=(
-        "AC-GAN after ALI. In the first half of the training ali trains alone. Then G starts from ali's G. In G's step "
-        "three of four z come from real images by ali's encoder, the fourth is random. The encoder is not stored."
+        "AC-GAN after ALI: its G starts from that of ali, and three of four z in G's step come from real images. "
+        "In the first half of the training ali trains alone. Then its encoder gives these z; the fourth is random. "
+        "The encoder is not stored."
     ),
     # section V.B.1; the shares are those of the authors' code
     g_plays=((FromPosterior("ali"), 0.75), (Generated(), 0.25)),

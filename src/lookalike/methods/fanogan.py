@@ -114,7 +114,8 @@ f_anogan = wgan_gp.but(
     name="f-anogan",
     paper="f-anogan-2019",
     summary=(
-        "A WGAN-GP learns the known class. Then an encoder learns to return the z of an image, with G and D fixed. "
+        "A WGAN-GP of the known class, and then an encoder, one pass of which scores an image. "
+        "The encoder learns to return the z of an image, with G and D fixed. "
         "The score is the distance between an image and what G makes from its encoded z. One pass of the encoder takes "
         "milliseconds, where the latent search of anogan takes seconds."
     ),

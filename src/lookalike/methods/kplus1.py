@@ -45,8 +45,9 @@ sn_acgan = sn_binary.but(
 k_plus_one = sn_binary.but(
     name="k-plus-one",
     summary=(
-        "D classifies images into the K known classes and one class of fakes. G has no class as input, and learns only "
-        "from D's probability of fake. In theory it learns the same images as a GAN without classes."
+        "A GAN whose D classifies images into the K known classes and one class of fakes. "
+        "G has no class as input, and learns only from D's probability of fake. In theory it learns the same images as "
+        "a GAN without classes."
     ),
     # eq. 1: minimax on log P(real) - log P(fake), plus the class cross-entropy of real images (see `KPlusOne`)
     head=KPlusOne(),
@@ -66,8 +67,8 @@ mode = k_plus_one.but(
 sn_projection = sn_binary.but(
     name="sn-projection",
     summary=(
-        "G is conditional on the class by its batch norms. D is conditional by an inner product of its features with a "
-        "vector of the class (Miyato and Koyama 2018)."
+        "A GAN conditional on the class: G by its batch norms, D by projection, an inner product of its features with "
+        "a vector of the class (Miyato and Koyama 2018)."
     ),
     head=Projection(),  # section 2.3
     conditioning=ClassBatchNorm(),

@@ -35,9 +35,9 @@ anogan = Method(
     name="anogan",
     paper="anogan-2017",
     summary=(
-        "A plain GAN learns the known class. The score of an image is its distance to the closest image of G, which a "
-        "latent search finds. What G cannot imitate is unknown. This is the papers' DCGAN and AnoGAN baseline. "
-        "A G that generalises also imitates look-alikes. Other methods aim to prevent that."
+        "A plain GAN of the known class, whose score is the distance of an image to the closest image of G. "
+        "A latent search finds that one. What G cannot imitate is unknown. This is the papers' DCGAN and AnoGAN "
+        "baseline. A G that generalises also imitates look-alikes. Other methods aim to prevent that."
     ),
 )
 

@@ -131,9 +131,10 @@ vtgan = anogan.but(
     name="vtgan",
     paper="vtgan-2021",
     summary=(
-        "Two GANs learn the known class side by side. The weak twin has one layer, a longer z and larger strides, so "
-        "it makes only blurry images. The normal D learns these as fake, so the normal G must do better. No other "
-        "class is needed. The weak twin vanishes after training. The score is that of anogan."
+        "A GAN whose D also learns the images of a weak twin as fake, a GAN that trains beside it. The weak twin has "
+        "one layer, a longer z and larger strides, so it makes only blurry images. As the normal D learns these as "
+        "fake, the normal G must do better. No other class is needed. The weak twin vanishes after training. "
+        "The score is that of anogan."
     ),
     d_sees=(*anogan.d_sees, (FromTwin("weak"), 1)),  # section 3.1
     twins=(Twin("weak", Weakened()),),

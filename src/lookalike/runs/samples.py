@@ -24,18 +24,18 @@ COMPRESSION = 1  # of 0 to 9: the usual 6 takes twice as long and saves a twenti
 def draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
     """Draws a grid of 64 images from z that stay the same, one for each twin too, and none for vectors.
 
-    With a conditional GAN each row is of one class; see `asked`.
+    With a conditional GAN each row is of one class; see `classes_in_rows`.
     """
     if len(gan.shape) != 3:
         return
     for prefix, player in {"": gan, **{f"{name}-": twin for name, twin in gan.twins.items()}}.items():
-        y = asked(player.classes) if player.method.conditional else None
+        y = classes_in_rows(player.classes) if player.method.conditional else None
         z = player.method.latent.draw(64 if y is None else len(y), generator(seed, "samples"))
         path = files.make_folder(folder / SAMPLES) / f"{prefix}{images:09d}.png"
         files.write_bytes(path, png(grid(player.generate(z, y))))
 
 
-def asked(classes: int) -> Tensor:
+def classes_in_rows(classes: int) -> Tensor:
     """(N,) the classes of a grid's images, in rows of eight: at least eight rows, and one for each class."""
     return torch.arange(min(classes, ROWS)).repeat_interleave(8 * max(1, 8 // classes))
 

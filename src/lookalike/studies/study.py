@@ -33,9 +33,9 @@ class Study:
     workers : int
         Trials side by side, one thread each.
     command : str
-        What stands beside each figure.
+        The command that stands beside each figure.
     report, warn : callable
-        Hear of progress, and of what the user should know.
+        Callables that get the progress, and what the user should know.
     """
 
     runs: Path
@@ -54,7 +54,7 @@ class Study:
         Raises
         ------
         KeyboardInterrupt, Stopped, ResourceError
-            As `workers.side_by_side`.
+            In the cases of `workers.side_by_side`.
         """
         name_of.cache_clear()  # images may have changed since
         every = merged(trials, self.runs)
@@ -114,5 +114,5 @@ def merged(trials: Sequence[T], runs: Path) -> list[T]:
 
 
 def _perform(trial: Trial, runs: Path, command: str) -> None:
-    """What a worker does."""
+    """The task of one worker: a trial."""
     trial.perform(runs, command)

@@ -27,11 +27,11 @@ class Trial(ABC):
     data : str
         Folder, file or data set's name.
     method : str
-        What is trained.
+        The method that is trained.
     seed : int
-        Of the split and of the training.
+        The seed of the split and of the training.
     preset : str
-        As `lookalike train` takes it.
+        The preset, as `lookalike train` takes it.
     settings : tuple of (str, value)
         Other settings of the training.
     """
@@ -69,11 +69,11 @@ class Trial(ABC):
 
     @abstractmethod
     def folder(self, runs: Path) -> Path:
-        """Where it trains and keeps what is measured, below `runs`."""
+        """The folder of the training and of what is measured, below `runs`."""
 
     @abstractmethod
     def is_done(self, runs: Path) -> bool:
-        """Whether all that `perform` does is there."""
+        """Whether all that `perform` writes is there."""
 
     @abstractmethod
     def work(self, folder: Path, command: str) -> None:
@@ -89,7 +89,7 @@ class FiguresTrial(Trial):
     """A trial whose figures are one JSON file."""
 
     def file(self, runs: Path) -> Path:
-        """Its figures."""
+        """The file of the figures."""
         return self.folder(runs) / self.file_name
 
     @property
@@ -98,11 +98,11 @@ class FiguresTrial(Trial):
         return FIGURES
 
     def figures(self, runs: Path) -> dict[str, Any]:
-        """What `perform` stored."""
+        """The figures that `perform` stored."""
         return dict(files.read_json(self.file(runs)))
 
     def is_done(self, runs: Path) -> bool:
-        """Whether its figures are there."""
+        """Whether the file of figures is there."""
         return self.file(runs).exists()
 
     def work(self, folder: Path, command: str) -> None:
@@ -133,11 +133,11 @@ class Cell(Generic[T]):
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What figures are filed under."""
+        """The key under which figures are stored."""
         return self.row, self.method, self.seed
 
     def is_done(self, runs: Path) -> bool:
-        """Whether all its trials are."""
+        """Whether all its trials are done."""
         return all(trial.is_done(runs) for trial in self.trials)
 
 

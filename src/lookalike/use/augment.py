@@ -33,7 +33,7 @@ from lookalike.use.generate import Generator, class_folder, generators
 from lookalike.use.memorised import Memory
 
 METHOD = "acgan"
-UNSEEN = 0.1  # share held out from training, which the closeness needs
+HELD_OUT = 0.1  # share held out from training, which the closeness needs
 LEAST = 10  # distinct images that a class needs for training
 TRIES = 50  # images generated per kept image, at most
 FEW = 19  # held-out images; with more, fewer than 1 in 20 new images is closer than all of them by chance
@@ -89,7 +89,7 @@ def check_size(images: Images, short: Mapping[str, int], trained: npt.NDArray[np
     if small := {name: n for name, n in found.items() if n < LEAST}:
         few = ", ".join(f"{show(name)} {n}" for name, n in list(small.items())[:5])
         raise DataError(
-            f"distinct training images: {few}; each class to fill needs {LEAST}, about {ceil(LEAST / (1 - UNSEEN))} "
+            f"distinct training images: {few}; each class to fill needs {LEAST}, about {ceil(LEAST / (1 - HELD_OUT))} "
             "with the held-out ones; add images, or fill only the other classes (--to CLASS=NUMBER,...)"
         )
 
@@ -170,7 +170,7 @@ def _trained(
     warn: Warn,
 ) -> tuple[Images, Model]:
     """Return all images, and a GAN of all classes with two training images; checks first what would fail later."""
-    chosen = {"method": METHOD, "test": UNSEEN, **given, "calibration": 0.0}
+    chosen = {"method": METHOD, "test": HELD_OUT, **given, "calibration": 0.0}
     classes = open_source(data, allow_empty_class=given.get("allow_empty_class", False)).classes
     settings = train_settings(**chosen, known=classes)
     if not conditional(settings):
@@ -239,7 +239,7 @@ def fill(
             checks["D"] = most_real(one.gan, one.label, pool, filters.realness)
         checks |= {"classifier": agree[name]} if filters.agree else {}
         if filters.drop_copies:
-            _check_unseen(name, len(memory.unseen), warn)
+            _check_held_out(name, len(memory.held_out), warn)
             checks["copies"] = no_copies(memory)
         report("generating", done, total)
         pixels, numbers, made, rejected = _kept(one, n, checks, seed)
@@ -250,17 +250,17 @@ def fill(
     return filled
 
 
-def _check_unseen(name: str, unseen: int, warn: Warn) -> None:
+def _check_held_out(name: str, held_out: int, warn: Warn) -> None:
     """Raise DataError where a class has no held-out images to recognise copies; warn where it has few."""
-    if unseen == 0:
+    if held_out == 0:
         raise DataError(
             f"{show(name)}: no image is held out from training, and copies are recognised by held-out images; leave "
             "out --drop-copies"
         )
-    if unseen < FEW:
+    if held_out < FEW:
         warn(
-            f"{show(name)}: copies are recognised by few held-out images ({unseen}); {100 / (unseen + 1):.0f} % of new "
-            "images are dropped with them"
+            f"{show(name)}: copies are recognised by few held-out images ({held_out}); {100 / (held_out + 1):.0f} % of "
+            "new images are dropped with them"
         )
 
 
@@ -304,5 +304,5 @@ def _memory(images: Images, parts: Mapping[str, frozenset[str]], name: str) -> M
     mine = images.of(name)
     first = {key: i for i, key in reversed(list(enumerate(mine.keys)))}
     trained = sorted(i for key, i in first.items() if key in parts["train"])
-    unseen = sorted(i for key, i in first.items() if key in parts["test"] | parts["calibration"])
-    return Memory(mine.pixels[trained], mine.pixels[unseen])
+    held_out = sorted(i for key, i in first.items() if key in parts["test"] | parts["calibration"])
+    return Memory(mine.pixels[trained], mine.pixels[held_out])

@@ -31,7 +31,7 @@ from lookalike.use.quality.confidence import surer
 from lookalike.use.quality.figures import Figure, Side, by_class, compared, distances
 from lookalike.use.quality.own import Own, own
 
-UNSEEN = 0.2  # share of the real images that is held out, where there is no official test part
+HELD_OUT = 0.2  # share of the real images that is held out, where there is no official test part
 Features = Literal["own", "efficientnet", "inception"]
 LEAST = 40  # images per side: KID's standard error needs two halves of them
 
@@ -186,10 +186,10 @@ def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels
     content at the run's size; UsageError where they cannot be.
     """
     if run is None:
-        parts = split(real, test=UNSEEN, calibration=0.0, seed=seed)
+        parts = split(real, test=HELD_OUT, calibration=0.0, seed=seed)
         return parts.train, parts.test
     how, used = run_split(run), used_images(run)
-    parts = split(real, test=how.test or UNSEEN, calibration=0.0, seed=how.seed)
+    parts = split(real, test=how.test or HELD_OUT, calibration=0.0, seed=how.seed)
     trained = np.isin(np.array(real.keys), sorted(used["train"] | used["extra_fakes"] | used["calibration"]))
     if real.shape != how.shape or (not trained.any() and Path(how.source).name == data):
         raise UsageError(

@@ -31,12 +31,12 @@ class Memory:
     ----------
     training : Pixels
         (M, C, H, W) uint8 or (M, F) float32, without repeats, M at least 6.
-    unseen : Pixels
+    held_out : Pixels
         (n, ...), the held-out images of the same class.
     """
 
     training: Pixels
-    unseen: Pixels
+    held_out: Pixels
 
     @cached_property
     def _flat(self) -> Tensor:
@@ -57,7 +57,7 @@ class Memory:
     @cached_property
     def usual(self) -> Floats:
         """The closeness (n,) of the held-out images."""
-        return self.closeness(self.unseen)[0] if len(self.unseen) else np.zeros(0)
+        return self.closeness(self.held_out)[0] if len(self.held_out) else np.zeros(0)
 
     def copies(self, closeness: Floats) -> npt.NDArray[np.bool_]:
         """Return bool (N,), True where an image is closer to a training image than every held-out image is."""

@@ -1,4 +1,4 @@
-"""G that is told a class: what it makes, and the generator of one class that the search uses."""
+"""G that is conditional on the class: what it makes, and the generator of one class that the search uses."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PLACES = {
     "mlp": (Mlp(16, 2), (7,)),
     "resnet": (Resnet(4), (1, 8, 12)),
 }
-TOLD = {"embedding": Embedded(5), "norm": ClassBatchNorm(), "one-hot": OneHot()}
+CONDITIONINGS = {"embedding": Embedded(5), "norm": ClassBatchNorm(), "one-hot": OneHot()}
 
 
-@pytest.fixture(params=[(net, told) for net in PLACES for told in TOLD], ids="-".join)
+@pytest.fixture(params=[(net, given) for net in PLACES for given in CONDITIONINGS], ids="-".join)
 def trained(request, small, make_source):
     """An AC-GAN of three classes after four steps, its norms have seen images; moved, so that classes differ."""
-    (net, shape), told = PLACES[request.param[0]], TOLD[request.param[1]]
-    gan = GAN(small(METHODS["acgan"]).but(net=net, conditioning=told), shape, classes=3, ema=0.5)
+    (net, shape), given = PLACES[request.param[0]], CONDITIONINGS[request.param[1]]
+    gan = GAN(small(METHODS["acgan"]).but(net=net, conditioning=given), shape, classes=3, ema=0.5)
     list(train(gan, make_source(shape, classes=3), images=48, batch=12))
     with torch.no_grad():
         for weight in gan.average.parameters():
@@ -58,13 +58,13 @@ def test_a_class_norm_is_batch_norm_with_the_classs_scale_and_shift():
     x, y = torch.randn(4, 2, 3, 3), torch.tensor([2, 0, 0, 1])
     mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
     normed = (x - mean[:, None, None]) / (var + 1e-5).sqrt()[:, None, None]
-    for image, label, told in zip(normed, y.tolist(), norm(x, y), strict=True):
+    for image, label, given in zip(normed, y.tolist(), norm(x, y), strict=True):
         assert torch.allclose(
-            told, image * norm.scale[label][:, None, None] + norm.shift[label][:, None, None], atol=1e-5
+            given, image * norm.scale[label][:, None, None] + norm.shift[label][:, None, None], atol=1e-5
         )
 
 
-def test_an_untold_generator_is_the_nets_own():
+def test_an_unconditional_generator_is_the_nets_own():
     """Without classes G has the net's weights under the net's names, as in older model files."""
     gan = GAN(METHODS["anogan"].but(net=Anogan(4)), (1, 8, 8))
     assert gan.G.state_dict().keys() == Anogan(4).generator((1, 8, 8), 100).state_dict().keys()
@@ -77,8 +77,8 @@ def test_a_one_hot_class_takes_the_place_of_the_first_entries_of_z():
     z, y = torch.randn(4, 5), torch.tensor([0, 1, 2, 0])
     changed = torch.cat([torch.randn(4, 3), z[:, 3:]], 1)
     assert torch.equal(gan.generate(z, y), gan.generate(changed, y))
-    told = torch.cat([torch.nn.functional.one_hot(y, 3).float(), z[:, 3:]], 1)
-    assert torch.equal(gan.average.body(told) if gan.average else gan.G.eval().body(told), gan.generate(z, y))
+    given = torch.cat([torch.nn.functional.one_hot(y, 3).float(), z[:, 3:]], 1)
+    assert torch.equal(gan.average.body(given) if gan.average else gan.G.eval().body(given), gan.generate(z, y))
     with pytest.raises(UsageError, match="3 classes do not fit into a z of 3 entries; use a larger --z"):
         GAN(METHODS["acgan"].but(net=Mlp(8, 1), conditioning=OneHot(), latent=Normal(3)), (7,), classes=3)
 
@@ -87,10 +87,10 @@ def test_a_residual_generators_last_norm_is_the_same_for_all_classes():
     """Two norms in each block have a scale and a shift per class; the one before the image has one for all."""
     gan = GAN(METHODS["wgan-gp-classes"].but(net=Resnet(4)), (1, 16, 16), classes=3)
     named = dict(gan.G.named_modules())
-    told = [name for name, layer in named.items() if isinstance(layer, NormPerClass)]
+    given = [name for name, layer in named.items() if isinstance(layer, NormPerClass)]
     plain = [
         name
         for name, layer in named.items()
-        if isinstance(layer, nn.BatchNorm2d) and name.rpartition(".")[0] not in told
+        if isinstance(layer, nn.BatchNorm2d) and name.rpartition(".")[0] not in given
     ]
-    assert len(told) == 4 and len(plain) == 1 and plain[0] > max(told)
+    assert len(given) == 4 and len(plain) == 1 and plain[0] > max(given)

@@ -1,4 +1,4 @@
-"""The commands that compare: which classes look alike, a table of a paper, and what is best on my images."""
+"""The commands that compare: which classes look alike, a table of a paper, and what is best on your images."""
 
 from __future__ import annotations
 
@@ -208,9 +208,10 @@ def bench_detect(
     methods: Annotated[
         tuple[str, ...],
         Parameter(
-            help="A method, or all. Repeat the flag for more.",
+            help="A method, or all. Repeat the flag for more. Those left out unless you name them: the GANs, iforest, "
+            "ocsvm, mahalanobis, autoencoder, deepsvdd, cnn and cnn-energy.",
             negative=(),
-            show_default="auto, and those that take minutes",
+            show_default="knn, pca, lof, iforest-pca, ocsvm-pca, rotation, cnn-knn and auto",
         ),
     ] = (),
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
@@ -340,5 +341,5 @@ def _study(
 
 
 def _cores() -> int:
-    """That this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -35,7 +35,7 @@ Data = Annotated[
 ]
 Run = Annotated[Path, Parameter(help="A run folder that 'lookalike train' wrote.")]
 OUT = ["--out", "-o"]
-Out = Annotated[Path, Parameter(name=OUT, help="The file or folder that is written.")]
+Out = Annotated[Path, Parameter(name=OUT, help="The folder that is written.")]
 Json = Annotated[bool, Parameter(name="--json", help="Results are printed as JSON.", group=RUN, negative=())]
 Device = Annotated[str, Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN)]
 Threads = Annotated[
@@ -276,7 +276,7 @@ def describe(
     method: Annotated[MethodName, Parameter(help="Its name. 'lookalike methods' lists all.")],
     /,
     *,
-    preset: Annotated[Preset, Parameter(help="Whose values are shown: small is what train takes.")] = "small",
+    preset: Annotated[Preset, Parameter(help="Whose values are shown: small is train's default.")] = "small",
     json_: Json = False,
 ) -> None:
     """Says what a method does, which images D learns from, and the values of its own settings."""

@@ -1,4 +1,4 @@
-"""Is it worth it, for my images? Every way to fill up short classes on the same splits, and the verdict."""
+"""Is it worth it, for your images? Every way to fill up short classes on the same splits, and the verdict."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ class Line:
     generated_only: tuple[float, ...]  # accuracy, where the training images were all generated
 
     def mean(self, figure: str) -> float:
-        """Over seeds."""
+        """The mean of a figure over seeds."""
         return fmean(self.figures[figure])
 
     def sd(self, figure: str) -> float | None:
-        """Over seeds; None for one."""
+        """The standard deviation of a figure over seeds; None for a single seed."""
         values = self.figures[figure]
         return stdev(values) if len(values) > 1 else None
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured."""
+    """The result of a bench: the figures of every way."""
 
     data: str
     short: Mapping[str, int]  # class -> images that it lacked in the first split
@@ -72,9 +72,10 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, t
     data : str
         A folder, file or data set's name, with two classes or more of which some are short.
     study : Study
-        Its methods are names of ways, or "all"; empty: `USUAL`. `none` always takes part. Each seed has its own split.
+        The values of the bench. Its methods are names of ways, or "all"; empty: `USUAL`. `none` always takes part.
+        Each seed has its own split.
     settings : mapping
-        As `lookalike train` takes them.
+        Settings as `lookalike train` takes them.
     to : str
         How far short classes are filled up; see `lookalike.use.augment.wanted`.
 

@@ -1,4 +1,4 @@
-"""The classifier of gan-augmentation-2020, section 3.3: three convolutions with max-pooling, dropout, dense layers.
+"""The classifier of gan-augmentation-2020, section V.D: three convolutions with max-pooling, dropout, dense layers.
 
 Adam 1e-3, batch 64, cross-entropy; it stops when the validation loss has not fallen for ten epochs, and the weights of
 the best epoch count. Channels, dense units and dropout are those of the authors' code for Fashion-MNIST.
@@ -44,7 +44,7 @@ class Network(nn.Module):
         networks.channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits."""
+        """The logits (N, K) of images."""
         logits: Tensor = self.layers(x)
         return logits
 
@@ -83,17 +83,17 @@ def fit(
     pixels, labels
         Training images and their classes, 0 to `classes` - 1.
     classes : int
-        How many there are.
+        The number of classes.
     validation : tuple
         Images and labels that decide when to stop.
     seed : int
-        Of the weights, the order and the transformations.
+        The seed of the weights, the order and the transformations.
     transform : Transform or None
-        What each batch goes through.
+        The transformation of each batch.
     epochs : int
-        At most.
+        The largest number of epochs.
     report : callable
-        Hears of epochs done, and of how many there are at most.
+        A callable that gets the number of epochs done, and how many there are at most.
 
     Raises
     ------

@@ -21,7 +21,7 @@ class Transform(Protocol):
 
 @dataclass(frozen=True)
 class Affine:
-    """Each image is turned, sheared, zoomed, shifted and mirrored by chance (gan-augmentation-2020, section 3.3).
+    """Each image is turned, sheared, zoomed, shifted and mirrored by chance (gan-augmentation-2020, section IV.A).
 
     The values are those of the authors' code for Fashion-MNIST. What comes in from outside repeats the border.
 
@@ -81,7 +81,7 @@ class MixUp:
     Parameters
     ----------
     alpha : float
-        Of the Beta(alpha, alpha) that the weight comes from, one per batch.
+        The parameter of Beta(alpha, alpha), which gives one weight per batch.
     """
 
     alpha: float = 0.2

@@ -57,11 +57,11 @@ class ClassifierTrial(FiguresTrial):
     to : str
         How far the short classes are filled up; see `lookalike.use.augment.wanted`.
     share : float
-        Of all training images that are used at all.
+        The share of all training images that are used at all.
     keep : tuple of (str, float or int)
         Of these classes only so many training images stay.
     affine : Affine
-        What the way `affine` does.
+        The transformations of the way `affine`.
     """
 
     _: KW_ONLY
@@ -73,7 +73,7 @@ class ClassifierTrial(FiguresTrial):
 
     @property
     def transform(self) -> Transform | None:
-        """What each batch goes through."""
+        """The transformation of each batch, or None."""
         return self.affine if self.method == "affine" else TRANSFORMS.get(self.method)
 
     @property
@@ -82,13 +82,13 @@ class ClassifierTrial(FiguresTrial):
         return self.method in GANS
 
     def train_settings(self) -> TrainSettings:
-        """What its GAN trains with: all of the images that it is given."""
+        """The settings of the GAN, which trains on all of the images that it gets."""
         method = self.method if self.generates else GANS[0]
         given = {"known": self.classes, "method": method, "seed": self.seed, "preset": self.preset, "threads": 1}
         return train_settings(**given | dict(self.settings) | {"test": 0.0, "calibration": 0.0})
 
     def folder(self, runs: Path) -> Path:
-        """Where it keeps its training and its figures."""
+        """The folder of the training and the figures."""
         less = [f"{self.share:g}"] * (self.share < 1) + [f"{name}={amount}" for name, amount in self.keep]
         data = ",".join([name_of(self.data), *less])
         turned = str(self.affine) if self.method == "affine" and self.affine != Affine() else ""
@@ -117,7 +117,7 @@ class ClassifierTrial(FiguresTrial):
 
 
 def cost(found: Mapping[str, Any]) -> float:
-    """Seconds of the training of GAN and classifier."""
+    """The seconds that GAN and classifier train."""
     return float(found["seconds"] + found.get("gan_seconds", 0.0))
 
 

@@ -1,4 +1,4 @@
-"""Which detector for my images? Each class in turn is the unknown one; every method is measured on the same images."""
+"""Which detector for your images? Each class in turn is the unknown one; all methods have the same images."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured."""
+    """The result of a bench: the figures of every method."""
 
     data: str
     classes: tuple[str, ...]
@@ -72,9 +72,10 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None) -> B
     data : str
         A folder, file or data set's name, with two classes or more.
     study : Study
-        Its methods are names of methods, or "all"; empty: `USUAL`. Each seed draws its own split.
+        The values of the bench. Its methods are names of methods, or "all"; empty: `USUAL`. Each seed draws its own
+        split.
     settings : mapping
-        As `lookalike train` takes them.
+        Settings as `lookalike train` takes them.
 
     Raises
     ------
@@ -226,7 +227,7 @@ def _lines(cells: Cells, values: Values, runs: Path) -> tuple[Line, ...]:
 
 
 def _mean_auc(cells: Cells, values: Values) -> Estimate:
-    """Over unknown classes, of the mean over seeds."""
+    """The mean over unknown classes, where each has its mean over seeds."""
     by_row: dict[str, list[float]] = {}
     for cell in cells:
         by_row.setdefault(cell.row, []).append(values[cell.key])

@@ -36,7 +36,7 @@ class DetectorTrial(Trial):
     Parameters
     ----------
     known, extra_fakes : tuple of str
-        As `lookalike train` takes them.
+        Classes as `lookalike train` takes them.
     scored : tuple of str
         Classes whose test images are scored: official ones, or else the split's test part.
     held_out : bool
@@ -60,7 +60,7 @@ class DetectorTrial(Trial):
         return self.but(scored=scored, held_out=self.held_out or other.held_out)
 
     def train_settings(self) -> TrainSettings:
-        """What it trains with."""
+        """The settings of the training."""
         return train_settings(
             **{"known": self.known, "extra_fakes": self.extra_fakes, "method": self.method, "seed": self.seed}
             | {"preset": self.preset, "calibration": CALIBRATION, "threads": 1}
@@ -68,14 +68,14 @@ class DetectorTrial(Trial):
         )
 
     def folder(self, runs: Path) -> Path:
-        """Where it trains: trials that differ only in what they score share it."""
+        """The folder of the training; trials that differ only in what they score share it."""
         method = "-".join((self.method, *(["extra_fakes", *self.extra_fakes] if self.extra_fakes else [])))
         way = "-".join(filter(None, (method, self.changed())))
         parts = (self.preset, name_of(self.data), ",".join(self.known), way)
         return runs.joinpath(*map(files.safe_name, parts), f"seed-{self.seed}")
 
     def is_done(self, runs: Path) -> bool:
-        """Whether all scores are there."""
+        """Whether all scores of the trial are stored."""
         folder = self.folder(runs)
         return all(_file(folder, part, name).exists() for part, name in self._parts())
 
@@ -119,7 +119,7 @@ class DetectorTrial(Trial):
         )
 
     def _parts(self) -> list[tuple[str, str]]:
-        """What is scored: (part, class)."""
+        """The images that are scored, as pairs (part, class)."""
         return [(part, name) for part in (TEST, HELD_OUT)[: 1 + self.held_out] for name in self.scored]
 
 

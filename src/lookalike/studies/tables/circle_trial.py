@@ -44,7 +44,7 @@ class CircleTrial(FiguresTrial):
     """A trial that learns the circle."""
 
     def folder(self, runs: Path) -> Path:
-        """Where its figures are."""
+        """The folder of the figures."""
         return runs / f"gaussians-{self.preset}" / self.method / f"seed-{self.seed}"
 
     def measure(self, folder: Path, command: str) -> dict[str, Any]:

@@ -45,9 +45,9 @@ class DetectorTable(Table[DetectorTrial]):
     name : str
         PAPER/TABLE, as in the printed figures.
     summary : str
-        What is measured, in sentences.
+        A description of what is measured, in sentences.
     rows : tuple of Row
-        Its tasks.
+        The tasks of the table.
     methods : mapping
         The paper's name of a method -> ours; further methods of ours keep their name.
     figures : tuple of str
@@ -59,7 +59,7 @@ class DetectorTable(Table[DetectorTrial]):
     extras : tuple of str
         Further methods of ours that are measured unless some are chosen.
     claims : tuple of Claim
-        What the paper says of its methods.
+        The paper's claims about its methods.
     data : mapping
         The paper's name of a data set -> what to read.
     """
@@ -77,7 +77,7 @@ class DetectorTable(Table[DetectorTrial]):
 
     @property
     def row_names(self) -> tuple[str, ...]:
-        """KNOWN/UNKNOWN."""
+        """The names of the rows, as KNOWN/UNKNOWN."""
         return tuple(map(str, self.rows))
 
     @property
@@ -201,8 +201,9 @@ class DetectorTable(Table[DetectorTrial]):
 
 
 def single(row: Row, base: DetectorTrial) -> tuple[DetectorTrial, ...]:
-    """One training on the one known class; mcgan learns against the other class of the row, as in its paper."""
-    extra_fakes = (row.unknown,) if base.method == "mcgan" else ()
+    """One training on the one known class; mcgan's D learns the other class of the row as fake, as in its paper."""
+    needs_others = base.method in METHODS and METHODS[base.method].needs_others
+    extra_fakes = (row.unknown,) if needs_others else ()
     return (base.but(known=row.known, extra_fakes=extra_fakes, scored=(*row.known, row.unknown)),)
 
 

@@ -51,17 +51,17 @@ class Task:
     Parameters
     ----------
     name : str
-        As `--rows` takes it; where the paper has it, its name there.
+        The name that `--rows` takes; where the paper has it, its name there.
     data : str
-        What is read.
+        The data that are read.
     share : float
-        Of the training images that are used at all.
+        The share of the training images that are used at all.
     keep : callable
         The data's classes -> of some classes so many images only.
     affine : Affine
-        As the authors' code has it for these images.
+        The transformations of the authors' code for these images.
     ways : tuple of str
-        What is measured unless some are chosen.
+        The ways that are measured unless some are chosen.
     """
 
     name: str

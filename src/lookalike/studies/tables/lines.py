@@ -73,14 +73,14 @@ def grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 
 
 def ours(line: Line) -> str:
-    """Mean and standard deviation."""
+    """The mean and the standard deviation as text."""
     if line["mean"] is None:
         return "not measured"
     return f"{line['mean']:.3f}" + (f" ± {line['sd']:.3f}" if line["sd"] is not None else "")
 
 
 def seconds(line: Line) -> str:
-    """Of one trial."""
+    """The seconds of one trial as text."""
     return "" if line["seconds"] is None else f"{line['seconds']:.0f}"
 
 

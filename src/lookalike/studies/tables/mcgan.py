@@ -8,6 +8,7 @@ import numpy as np
 
 from lookalike.base.arrays import Floats
 from lookalike.detect.auc import area
+from lookalike.methods import METHODS as GANS
 from lookalike.studies.claims import Claim
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.tables.detectors import DetectorTable, Row, Scores, single
@@ -32,7 +33,7 @@ METHODS = {"dcgan": "anogan", "mcgan": "mcgan"}
 
 
 def each_against_the_other(row: Row, base: DetectorTrial) -> tuple[DetectorTrial, ...]:
-    """One training per known class; mcgan's learns against the other known class, never the unknown.
+    """One training per known class; mcgan's D learns the other known class as fake, never the unknown one.
 
     Methods that the paper does not have train once on both known classes, as `lookalike train` does.
     """
@@ -40,9 +41,9 @@ def each_against_the_other(row: Row, base: DetectorTrial) -> tuple[DetectorTrial
     base = base.but(scored=(first, second, row.unknown))
     if base.method not in METHODS.values():
         return (base.but(known=row.known),)
-    against = base.method == "mcgan"
+    needs_others = base.method in GANS and GANS[base.method].needs_others
     return tuple(
-        base.but(known=(own,), extra_fakes=(other,) if against else ())
+        base.but(known=(own,), extra_fakes=(other,) if needs_others else ())
         for own, other in ((first, second), (second, first))
     )
 

@@ -69,11 +69,11 @@ class Quality(FiguresTable[QualityTrial]):
     sides : mapping
         Data set -> side of its images in preset paper.
     ways : tuple of Way
-        In the table's order.
+        The ways, in the table's order.
     base : str
         The way that the others are compared with.
     labels : str
-        What the paper's table says of labels.
+        The paper's claims about labels.
     images : mapping
         Data set -> images shown in preset paper, where a length is published: updates of G times 64.
     weights : Path or None
@@ -116,7 +116,7 @@ class Quality(FiguresTable[QualityTrial]):
         return of_data(rows, lambda data: self.cells(data, study), study.warn, required=required)
 
     def cells(self, data: str, study: Study) -> list[Cell[QualityTrial]]:
-        """Of one data set, all seeds; DataError where its files are not here."""
+        """The cells of one data set with all seeds; DataError where its files are not here."""
         open_source(data)
         names = study.methods or self.usual(study.preset)
         ways = [way for way in self.ways if way.name in names]
@@ -136,11 +136,11 @@ class Quality(FiguresTable[QualityTrial]):
         )  # fmt: skip
 
     def dataset(self, group: str) -> str:
-        """As the papers have it."""
+        """The name of a data set as the papers have it."""
         return NAMES.get(group, group)
 
     def figures(self, trial: QualityTrial, stored: Mapping[str, Any]) -> dict[str, float | None]:
-        """All of them."""
+        """All figures of a trial, and its seconds."""
         return {**stored["figures"], SECONDS: stored["seconds"]}
 
     def page(self, found: Found[QualityTrial], lines: Sequence[Line]) -> str:
@@ -179,7 +179,7 @@ def _text(gap: Estimate | None) -> str:
 
 
 def _numbers(measured: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Of images, and how good the classifier is."""
+    """The numbers of images, and how good the classifier is."""
     every = list(measured)
     number = {
         key: " or ".join(f"{n:,}" for n in sorted({one[key] for one in every})) for key in ("made", "real", "half")
@@ -190,7 +190,7 @@ def _numbers(measured: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _part(figure: str) -> str:
-    """Which of the grids a figure stands in."""
+    """The name of the grid that a figure stands in."""
     return next((part for part in PARTS if part and figure.startswith(part)), "")
 
 
@@ -214,7 +214,7 @@ def _printed(line: Line) -> str:
 
 
 def _both(name: str, method: str, *, pooled: bool) -> tuple[Way, Way]:
-    """With ResNet-A and, twice as wide, ResNet-B."""
+    """A method in two ways: with ResNet-A and, twice as wide, with ResNet-B."""
     return Way(f"{name}-resnet-a", method, pooled), Way(f"{name}-resnet-b", method, pooled, wide=2)
 
 

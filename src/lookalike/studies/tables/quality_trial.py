@@ -36,7 +36,7 @@ class QualityTrial(FiguresTrial):
     Parameters
     ----------
     side : int
-        Of its images.
+        The side of the images, in pixels.
     pooled : bool
         Trains without labels.
     wide : int
@@ -58,16 +58,16 @@ class QualityTrial(FiguresTrial):
         return f"{self._way()} on {self.data}, seed {self.seed}"
 
     def folder(self, runs: Path) -> Path:
-        """Where it trains: tables share trainings that are the same."""
+        """The folder of the training; tables share trainings that are the same."""
         return runs / f"quality-{self.preset}" / files.safe_name(self.data) / self._way() / f"seed-{self.seed}"
 
     @property
     def file_name(self) -> str:
-        """With Inception's features a file of its own."""
+        """The name of the file of figures; Inception's features have one of their own."""
         return "figures-inception.json" if self.weights else FIGURES
 
     def is_done(self, runs: Path) -> bool:
-        """Whether it was measured with the settings of now."""
+        """Whether the trial was measured with the settings of now."""
         return super().is_done(runs) and self.figures(runs).get("asked") == self.depends_on()
 
     def depends_on(self) -> dict[str, Any]:
@@ -76,11 +76,11 @@ class QualityTrial(FiguresTrial):
 
     @property
     def features(self) -> Features:
-        """Whose."""
+        """The name of the network whose features are used."""
         return "inception" if self.weights else "efficientnet" if self.data in ONE_CLASS else "own"
 
     def train_settings(self, known: tuple[str, ...]) -> TrainSettings:
-        """What it trains with."""
+        """The settings of the training."""
         return train_settings(known=known, **self._how())
 
     def measure(self, folder: Path, command: str) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def made_figures(found: Mapping[str, Any], whose: str) -> dict[str, float | None
 
 
 def real_figures(found: Mapping[str, Any], whose: str) -> dict[str, float | None]:
-    """What it says of real test images."""
+    """What `measure` says of real test images."""
     classes = list(found["classes"].values())
     return (
         {_plain(name, whose): one["real"] for name, one in found["figures"].items()}

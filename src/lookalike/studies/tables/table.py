@@ -29,7 +29,7 @@ class Found(Generic[T]):
     Parameters
     ----------
     study : Study
-        How it was run.
+        The study that measured it.
     groups : mapping
         Name -> its cells, done or not.
     gone : mapping
@@ -45,7 +45,7 @@ class Found(Generic[T]):
         return [cell for cell in self.groups[group] if cell.is_done(self.study.runs)]
 
     def methods(self, group: str) -> list[str]:
-        """Those that take part, done or not."""
+        """The methods that take part, done or not."""
         return list(dict.fromkeys(cell.method for cell in self.groups[group]))
 
 
@@ -56,7 +56,7 @@ class Table(ABC, Generic[T]):
 
     @property
     def variant(self) -> str:
-        """What the files' names end in where they hold other figures of the same table."""
+        """The end of the files' names where they hold other figures of the same table."""
         return ""
 
     @property
@@ -96,9 +96,9 @@ def run(table: Table[T], study: Study, out: Path, rows: Sequence[str] = ()) -> l
     Parameters
     ----------
     table : Table
-        Which.
+        The table.
     study : Study
-        Its methods are as the table names them; empty: the table's own choice.
+        The values of the run. Its methods are named as in the table; empty: the table's own choice.
     out : Path
         The folder for the table.
     rows : sequence of str

@@ -25,25 +25,25 @@ class Accuracy(NamedTuple):
     images: int
 
 
-def accuracy_score(made: Labelled, real: Labelled, unseen: Labelled, seed: int) -> Accuracy:
-    """Train on generated and on real images, as many of each class, and classify the images of `unseen`.
+def accuracy_score(made: Labelled, real: Labelled, held_out: Labelled, seed: int) -> Accuracy:
+    """Train on generated and on real images, as many of each class, and classify the images of `held_out`.
 
     Parameters
     ----------
-    made, real, unseen
+    made, real, held_out
         Pixels uint8 (N, C, H, W) and labels int64 (N,) from 0 to K - 1: generated images, real ones, and real ones
         that are held out from training.
     seed
         Seed of the draw of the images and of both trainings.
     """
-    classes = 1 + max(int(labels.max()) for _, labels in (made, real, unseen))
+    classes = 1 + max(int(labels.max()) for _, labels in (made, real, held_out))
     counts = np.minimum(*(np.bincount(labels, minlength=classes) for _, labels in (made, real)))
     found = []
     for pixels, labels in (made, real):
         rows = _drawn(labels, counts, seed)
-        shares = trained(pixels[rows], labels[rows], seed).score(unseen[0]).classes
+        shares = trained(pixels[rows], labels[rows], seed).score(held_out[0]).classes
         assert shares is not None, "a classifier gives class probabilities"
-        found.append(rate(int((shares.argmax(1) == unseen[1]).sum()), len(unseen[1])))
+        found.append(rate(int((shares.argmax(1) == held_out[1]).sum()), len(held_out[1])))
     return Accuracy(found[0], found[1], int(counts.sum()))
 
 

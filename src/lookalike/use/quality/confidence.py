@@ -1,4 +1,4 @@
-"""How confident a network is about images (kplus1-2020, section 4, where the network is a face detector)."""
+"""How confident a network is about images (kplus1-2020, section 3.2, where the network is a face detector)."""
 
 from __future__ import annotations
 

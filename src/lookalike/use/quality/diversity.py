@@ -1,4 +1,4 @@
-"""The variety of images: inception score, and mean distances between features (kplus1-2020, section 4)."""
+"""The variety of images: inception score, and mean distances between features (kplus1-2020, section 3)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def mean_distance(features: Floats, batch: int, *, batches: int = 10, seed: int 
 
 
 def by_batch(features: Floats, *, seed: int = 0) -> dict[int, Score]:
-    """Return batch size -> `mean_distance`, for sizes 16 to 1,024 of at most N images (figure in section 4)."""
+    """Return batch size -> `mean_distance`, for sizes 16 to 1,024 of at most N images (kplus1-2020, figure 3.iv)."""
     return {size: mean_distance(features, size, seed=seed) for size in BATCHES if size <= len(features)}
 
 
