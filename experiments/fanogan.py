@@ -16,17 +16,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from lines import Line, mean, save
 
 import lookalike
 from lookalike.base import files, workers
 from lookalike.detect.auc import area
 from lookalike.detect.gan import GANDetector
-from lookalike.detect.model import Model
 from lookalike.game.score import EncoderPass, LatentSearch, Score
 from lookalike.runs.run import run
 from lookalike.runs.settings import train_settings
+from lookalike.studies.detect.parts import TEST, images_of
 from lookalike.studies.tables.vtgan import ROWS
 
 RUNS = Path("runs/fanogan")
@@ -35,14 +34,6 @@ SCORES: dict[str, Score] = {"encoder": EncoderPass(), "search": LatentSearch()}
 SIDE = 100  # test images of each class
 SEEDS = range(3)
 FIGURES = ("encoder", "search", "encoder_s", "search_s")
-
-
-def test_images(data: str, name: str, model: Model, folder: Path) -> np.ndarray:
-    """Test images of a class, which the run has not used."""
-    images = lookalike.read(DATA[data], size=model.size, channels=model.channels)
-    unused = set(files.read_json(folder / "split.json", limit=1 << 30)["test"])
-    rows = [i for i in np.flatnonzero(images.labels == images.classes.index(name)) if images.keys[i] in unused]
-    return images.pixels[rows[:SIDE]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +65,8 @@ def measure(case: Case, _runs: Path, _command: str) -> None:
         return
     settings = train_settings(known=(case.known,), method="f-anogan", seed=case.seed, threads=1)
     model = run(DATA[case.data], settings, files.make_folder(case.folder), wait=workers.tell)
-    sides = [test_images(case.data, name, model, case.folder) for name in (case.known, case.unknown)]
+    images = lookalike.read(DATA[case.data], size=model.size, channels=model.channels)
+    sides = [images_of(images, settings, name, TEST)[:SIDE] for name in (case.known, case.unknown)]
     found: dict[str, float] = {}
     gan, search = model.detector.gan, model.detector.search
     for name, score in SCORES.items():
