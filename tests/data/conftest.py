@@ -90,7 +90,7 @@ def refused(folder: Callable[[Mapping[str, Content]], Path]) -> Callable[..., st
         assert_clean(caught.value, name, "--on-bad skip")
         with pytest.raises(DataError) as caught:
             read(root, on_bad="skip", **options)
-        assert_clean(caught.value, name, "1 of 4", "25.0%", "--max-bad")
+        assert_clean(caught.value, name, "1 of 4", "25 %", "--max-bad")
         kept = read(root, on_bad="skip", max_bad=0.25, **options)
         assert kept.names == ("a/good0.png", "a/good1.png", "a/good2.png")
         assert [skipped.name for skipped in kept.skipped] == [f"a/{name}"]

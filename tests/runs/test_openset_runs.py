@@ -28,6 +28,7 @@ from lookalike.game.train import train as train_steps
 from lookalike.runs import plan as plans
 from lookalike.runs import run as runs
 from lookalike.runs import samples
+from lookalike.runs.folder import training_seconds
 from lookalike.runs.settings import train_settings
 from lookalike.use.evaluate import evaluate
 
@@ -197,7 +198,7 @@ def test_each_class_has_a_folder_with_its_own_training(watched):
     for folder in own:
         assert {path.name for path in folder.iterdir()} == {"metrics.jsonl", "samples", "checkpoints"}
         assert json.loads((folder / "metrics.jsonl").read_text("ascii").splitlines()[-1])["images"] == 256
-    assert runs.seconds(out) >= sum(runs.seconds(folder) for folder in own) - 0.01
+    assert training_seconds(out) >= sum(training_seconds(folder) for folder in own) - 0.01
     assert not (out / "samples").exists() and not (out / "checkpoints").exists()
 
 

@@ -27,6 +27,7 @@ from lookalike.game.losses import Minimax
 from lookalike.methods import METHODS
 from lookalike.runs import plan as plans
 from lookalike.runs import run as runs
+from lookalike.runs.folder import training_seconds
 from lookalike.runs.samples import classes_in_rows
 from lookalike.runs.settings import train_settings
 
@@ -147,7 +148,7 @@ def test_metrics_are_finite_numbers_and_count_images(done):
     assert all(0 <= line["D.accuracy"] <= 1 and line["D.gradient_norm"] > 0 for line in lines[begins:ends])
     seconds = [line["seconds"] for line in lines]
     assert seconds == sorted(seconds) and seconds[0] > 0
-    assert runs.seconds(out) == seconds[-1]
+    assert training_seconds(out) == seconds[-1]
 
 
 def test_split_lists_the_content_of_each_part(done):
@@ -389,7 +390,7 @@ def test_resuming_counts_the_seconds_before(tmp_path):
     checkpoint.write_tensors(path, tensors, {**facts, "seconds": 1000.0})
     finished(tmp_path)
     assert [row["seconds"] > 1000 for row in rows(tmp_path)] == [False, False, True, True]
-    assert 1000 < runs.seconds(tmp_path) < 1100
+    assert 1000 < training_seconds(tmp_path) < 1100
 
 
 def test_E8_a_damaged_newest_checkpoint_is_skipped_with_a_warning(tmp_path):

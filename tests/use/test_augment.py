@@ -263,7 +263,7 @@ def test_copies_need_unseen_images(folder, filled, tmp_path, monkeypatch):
     augment(str(folder), tmp_path / "b.npz", run=run, to="8=15", filters=Filters(drop_copies=True), warn=said.append)
     assert said == ["8: copies are recognised by few held-out images (1); 50 % of new images are dropped with them"]
     nothing = dict.fromkeys(("test", "calibration"), frozenset())
-    monkeypatch.setattr(module, "parts_of", lambda _: {"train": keys, **nothing})
+    monkeypatch.setattr(module, "used_images", lambda _: {"train": keys, **nothing})
     with pytest.raises(DataError, match="8: no image is held out from training, and copies are recognised by"):
         augment(str(folder), tmp_path / "c.npz", run=run, to="8=15", filters=Filters(drop_copies=True))
 

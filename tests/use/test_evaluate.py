@@ -21,6 +21,7 @@ from lookalike.detect.baselines import classifier
 from lookalike.detect.model import Model
 from lookalike.report import write
 from lookalike.runs import run as runs
+from lookalike.runs.folder import training_seconds
 from lookalike.runs.settings import train_settings
 from lookalike.use.evaluate import WORST, evaluate
 
@@ -90,7 +91,7 @@ def test_every_figure_by_hand(run, digits, unseen):
         parts = np.r_[known.parts[name], unknown.parts[name]]
         assert value == pytest.approx(roc_auc_score(truth, -parts if name == "realness" else parts), abs=1e-12)
     assert set(figures["parts_auc"]) == (set() if run.name == "pca" else {"R", "L_D", "realness"})
-    assert figures["seconds"]["train"] == runs.seconds(run) and figures["seconds"]["score"] >= 0
+    assert figures["seconds"]["train"] == training_seconds(run) and figures["seconds"]["score"] >= 0
 
 
 def test_the_against_class_counts_only_where_it_was_not_shown(tmp_path, digits):

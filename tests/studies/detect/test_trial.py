@@ -18,6 +18,7 @@ from lookalike.data import gate, read, split
 from lookalike.detect.baselines import BASELINES
 from lookalike.detect.model import Model
 from lookalike.runs import run as runs
+from lookalike.runs.folder import training_seconds
 from lookalike.runs.plan import Plan
 from lookalike.runs.settings import train_settings
 from lookalike.studies.detect import trial
@@ -89,7 +90,7 @@ def test_scores_are_the_models_on_the_official_test_images(method, four, tmp_pat
     one.perform(tmp_path)
     assert one.is_done(tmp_path)
     model, images = Model.load(one.folder(tmp_path)), read(four, size=(32, 32))
-    spent = runs.seconds(one.folder(tmp_path))
+    spent = training_seconds(one.folder(tmp_path))
     for name in NAMES:
         said, stored = model.score(images.select(images.test).of(name)), one.scores(tmp_path, name)
         assert len(stored.score) == TEST

@@ -187,7 +187,7 @@ def test_differences_are_paired_by_seed(tiny, tmp_path):
     assert f"- two less one, 2 seeds: fid -2.000 [{-2 - half:+.3f}, {-2 + half:+.3f}]" in page
     assert "recall not measured" in page and "Features: ours." in page
     assert "30 generated images against 50 real test images; one half of those, 25, against the other" in page
-    assert "The classifier is right on 90.0% of the test images." in page
+    assert "The classifier is right on 90 % of the test images." in page
     assert "the share of images surer than C (classifier)." in page
 
 
