@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookalike.base.errors import DataError, UsageError
+from lookalike.base.words import percent
 from lookalike.data import scaled
 from lookalike.data.images import as_pixels
 from lookalike.detect.detector import Threshold
@@ -79,7 +80,7 @@ def test_too_few_calibration_images(n, allowed, needed, enough):
     """Too few held-out images for the promise are refused with the number needed and the share that they allow."""
     with pytest.raises(DataError) as error:
         Threshold(np.zeros(n), allowed)
-    text = f"{n} calibration images cannot promise {allowed} false alarms: {needed} are needed; "
+    text = f"{n} calibration images cannot promise {percent(allowed)} false alarms: {needed} are needed; "
     assert str(error.value).startswith(text)
     assert str(error.value).endswith(f"hold out more of them (--calibration), or allow more (--false-alarms {enough})")
     assert Threshold(np.zeros(n), float(enough)).value == 0  # the advice holds

@@ -9,8 +9,9 @@ from tiny import call
 
 from lookalike.faces.commands import detect
 from lookalike.methods import METHODS
-from lookalike.runs.choices import OWN, filled, has, method_of, own_settings
+from lookalike.runs.choices import filled, has, method_of
 from lookalike.runs.groups import GROUPS, MOST_USED
+from lookalike.runs.own_flags import OWN, own_settings
 from lookalike.runs.settings import TrainSettings, flag, train_settings
 
 KINDS = {  # how a help text begins -> whether a method, as `METHODS` has it, is meant

@@ -202,7 +202,7 @@ def test_open_choices_name_what_the_papers_leave_open():
     [
         ({"layer": "conv9"}, UsageError, "no discriminator layer 'conv9'"),
         ({"device": "cuda:7"}, UsageError, "--device cuda:7 cannot be used here"),
-        ({"false_alarms": 0.001}, DataError, "29 calibration images cannot promise 0.001 false alarms"),
+        ({"false_alarms": 0.001}, DataError, "29 calibration images cannot promise 0.1 % false alarms"),
         ({"size": "9,9"}, UsageError, "9"),
         ({"known": ("nine",)}, DataError, "no class 'nine'"),
         ({"known": ("3,8",), "method": "mcgan"}, UsageError, "class 8 is both known and an extra fake"),

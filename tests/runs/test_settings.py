@@ -25,7 +25,7 @@ from lookalike.game.splitting import Splitting
 from lookalike.game.streams import Generated, Real
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised, Weakened
-from lookalike.runs import choices
+from lookalike.runs import choices, own_flags
 from lookalike.runs.presets import PRESETS
 from lookalike.runs.settings import DataSettings, TrainSettings, flag, train_settings
 
@@ -210,7 +210,7 @@ def test_a_wasserstein_loss_brings_its_penalty():
 
     def penalty(method="mcgan", **more):
         given = train_settings(known=("3",), method=method, extra_fakes=("8",) if method == "mcgan" else (), **more)
-        return choices.chosen_method(given, choices.filled(given, (1, 32, 32), 1)).penalty
+        return own_flags.chosen_method(given, choices.filled(given, (1, 32, 32), 1)).penalty
 
     assert penalty(loss="wasserstein") == GradientPenalty(10.0)
     assert penalty(loss="wasserstein", penalty=3.0) == GradientPenalty(3.0)
@@ -235,7 +235,7 @@ def test_what_holds_d_can_be_had_with_any_game():
     assert (vtgan.penalty, vtgan.spectral, vtgan.decay) == (None, True, True)
     assert r3gan.penalty == ZeroCentred(5.0)
     assert (critic.penalty, critic.decay, critic.d_steps) == (None, False, 5)
-    assert k_plus_one.splitting == Splitting((500, 900), 0.1) and "split_at" in choices.own_settings(k_plus_one)
+    assert k_plus_one.splitting == Splitting((500, 900), 0.1) and "split_at" in own_flags.own_settings(k_plus_one)
     with pytest.raises(UsageError, match="where neither G nor D depends on them"):
         choices.method_of(choices.filled(train_settings(known=("3",), method="anogan", split_at=(9,)), (1, 32, 32), 1))
 
@@ -302,7 +302,7 @@ def test_ali_without_classes():
     assert (s.batch, s.images, s.spread) == (16, 30_000, None)
     given = train_settings(known=("3",), method="ali", conditioning="none", labels="data")
     with pytest.raises(UsageError, match="ali does not use --labels; leave it out"):
-        choices.refuse_idle(given, method)
+        own_flags.refuse_idle(given, method)
 
 
 @pytest.mark.parametrize("method", ["cgan", "acgan", "acgan-v3", "acgan-ali-v2"])
@@ -326,12 +326,12 @@ def test_settings_that_a_method_does_not_use_are_refused(method, idle):
     """Only a GAN of all classes uses the flags of conditioning; only one that classifies uses the class loss."""
     s = train_settings(known=("3", "8"), method=method, **BY_CLASS)
     made = choices.method_of(choices.filled(s, (1, 32, 32), 2))
-    assert choices.unused(s, made, joins=True) == ()
+    assert own_flags.unused(s, made, joins=True) == ()
     if not idle:
-        choices.refuse_idle(s, made)
+        own_flags.refuse_idle(s, made)
         return
     with pytest.raises(UsageError) as error:
-        choices.refuse_idle(s, made)
+        own_flags.refuse_idle(s, made)
     assert f"{method} does not use {', '.join(map(flag, sorted(idle)))}; leave it out" in str(error.value)
 
 
@@ -352,7 +352,7 @@ def test_only_detectors_of_several_classes_are_joined(method, known, unused):
     """Who decides and how scores are scaled matters where each of several known classes has a detector."""
     s = train_settings(known=known, method=method, scaling="shared", decides="best")
     gan = choices.method_of(s) if method == "vtgan" else None
-    assert choices.unused(s, gan, joins=len(known) > 1 and method != "cnn") == unused
+    assert own_flags.unused(s, gan, joins=len(known) > 1 and method != "cnn") == unused
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError, UsageError
+from lookalike.base.words import percent
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Threshold:
             enough = math.ceil(1000 / (n + 1)) / 1000  # rounded up, or the advice would be refused again
             more = f", or allow more (--false-alarms {enough:g})" if enough < 1 else ""
             raise DataError(
-                f"{n} calibration images cannot promise {self.allowed:g} false alarms: {needed} are needed; "
+                f"{n} calibration images cannot promise {percent(self.allowed)} false alarms: {needed} are needed; "
                 f"add known images, hold out more of them (--calibration){more}"
             )
 

@@ -27,13 +27,8 @@ from lookalike.game.streams import Real, Unlabelled
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.r3gan import RelativisticPairing
 from lookalike.runs.presets import PRESETS
-from lookalike.runs.settings import DataSettings, TrainSettings, flag
+from lookalike.runs.settings import TrainSettings
 
-OF_BASELINES = {  # settings that a baseline uses
-    *("known", "pooled", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms"),
-    *("device", "threads"),
-    *DataSettings.model_fields,
-}
 FIELDS = {  # setting -> (axis, field of a part on it)
     "noise": ("d_sees", "sigma"),
     "salt_pepper": ("d_sees", "salt_pepper"),
@@ -43,8 +38,6 @@ FIELDS = {  # setting -> (axis, field of a part on it)
     "class_weight": ("losses", "g_weight"),
     "penalty": ("penalty", "weight"),
 }
-JOINING = ("scaling", "decides")  # how detectors of several known classes become one
-SPLITTING = ("split_at", "split_above", "split_normalised")
 SPLITS = (0.1562,)  # shares of the training after which classes are split (splitting-gan-2017, CIFAR-10)
 ABOVE, OF_EQUAL = 0.04, 0.4  # of the images: the authors' 2,000 of 50,000, which is 0.4 of one of ten classes
 SPLITS_OF_ONE = tuple(0.0781 * i for i in range(1, 6))
@@ -88,7 +81,7 @@ def own_value(method: Method, setting: str) -> Any:
             return method.splitting and method.splitting.normalised
         case _:
             axis, field = FIELDS[setting]
-            return next(_values(getattr(method, axis), field), None)
+            return next(values_of(getattr(method, axis), field), None)
 
 
 def per_class(s: TrainSettings) -> bool:
@@ -118,7 +111,7 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     several = per_class(settings) or settings.pooled
     images = settings.images or preset["images"] * (min(known, FULL) if several else 1)
     batch = settings.batch or preset["batch"]
-    net = settings.net or (_net_of(settings.method) if len(shape) == 3 else "mlp")
+    net = settings.net or (net_of(settings).name if len(shape) == 3 else "mlp")
     width = settings.width or (8 * preset["width"] if net == "mlp" else preset["width"])
     every = {"log_every": 100, "sample_every": 8, "save_every": 10}
     steps = {name: getattr(settings, name) or max(batch, images // times) for name, times in every.items()}
@@ -130,7 +123,7 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
     values |= {name: _given_or_own(settings, name) for name in PLAIN_VALUES}
-    if settings.method in METHODS and _weighs_classes(METHODS[settings.method]):
+    if settings.method in METHODS and weighs_classes(METHODS[settings.method]):
         values["class_weight"] = settings.class_weight or preset.get("class_weight")
     return settings.model_copy(update=values | steps | search | _split_settings(settings, images, batch, known))
 
@@ -163,9 +156,10 @@ def _spread(s: TrainSettings) -> bool:
     return own and not (s.split_at or s.unlabelled) and preset_of(s).get("spread", False)
 
 
-def _net_of(method: str) -> str:
-    """The name of the method's own network."""
-    return METHODS[method].net.name if method in METHODS else "anogan"
+def net_of(s: TrainSettings) -> Net:
+    """The network of the method, or the one that the user chose; the papers' small one for a baseline."""
+    own = METHODS[s.method].net if s.method in METHODS else NETS["anogan"]()
+    return own if s.net in (None, own.name) else NETS[s.net or ""]()
 
 
 def _rates(s: TrainSettings) -> tuple[float, float]:
@@ -173,62 +167,6 @@ def _rates(s: TrainSettings) -> tuple[float, float]:
     preset = preset_of(s)
     lr: float = s.lr or preset["lr"]
     return lr, s.d_lr or preset["d_lr_share"] * lr
-
-
-AXES = (  # settings that change what the other parts of a method must offer
-    *(
-        "score",
-        "loss",
-        "net",
-        "penalty",
-        "spectral",
-        "conditioning",
-        "class_loss",
-        "start",
-        "d_updates",
-        "diff_augment",
-    ),
-    *("split_at", "latent", "labels", "unlabelled"),
-)
-
-
-def chosen_method(given: TrainSettings, s: TrainSettings) -> Method:
-    """The named method with the user's settings on its axes.
-
-    Parameters
-    ----------
-    given : TrainSettings
-        As the user gave them.
-    s : TrainSettings
-        The same, with every open value filled in.
-
-    Raises
-    ------
-    UsageError
-        For a flag that the method does not use, and for flags that do not go together with its parts. Then the message
-        names the flags and the methods that can have them.
-    """
-    try:
-        method = method_of(s)
-    except UsageError as error:
-        flags = [name for name in AXES if name in given.model_fields_set]
-        if not flags or str(error).startswith("--"):
-            raise
-        can = ", ".join(name for name in METHODS if _works(s.model_copy(update={"method": name})))
-        reason = str(error).removeprefix(f"method {s.method}: ").rpartition("; ")[0]  # without the advice for Python
-        wanted = " ".join(f"{flag(name)} {getattr(given, name)}" for name in flags)
-        advice = f"methods that can: {can}" if can else "leave it out"
-        raise UsageError(f"{s.method} cannot have {wanted}: {reason or error}; {advice}") from error
-    refuse_idle(given, method)
-    return method
-
-
-def _works(s: TrainSettings) -> bool:
-    try:
-        method_of(s)
-    except UsageError:
-        return False
-    return True
 
 
 def method_of(s: TrainSettings) -> Method:
@@ -240,7 +178,7 @@ def method_of(s: TrainSettings) -> Method:
     streams = [stream for stream, _ in named.d_sees]
     more = ((Unlabelled(), 1.0),) if s.unlabelled else ()
     _check_unlabelled(s)
-    net: Net = named.net if s.net in (None, named.net.name) else NETS[s.net or ""]()
+    net = net_of(s)
     lr, d_lr = _rates(s)
     g, d = (
         {"beta1": adam.beta1 if s.beta1 is None else s.beta1, "beta2": adam.beta2}
@@ -277,8 +215,7 @@ def _latent(s: TrainSettings, named: Method) -> Latent:
 def _penalty(s: TrainSettings, named: Method) -> Penalty | None:
     """The method's penalty, with the user's weight; a Wasserstein loss brings its own to a D whose slope is free."""
     spectral = named.spectral if s.spectral is None else s.spectral
-    net = named.net if s.net in (None, named.net.name) else NETS[s.net or ""]()
-    free = named.penalty is None and not spectral and not net.d_batch_norm
+    free = named.penalty is None and not spectral and not net_of(s).d_batch_norm
     own = GradientPenalty() if s.loss == "wasserstein" and free else named.penalty
     return own if own is None or s.penalty is None else _with(own, {"weight": s.penalty})
 
@@ -297,7 +234,7 @@ def _changed_parts(named: Method, s: TrainSettings) -> Method:
         if getattr(s, name) != own_value(named, name)
     }
     given: dict[str, Any] = changed | {"spread": bool(s.spread)}
-    given |= {"class_weight": s.class_weight} if _weighs_classes(named) else {}
+    given |= {"class_weight": s.class_weight} if weighs_classes(named) else {}
     given |= {"class_loss": s.class_loss and s.class_loss == "both"} if named.conditional else {}
     by_axis: dict[str, dict[str, Any]] = {}
     for name, value in given.items():
@@ -325,18 +262,18 @@ def has(part: Any, field: str) -> bool:
     return _is_part(part) and any(one.name == field or has(getattr(part, one.name), field) for one in fields(part))
 
 
-def _values(part: Any, field: str) -> Iterator[Any]:
+def values_of(part: Any, field: str) -> Iterator[Any]:
     """Every value of a field of this name in the part, or in what it is made of."""
     if isinstance(part, tuple):
         for item in part:
-            yield from _values(item, field)
+            yield from values_of(item, field)
     elif _is_part(part):
         for one in fields(part):
             value = getattr(part, one.name)
             if one.name == field:
                 yield value
             else:
-                yield from _values(value, field)
+                yield from values_of(value, field)
 
 
 def _is_part(value: Any) -> bool:
@@ -392,80 +329,6 @@ def _check_unlabelled(s: TrainSettings) -> None:
         )
 
 
-def _weighs_classes(method: Method) -> bool:
+def weighs_classes(method: Method) -> bool:
     """Whether G learns from the class that D gives its images."""
     return any(loss.teaches_classes and loss.moves_g for loss in method.losses)
-
-
-def _has_field(setting: str) -> Callable[[Method, Method], bool]:
-    axis, field = FIELDS[setting]
-    return lambda m, named: has(getattr(m, axis), field)
-
-
-OWN: dict[str, Callable[[Method, Method], bool]] = {  # setting of some methods -> whether (method, as named) has it
-    "extra_fakes": lambda m, named: m.needs_others,
-    "unlabelled": lambda m, named: m.head.classifies,
-    **{name: _has_field(name) for name in ("noise", "salt_pepper", "weak_z")},
-    "penalty": lambda m, named: has(m.penalty or named.penalty, "weight"),
-    "extra_fakes_share": lambda m, named: any(not stream.made and not stream.real for stream, _ in m.d_sees),
-    "spread": lambda m, named: m.conditional and m.splitting is None and has(m.head, "spread"),
-    "labels": lambda m, named: m.conditional,
-    "conditioning": lambda m, named: named.conditional,
-    "class_loss": lambda m, named: m.head.classifies and m.conditional,
-    "class_weight": lambda m, named: _weighs_classes(named),
-    "start": lambda m, named: named.start is not None,
-    **dict.fromkeys(SPLITTING, lambda m, named: m.splitting is not None),
-}
-
-
-def own_settings(method: Method) -> tuple[str, ...]:
-    """The settings that only some methods have, and `method` is one of them."""
-    return tuple(name for name, there in OWN.items() if there(method, METHODS[method.name]))
-
-
-def own_flags(s: TrainSettings, method: Method) -> dict[str, str]:
-    """Each of these settings as a flag with the value that `method` has, CLASS where the user names one."""
-    return {name: _as_flag(name, _value(name, s, method)) for name in own_settings(method)}
-
-
-def _value(name: str, s: TrainSettings, method: Method) -> Any:
-    """The value of a setting: of the part that has it, else as the settings say."""
-    if name == "conditioning":
-        return method.conditioning.name
-    if name not in FIELDS:
-        return getattr(s, name)
-    axis, field = FIELDS[name]
-    value: Any = next(_values(getattr(method, axis), field), 0.0)  # a penalty that was left out has no weight
-    return {True: "both", False: "real"}[value] if name == "class_loss" else value
-
-
-def _as_flag(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return flag(name) if value else flag(f"no_{name}")
-    if name in ("extra_fakes", "unlabelled"):
-        value = ",".join(value) or "CLASS"
-    many = value if isinstance(value, tuple) else (value,)
-    return " ".join(f"{flag(name)} {one:g}" if isinstance(one, float) else f"{flag(name)} {one}" for one in many)
-
-
-def refuse_idle(settings: TrainSettings, method: Method) -> None:
-    """Raises UsageError for a given setting of a part that the method does not have."""
-    idle = (settings.model_fields_set & set(OWN)) - set(own_settings(method)) - {"extra_fakes"}  # refused with its data
-    if idle:
-        own = ", ".join(map(flag, own_settings(method))) or "none"
-        given = ", ".join(map(flag, sorted(idle)))
-        raise UsageError(f"{method.name} does not use {given}; leave it out (its own settings: {own})")
-
-
-def unused(settings: TrainSettings, method: Method | None, *, joins: bool) -> tuple[str, ...]:
-    """A line for each given setting that a baseline (`method` None), or one known class, does not use.
-
-    `joins`: whether each of several classes has a detector of its own.
-    """
-    given = settings.model_fields_set - {"extra_fakes"}  # which is refused
-    idle = given - (OF_BASELINES if method is None else given) - set(JOINING)
-    idle |= set() if joins else given & set(JOINING)
-    where = " on one known class" if len(settings.known) == 1 else ""
-    return tuple(
-        f"{settings.method} does not use {flag(name)}{where if name in JOINING else ''}" for name in sorted(idle)
-    )

@@ -24,12 +24,12 @@ from lookalike.detect.gan import GANDetector
 from lookalike.detect.model import ANY, UNKNOWN, check_device
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
-from lookalike.game.nets import Net
 from lookalike.game.source import Source
 from lookalike.game.splitting import Splitting
 from lookalike.game.train import check_batch
-from lookalike.methods import METHODS, NETS
-from lookalike.runs.choices import chosen_method, filled, preset_of
+from lookalike.methods import METHODS
+from lookalike.runs.choices import filled, net_of, preset_of
+from lookalike.runs.own_flags import chosen_method
 from lookalike.runs.recipe import Recipe
 from lookalike.runs.rows import Rows
 from lookalike.runs.settings import TrainSettings
@@ -243,14 +243,8 @@ def read_used(data: str | Path, s: TrainSettings) -> Images:
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
     size, used = s.sides, (*s.known, *s.extra_fakes, *s.unlabelled)
     if not source.vectors and size is None:
-        size = aspect_size(data, preset_of(s)["side"], _net(s).multiple, used)
+        size = aspect_size(data, preset_of(s)["side"], net_of(s).multiple, used)
     return read(data, size=size, channels=1 if s.grey else None, classes=used, **s.reading())
-
-
-def _net(s: TrainSettings) -> Net:
-    """The network, which says the sizes that it can make."""
-    own = METHODS[s.method].net if s.method in METHODS else NETS["anogan"]()
-    return own if s.net in (None, own.name) else NETS[s.net or ""]()
 
 
 def _deciding(images: Images, held: Index, allowed: float) -> Index:

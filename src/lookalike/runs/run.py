@@ -32,7 +32,7 @@ from lookalike.game.source import Source
 from lookalike.game.splitting import SPLIT
 from lookalike.game.train import Progress, train
 from lookalike.methods import stored
-from lookalike.runs import choices, record, subclasses
+from lookalike.runs import own_flags, record, subclasses
 from lookalike.runs import plan as plans
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
@@ -94,7 +94,7 @@ def run(
         record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
-        for line in (*_remarks(plan), *choices.unused(settings, plan.recipe.method, joins=plan.rows.joins)):
+        for line in (*_remarks(plan), *own_flags.unused(settings, plan.recipe.method, joins=plan.rows.joins)):
             warn(line)
         if plan.recipe.settings.method in CLASSIFIERS or len(plan.known) == 1:
             detector = _single(folder, plan, report, warn)

@@ -315,7 +315,8 @@ def _methods(preset: Preset = "small") -> list[dict[str, Any]]:
 def _axes(name: str, preset: Preset) -> dict[str, Any]:
     """What `train --preset PRESET` makes of a method on two known classes."""
     from lookalike.game.method import when
-    from lookalike.runs.choices import filled, method_of, own_flags
+    from lookalike.runs.choices import filled, method_of
+    from lookalike.runs.own_flags import own_flags
     from lookalike.runs.presets import PRESETS
     from lookalike.runs.record import UPDATES, held
     from lookalike.runs.settings import train_settings
