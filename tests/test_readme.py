@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from test_project import load
 
 import lookalike
 from lookalike.runs import presets
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -52,3 +55,15 @@ def test_every_command_is_shown() -> None:
     )
     for command in (*job, "report runs/three"):
         assert f"lookalike {command}" in README
+
+
+def test_the_output_that_the_readme_shows_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line under a command stands in benchmarks/results/examples.json, which `benchmarks/examples.py` wrote."""
+    saved = json.loads((ROOT / "benchmarks/results/examples.json").read_text(encoding="utf-8"))["results"]["output"]
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    shown = load(ROOT / "benchmarks" / "examples.py").examples(README)
+    assert [command for command, _ in shown] == list(saved)
+    assert sum(len(lines) for _, lines in shown) > 10
+    for command, lines in shown:
+        missing = [line for line in lines if line not in saved[command]]
+        assert not missing, f"{command}: {missing}"
