@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
+import time
 
 import pytest
 from clean_failure import tree
@@ -25,11 +27,12 @@ NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIG
 @pytest.fixture(autouse=True)
 def handlers():
     """The command line's own handlers, and pytest's again afterwards."""
-    before = {number: signal.getsignal(number) for number in NAMES}
+    before, hook = {number: signal.getsignal(number) for number in NAMES}, sys.unraisablehook
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever started the tests may ignore it
     interrupts.stop_on_signals()
     yield
+    sys.unraisablehook = hook
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -200,12 +203,38 @@ def test_every_signal_can_be_deferred():
 
 
 def test_nothing_is_heard_where_signals_are_ignored():
-    """Within the block none acts, and afterwards each does as before."""
-    with interrupts.ignored():
+    """After `ignore` none acts, and after the block of `handlers_kept` each does as before."""
+    before = {number: signal.getsignal(number) for number in NAMES}
+    with interrupts.handlers_kept():
+        interrupts.ignore()
         for number in NAMES:
             signal.raise_signal(number)
-    with pytest.raises(Stopped, match="stopped by SIGHUP"):
-        signal.raise_signal(signal.SIGHUP)
+    assert {number: signal.getsignal(number) for number in NAMES} == before
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Stopped)])
+def test_a_stop_that_a_destructor_swallows_comes_once_more(number, kind, capsys):
+    """Python prints and forgets what is raised in `__del__`; the stop arrives all the same, and nothing is printed."""
+
+    class Swallows:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    Swallows()
+    with pytest.raises(kind):
+        time.sleep(10)
+    assert capsys.readouterr().err == ""
+
+
+def test_other_errors_of_a_destructor_are_printed_as_usual(capsys):
+    """Only stops are sent once more."""
+
+    class Fails:
+        def __del__(self):
+            raise ValueError("no stop")
+
+    Fails()
+    assert "ValueError: no stop" in capsys.readouterr().err
 
 
 def test_handlers_return_when_the_block_fails():

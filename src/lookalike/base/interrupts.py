@@ -7,13 +7,17 @@ A signal that was ignored at the start, as SIGHUP under nohup, stays ignored.
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+OF_SIGNAL = 128  # an exit code is this plus the number of the signal
+SOON = 0.02  # seconds
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -22,7 +26,7 @@ class Stopped(BaseException):  # not an Exception: no `except Exception` may swa
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
-        self.exit_code = 128 + number
+        self.exit_code = OF_SIGNAL + number
 
 
 class Request:
@@ -57,18 +61,23 @@ def deferred(*, every: bool = False) -> Iterator[Request]:
 
 
 @contextmanager
-def ignored() -> Iterator[None]:
-    """Within the block no signal has an effect, because the process is ending already."""
+def handlers_kept() -> Iterator[None]:
+    """After the block signals act as before it, whatever was changed within it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = _handlers()
-    for number in before:
-        signal.signal(number, signal.SIG_IGN)
     try:
         yield
     finally:
         _restore(before)
+
+
+def ignore() -> None:
+    """From now on no signal has an effect, because the process is ending already."""
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -82,13 +91,26 @@ def blocked() -> Iterator[None]:
 
 
 def stop_on_signals() -> None:
-    """From now on SIGTERM and SIGHUP raise Stopped in the main thread, unless a block defers them."""
+    """From now on SIGTERM and SIGHUP raise Stopped in the main thread, unless a block defers them.
+
+    A stop that comes while Python runs a destructor is swallowed there, with a traceback. So it is sent once more.
+    """
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise stopped(number)
 
     for number in set(_handlers()) - {signal.SIGINT}:
         signal.signal(number, stop)
+    sys.unraisablehook = _once_more
+
+
+def _once_more(swallowed: sys.UnraisableHookArgs) -> None:
+    """Sends the signal of a stop that was swallowed again, a moment later. Others are printed as usual."""
+    if not isinstance(swallowed.exc_value, KeyboardInterrupt | Stopped):
+        sys.__unraisablehook__(swallowed)
+        return
+    number = getattr(swallowed.exc_value, "exit_code", OF_SIGNAL + signal.SIGINT) - OF_SIGNAL
+    threading.Timer(SOON, os.kill, (os.getpid(), number)).start()
 
 
 def stopped(number: int) -> BaseException:

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+SHARES = ("precision", "recall", "rare_recall", "coverage", "taken_for_it", "outside")  # names of figures
+
 
 def percent(share: float) -> str:
     """A share in percent with one decimal, or with three digits where it is below 0.1 %: "4.5 %"."""
     return f"{points(share)} %"
+
+
+def written(name: str, value: float, spread: float | None = None, sign: str = "±") -> str:
+    """A figure by its name, with its spread: a share in percent, any other with three decimals.
+
+    `name` is a figure of `measure` or a column `metric` of a table.
+    """
+    write = points if is_share(name) else "{:.3f}".format
+    text = write(value) if spread is None else f"{write(value)} {sign} {write(spread)}"
+    return f"{text} %" if is_share(name) else text
+
+
+def is_share(figure: str) -> bool:
+    """Whether a figure is a share, which a person reads in percent."""
+    return figure.removeprefix("class_") in SHARES or figure.startswith("surer_than_") or "accuracy" in figure
 
 
 def points(share: float) -> str:

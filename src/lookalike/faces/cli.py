@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import errno
 import os
-import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -16,11 +15,10 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
 from cyclopts.config import Dict
 
 from lookalike.base.errors import LookalikeError, OutputError, UsageError, memory_guard, show
-from lookalike.base.interrupts import SIGNALS, Stopped, ignored, stop_on_signals
+from lookalike.base.interrupts import OF_SIGNAL, Stopped, handlers_kept, ignore, stop_on_signals
 from lookalike.runs.groups import RUN
 
 CONFIG_LIMIT = 1 << 20  # bytes
-STOPPED = 128  # exit codes above are a signal's
 
 COMMANDS = {
     "check": "List the classes, counts, sizes, unreadable files and duplicates of DATA, before any training.",
@@ -139,7 +137,12 @@ def main(argv: list[str] | None = None) -> int:
     0 success; 1 a bug of ours; 2 usage; 3 data; 4 model file; 5 output; 6 diverged; 7 out of memory; 8 locked; 129,
     130 and 143 stopped by SIGHUP, Ctrl-C and SIGTERM.
     """
-    tokens = sys.argv[1:] if argv is None else argv
+    with handlers_kept():
+        return _run(sys.argv[1:] if argv is None else argv)
+
+
+def _run(tokens: list[str]) -> int:
+    """As `main`. After an error signals have no effect any more, so that another one prints no traceback."""
     try:
         with memory_guard():
             app.meta(tokens, exit_on_error=False, print_error=False)
@@ -150,13 +153,19 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit:
         return 0  # Rich leaves so when that happens
     except (Exception, KeyboardInterrupt, Stopped) as error:
-        with ignored(), suppress(OSError):  # after SIGHUP there may be no terminal
-            message, code = _verdict(error)
-            if "--debug" in tokens:
-                traceback.print_exc()
-            print(f"error: {message}", file=sys.stderr)
-        return code
+        return _failed(error, tokens)
     return 0
+
+
+def _failed(error: BaseException, tokens: list[str]) -> int:
+    """Prints the one line of an error, and returns its exit code."""
+    ignore()
+    message, code = _verdict(error)
+    with suppress(OSError):  # after SIGHUP there may be no terminal
+        if "--debug" in tokens:
+            traceback.print_exception(error)
+        print(f"error: {message}", file=sys.stderr)
+    return code
 
 
 def _verdict(error: BaseException) -> tuple[str, int]:
@@ -192,12 +201,11 @@ def entry() -> None:
     """The console script."""
     stop_on_signals()
     try:
-        code = main()
-    except (KeyboardInterrupt, Stopped) as error:  # one more, on the way out
-        code = _verdict(error)[1]
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # or another one would print a traceback
-    if code > STOPPED:
+        code = _run(sys.argv[1:])
+    except (KeyboardInterrupt, Stopped) as error:  # one more, before the line of the first
+        code = _failed(error, sys.argv[1:])
+    ignore()
+    if code > OF_SIGNAL:
         with suppress(OSError):
             sys.stderr.flush()
         os._exit(code)  # at once: unloading torch takes seconds where cores are few

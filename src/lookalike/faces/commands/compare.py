@@ -15,6 +15,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
+from lookalike.base.words import written
 from lookalike.faces.commands.detect import OUT, Data, Flat, Json
 from lookalike.faces.console import print_json, progress, say, show_table, warn
 from lookalike.runs.game_settings import DIFF_AUGMENT
@@ -192,10 +193,11 @@ def table(
 
 
 def _printed_and_ours(line: dict[str, Any]) -> list[str]:
-    spread = "" if line["sd"] is None else f" +- {line['sd']:.3f}"
+    from lookalike.studies.tables.lines import printed
+
     return [
-        "" if line["printed"] is None else f"{line['printed']:g}",
-        "not measured" if line["mean"] is None else f"{line['mean']:.3f}{spread}",
+        printed(line),
+        "not measured" if line["mean"] is None else written(line["metric"], line["mean"], line["sd"], "+-"),
         str(line["seeds"]),
         "" if line["seconds"] is None else f"{line['seconds']:.0f}",
     ]

@@ -9,7 +9,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
-from lookalike.base.words import percent
+from lookalike.base.words import percent, written
 from lookalike.faces.commands.detect import Flat, Json
 from lookalike.faces.console import print_json, progress, say, share, show_table
 from lookalike.runs.groups import RUN
@@ -148,7 +148,7 @@ def _show_measured(found: Measured) -> None:
     show_table(
         ["figure", "value", "+-", "real against real", "+-", ""],
         [
-            [one.name, *map(_figure, (one.value, one.spread, one.real, one.real_spread)), one.note]
+            [one.name, *(_figure(v, one.name) for v in (one.value, one.spread, one.real, one.real_spread)), one.note]
             for one in found.figures
         ],
     )
@@ -188,8 +188,8 @@ def _of_tests(rate: Rate) -> str:
     return share({"rate": rate.rate, "low": rate.low, "high": rate.high})
 
 
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+def _figure(value: float | None, name: str = "") -> str:
+    return "" if value is None else written(name, value)
 
 
 def _cell(key: str, value: float | None) -> str:

@@ -25,7 +25,7 @@ from lookalike.studies.augment.trial import (
 )
 from lookalike.studies.study import Study
 from lookalike.studies.tables.figures import SECONDS, FiguresTable, gaps
-from lookalike.studies.tables.lines import Line, grid, not_compared, ours, seconds
+from lookalike.studies.tables.lines import Line, grid, not_compared, ours, printed, seconds
 from lookalike.studies.tables.table import Found, Groups, of_data
 from lookalike.studies.trial import Cell
 
@@ -139,8 +139,7 @@ class Augmentation(FiguresTable[ClassifierTrial]):
                 said.append(f"- {way} over none, points: {', '.join(each)}")
             body = [
                 [
-                    line["method"], line["metric"], "" if line["printed"] is None else f"{line['printed']:.4f}",
-                    ours(line), str(line["seeds"]), seconds(line),
+                    line["method"], line["metric"], printed(line), ours(line), str(line["seeds"]), seconds(line),
                 ]
                 for line in lines if line["dataset"] == dataset
             ]  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lookalike.base.errors import UsageError, show
+from lookalike.base.words import is_share, written
 
 Line = Mapping[str, Any]  # of the CSV file, by column
 COLUMNS = (
@@ -76,7 +77,14 @@ def ours(line: Line) -> str:
     """The mean and the standard deviation as text."""
     if line["mean"] is None:
         return "not measured"
-    return f"{line['mean']:.3f}" + (f" ± {line['sd']:.3f}" if line["sd"] is not None else "")
+    return written(line["metric"], line["mean"], line["sd"])
+
+
+def printed(line: Line) -> str:
+    """What the paper prints, as text, with the paper's digits."""
+    if line["printed"] is None:
+        return ""
+    return f"{100 * line['printed']:.4g} %" if is_share(line["metric"]) else f"{line['printed']:g}"
 
 
 def seconds(line: Line) -> str:

@@ -13,14 +13,14 @@ from statistics import fmean
 from typing import Any
 
 from lookalike.base.errors import listed
-from lookalike.base.words import percent
+from lookalike.base.words import is_share, percent, written
 from lookalike.data.sources import open_source
 from lookalike.features.inception import published
 from lookalike.runs.presets import PRESETS
 from lookalike.studies.claims import Estimate
 from lookalike.studies.study import Study
 from lookalike.studies.tables.figures import SECONDS, FiguresTable, gaps
-from lookalike.studies.tables.lines import Line, grid, not_compared, ours, seconds
+from lookalike.studies.tables.lines import Line, grid, not_compared, ours, printed, seconds
 from lookalike.studies.tables.quality_trial import QualityTrial, mean_of_all
 from lookalike.studies.tables.table import Found, Groups, of_data
 from lookalike.studies.trial import Cell
@@ -169,13 +169,16 @@ class Quality(FiguresTable[QualityTrial]):
         seeds = len({seed for _, seed in values})
         return [
             f"- {way} less {self.base}, {seeds} seeds: "
-            + ", ".join(f"{name} {_text(gap[name])}" for name in COMPARED if name in gap)
+            + ", ".join(f"{name} {_text(name, gap[name])}" for name in COMPARED if name in gap)
             for way, gap in gaps(values, self.base, gone)
         ]
 
 
-def _text(gap: Estimate | None) -> str:
-    return "not measured" if gap is None else gap.text()
+def _text(figure: str, gap: Estimate | None) -> str:
+    """A difference, of shares in points."""
+    if gap is None:
+        return "not measured"
+    return f"{gap.text(1, 100)} points" if is_share(figure) else gap.text()
 
 
 def _numbers(measured: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -197,20 +200,21 @@ def _part(figure: str) -> str:
 def _grid(part: str, lines: Sequence[Line], done: Sequence[Mapping[str, Any]]) -> list[str]:
     """Some figures of every way that has one of them, and those of real images; in the first grid also seconds."""
     figures = [one for one in dict.fromkeys(line["metric"] for line in lines) if _part(one) == part]
-    cells = {(line["method"], line["metric"]): ours(line) + _printed(line) for line in lines}
+    cells = {(line["method"], line["metric"]): ours(line) + _in_brackets(line) for line in lines}
     spent = {line["method"]: seconds(line) for line in lines}
     body = [
         [way, *(cells.get((way, one), "") for one in figures), *[s] * (not part)]
         for way, s in spent.items()
         if any((way, one) in cells for one in figures)
     ]
-    real = [mean_of_all([one["real"][name] for one in done if name in one["real"]]) for name in figures]
-    body.append(["real images", *("" if value is None else f"{value:.3f}" for value in real), *[""] * (not part)])
+    real = {name: mean_of_all([one["real"][name] for one in done if name in one["real"]]) for name in figures}
+    of_real = ["" if value is None else written(name, value) for name, value in real.items()]
+    body.append(["real images", *of_real, *[""] * (not part)])
     return grid(["method", *figures, *["seconds"] * (not part)], body)
 
 
-def _printed(line: Line) -> str:
-    return "" if line["printed"] is None else f" (printed {line['printed']:g})"
+def _in_brackets(line: Line) -> str:
+    return f" (printed {printed(line)})" if printed(line) else ""
 
 
 def _both(name: str, method: str, *, pooled: bool) -> tuple[Way, Way]:
