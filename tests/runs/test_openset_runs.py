@@ -211,7 +211,7 @@ def test_beyond_ten_classes_each_gan_is_shown_fewer_images(tmp_path):
         assert json.loads((path / "metrics.jsonl").read_text("ascii").splitlines()[-1])["images"] == 100
     assert model.training["images"] == 100
     choices = files.read_json(tmp_path / "run" / "config.json")["open_choices"]
-    assert choices["G's optimiser"].endswith("100 images shown")
+    assert choices["training"].endswith("100 images shown")
     assert choices["known classes"].startswith(
         "12, a detector each, scaled by its own class, joined by softmax regression on "
     )

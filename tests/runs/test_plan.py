@@ -184,10 +184,10 @@ def test_open_choices_name_what_the_papers_leave_open():
     said = open_choices(make(method="vtgan", lam=0.5, loss="saturating", ema=0.9, d_steps=2))
     assert said["V(x)"].startswith("lambda 0.5, sum")
     assert said["averaged generator"] == "decay min(0.9, (1 + t) / (10 + t)) at step t"
-    assert said["D updates per G update"] == "2, on all groups together"
+    assert said["D's updates"] == "2 per update of G, on all groups together"
     assert said["f(x) of V(x)"] == "pool1"
     assert "z 400 entries, standard normal" in said["weak twin"]
-    assert said["losses"] == "minimax, G's loss log(1 - D(G(z)))"
+    assert said["loss"] == "minimax, G's loss log(1 - D(G(z)))"
     assert said["initial weights"] == "N(0, 0.02), biases 0"
     assert set(open_choices(make(method="knn"))) == {"resize filter", "training images", "threshold"}
     for name in METHODS:
@@ -346,7 +346,7 @@ def test_beyond_ten_classes_the_images_shown_are_shared(known, shown):
     data = images(names=tuple(f"c{i:02d}" for i in range(known)), each=20)
     plan = make(data, known=data.classes, images=600, false_alarms=0.2)
     assert plan.shown == plan.only("c01").recipe.settings.images == shown
-    assert f"{shown} images shown" in open_choices(plan)["G's optimiser"]
+    assert f"{shown} images shown" in open_choices(plan)["training"]
 
 
 def test_the_images_shown_never_end_at_none():

@@ -20,10 +20,14 @@ else:
 DIFF_AUGMENT = "D's images are moved, partly cut out and changed in colour, which helps with few images."
 
 
-class GameSettings(BaseModel):
-    """How a GAN trains; None stands for the value of the preset or the method."""
+class StrictSettings(BaseModel):
+    """Settings that cannot be changed; unknown names and numbers that are not finite are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class GameSettings(StrictSettings):
+    """How a GAN trains; None stands for the value of the preset or the method."""
 
     loss: Annotated[
         LossName | None,

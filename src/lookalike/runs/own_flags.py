@@ -17,7 +17,7 @@ OF_BASELINES = {  # settings that a baseline uses
     *DataSettings.model_fields,
 }
 JOINING = ("scaling", "decides")  # how detectors of several known classes become one
-SPLITTING = ("split_at", "split_above", "split_normalised")
+OF_SPLITTING = ("split_at", "split_above", "split_normalised")
 
 
 AXES = {  # settings that change what the other parts of a method must offer
@@ -82,7 +82,7 @@ OWN: dict[str, Callable[[Method, Method], bool]] = {  # setting of some methods 
     "class_loss": lambda m, named: m.head.classifies and m.conditional,
     "class_weight": lambda m, named: weighs_classes(named),
     "start": lambda m, named: named.start is not None,
-    **dict.fromkeys(SPLITTING, lambda m, named: m.splitting is not None),
+    **dict.fromkeys(OF_SPLITTING, lambda m, named: m.splitting is not None),
 }
 
 

@@ -140,50 +140,83 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     if settings.pooled:
         images, known = images.pooled(known, ANY), (ANY,)
     method = _method(settings, given)
-    _check_others(settings, len(known), uses=method is not None and method.needs_others)
     nameless = images.names_of(settings.unlabelled)
-    if both := set(known) & set(others):
-        raise UsageError(f"class {show(min(both))} is both known and an extra fake; name it once")
-    if both := {*known, *others} & set(nameless):
-        raise UsageError(f"class {show(min(both))} is known or an extra fake, and --unlabelled; name it once")
+    _check_others(settings, len(known), uses=method is not None and method.needs_others)
+    _check_names(known, others, nameless)
+    joins = len(known) > 1 and settings.calibration > 0 and not _classifies(settings, method)
+    rows = _rows(images, settings, known, others, nameless, joins=joins)
+    name = "arrays" if isinstance(data, Images) else Path(data).resolve().name
+    plan = Plan(name, images, rows, Recipe(settings, method), known, others, truth, true_classes)
+    _check_images(plan, rows.deciding if joins else rows.calibration)
+    _check_calibration(plan)
+    if method is not None:
+        _check_method(plan, method)
+    return plan
+
+
+def _classifies(settings: TrainSettings, method: Method | None) -> bool:
+    """Whether one detector says itself of which class an image is, so that none need be joined."""
+    return settings.method in CLASSIFIERS or (method is not None and method.per_class and not method.conditional)
+
+
+def _rows(
+    images: Images,
+    settings: TrainSettings,
+    known: tuple[str, ...],
+    others: tuple[str, ...],
+    nameless: tuple[str, ...],
+    *,
+    joins: bool,
+) -> Rows:
+    """Which rows do what; with `joins` some of those held out decide between the detectors of the known classes."""
     parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
-    is_known = np.isin(images.labels, [images.classes.index(name) for name in known])
-    is_other = np.isin(images.labels, [images.classes.index(name) for name in others])
-    held = parts.calibration[is_known[parts.calibration]]
-    # a detector that says itself of which class an image is needs no joining
-    classifies = settings.method in CLASSIFIERS or (method is not None and method.per_class and not method.conditional)
-    joins = len(known) > 1 and settings.calibration > 0 and not classifies
-    deciding = _deciding(images, held, settings.false_alarms) if joins else held[:0]
-    rows = Rows(
+    is_known, is_other = (
+        np.isin(images.labels, [images.classes.index(name) for name in names]) for names in (known, others)
+    )
+    held_out = parts.calibration[is_known[parts.calibration]]
+    deciding = _deciding(images, held_out, settings.false_alarms) if joins else held_out[:0]
+    return Rows(
         train=parts.train[is_known[parts.train]],
-        calibration=held if len(deciding) == len(held) else np.setdiff1d(held, deciding),
+        calibration=held_out if len(deciding) == len(held_out) else np.setdiff1d(held_out, deciding),
         extra_fakes=parts.train[is_other[parts.train]],
         test=parts.test,
         deciding=deciding,
         unlabelled=_of(images, nameless, np.union1d(parts.train, parts.calibration)),
     )
-    name = "arrays" if isinstance(data, Images) else Path(data).resolve().name
-    plan = Plan(name, images, rows, Recipe(settings, method), known, others, truth, true_classes)
-    if len(rows.train) < 2 or (others and len(rows.extra_fakes) < 2):
-        role, names = ("known", known) if len(rows.train) < 2 else ("extra fakes", others)
+
+
+def _check_names(known: tuple[str, ...], others: tuple[str, ...], nameless: tuple[str, ...]) -> None:
+    """Raises UsageError for a class that is given two parts."""
+    if both := set(known) & set(others):
+        raise UsageError(f"class {show(min(both))} is both known and an extra fake; name it once")
+    if both := {*known, *others} & set(nameless):
+        raise UsageError(f"class {show(min(both))} is known or an extra fake, and --unlabelled; name it once")
+
+
+def _check_images(plan: Plan, held_out: Index) -> None:
+    """Raises DataError for too few images or ones that the method cannot take, UsageError for too few classes."""
+    rows, method, several = plan.rows, plan.recipe.settings.method, len(plan.known) > 1
+    if len(rows.train) < 2 or (plan.others and len(rows.extra_fakes) < 2):
+        role, names = ("known", plan.known) if len(rows.train) < 2 else ("extra fakes", plan.others)
         raise DataError(f"{role} {listed(names)}: fewer than 2 images are left to train on; add images")
-    if settings.method in CLASSIFIERS:
-        need_images(images.shape, settings.method)
-    if len(known) > 1:
-        _check_each(plan, deciding if joins else held)
-    elif settings.method in CLASSIFIERS:
-        raise UsageError(f"{settings.method} classifies known classes; name two or more (--known), or take rotation")
-    # what cannot end well is refused before it begins
+    if method in CLASSIFIERS:
+        need_images(plan.images.shape, method)
+        if not several:
+            raise UsageError(f"{method} classifies known classes; name two or more (--known), or take rotation")
+    if several:
+        _check_each(plan, held_out)
+
+
+def _check_calibration(plan: Plan) -> None:
+    """Raises UsageError where too few images are held out for the threshold, or none for a method that needs some."""
+    settings, method = plan.recipe.settings, plan.recipe.method
     if settings.calibration > 0:
-        Threshold(np.zeros(len(rows.calibration)), settings.false_alarms)
-    elif method is None or (len(known) > 1 and not method.per_class):
+        Threshold(np.zeros(len(plan.rows.calibration)), settings.false_alarms)
+    elif method is None or (len(plan.known) > 1 and not method.per_class):
         raise UsageError(
             f"--calibration 0: {settings.method} needs held-out images; hold some out, or take a GAN that only makes "
             "images of its classes, such as acgan"
         )
-    if method is not None:
-        _check_method(plan, method)
-    return plan
 
 
 def _check_method(plan: Plan, method: Method) -> None:

@@ -15,8 +15,9 @@ from lookalike.base.arrays import Warn
 from lookalike.base.errors import UsageError, show
 from lookalike.base.parts import target_of
 from lookalike.base.words import percent
-from lookalike.game.method import Method, when
+from lookalike.game.method import Method
 from lookalike.methods import stored
+from lookalike.runs.axes import axes
 from lookalike.runs.folder import BAD_FILES, BEGUN, CONFIG, SPLIT, read_config
 from lookalike.runs.plan import Plan
 from lookalike.runs.settings import TrainSettings
@@ -121,26 +122,13 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
 
 DECIDES = {"all": "softmax regression", "best": "the best detector first, on its own score,"}
 SCALING = {"each": "scaled by its own class", "shared": "all on one scale"}
-UPDATES = {"together": "all groups together", "apart": "one group after the other"}
 
 
-def held(method: Method) -> str:
-    """What limits D's slope, in words."""
-    norm = "weights divided by their spectral norm" if method.spectral else ""
-    return "; ".join(filter(None, (norm, str(method.penalty or "")))) or "free"
-
-
-def _encoder_of_twin(twin: Method) -> str:
-    """A twin's encoder, with the losses and the optimiser that train it."""
-    return f"{twin.encoder}; {', '.join(map(str, twin.losses))}; {twin.optimiser}"
-
-
-def _score(s: TrainSettings, method: Method) -> dict[str, str]:
-    """How the trained GAN scores an image, and its latent search where it searches."""
-    said = {"score": str(method.score)}
+def _search(s: TrainSettings, method: Method) -> dict[str, str]:
+    """The latent search of a GAN that scores by one."""
     if not method.score.searches:
-        return said
-    return said | {
+        return {}
+    return {
         "f(x) of V(x)": s.layer or method.net.feature_layer,
         "V(x)": f"lambda {s.lam:g}, {s.reduce} over pixels and features, the best step counts",
         "search": f"Adam on z, step {s.search_lr:g}, at most {s.search_steps} steps, "
@@ -168,31 +156,10 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         )
     if method is None:
         return common
-    twins = {twin: twin.method(method) for twin in method.twins}
     return common | {
-        "network": str(method.net),
-        "initial weights": method.net.initial_weights,
-        "latent vector": str(method.latent),
-        **(
-            {"G's class": str(method.conditioning), "classes that G makes": str(method.labels)}
-            if method.conditional
-            else {}
-        ),
-        "losses": ", ".join(map(str, method.losses)),
-        "G's optimiser": f"{method.optimiser}, batch {s.batch}, {plan.shown} images shown",
-        "D's optimiser": str(method.d_optimiser or method.optimiser),
-        "D updates per G update": f"{method.d_steps}, on {UPDATES[method.d_updates]}",
-        "D's slope": held(method),
-        "changes of D's images": str(method.diff_augment or "none"),
-        "D's images, with shares": ", ".join(f"{stream}: {share:g}" for stream, share in method.d_sees),
-        "images of G's step, with shares": ", ".join(f"{stream}: {share:g}" for stream, share in method.g_plays),
-        "step sizes": "fall linearly to 0" if method.decay else "stay",
-        **({"encoder": str(method.encoder)} if method.encoder else {}),
-        **{f"encoder of the {t.name} twin": _encoder_of_twin(m) for t, m in twins.items() if m.encoder},
-        **({"sub-classes": str(method.splitting)} if method.splitting else {}),
-        **{f"{t.name} twin": f"{m.net}; z {m.latent}; {when(t)}" for t, m in twins.items()},
-        **({"G begins": f"with the weights of G of the {method.start} twin"} if method.start else {}),
-        **_score(s, method),
+        **{name: value.replace("\n", "; ") for name, value in axes(method).items()},
+        "training": f"batch {s.batch}, {plan.shown} images shown",
+        **_search(s, method),
         "batch norm when scoring": "inference statistics",
         "averaged generator": f"decay min({s.ema:g}, (1 + t) / (10 + t)) at step t" if s.ema else "none",
     }

@@ -10,11 +10,11 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lookalike.base import names
 from lookalike.base.errors import UsageError, show
-from lookalike.runs.game_settings import GameSettings
+from lookalike.runs.game_settings import GameSettings, StrictSettings
 from lookalike.runs.groups import DATA, LEARN, MOST_USED, OF_METHOD, OF_PRESET, RUN, SCORE, THRESHOLD
 from lookalike.runs.presets import PRESETS, Preset
 
@@ -60,10 +60,8 @@ Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
 Range = Annotated[str, BeforeValidator(_joined), AfterValidator(_ordered)]
 
 
-class BadImageSettings(BaseModel):
+class BadImageSettings(StrictSettings):
     """What is done about images that cannot be read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     on_bad: Annotated[
         Literal["fail", "skip"],
@@ -106,10 +104,8 @@ class DataSettings(BadSettings):
         return pair(self.value_range)
 
 
-class SearchSettings(BaseModel):
+class SearchSettings(StrictSettings):
     """How a GAN scores images, and its latent search (vtgan-2021, eqs. 2 to 5)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     score: Annotated[
         ScoreName | None,

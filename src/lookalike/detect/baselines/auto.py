@@ -28,8 +28,8 @@ HELD = 5  # one of this many known images is held out for the scales
 
 VECTORS: tuple[Baseline, ...] = (KNN, LOF)
 IMAGES: tuple[Baseline, ...] = (*VECTORS, Rotation)
-VOTES_ON_VECTORS = ("knn", "lof")
-VOTES_ON_IMAGES = (*VOTES_ON_VECTORS, "rotation.features", "rotation.turns")
+PARTS_ON_VECTORS = ("knn", "lof")
+PARTS_ON_IMAGES = (*PARTS_ON_VECTORS, "rotation.features", "rotation.turns")
 
 
 class Auto:
@@ -69,13 +69,13 @@ class Auto:
         n = len(order) // HELD
         out, rest = np.sort(order[:n]), np.sort(order[n:])
         members = {name: member.fit(pixels[rest], seed) for name, member in _members(pixels.shape[1:]).items()}
-        votes = _votes({name: member.score(pixels[out]) for name, member in members.items()})
-        return cls(members, {name: Scale.of(vote) for name, vote in votes.items()})
+        parts = _parts({name: member.score(pixels[out]) for name, member in members.items()})
+        return cls(members, {name: Scale.of(vote) for name, vote in parts.items()})
 
     def score(self, pixels: Pixels) -> Scores:
         """Return the mean of the scaled parts, the parts, and the nearest known image."""
         found = {name: member.score(pixels) for name, member in self.members.items()}
-        parts = {name: self.scales[name](vote) for name, vote in _votes(found).items()}
+        parts = {name: self.scales[name](vote) for name, vote in _parts(found).items()}
         mean: Floats = np.mean(list(parts.values()), axis=0)
         return Scores(mean, parts, found[KNN.kind].nearest)
 
@@ -98,14 +98,14 @@ class Auto:
         strays = [key for key in tensors if key.partition(".")[0] not in known]
         if strays:
             raise ModelError(f"auto: tensor '{show(strays[0])}' belongs to no member; train again")
-        votes = VOTES_ON_IMAGES if len(shape) == 3 else VOTES_ON_VECTORS
-        if not isinstance(scales, dict) or set(scales) != set(votes):
-            raise ModelError(f"auto has the scales {show(scales)}, not those of {', '.join(votes)}; train again")
+        parts = PARTS_ON_IMAGES if len(shape) == 3 else PARTS_ON_VECTORS
+        if not isinstance(scales, dict) or set(scales) != set(parts):
+            raise ModelError(f"auto has the scales {show(scales)}, not those of {', '.join(parts)}; train again")
         members = {name: _restored(member, tensors, settings[name], shape) for name, member in known.items()}
-        return cls(members, {name: Scale.stored(scales[name], f"auto's {name}") for name in votes})
+        return cls(members, {name: Scale.stored(scales[name], f"auto's {name}") for name in parts})
 
 
-def _votes(found: Mapping[str, Scores]) -> dict[str, Floats]:
+def _parts(found: Mapping[str, Scores]) -> dict[str, Floats]:
     """Return what is averaged: each member's parts, or its score where it has no parts."""
     return {
         f"{name}.{part}" if part else name: vote

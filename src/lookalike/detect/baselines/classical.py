@@ -39,7 +39,7 @@ class Classical:
         Name of the detector, and what it does in sentences.
     build : callable
         (rows, columns, seed) -> unfitted estimator.
-    asked : callable
+    scores : callable
         (fitted estimator, float64 (N, F)) -> scores (N,); larger means less like the known images.
     paper : str
         Short name of the paper to cite.
@@ -48,7 +48,7 @@ class Classical:
     kind: str
     summary: str
     build: Callable[[int, int, int], Any]
-    asked: Callable[[Any, Floats], Floats] = lambda estimator, x: -estimator.score_samples(x)
+    scores: Callable[[Any, Floats], Floats] = lambda estimator, x: -estimator.score_samples(x)
     paper: str = "scikit-learn-2011"
 
     def fit(self, pixels: Pixels, seed: int) -> Kept:
@@ -87,7 +87,7 @@ class Kept:
 
     def score(self, pixels: Pixels) -> Scores:
         """Return the estimator's own score, with the sign that makes larger mean less like the known images."""
-        parts = [self.how.asked(self.estimator, x)[:n] for x, n in blocks(pixels)]
+        parts = [self.how.scores(self.estimator, x)[:n] for x, n in blocks(pixels)]
         return Scores(np.concatenate(parts).astype(np.float64))
 
     def tensors(self) -> dict[str, Tensor]:

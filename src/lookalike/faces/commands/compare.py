@@ -12,40 +12,32 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
-from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
 from lookalike.base.words import written
-from lookalike.faces.commands.detect import OUT, Data, Flat, Json
+from lookalike.faces.commands.flags import (
+    OUT,
+    Data,
+    Flat,
+    Json,
+    LengthSettings,
+    MakerSettings,
+    PresetOfAll,
+    Seeds,
+    Threads,
+    Trainings,
+    Workers,
+)
 from lookalike.faces.console import print_json, progress, say, show_table, warn
-from lookalike.runs.game_settings import DIFF_AUGMENT
-from lookalike.runs.groups import DATA, OF_PRESET, RUN
+from lookalike.runs.groups import DATA
 from lookalike.runs.presets import Preset
-from lookalike.runs.settings import DataSettings, Size
+from lookalike.runs.settings import DataSettings
 
 TOP = 10  # pairs printed
 BENCH, TRAININGS = Path("runs/bench"), Path("runs/trainings")
 CELL = {"dataset": "data", "known": "known", "unknown": "unknown", "method": "method", "metric": "figure"}  # of a table
 
-EMBEDDING, TRAINING = Group("Embedding", sort_key=0), Group("Training", sort_key=0)
-PresetOfAll = Annotated[Preset, Parameter(help="The preset of all trainings, as train takes it.", group=TRAINING)]
-Images = Annotated[
-    int | None,
-    Parameter(
-        help="Number of images shown to each GAN.", group=TRAINING, show_default=OF_PRESET, validator=Number(gte=1)
-    ),
-]
-Seeds = Annotated[int, Parameter(help="Number of seeds, from 0 on.", group=TRAINING, validator=Number(gte=1, lte=1000))]
-Trainings = Annotated[Path, Parameter(help="The folder of the trainings. Commands share it.", group=RUN)]
-Workers = Annotated[
-    int | None,
-    Parameter(
-        help="Number of trainings side by side.",
-        group=RUN,
-        show_default="one for each core",
-        validator=Number(gte=1, lte=1024),
-    ),
-]
+EMBEDDING = Group("Embedding", sort_key=0)
 
 
 def pairs(
@@ -79,12 +71,7 @@ def pairs(
     ] = 0.2,
     seed: Annotated[int, Parameter(help="Seed of the split, the training and the examples.")] = 0,
     settings: Annotated[DataSettings | None, Flat] = None,
-    threads: Annotated[
-        int,
-        Parameter(
-            help="Number of CPU threads. The same bits need the same number.", group=RUN, validator=Number(gte=1)
-        ),
-    ] = 1,
+    threads: Threads = 1,
     json_: Json = False,
 ) -> None:
     """Finds which classes look alike: those whose images are near neighbours in a learnt embedding."""
@@ -219,7 +206,7 @@ def bench_detect(
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
-    images: Images = None,
+    length: Annotated[LengthSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
     bad: Annotated[DataSettings | None, Flat] = None,
@@ -234,7 +221,8 @@ def bench_detect(
     from lookalike.studies.detect import bench
 
     refuse_inside(out, data)
-    given = (bad or DataSettings()).model_dump(exclude_unset=True) | ({"images": images} if images else {})
+    given = (bad or DataSettings()).model_dump(exclude_unset=True)
+    given |= (length or LengthSettings()).model_dump(exclude_none=True)
     with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
         found = bench.run(data, study, given)
     page = write(found, out)
@@ -270,13 +258,7 @@ def bench_augment(
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
-    images: Images = None,
-    size: Annotated[
-        Size | None,
-        Parameter(help="Images are resized to H,W pixels.", group=TRAINING, show_default=f"{OF_PRESET}, aspect kept"),
-    ] = None,
-    grey: Annotated[bool | None, Parameter(help="Colour images become grey.", group=TRAINING, negative=())] = None,
-    diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, group=TRAINING, negative=())] = None,
+    gan: Annotated[MakerSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
     bad: Annotated[DataSettings | None, Flat] = None,
@@ -293,8 +275,7 @@ def bench_augment(
 
     refuse_inside(out, data)
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
-    own = {"images": images, "size": size, "grey": grey, "diff_augment": diff_augment}
-    given |= {name: value for name, value in own.items() if value is not None}
+    given |= (gan or MakerSettings()).model_dump(exclude_none=True)
     with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
         found = bench.run(data, study, given, to=to)
     page = write(found, out)

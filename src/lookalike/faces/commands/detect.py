@@ -14,8 +14,9 @@ from cyclopts import Parameter
 
 from lookalike.base.errors import UsageError, listed, show
 from lookalike.base.words import percent
+from lookalike.faces.commands.flags import OUT, Data, Device, Flat, Json, Out, Run, ThreadsOfRun
 from lookalike.faces.console import interval, print_json, progress, say, share, show_table, warn
-from lookalike.runs.groups import MOST_USED, RUN
+from lookalike.runs.groups import MOST_USED
 from lookalike.runs.presets import Preset
 from lookalike.runs.settings import (
     BadImageSettings,
@@ -26,25 +27,6 @@ from lookalike.runs.settings import (
     TrainSettings,
     pair,
 )
-
-Data = Annotated[
-    str,
-    Parameter(
-        help="A folder with one sub-folder per class, an .npz or IDX file, or the name of a data set such as digits."
-    ),
-]
-Run = Annotated[Path, Parameter(help="A run folder that 'lookalike train' wrote.")]
-OUT = ["--out", "-o"]
-Out = Annotated[Path, Parameter(name=OUT, help="The folder that is written.")]
-Json = Annotated[bool, Parameter(name="--json", help="Results are printed as JSON.", group=RUN, negative=())]
-Device = Annotated[str, Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN)]
-Threads = Annotated[
-    int | None,
-    Parameter(
-        help="Number of CPU threads. The same bits need the same number.", group=RUN, show_default="as the training had"
-    ),
-]
-Flat = Parameter(name="*")
 
 
 def check(
@@ -149,7 +131,7 @@ def score(
     ] = None,
     bad: Annotated[BadImageSettings | None, Flat] = None,
     device: Device = "cpu",
-    threads: Threads = None,
+    threads: ThreadsOfRun = None,
     json_: Json = False,
 ) -> None:
     """Writes the score, the p-value, the flag and the parts of the score of each image."""
@@ -188,7 +170,7 @@ def evaluate(
     ] = (),
     bad: Annotated[BadSettings | None, Flat] = None,
     device: Device = "cpu",
-    threads: Threads = None,
+    threads: ThreadsOfRun = None,
     json_: Json = False,
 ) -> None:
     """Measures a run on the test images of DATA: AUC, and false alarms and misses at its threshold, with intervals."""
@@ -286,7 +268,7 @@ def describe(
         return
     say(f"{row['name']}  ({row['paper']})\n\n{row['summary']}\n")
     for name, value in row["axes"].items():
-        say(f"{name:17s} " + (f"\n{'':18s}".join(value) if isinstance(value, list) else value))
+        say(f"{name:21s} " + value.replace("\n", f"\n{'':22s}"))
 
 
 def cite(
@@ -312,41 +294,21 @@ def _methods(preset: Preset = "small") -> list[dict[str, Any]]:
     return rows + [{"name": n, "paper": b.paper, "summary": b.summary, "axes": {}} for n, b in others]
 
 
-def _axes(name: str, preset: Preset) -> dict[str, Any]:
+def _axes(name: str, preset: Preset) -> dict[str, str]:
     """What `train --preset PRESET` makes of a method on two known classes."""
-    from lookalike.game.method import when
+    from lookalike.runs.axes import axes
     from lookalike.runs.choices import filled, method_of
     from lookalike.runs.own_flags import own_flags
     from lookalike.runs.presets import PRESETS
-    from lookalike.runs.record import UPDATES, held
     from lookalike.runs.settings import train_settings
 
     side = PRESETS[preset]["side"]
     settings = filled(train_settings(known=("a", "b"), method=name, preset=preset), (1, side, side), 2)
     method = method_of(settings)
-    labels = {True: "labelled real", False: "labelled fake", None: "without a label of realness"}
-    groups = {"D's images": method.d_sees, "G's step": method.g_plays}
     return {
         "values": f"preset {preset}, two classes of {side} x {side} images, {settings.images:,} shown to each GAN, "
         f"{settings.batch} in a step",
-        **{
-            name: [f"{stream}, {labels[stream.real]}, share {share:g}" for stream, share in shown]
-            for name, shown in groups.items()
-        },
-        "loss": ", ".join(map(str, method.losses)),
-        "head": str(method.head),
-        "D's updates": f"{method.d_steps}, on {UPDATES[method.d_updates]}",
-        "D's slope": held(method),
-        "latent": str(method.latent),
-        "encoder": str(method.encoder or ("that of a twin" if method.encodes else "none")),
-        "class": str(method.conditioning) + (f", {method.labels}" if method.conditional else ""),
-        "network": str(method.net),
-        "optimiser": str(method.optimiser)
-        + (f"; D's {method.d_optimiser}" if method.d_optimiser not in (None, method.optimiser) else "")
-        + "; step sizes fall to 0" * method.decay,
-        "twins": "; ".join(f"{t.name} twin, {when(t)}: {t.method(method).net}" for t in method.twins) or "none",
-        **({"sub-classes": str(method.splitting)} if method.splitting else {}),
-        "score": str(method.score),
+        **axes(method),
         "family": method.family,
         "its own settings": ", ".join(own_flags(settings, method).values()) or "none",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,22 +12,19 @@ from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, listed, show
 from lookalike.base.words import percent
-from lookalike.faces.commands.detect import OUT, Data, Device, Flat, Json, Run
+from lookalike.faces.commands.flags import Data, Device, Flat, GANSettings, Json, NewData, Run, Threads
 from lookalike.faces.console import print_json, progress, say, show_table, warn
-from lookalike.runs.game_settings import DIFF_AUGMENT
-from lookalike.runs.groups import OF_PRESET, RUN
-from lookalike.runs.presets import Preset
-from lookalike.runs.settings import ClassGANName, DataSettings, Size, flag
+from lookalike.runs.settings import DataSettings, flag
 
 POOR = 0.7  # recognised share of generated images below which we warn
-GAN, KEPT = Group("The GAN", sort_key=0), Group("Which images are kept", sort_key=1)
+KEPT = Group("Which images are kept", sort_key=1)
 
 
 def generate(
     run: Run,
     /,
     *,
-    out: Annotated[Path, Parameter(name=OUT, help="A new folder, or an .npz file.")],
+    out: NewData,
     class_: Annotated[
         tuple[str, ...],
         Parameter(
@@ -100,7 +98,7 @@ def augment(
     data: Data,
     /,
     *,
-    out: Annotated[Path, Parameter(name=OUT, help="A new folder, or an .npz file.")],
+    out: NewData,
     to: Annotated[
         str,
         Parameter(
@@ -115,22 +113,7 @@ def augment(
     seed: Annotated[
         int, Parameter(help="Seed of the split, the training and the images.", validator=Number(gte=0))
     ] = 0,
-    method: Annotated[
-        ClassGANName | None, Parameter(help="A conditional method.", group=GAN, show_default="acgan")
-    ] = None,
-    preset: Annotated[Preset | None, Parameter(help="As train takes it.", group=GAN, show_default="small")] = None,
-    images: Annotated[
-        int | None,
-        Parameter(
-            help="Number of images shown in training.", group=GAN, show_default=OF_PRESET, validator=Number(gte=1)
-        ),
-    ] = None,
-    size: Annotated[
-        Size | None,
-        Parameter(help="Images are resized to H,W pixels.", group=GAN, show_default=f"{OF_PRESET}, aspect kept"),
-    ] = None,
-    grey: Annotated[bool | None, Parameter(help="Colour images become grey.", group=GAN, negative=())] = None,
-    diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, group=GAN, negative=())] = None,
+    gan: Annotated[GANSettings | None, Flat] = None,
     realness: Annotated[
         float,
         Parameter(
@@ -157,12 +140,7 @@ def augment(
     ] = False,
     bad: Annotated[DataSettings | None, Flat] = None,
     device: Device = "cpu",
-    threads: Annotated[
-        int,
-        Parameter(
-            help="Number of CPU threads. The same bits need the same number.", group=RUN, validator=Number(gte=1)
-        ),
-    ] = 2,
+    threads: Threads = 2,
     json_: Json = False,
 ) -> None:
     """Fills up the classes of DATA that have few images, in a new folder or an .npz file.
@@ -174,15 +152,7 @@ def augment(
     from lookalike.faces import api
     from lookalike.use.filters import Filters
 
-    own = {
-        "method": method,
-        "preset": preset,
-        "images": images,
-        "size": size,
-        "grey": grey,
-        "diff_augment": diff_augment,
-    }
-    chosen: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+    chosen = (gan or GANSettings()).model_dump(exclude_none=True)
     if run is not None and chosen:
         raise UsageError(
             f"the GAN of --run is trained already; leave out {flag(next(iter(chosen)))}, or leave out --run"
@@ -216,6 +186,13 @@ def augment(
     if json_:
         print_json({"out": str(out), "classes": rows, "report": str(page)})
         return
+    _show_filled(rows)
+    say(f"{show(out)}: real and generated images; report: {show(page)}")
+    say(f"next: lookalike bench augment {show(data)}")
+
+
+def _show_filled(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The classes as a table, with a warning for each whose generated images are taken for another class."""
     show_table(
         ["class", "real", "generated", "recognised", "made", "refused"],
         [
@@ -235,5 +212,3 @@ def augment(
                 f"{show(row['class'])}: a classifier of the real images takes only {percent(row['recognised'])} of the "
                 "generated ones for their class; look at the report, train longer (--images), or filter (--agree)"
             )
-    say(f"{show(out)}: real and generated images; report: {show(page)}")
-    say(f"next: lookalike bench augment {show(data)}")

@@ -10,9 +10,8 @@ from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
 from lookalike.base.words import percent, written
-from lookalike.faces.commands.detect import Flat, Json
+from lookalike.faces.commands.flags import Flat, Json, Threads
 from lookalike.faces.console import print_json, progress, say, share, show_table
-from lookalike.runs.groups import RUN
 from lookalike.runs.settings import DataSettings
 
 if TYPE_CHECKING:
@@ -90,12 +89,7 @@ def measure(
         ),
     ] = False,
     bad: Annotated[DataSettings | None, Flat] = None,
-    threads: Annotated[
-        int,
-        Parameter(
-            help="Number of CPU threads. The same bits need the same number.", group=RUN, validator=Number(gte=1)
-        ),
-    ] = 2,
+    threads: Threads = 2,
     json_: Json = False,
 ) -> None:
     """Measures quality and diversity of generated images: FID, KID, precision, recall, and more."""

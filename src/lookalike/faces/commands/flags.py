@@ -1,0 +1,77 @@
+"""Flags that several commands have, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+from cyclopts.validators import Number
+from pydantic import Field
+
+from lookalike.runs.game_settings import DIFF_AUGMENT, StrictSettings
+from lookalike.runs.groups import OF_PRESET, RUN
+from lookalike.runs.presets import Preset
+from lookalike.runs.settings import ClassGANName, Size
+
+TRAINING = Group("Training", sort_key=0)
+OUT = ["--out", "-o"]
+SAME_BITS = "Number of CPU threads. The same bits need the same number."
+ONE_OR_MORE = Number(gte=1)
+
+Flat = Parameter(name="*")
+Data = Annotated[
+    str,
+    Parameter(
+        help="A folder with one sub-folder per class, an .npz or IDX file, or the name of a data set such as digits."
+    ),
+]
+Run = Annotated[Path, Parameter(help="A run folder that 'lookalike train' wrote.")]
+Out = Annotated[Path, Parameter(name=OUT, help="The folder that is written.")]
+NewData = Annotated[Path, Parameter(name=OUT, help="A new folder, or an .npz file.")]
+Json = Annotated[bool, Parameter(name="--json", help="Results are printed as JSON.", group=RUN, negative=())]
+Device = Annotated[str, Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN)]
+Threads = Annotated[int, Parameter(help=SAME_BITS, group=RUN, validator=ONE_OR_MORE)]
+ThreadsOfRun = Annotated[int | None, Parameter(help=SAME_BITS, group=RUN, show_default="as the training had")]
+PresetOfAll = Annotated[Preset, Parameter(help="The preset of all trainings, as train takes it.", group=TRAINING)]
+Seeds = Annotated[int, Parameter(help="Number of seeds, from 0 on.", group=TRAINING, validator=Number(gte=1, lte=1000))]
+Trainings = Annotated[Path, Parameter(help="The folder of the trainings. Commands share it.", group=RUN)]
+Workers = Annotated[
+    int | None,
+    Parameter(
+        help="Number of trainings side by side.",
+        group=RUN,
+        show_default="one for each core",
+        validator=Number(gte=1, lte=1024),
+    ),
+]
+
+
+class LengthSettings(StrictSettings):
+    """How long a GAN trains."""
+
+    images: Annotated[
+        int | None,
+        Field(ge=1),
+        Parameter(help="Number of images shown to each GAN in training.", group=TRAINING, show_default=OF_PRESET),
+    ] = None
+
+
+class MakerSettings(LengthSettings):
+    """How a GAN trains that makes images."""
+
+    size: Annotated[
+        Size | None,
+        Parameter(help="Images are resized to H,W pixels.", group=TRAINING, show_default=f"{OF_PRESET}, aspect kept"),
+    ] = None
+    grey: Annotated[bool | None, Parameter(help="Colour images become grey.", group=TRAINING, negative=())] = None
+    diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, group=TRAINING, negative=())] = None
+
+
+class GANSettings(MakerSettings):
+    """Which GAN is trained, and how; a finished run has all this already."""
+
+    method: Annotated[
+        ClassGANName | None, Parameter(help="A conditional method.", group=TRAINING, show_default="acgan")
+    ] = None
+    preset: Annotated[Preset | None, Parameter(help="As train takes it.", group=TRAINING, show_default="small")] = None
