@@ -168,4 +168,4 @@ def test_the_command_prints_the_lines(tmp_path, capsys, here, measured):
     where = ["-o", tmp_path / "o", "--runs", tmp_path / "r", "--workers", "1", "--seeds", "3"]
     code, out, _ = call(capsys, "table", NAME, "--rows", "mnist-5k-twenty", *where, *more)
     assert out.splitlines()[0].split() == ["method", "figure", "printed", "ours", "seeds", "seconds"]
-    assert code == 0 and "0.850 +- 0.010" in out and "gan-augmentation-2020-I-small-part.md" in out
+    assert code == 0 and "85 +- 1 %" in out and "gan-augmentation-2020-I-small-part.md" in out
