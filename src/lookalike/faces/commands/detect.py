@@ -42,6 +42,7 @@ def check(
     The exit code is 3 where images cannot be read, unless --on-bad skip allows them.
     """
     from lookalike.base.errors import DataError
+    from lookalike.data import sizes
     from lookalike.data.check import check as look
 
     settings, sides = settings or DataSettings(), pair(size)
@@ -55,7 +56,9 @@ def check(
         print_json(found.json())
     else:
         show_table(["class", "images"], [[show(name, 60), str(n)] for name, n in found.classes.items()])
-        for name in ("sizes", "modes", "formats"):
+        if found.sizes:
+            say(f"sizes: {sizes.said({_size(key): n for key, n in found.sizes.items()})}")
+        for name in ("modes", "formats"):
             say(f"{name}: " + ", ".join(f"{show(key)} ({n})" for key, n in getattr(found, name).items()))
         for note in found.notes():
             say(note)
@@ -66,6 +69,12 @@ def check(
             f"images that cannot be read: {len(found.unreadable)}, first {show(first.name)}: {show(first.reason)}"
             f"; mend or remove them, or leave out at most {percent(settings.max_bad)} (--on-bad skip, --max-bad)"
         )
+
+
+def _size(text: str) -> tuple[int, int]:
+    """(H, W) of "H x W"."""
+    height, width = map(int, text.split(" x "))
+    return height, width
 
 
 def train(

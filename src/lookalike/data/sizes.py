@@ -1,0 +1,43 @@
+"""The sizes of many images in one short line, and the size that stands for them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+
+from lookalike.data.sources import Size
+
+FEW = 5  # different sizes that are listed one by one
+
+
+def usual_size(counts: Mapping[Size, int]) -> Size:
+    """(H, W) that stands for all images: the medians of the area and of the aspect.
+
+    Parameters
+    ----------
+    counts : mapping
+        Size (H, W) -> number of images that have it; at least one.
+    """
+    each = [size for size, count in counts.items() for _ in range(count)]
+    area = median(height * width for height, width in each)
+    aspect = median(width / height for height, width in each)
+    return max(1, round((area / aspect) ** 0.5)), max(1, round((area * aspect) ** 0.5))
+
+
+def said(counts: Mapping[Size, int]) -> str:
+    """The sizes as one line: each with its number, or the smallest, the usual and the largest of many.
+
+    The aspect is the width divided by the height.
+    """
+    if len(counts) <= FEW:
+        return ", ".join(f"{_text(size)} ({count:,})" for size, count in counts.items())
+    heights, widths = zip(*counts, strict=True)
+    aspects = [width / height for height, width in counts]
+    return (
+        f"{len(counts):,} different, heights {min(heights):,} to {max(heights):,} and widths {min(widths):,} to "
+        f"{max(widths):,}, usually {_text(usual_size(counts))}; aspects {min(aspects):.2f} to {max(aspects):.2f}"
+    )
+
+
+def _text(size: Size) -> str:
+    return f"{size[0]} x {size[1]}"
