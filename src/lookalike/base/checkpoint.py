@@ -29,7 +29,7 @@ WEIGHTS = "model.safetensors"
 CARD = "model.json"
 HEADER_LIMIT = 1 << 20  # bytes
 TENSOR_LIMIT = 8192
-_SIZES = {"F32": 4, "F64": 8, "I64": 8, "U8": 1, "BOOL": 1}  # bytes per element of the dtypes we write
+_SIZES = {"F16": 2, "F32": 4, "F64": 8, "I64": 8, "U8": 1, "BOOL": 1}  # bytes per element of the dtypes we write
 _NAME = re.compile(r"(?!/)(?!.*\.\.)[A-Za-z0-9_.\-/]{1,200}")
 _PREFIX = rb'{"__metadata__":{"lookalike":"{\"sha256\":\"'
 # the metadata begins with the digest, so that it is at the same place in every file

@@ -45,6 +45,7 @@ CONDITIONAL = tuple(name for name, row in GANS.items() if row.conditional)
 BASELINES = (
     *("pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis"),
     *("autoencoder", "deepsvdd", "rotation", "auto"),
+    *("features-knn", "features-gaussian", "patches", "features"),
 )
 CLASSIFIERS = ("cnn", "cnn-energy", "cnn-knn")  # for two or more known classes
 METHODS = (*GANS, *BASELINES, *CLASSIFIERS)

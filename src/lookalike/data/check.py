@@ -35,7 +35,7 @@ class Check:
     turned : images with an EXIF orientation, which is applied
     renamed : images whose suffix names another format than their content; the content decides
     deep : images with 16 bits per value, of which 8 are kept
-    upscaled : images that would grow more than 4 times in height or width at the given size
+    upscaled, shrunk : images that would grow, or shrink, more than 4 times in height or width at the given size
     duplicates : groups of names of exactly equal images within one class
     two_labels : groups of names of equal images that stand in several classes
     repeated_in_test : groups of names of equal images that stand in both the official training and test part
@@ -57,6 +57,7 @@ class Check:
     renamed: int = 0
     deep: int = 0
     upscaled: int = 0
+    shrunk: int = 0
     duplicates: Groups = ()
     two_labels: Groups = ()
     repeated_in_test: Groups = ()
@@ -98,7 +99,7 @@ def check(
     Parameters
     ----------
     source, labelled, value_range, allow_empty_class : as for `read`
-    size : (H, W); it is used only to count the images that would grow much
+    size : (H, W); it is used only to count the images that would grow or shrink much
 
     Raises
     ------

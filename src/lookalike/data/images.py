@@ -35,6 +35,7 @@ class Images:
     ignored : entries of the source that are no images, or are left out for another reason
     odd : name of an oddity in `lookalike.data.oddities` -> how many of the images have it
     content : content key of each image where `pixels` must not give it, because scaling must not change the split
+    key_size : (H, W) at which the content keys were taken, where that is another size than that of `pixels`
     """
 
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -46,6 +47,7 @@ class Images:
     ignored: tuple[Skipped, ...] = ()
     odd: Mapping[str, int] = field(default_factory=dict)
     content: tuple[str, ...] | None = None
+    key_size: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -120,6 +122,33 @@ class Images:
             As for `of`.
         """
         return names_of(given, self.classes)
+
+
+class Selection:
+    """Some rows of an array of images, in an order of their own. Only what is read is copied.
+
+    Parameters
+    ----------
+    pixels : ndarray or Selection
+        (N, ...) the images.
+    rows : ndarray
+        (n,) integers.
+    """
+
+    def __init__(self, pixels: Pixels | Selection, rows: npt.NDArray[np.int64]) -> None:
+        self.pixels, self.rows = pixels, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As that of an array."""
+        return (len(self.rows), *self.pixels.shape[1:])
+
+    def __getitem__(self, index: slice | npt.NDArray[np.int64]) -> Pixels:
+        """A copy of the images at `index`."""
+        return self.pixels[self.rows[index]]
 
 
 def names_of(given: Iterable[str], classes: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from PIL import Image
 from lookalike.base.errors import DataError, UsageError, show
 from lookalike.base.words import percent
 from lookalike.data import gate
-from lookalike.data.images import Images, names_of
+from lookalike.data.images import Images, content_key, names_of
 from lookalike.data.oddities import oddities
 from lookalike.data.source import Picture, Skipped, Source
 from lookalike.data.sources import Size, open_source
@@ -33,6 +33,7 @@ def read(
     allow_empty_class: bool = False,
     classes: Iterable[str] = (),
     labelled: bool = True,
+    key_size: Size | None = None,
 ) -> Images:
     """Return the images of `source` with their labels, at one size.
 
@@ -47,6 +48,8 @@ def read(
     allow_empty_class : whether a class without images is accepted
     classes : as for `Images.names_of`; no image of another class is opened. Empty means all classes
     labelled : False also accepts a folder of loose images or one image file, with labels of -1
+    key_size : (H, W) at which content keys are taken, so that images read at another size are split in the same way;
+        None means at `size`
 
     Raises
     ------
@@ -56,7 +59,7 @@ def read(
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     names = names_of(classes, opened.classes)
     opened = opened.only(names) if names else opened
-    loader = _Loader(opened, str(source), size, channels, on_bad)
+    loader = _Loader(opened, str(source), size, channels, on_bad, key_size)
     for item in opened.pictures():
         loader.add(item)
     _check_skipped(opened, source, loader.skipped, max_bad)
@@ -107,17 +110,22 @@ def stream(
 class _Loader:
     """Collects the pictures of a source at one size, in order."""
 
-    def __init__(self, opened: Source, source: str, size: Size | None, channels: int | None, on_bad: OnBad) -> None:
+    def __init__(
+        self, opened: Source, source: str, size: Size | None, channels: int | None, on_bad: OnBad,
+        key_size: Size | None = None,
+    ) -> None:  # fmt: skip
         if size is not None and (min(size) < 1 or size[0] * size[1] > gate.MAX_PIXELS):
             given = f"{size[0]},{size[1]}"
             raise UsageError(f"the size is {given}; give H,W of at least 1,1 and at most {gate.MAX_PIXELS:,} pixels")
         self.opened, self.source, self.size, self.channels, self.on_bad = opened, source, size, channels, on_bad
+        self.key_size = None if key_size == size or opened.vectors else key_size
         self.place = 0
         self.clear()
 
     def clear(self) -> None:
         """Drop the pictures, their oddities and the skipped files; the place in the source stays."""
         self.pixels: list[npt.NDArray[Any]] = []
+        self.small: list[npt.NDArray[Any]] = []  # at the size of the keys
         self.taken: list[int] = []
         self.skipped: list[Skipped] = []
         self.odd: Counter[str] = Counter()
@@ -140,6 +148,8 @@ class _Loader:
             raise DataError(f"{given}; choose one with --size H,W")
         self.odd.update(oddities(item, self.size))
         self.pixels.append(pixels)
+        if self.key_size:
+            self.small.append(resized(item.pixels, self.key_size, self.channels))
         self.taken.append(number)
 
     def images(self) -> Images:
@@ -147,7 +157,7 @@ class _Loader:
         opened = self.opened
         index = np.array(self.taken, dtype=np.int64)
         return Images(
-            pixels=np.stack(self.pixels) if opened.vectors else self._stacked(),
+            pixels=np.stack(self.pixels) if opened.vectors else _stacked(self.pixels),
             labels=opened.labels[index],
             classes=opened.classes,
             names=tuple(opened.names[i] for i in self.taken),
@@ -155,16 +165,19 @@ class _Loader:
             skipped=tuple(self.skipped),
             ignored=opened.ignored,
             odd=dict(self.odd),
+            content=tuple(map(content_key, _stacked(self.small))) if self.key_size else None,
+            key_size=self.key_size,
         )
 
-    def _stacked(self) -> npt.NDArray[np.uint8]:
-        """Return uint8 (N, C, H, W); a grey image among coloured ones is repeated in each channel."""
-        channels = max(image.shape[2] for image in self.pixels)
-        height, width, _ = self.pixels[0].shape
-        stacked = np.empty((len(self.pixels), channels, height, width), np.uint8)
-        for row, image in zip(stacked, self.pixels, strict=True):
-            row[...] = image.transpose(2, 0, 1)
-        return stacked
+
+def _stacked(pixels: list[npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
+    """Return uint8 (N, C, H, W); a grey image among coloured ones is repeated in each channel. Empties the list."""
+    channels = max(image.shape[2] for image in pixels)
+    height, width, _ = pixels[0].shape
+    stacked = np.empty((len(pixels), channels, height, width), np.uint8)
+    for row in stacked[::-1]:
+        row[...] = pixels.pop().transpose(2, 0, 1)  # two copies of all images would be large
+    return stacked
 
 
 def resized(pixels: npt.NDArray[Any], size: Size | None, channels: int | None) -> npt.NDArray[Any]:

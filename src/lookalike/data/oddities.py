@@ -9,7 +9,7 @@ from lookalike.data.images import Images
 from lookalike.data.source import Picture, reasons
 from lookalike.data.sources import Size
 
-UPSCALED = 4
+MUCH = 4  # times
 LINES = {
     "renamed": "have a suffix of another format; the content decides",
     "frames": "hold more frames or pages; the first is used",
@@ -17,9 +17,11 @@ LINES = {
     "transparent": "have transparency; it is laid on white",
     "icc": "carry a colour profile; it is ignored",
     "deep": "have 16 bits; 8 are kept",
-    "upscaled": f"grow more than {UPSCALED} times at this size",
+    "upscaled": f"grow more than {MUCH} times at this size",
+    "shrunk": f"shrink more than {MUCH} times at this size, where small things are lost; a larger --size keeps them, and "
+    "--method features reads photographs at their own size",
 }
-LOSSES = ("frames", "transparent", "deep", "upscaled")
+LOSSES = ("frames", "transparent", "deep", "upscaled", "shrunk")
 
 
 def oddities(picture: Picture, size: Size | None) -> Iterator[str]:
@@ -29,8 +31,10 @@ def oddities(picture: Picture, size: Size | None) -> Iterator[str]:
         yield "deep"
     if size is not None and picture.pixels.ndim == 3:
         height, width, _ = picture.pixels.shape
-        if size[0] > UPSCALED * height or size[1] > UPSCALED * width:
+        if size[0] > MUCH * height or size[1] > MUCH * width:
             yield "upscaled"
+        if MUCH * size[0] < height or MUCH * size[1] < width:
+            yield "shrunk"
 
 
 def lines(counts: Mapping[str, int]) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from statistics import median
 
+from lookalike.data.source import Source
 from lookalike.data.sources import Size
 
 FEW = 5  # different sizes that are listed one by one
@@ -22,6 +24,19 @@ def usual_size(counts: Mapping[Size, int]) -> Size:
     area = median(height * width for height, width in each)
     aspect = median(width / height for height, width in each)
     return max(1, round((area / aspect) ** 0.5)), max(1, round((area * aspect) ** 0.5))
+
+
+def own_size(source: Source, side: int, otherwise: Size) -> Size:
+    """(H, W) at which images are read that may be large: their usual size, or smaller with an area of `side` x `side`.
+
+    Where no image can be measured it is `otherwise`; `read` then says why.
+    """
+    counts = Counter(source.sizes())
+    if not counts:
+        return otherwise
+    height, width = usual_size(counts)
+    shrink = min(1.0, side / (height * width) ** 0.5)
+    return max(1, round(height * shrink)), max(1, round(width * shrink))
 
 
 def said(counts: Mapping[Size, int]) -> str:

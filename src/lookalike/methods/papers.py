@@ -106,6 +106,26 @@ BIBTEX: dict[str, str] = {
   volume    = {33},
   year      = {2020}
 }""",
+    "dn2-2020": """@article{bergman2020dn2,
+  title   = {Deep Nearest Neighbor Anomaly Detection},
+  author  = {Bergman, Liron and Cohen, Niv and Hoshen, Yedid},
+  journal = {arXiv preprint arXiv:2002.10445},
+  year    = {2020}
+}""",
+    "rippel-2021": """@inproceedings{rippel2021gaussian,
+  title     = {Modeling the Distribution of Normal Data in Pre-Trained Deep Features for Anomaly Detection},
+  author    = {Rippel, Oliver and Mertens, Patrick and Merhof, Dorit},
+  booktitle = {International Conference on Pattern Recognition},
+  pages     = {6726--6733},
+  year      = {2021}
+}""",
+    "patchcore-2022": """@inproceedings{roth2022patchcore,
+  title     = {Towards Total Recall in Industrial Anomaly Detection},
+  author    = {Roth, Karsten and Pemula, Latha and Zepeda, Joaquin and Sch{\\"o}lkopf, Bernhard and Brox, Thomas and Gehler, Peter},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  pages     = {14318--14328},
+  year      = {2022}
+}""",
     "deep-knn-2022": """@inproceedings{sun2022knn,
   title     = {Out-of-Distribution Detection with Deep Nearest Neighbors},
   author    = {Sun, Yiyou and Ming, Yifei and Zhu, Xiaojin and Li, Yixuan},

@@ -16,8 +16,10 @@ from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.renamed import OLD
 from lookalike.base.words import percent
 from lookalike.data import Images, aspect_size, read, split
+from lookalike.data.images import names_of
+from lookalike.data.sizes import own_size
 from lookalike.data.sources import open_source
-from lookalike.detect.baselines import CLASSIFIERS
+from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.baselines.networks import need_images
 from lookalike.detect.detector import Threshold, images_needed
 from lookalike.detect.gan import GANDetector
@@ -274,10 +276,14 @@ def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:
 def read_used(data: str | Path, s: TrainSettings) -> Images:
     """The images of the classes that train, at the size of the training; raises DataError as `read` does."""
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
-    size, used = s.sides, (*s.known, *s.extra_fakes, *s.unlabelled)
+    size, used, key_size = s.sides, (*s.known, *s.extra_fakes, *s.unlabelled), None
     if not source.vectors and size is None:
         size = aspect_size(data, preset_of(s)["side"], net_of(s).multiple, used)
-    return read(data, size=size, channels=1 if s.grey else None, classes=used, **s.reading())
+        side = BASELINES[s.method].side if s.method in BASELINES else None
+        if side is not None:
+            size, key_size = own_size(source.only(names_of(used, source.classes)), side, size), size
+    channels = 1 if s.grey else None
+    return read(data, size=size, channels=channels, classes=used, key_size=key_size, **s.reading())
 
 
 def _deciding(images: Images, held: Index, allowed: float) -> Index:

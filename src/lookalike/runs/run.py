@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from lookalike.base import checkpoint, files, interrupts
 from lookalike.base.arrays import Report, Warn
 from lookalike.base.errors import DivergedError, memory_guard, show
 from lookalike.data import Images, oddities
+from lookalike.data.images import Selection
 from lookalike.data.sources import refuse_inside
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS, networks
 from lookalike.detect.detector import Detector, Threshold
@@ -178,8 +180,10 @@ def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
     """The baseline that the settings name."""
     report("training", 0, len(plan.rows.train))
     began = time.monotonic()
-    name, pixels = plan.recipe.settings.method, plan.images.pixels[plan.rows.train]
+    name = plan.recipe.settings.method
     detector: Detector
+    large = name in BASELINES and BASELINES[name].side is not None  # too large to copy
+    pixels: Any = Selection(plan.images.pixels, plan.rows.train) if large else plan.images.pixels[plan.rows.train]
     with networks.telling(lambda done, of: report("training", done, of)):
         if name in CLASSIFIERS:
             detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.rows.train), plan.recipe.settings.seed)
@@ -258,6 +262,7 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
         "value_range": plan.recipe.settings.low_high,
         "threads": plan.recipe.settings.threads,
         **({"unlabelled": list(plan.recipe.settings.unlabelled)} if plan.recipe.settings.unlabelled else {}),
+        **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
         **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }
     classes = {"known": plan.known, "extra_fakes": plan.others}

@@ -131,7 +131,10 @@ def evaluate(
 
 
 def _read(data: str | Path, model: Model, **bad: Any) -> Images:
-    return read(data, size=model.size, channels=model.channels, value_range=model.training["value_range"], **bad)
+    return read(
+        data, size=model.size, channels=model.channels, value_range=model.training["value_range"],
+        key_size=model.key_size, **bad,
+    )  # fmt: skip
 
 
 def _others(model: Model, images: Images, unknown: tuple[str, ...] | str, warn: Warn) -> tuple[str, ...]:

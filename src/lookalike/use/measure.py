@@ -108,7 +108,7 @@ def measure(
         trained on without a label form no class. Images without a class are compared with its known classes. Without
         `run`, the official test images are held out, or a fifth that `seed` draws.
     features : {"own", "efficientnet", "inception"}
-        Features of that classifier, of EfficientNet-Lite0 trained on ImageNet (extra `efficientnet`), or of
+        Features of that classifier, of EfficientNet-Lite0 trained on ImageNet, or of
         Inception-v3 in FID's published form. The latter's classes also give the inception score.
     weights : Path, optional
         The weights file of Inception-v3.

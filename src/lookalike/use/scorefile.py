@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,7 @@ from lookalike.runs.folder import BAD_FILES
 from lookalike.runs.samples import png
 
 BLOCK = 512  # images in memory at one time
+BLOCK_BYTES = 1 << 26  # of images in memory at once
 
 
 def write(
@@ -104,7 +106,8 @@ def _pictures(nearest: Path | None, out: Path) -> AbstractContextManager[Path | 
 
 def _read(model: Model, data: str | Path, **bad: Any) -> Iterator[Images]:
     value_range = model.training["value_range"]
-    return stream(data, size=model.size, channels=model.channels, block=BLOCK, value_range=value_range, **bad)
+    block = min(BLOCK, max(1, BLOCK_BYTES // math.prod(model.shape)))
+    return stream(data, size=model.size, channels=model.channels, block=block, value_range=value_range, **bad)
 
 
 def _rows(model: Model, block: Images, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:

@@ -45,6 +45,7 @@ class Auto:
 
     kind = "auto"
     paper = "rotation-2018"
+    side = None
     summary = (
         "Detectors that fail on different images: nearest neighbours, local outlier factor and, on images, both scores "
         "of self-supervision by rotation; each is scaled by held-out known images, then they are averaged. Needs no "

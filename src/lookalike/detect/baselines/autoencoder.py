@@ -55,6 +55,7 @@ class Autoencoder:
 
     kind = KIND
     paper = "autoencoder-2006"
+    side = None
     summary = (
         "A small convolutional autoencoder compresses images of the known class to 32 numbers; the score is the "
         "squared error of its reconstruction."

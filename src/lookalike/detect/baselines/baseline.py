@@ -19,6 +19,10 @@ class Baseline(Protocol):
         """The baseline's name."""
 
     @property
+    def side(self) -> int | None:
+        """The side of a square as large as the images that it wants at most; None: the preset's, as GANs have."""
+
+    @property
     def paper(self) -> str:
         """Short name of the paper to cite, in `lookalike.methods.papers`."""
 

@@ -51,6 +51,8 @@ class Classical:
     scores: Callable[[Any, Floats], Floats] = lambda estimator, x: -estimator.score_samples(x)
     paper: str = "scikit-learn-2011"
 
+    side = None
+
     def fit(self, pixels: Pixels, seed: int) -> Kept:
         """Return an estimator fitted to known images (N, C, H, W) uint8 or (N, F) float32."""
         return Kept(self, pixels, seed)

@@ -52,6 +52,18 @@ def telling(steps: Steps) -> Iterator[None]:
         _progress.reset(token)
 
 
+def counter(of: int) -> Callable[[int], None]:
+    """Gets the number of images that a network has just seen, and reports how many of `of` it has seen so far."""
+    tell, done = _progress.get(), 0
+
+    def count(images: int) -> None:
+        nonlocal done
+        done = min(of, done + images)
+        tell(done, of)
+
+    return count
+
+
 def batches(pixels: Pixels, size: int, steps: int, seed: int, kind: str) -> Iterator[Tensor]:
     """Return `steps` batches (size, C, H, W) float32 in [-1, 1]; each pass has a new order."""
     return (x for _, x in numbered_batches(pixels, size, steps, seed, kind))

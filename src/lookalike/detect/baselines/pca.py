@@ -29,6 +29,7 @@ class PCA:
 
     kind = "pca"
     paper = "scikit-learn-2011"
+    side = None
     summary = (
         "Principal components of the known class's pixels; the score is the squared error of an image reconstructed "
         "from the first 32 components. Trains in seconds, and is hard to beat on aligned images."

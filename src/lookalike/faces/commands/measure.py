@@ -60,8 +60,8 @@ def measure(
     features: Annotated[
         Literal["own", "efficientnet", "inception"],
         Parameter(
-            help="The network that gives features: a small classifier of the real images, EfficientNet-Lite0 (extra "
-            "efficientnet), or Inception-v3.",
+            help="The network that gives features: a small classifier of the real images, EfficientNet-Lite0, or "
+            "Inception-v3.",
             group=FIGURES,
         ),
     ] = "own",

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite (Tan and Le 2019); "Lite" (2020) has ReLU6 and no squeeze-and-excitation.
+"""EfficientNet-Lite0 (Tan and Le 2019); "Lite" (2020) has ReLU6 and no squeeze-and-excitation.
 
 It consists of inverted residual blocks: a 1 x 1 convolution widens, a depthwise one mixes neighbouring pixels, and a
 1 x 1 one narrows. At stride 2 the padding is TensorFlow's "SAME", which puts the odd pixel below and to the right.
@@ -6,13 +6,11 @@ It consists of inverted residual blocks: a 1 x 1 convolution widens, a depthwise
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor, nn
 from torch.nn.functional import pad
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STEM, HEAD, CLASSES = 32, 1280, 1000
-MULTIPLE = 8  # of the numbers of channels
 STAGES = (  # (number of blocks, kernel, stride of the first, widening factor, channels out)
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -39,10 +37,20 @@ class Convolution(nn.Sequential):
         """Return (N, out, ceil(H / stride), ceil(W / stride)) for (N, C, H, W)."""
         # Padding of width and height, so that the output has ceil(n / stride) pixels.
         needs = [max((-(-n // self.stride) - 1) * self.stride + self.kernel - n, 0) for n in x.shape[:1:-1]]
-        x = pad(x, [side for n in needs for side in (n // 2, n - n // 2)])
+        if any(needs):
+            x = pad(x, [side for n in needs for side in (n // 2, n - n // 2)])
         for layer in self:
             x = layer(x)
         return x
+
+    def fold(self) -> None:
+        """Let the batch norm, as it is in inference, be a part of the convolution's weights and bias."""
+        convolution, norm = self[0], self[1]
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        self[0], self[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+        if len(self) > 2:
+            self[2] = nn.ReLU6(inplace=True)
 
 
 class Block(nn.Module):
@@ -61,33 +69,19 @@ class Block(nn.Module):
         return x + y if self.adds else y
 
 
-class EfficientNetLite(nn.Module):
-    """Features, and logits of ImageNet's classes; the parameters stand in the order of the published weights.
+class EfficientNetLite0(nn.Module):
+    """Features, and logits of ImageNet's classes; the parameters stand in the order of the published weights."""
 
-    Parameters
-    ----------
-    width, depth : float
-        How many times as many channels and blocks as Lite0. The stem, the head, and the number of blocks of the first
-        and last stage stay as they are.
-    """
-
-    def __init__(self, width: float = 1.0, depth: float = 1.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = [Convolution(3, STEM, 3, 2)]
         channels, ends = STEM, []
-        for number, (times, kernel, stride, widening, out) in enumerate(STAGES):
-            inner = 0 < number < len(STAGES) - 1
-            for i in range(math.ceil(depth * times) if inner else times):
-                layers.append(Block(channels, _rounded(width * out), kernel, 1 if i else stride, widening))
-                channels = _rounded(width * out)
+        for times, kernel, stride, widening, out in STAGES:
+            for i in range(times):
+                layers.append(Block(channels, out, kernel, 1 if i else stride, widening))
+                channels = out
             ends.append(len(layers))
         layers.append(Convolution(channels, HEAD, 1))
         self.ends = tuple(ends)  # of each stage, the number of layers up to its last one
         self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classes = nn.Linear(HEAD, CLASSES)
-
-
-def _rounded(channels: float) -> int:
-    """The nearest multiple of eight that is not below nine tenths."""
-    nearest = max(MULTIPLE, int(channels + MULTIPLE / 2) // MULTIPLE * MULTIPLE)
-    return nearest + MULTIPLE if nearest < 0.9 * channels else nearest

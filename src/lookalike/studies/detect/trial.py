@@ -96,7 +96,7 @@ class DetectorTrial(Trial):
             if _file(folder, part, name).exists():
                 continue
             model = model or run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
-            images = _read(self.data, model.size, model.channels, tuple(settings.reading().items()))
+            images = _read(self.data, model.size, model.channels, tuple(settings.reading().items()), model.key_size)
             files.make_folder(folder / part)
             _store(model, images_of(images, settings, name, part), _file(folder, part, name))
 
@@ -151,9 +151,13 @@ def _store(model: Model, pixels: Pixels, path: Path) -> None:
 
 @lru_cache(maxsize=2)
 def _read(
-    data: str, size: tuple[int, int] | None, channels: int | None, reading: tuple[tuple[str, Any], ...]
+    data: str,
+    size: tuple[int, int] | None,
+    channels: int | None,
+    reading: tuple[tuple[str, Any], ...],
+    key_size: tuple[int, int] | None,
 ) -> Images:
-    return read(data, size=size, channels=channels, **dict(reading))
+    return read(data, size=size, channels=channels, key_size=key_size, **dict(reading))
 
 
 def _file(folder: Path, part: str, name: str) -> Path:

@@ -1,0 +1,149 @@
+"""Detectors on features of a frozen network that others trained: for photographs, and good on small pictures too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from lookalike.base.arrays import Pixels
+from lookalike.base.errors import DataError
+from lookalike.data.images import Selection
+from lookalike.detect.baselines.networks import counter, need_images
+from lookalike.detect.choose import chosen, looked_at
+from lookalike.detect.members import Member
+from lookalike.detect.on_features import OnFeatures
+from lookalike.features.efficientnet import LITE0 as BACKBONE
+
+SMALL, LARGE = 64, 320  # sides in pixels: up to the first, images are small; from the second on, they have fine detail
+SIDES_OF_SMALL, SIDES = (64, 128), (128, 224)  # at which the network sees them
+FINEST = 640  # the side at which it looks for the smallest defects; images are read at this size, or at their own
+EARLY, MIDDLE = ("stage 2", "stage 3"), ("stage 4", "stage 5")
+TAPS = tuple(tap.name for tap in BACKBONE.taps)
+LAST = TAPS[-1]
+Candidates = Callable[[int], tuple[Member, ...]]  # for the side of a square as large as the images
+
+
+def _sides(side: int) -> tuple[int, ...]:
+    return SIDES_OF_SMALL if side <= SMALL else SIDES
+
+
+def _finest(side: int) -> tuple[int, ...]:
+    """The size for small defects, where the images have the detail."""
+    return (FINEST if side > (FINEST + LARGE) // 2 else LARGE,) if side >= LARGE * 0.9 else ()
+
+
+def _nearest(side: int) -> tuple[Member, ...]:
+    return (Member("neighbours", _sides(side)[-1], (LAST,)),)
+
+
+def _gaussians(side: int) -> tuple[Member, ...]:
+    return tuple(Member("gaussian", _sides(side)[-1], (tap,), cells) for cells in (1, 3) for tap in TAPS[1:])
+
+
+def _patches(side: int) -> tuple[Member, ...]:
+    usual = [Member("patches", s, taps) for s in _sides(side) for taps in (MIDDLE, ("stage 5", "stage 6"))]
+    return (*usual, *(Member("patches", s, EARLY) for s in _finest(side)))
+
+
+def _all(side: int) -> tuple[Member, ...]:
+    of_size = [
+        member
+        for s in _sides(side)
+        for member in (
+            *(Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in TAPS[1:]),
+            *(Member("gaussian", s, (tap,), 0) for tap in TAPS[2:5]),
+            *(Member("neighbours", s, (tap,)) for tap in TAPS[1:]),
+            Member("patches", s, MIDDLE),
+        )
+    ]
+    fine = [Member("patches", s, EARLY) for s in _finest(side)]
+    fine += [Member("gaussian", s, (tap,)) for s in _finest(side) for tap in TAPS[1::2]]
+    return (*of_size, *fine)
+
+
+@dataclass(frozen=True)
+class FeatureBaseline:
+    """A way to make a detector on frozen features.
+
+    Parameters
+    ----------
+    kind, paper, summary : str
+        See `Baseline`.
+    candidates : callable
+        Its members, for images of some side.
+    stand_ins : tuple of str
+        Kinds of stand-ins that choose among them; empty: all count alike.
+    """
+
+    kind: str
+    paper: str
+    summary: str
+    candidates: Candidates
+    stand_ins: tuple[str, ...] = ()
+
+    side = FINEST
+
+    def members(self, shape: tuple[int, ...]) -> tuple[Member, ...]:
+        """The candidates for images of `shape` (C, H, W)."""
+        return self.candidates(round((shape[1] * shape[2]) ** 0.5))
+
+    def fit(self, pixels: Pixels | Selection, seed: int) -> OnFeatures:
+        """Return a detector of known images (N, C, H, W) uint8.
+
+        Raises
+        ------
+        UsageError
+            For vectors, or where the network's weights are not installed.
+        DataError
+            For a single image.
+        """
+        need_images(pixels.shape[1:], self.kind)
+        if len(pixels) < 2:
+            raise DataError(f"{self.kind} needs 2 known images to train on, not {len(pixels)}; add images")
+        members = self.members(pixels.shape[1:])
+        sizes = len({member.side for member in members})
+        weights = dict.fromkeys(members, 1 / len(members))
+        if self.stand_ins:
+            of = sizes * looked_at(len(pixels), len(self.stand_ins))
+            weights = chosen(BACKBONE, pixels, members, self.stand_ins, seed, counter(of))
+        return OnFeatures.fit(self.kind, BACKBONE, pixels, weights, seed, counter(sizes * len(pixels)))
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> OnFeatures:
+        """Return the detector that gave `tensors` and `facts`; raises ModelError for anything else."""
+        need_images(shape, self.kind)
+        return OnFeatures.restore(self.kind, BACKBONE, self.members(shape), tensors, facts, shape)
+
+
+NETWORK = f"EfficientNet-{BACKBONE.name.capitalize()}, which ImageNet trained"
+FEATURES_KNN = FeatureBaseline(
+    "features-knn",
+    "dn2-2020",
+    f"The mean distance to the two nearest known images, by the last features of {NETWORK}. Nothing else is trained.",
+    _nearest,
+)
+FEATURES_GAUSSIAN = FeatureBaseline(
+    "features-gaussian",
+    "rippel-2021",
+    f"The distance from Gaussians of the known images, by the features of five layers of {NETWORK}: averaged over the "
+    "image, and over 3 x 3 parts of it. Nothing else is trained.",
+    _gaussians,
+)
+PATCHES = FeatureBaseline(
+    "patches",
+    "patchcore-2022",
+    "The distance of an image's worst places to the nearest places of known images, by the features of two layers of "
+    f"{NETWORK}. Size and layers are chosen by known images with small pieces pasted in. It finds small defects.",
+    _patches,
+    ("pieces",),
+)
+FEATURES = FeatureBaseline(
+    "features",
+    "rippel-2021",
+    f"Gaussians, nearest images and patches on features of {NETWORK}, weighted by how well each separates known images "
+    "from stand-ins made from them: parts cut out and pasted, and blends of two images.",
+    _all,
+    ("cut and paste", "blend"),
+)

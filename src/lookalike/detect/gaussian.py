@@ -1,0 +1,81 @@
+"""A Gaussian with a shrunk covariance over long vectors, by the products of the N known vectors with each other.
+
+The vectors can be far longer than N: all work is on matrices (N, N). Leave-one-out values come in closed form, so every
+known vector has a part in the Gaussian and still gets an honest distance (Rasmussen and Williams 2006, section 5.4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lookalike.base import checkpoint
+from lookalike.base.arrays import Floats, Pixels
+
+MEAN = 10.0  # variance of the unknown mean, in units of the total variance of the known vectors
+
+
+@dataclass(frozen=True)
+class ShrunkGaussian:
+    """The Gaussian of N known vectors of length D: their covariance, and a share of its mean variance in all ways.
+
+    Parameters
+    ----------
+    known : ndarray
+        (N, D) float16, the known vectors less their mean.
+    mean : ndarray
+        (D,) float32.
+    inverse : ndarray
+        (N, N) float64, the inverse of their products, with what the unknown mean and the shrinkage add.
+    added : ndarray
+        (2,) float64: what the shrinkage adds to the diagonal, and the unknown mean to every product.
+    """
+
+    known: Pixels
+    mean: Pixels
+    inverse: Floats
+    added: Floats
+
+    @classmethod
+    def fit(cls, vectors: Pixels, shrinkage: float) -> ShrunkGaussian:
+        """The Gaussian of vectors (N, D) float32, N at least 2; `shrinkage` is above 0."""
+        mean = vectors.mean(0)
+        known = (vectors - mean).astype(np.float16)
+        wide = known.astype(np.float32)
+        products = (wide @ wide.T).astype(np.float64)
+        total = max(float(np.trace(products)), 1e-12)  # where all are equal any other is infinitely far, nearly
+        added = np.array([shrinkage * total / len(known), MEAN * total])
+        inverse = np.linalg.inv(products + added[1] + added[0] * np.eye(len(known)))
+        return cls(known, mean, inverse, added)
+
+    def left_out(self) -> Floats:
+        """(N,) squared distances of the known vectors, each by the Gaussian of all others."""
+        return np.asarray(1 / np.diag(self.inverse) - self.added[0])
+
+    def distances(self, vectors: Pixels) -> Floats:
+        """(M,) squared Mahalanobis distances of vectors (M, D) float32, times the variance that the shrinkage adds."""
+        new = vectors - self.mean
+        products = (new @ self.known.astype(np.float32).T).astype(np.float64) + self.added[1]
+        own = (new.astype(np.float64) ** 2).sum(1) + self.added[1]
+        return np.asarray(own - ((products @ self.inverse) * products).sum(1))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The fields by name."""
+        return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in vars(self).items()}
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Tensor], length: int, what: str) -> ShrunkGaussian:
+        """From what `tensors` gave, for vectors of a length; raises ModelError for anything else."""
+        n = len(tensors["known"]) if "known" in tensors and tensors["known"].ndim else 1
+        shapes = {
+            "known": torch.empty(n, length, dtype=torch.float16, device="meta"),
+            "mean": torch.empty(length, dtype=torch.float32, device="meta"),
+            "inverse": torch.empty(n, n, dtype=torch.float64, device="meta"),
+            "added": torch.empty(2, dtype=torch.float64, device="meta"),
+        }
+        checkpoint.match(tensors, shapes, what)
+        return cls(**{name: tensors[name].numpy() for name in shapes})

@@ -1,0 +1,237 @@
+"""Small detectors on maps of a frozen network; one or several of them are a detector of photographs.
+
+Each learns from maps of known images, and says of each known image what it would score had it not learnt from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from lookalike.base import checkpoint
+from lookalike.base.arrays import Floats
+from lookalike.base.seeds import generator
+from lookalike.detect.coreset import coreset
+from lookalike.detect.gaussian import ShrunkGaussian
+
+How = Literal["gaussian", "neighbours", "patches"]
+SHRINKAGE = 0.05  # share of the mean variance that is added in all ways
+LARGEST = 2000  # images that a Gaussian learns from: its time grows with the cube of their number
+NEAREST = 2  # images whose distances are averaged
+POOL, BANK = 20_000, 6_000  # places of known images that a bank is chosen from, and that it keeps
+WORST = 0.002  # share of an image's places, those least like known ones, whose mean is its score
+COMPARED = 2**23  # distances in memory at once
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a small detector looks at.
+
+    Parameters
+    ----------
+    how : {"gaussian", "neighbours", "patches"}
+        Distance to a shrunk Gaussian (Rippel et al. 2021), to the nearest known images (Bergman et al. 2020), or of
+        the worst places to the nearest known places (Roth et al. 2022).
+    side : int
+        The size of the images; see `lookalike.features.views`.
+    taps : tuple of str
+        The layer of the network. Patches may have several, the earliest first, brought to the grid of the last.
+    cells : int
+        The map is averaged in cells x cells parts. 0 means the whole map, place by place.
+    """
+
+    how: How
+    side: int
+    taps: tuple[str, ...]
+    cells: int = 1
+
+    def __str__(self) -> str:
+        grid = {0: ", whole map", 1: ""}.get(self.cells, f", {self.cells} x {self.cells} cells")
+        return f"{self.how}: {' and '.join(self.taps)} at {self.side} pixels{grid}"
+
+    def json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {**asdict(self), "taps": list(self.taps)}
+
+    def rows(self, maps: Mapping[str, Tensor]) -> Tensor:
+        """What it compares, from maps (n, C, h, w) by tap: (n, F) float32, or for patches (n, places, F)."""
+        if self.how == "patches":
+            grid = maps[self.taps[-1]].shape[2], maps[self.taps[-1]].shape[3]
+            return torch.cat([adaptive_avg_pool2d(maps[tap], grid) for tap in self.taps], 1).flatten(2).mT
+        found = maps[self.taps[0]]
+        return (adaptive_avg_pool2d(found, self.cells) if self.cells else found).flatten(1)
+
+    def learner(self, images: int, seed: int) -> Learner:
+        """What learns from so many known images."""
+        return _Pool(self, images, seed) if self.how == "patches" else _All(self, images, seed)
+
+    def restore(self, tensors: Mapping[str, Tensor], length: int, what: str) -> Fitted:
+        """From what `Fitted.tensors` gave, for rows of a length; raises ModelError for anything else."""
+        if self.how == "gaussian":
+            return Gaussian(ShrunkGaussian.restore(tensors, length, what))
+        n = len(tensors["known"]) if "known" in tensors and tensors["known"].ndim else 1
+        checkpoint.match(tensors, {"known": torch.empty(n, length, dtype=torch.float16, device="meta")}, what)
+        return Patches(tensors["known"]) if self.how == "patches" else Neighbours(tensors["known"])
+
+
+class Learner(Protocol):
+    """Takes the rows of known images, block by block and in their order."""
+
+    def add(self, rows: Tensor) -> None:
+        """The rows of the next images."""
+
+    def fitted(self) -> Fitted:
+        """What has learnt from all of them."""
+
+    def left_out(self, rows: Iterable[Tensor]) -> Floats:
+        """(N,) scores of the known images, each by what all others teach; `rows` are theirs once more."""
+
+
+class Fitted(Protocol):
+    """A member that has learnt."""
+
+    def score(self, rows: Tensor) -> Floats:
+        """(n,) float64, larger = less like the known images, of what `Member.rows` gave."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What must be stored to score again."""
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """The distance to a shrunk Gaussian."""
+
+    of: ShrunkGaussian
+
+    def score(self, rows: Tensor) -> Floats:
+        """See `Fitted`."""
+        return np.sqrt(np.maximum(self.of.distances(rows.numpy()), 0))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """See `Fitted`."""
+        return self.of.tensors()
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The mean distance to the nearest known images, (N, F) float16."""
+
+    known: Tensor
+
+    def score(self, rows: Tensor) -> Floats:
+        """See `Fitted`."""
+        return _nearest_images(torch.cdist(rows, self.known.float()), len(self.known))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """See `Fitted`."""
+        return {"known": self.known}
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Distances of an image's places to the nearest of a bank of known places, (B, F) float16."""
+
+    known: Tensor
+
+    def score(self, rows: Tensor) -> Floats:
+        """See `Fitted`."""
+        return np.array([worst(self.distances(image)) for image in rows], np.float64)
+
+    def distances(self, places: Tensor, without: Tensor | None = None) -> Tensor:
+        """(P,) distance of each place (P, F) to the bank, of which the places `without` (B,) bool do not count."""
+        bank = self.known.float()
+        length = (bank**2).sum(1)
+        if without is not None:
+            length = length.masked_fill(without, torch.inf)
+        parts = places.split(max(1, COMPARED // len(bank)))
+        # |a - b|^2 = |a|^2 + |b|^2 - 2 ab
+        found = [torch.addmm(length, part, bank.T, alpha=-2).min(1).values + (part**2).sum(1) for part in parts]
+        return torch.cat(found).clamp_min(0).sqrt()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """See `Fitted`."""
+        return {"known": self.known}
+
+
+def worst(distances: Tensor) -> float:
+    """The mean of the largest distances (P,) of an image, a `WORST` share of them and one at least."""
+    return float(distances.topk(max(1, round(WORST * len(distances)))).values.mean())
+
+
+def _nearest_images(distances: Tensor, images: int) -> Floats:
+    """(n,) mean of the smallest `NEAREST` distances (n, N) of each row, fewer where so many `images` are not there."""
+    found = distances.topk(min(NEAREST, images), largest=False).values.mean(1)
+    return np.asarray(found.double().numpy())
+
+
+class _All:
+    """Keeps one row of each known image, for a Gaussian or for neighbours."""
+
+    def __init__(self, member: Member, images: int, seed: int) -> None:
+        self.member, self.kept = member, list[Tensor]()
+        draw = torch.randperm(images, generator=generator(seed, str(member), "images"))
+        self.chosen = draw[:LARGEST].sort().values
+
+    def add(self, rows: Tensor) -> None:
+        """See `Learner`."""
+        self.kept.append(rows.half())
+
+    def fitted(self) -> Fitted:
+        """See `Learner`."""
+        known = torch.cat(self.kept)
+        if self.member.how == "neighbours":
+            return Neighbours(known)
+        return Gaussian(ShrunkGaussian.fit(known[self.chosen].float().numpy(), SHRINKAGE))
+
+    def left_out(self, rows: Iterable[Tensor]) -> Floats:
+        """See `Learner`."""
+        known, fitted = torch.cat(self.kept).float(), self.fitted()
+        if isinstance(fitted, Gaussian):
+            score = np.concatenate([fitted.score(part) for part in known.split(LARGEST)])
+            score[self.chosen.numpy()] = np.sqrt(np.maximum(fitted.of.left_out(), 0))
+            return score
+        found = []
+        for part in torch.arange(len(known)).split(LARGEST):
+            distances = torch.cdist(known[part], known)
+            distances[torch.arange(len(part)), part] = torch.inf
+            found.append(_nearest_images(distances, len(known) - 1))
+        return np.concatenate(found)
+
+
+class _Pool:
+    """Keeps some places of each known image, of which a bank is chosen."""
+
+    def __init__(self, member: Member, images: int, seed: int) -> None:
+        self.member, self.seed, self.kept = member, seed, list[Tensor]()
+        self.each = max(1, POOL // images)
+        self.draw = generator(seed, str(member), "places")
+
+    def add(self, rows: Tensor) -> None:
+        """See `Learner`."""
+        for image in rows:
+            self.kept.append(image[torch.randperm(len(image), generator=self.draw)[: self.each]].half())
+
+    def fitted(self) -> Patches:
+        """See `Learner`."""
+        return Patches(self._bank[0])
+
+    @cached_property
+    def _bank(self) -> tuple[Tensor, Tensor]:
+        """The bank (B, F), and the number of the image (B,) that each place is from."""
+        pool = torch.cat(self.kept)
+        owner = torch.repeat_interleave(torch.tensor([len(kept) for kept in self.kept]))
+        chosen = coreset(pool.float(), BANK, generator(self.seed, str(self.member), "coreset"))
+        return pool[chosen], owner[chosen]
+
+    def left_out(self, rows: Iterable[Tensor]) -> Floats:
+        """See `Learner`."""
+        known, owner = self._bank
+        bank, images = Patches(known), (image for block in rows for image in block)
+        return np.array([worst(bank.distances(image, owner == i)) for i, image in enumerate(images)], np.float64)

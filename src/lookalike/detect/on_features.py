@@ -1,0 +1,191 @@
+"""A detector on a frozen network's features: one member, or several whose scaled scores are averaged by weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.errors import ModelError, show
+from lookalike.data.images import Selection
+from lookalike.detect.detector import Scores
+from lookalike.detect.members import Fitted, Learner, Member
+from lookalike.detect.scale import Scale
+from lookalike.features.backbone import Backbone
+from lookalike.features.views import maps, seen_size
+
+Steps = Callable[[int], None]  # gets the number of images that a network has just seen
+Maps = Mapping[str, Tensor]
+
+
+def seen(
+    backbone: Backbone, pixels: Pixels | Selection, members: Sequence[Member], steps: Steps
+) -> Iterator[tuple[int, Maps]]:
+    """Blocks of one size: the number of images, and the maps by tap that members of one size read; see `maps`."""
+    wanted = {tap for member in members for tap in member.taps}
+    taps = [tap for tap in backbone.taps if tap.name in wanted]
+    for n, found in maps(backbone, pixels, members[0].side, taps):
+        yield n, dict(zip((tap.name for tap in taps), found, strict=True))
+        steps(n)
+
+
+def by_side(members: Sequence[Member]) -> dict[int, list[Member]]:
+    """Members that share a size, and so the work of the network."""
+    return {side: [m for m in members if m.side == side] for side in dict.fromkeys(m.side for m in members)}
+
+
+def learn(
+    backbone: Backbone, pixels: Pixels | Selection, members: Sequence[Member], seed: int, steps: Steps = lambda n: None
+) -> dict[Member, Learner]:
+    """Each member, taught by known images (N, C, H, W) uint8; N is at least 2."""
+    taught = {member: member.learner(len(pixels), seed) for member in members}
+    for mine in by_side(members).values():
+        for n, found in seen(backbone, pixels, mine, steps):
+            for member in mine:
+                taught[member].add(member.rows(found)[:n])
+    return taught
+
+
+def left_out(
+    backbone: Backbone, pixels: Pixels | Selection, taught: Mapping[Member, Learner], steps: Steps = lambda n: None
+) -> dict[Member, Floats]:
+    """The scores (N,) of the images that taught each member, each by what all others teach."""
+    found = {}
+    for member, learner in taught.items():
+        again = (member.rows(maps)[:n] for n, maps in seen(backbone, pixels, [member], steps))  # only for patches
+        found[member] = learner.left_out(again)
+    return found
+
+
+def scores(
+    backbone: Backbone, pixels: Pixels | Selection, fitted: Mapping[Member, Fitted], steps: Steps = lambda n: None
+) -> dict[Member, Floats]:
+    """The scores (N,) of images by each member, unscaled."""
+    found: dict[Member, list[Floats]] = {member: [] for member in fitted}
+    for mine in by_side(list(fitted)).values():
+        for n, said in seen(backbone, pixels, mine, steps):
+            for member in mine:
+                found[member].append(fitted[member].score(member.rows(said))[:n])
+    return {member: np.concatenate(parts) for member, parts in found.items()}
+
+
+class OnFeatures:
+    """A detector by the weighted mean of its members' scaled scores.
+
+    Parameters
+    ----------
+    kind : str
+        The name of the method.
+    backbone : Backbone
+        The frozen network.
+    shape : tuple of int
+        (C, H, W) of the images.
+    members : mapping
+        Member -> what it learnt.
+    scales : mapping
+        Member -> the scale of its scores of known images, each left out in turn.
+    weights : mapping
+        Member -> its share of the score; they sum to 1.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        backbone: Backbone,
+        shape: tuple[int, ...],
+        members: Mapping[Member, Fitted],
+        scales: Mapping[Member, Scale],
+        weights: Mapping[Member, float],
+    ) -> None:
+        self.kind, self.backbone, self.shape = kind, backbone, shape
+        self.members, self.scales, self.weights = members, scales, weights
+
+    @classmethod
+    def fit(
+        cls, kind: str, backbone: Backbone, pixels: Pixels | Selection, weights: Mapping[Member, float], seed: int,
+        steps: Steps = lambda n: None,
+    ) -> OnFeatures:  # fmt: skip
+        """The detector of known images (N, C, H, W) uint8, N at least 2."""
+        taught = learn(backbone, pixels, list(weights), seed, steps)
+        known = left_out(backbone, pixels, taught, steps)
+        scales = {member: Scale.of(score) for member, score in known.items()}
+        fitted = {member: learner.fitted() for member, learner in taught.items()}
+        return cls(kind, backbone, tuple(pixels.shape[1:]), fitted, scales, weights)
+
+    def score(self, pixels: Pixels) -> Scores:
+        """The weighted mean; the parts are the members' scaled scores."""
+        found = scores(self.backbone, pixels, self.members)
+        scaled = {member: self.scales[member](score) for member, score in found.items()}
+        mean = np.sum([self.weights[member] * score for member, score in scaled.items()], axis=0)
+        return Scores(mean, {str(member): score for member, score in scaled.items()} if len(scaled) > 1 else {})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What the members learnt, with their numbers as prefix."""
+        members = enumerate(self.members.values())
+        return {f"{i}.{name}": tensor for i, one in members for name, tensor in one.tensors().items()}
+
+    def facts(self) -> dict[str, Any]:
+        """The network, and the members with their scales and weights."""
+        return {
+            "backbone": self.backbone.name,
+            "sha256": self.backbone.origin.sha256,
+            "members": [member.json() for member in self.members],
+            "scales": [self.scales[member].json() for member in self.members],
+            "weights": [self.weights[member] for member in self.members],
+        }
+
+    @classmethod
+    def restore(
+        cls, kind: str, backbone: Backbone, allowed: Sequence[Member], tensors: Mapping[str, Tensor],
+        facts: Mapping[str, Any], shape: tuple[int, ...],
+    ) -> OnFeatures:  # fmt: skip
+        """The detector that gave `tensors` and `facts`; its members are some of those `allowed`.
+
+        Raises
+        ------
+        ModelError
+            For anything else.
+        """
+        if set(facts) != {"backbone", "sha256", "members", "scales", "weights"} or (
+            (facts["backbone"], facts["sha256"]) != (backbone.name, backbone.origin.sha256)
+        ):
+            raise ModelError(f"{kind} has the settings {show(facts, 200)}, not those of {backbone.name}; train again")
+        names = {str(member.json()): member for member in allowed}
+        members, weights = [names.get(str(given)) for given in _list(facts["members"])], _list(facts["weights"])
+        stored, numbers = _list(facts["scales"]), range(len(members))
+        good = all(type(weight) is float and 0 < weight <= 1 for weight in weights)
+        if (
+            not members
+            or None in members
+            or not good
+            or len({*members}) != len(members)
+            or {len(members)} != {len(weights), len(stored)}
+        ):
+            raise ModelError(f"{kind} has members, scales or weights that this version cannot have; train again")
+        if strays := [key for key in tensors if key.partition(".")[0] not in map(str, numbers)]:
+            raise ModelError(f"{kind}: tensor '{show(strays[0])}' belongs to no member; train again")
+        known = [member for member in members if member is not None]
+        fitted = {}
+        for i, member in zip(numbers, known, strict=True):
+            mine = {key.removeprefix(f"{i}."): t for key, t in tensors.items() if key.startswith(f"{i}.")}
+            fitted[member] = member.restore(mine, _length(backbone, member, shape), f"{kind}'s {member}")
+        scales = {m: Scale.stored(value, f"{kind}'s {m}") for m, value in zip(known, stored, strict=True)}
+        return cls(kind, backbone, shape, fitted, scales, dict(zip(known, weights, strict=True)))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _length(backbone: Backbone, member: Member, shape: tuple[int, ...]) -> int:
+    """F of the member's rows, by the sizes of empty maps."""
+    size = seen_size(shape, member.side, backbone.multiple)
+    grids = {
+        tap.name: torch.empty(1, tap.channels, -(-size[0] // tap.stride), -(-size[1] // tap.stride), device="meta")
+        for tap in backbone.taps
+    }
+    return member.rows(grids).shape[-1]

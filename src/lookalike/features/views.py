@@ -1,0 +1,81 @@
+"""Images as a frozen network sees them at some size: local maps of one tap, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+from lookalike.base.arrays import Pixels
+from lookalike.data.images import Selection
+from lookalike.features.backbone import Backbone, Tap
+
+BLOCK = 2**18  # pixels that a network sees at once; other block sizes give other bits
+NEIGHBOURS = 3  # a place is averaged with those around it (Roth et al. 2022, section 3.1)
+
+
+@dataclass(frozen=True)
+class View:
+    """A size at which a network sees images, and the taps that are read.
+
+    Parameters
+    ----------
+    side : int
+        Side in pixels of a square of the same area.
+    taps : tuple of str
+        Names of taps, the earliest first. They are brought to one grid, and stand side by side.
+    """
+
+    side: int
+    taps: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{' and '.join(self.taps)} at {self.side} pixels"
+
+
+def seen_size(shape: tuple[int, ...], side: int, multiple: int) -> tuple[int, int]:
+    """(H, W) with the aspect of images (C, H, W) and about the area `side` x `side`, both multiples of `multiple`."""
+    stretch = (shape[1] / shape[2]) ** 0.5
+    height, width = (max(multiple, round(s / multiple) * multiple) for s in (side * stretch, side / stretch))
+    return height, width
+
+
+def maps(
+    backbone: Backbone, pixels: Pixels | Selection, side: int, taps: Sequence[Tap]
+) -> Iterator[tuple[int, list[Tensor]]]:
+    """Blocks of images in order: their number n, and maps float32 (block, channels, h, w) of each tap.
+
+    All blocks have one size, so that bits do not depend on N. In the last one only the first n images are real. Each
+    place is averaged with its neighbours.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network.
+    pixels : ndarray
+        (N, C, H, W) uint8; grey images are repeated in three channels.
+    side : int
+        See `View`.
+    taps : sequence of Tap
+        Of the network, the earliest first.
+    """
+    size = seen_size(pixels.shape[1:], side, backbone.multiple)
+    block = max(1, BLOCK // (size[0] * size[1]))
+    for start in range(0, len(pixels), block):
+        x = _resized(np.ascontiguousarray(pixels[start : start + block]), size)
+        n = len(x)
+        x = torch.cat([x, x.new_zeros(block - n, *x.shape[1:])])
+        found = backbone.maps(x, taps)
+        yield n, [avg_pool2d(m, NEIGHBOURS, 1, NEIGHBOURS // 2, count_include_pad=False) for m in found]
+
+
+def _resized(pixels: Pixels | Selection, size: tuple[int, int]) -> Tensor:
+    """(n, 3, *size) float32 from 0 to 255."""
+    x = torch.from_numpy(pixels).float()
+    if tuple(x.shape[2:]) != size:
+        x = interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
+    return x.expand(-1, 3, -1, -1)
