@@ -18,8 +18,7 @@ LINES = {
     "icc": "carry a colour profile; it is ignored",
     "deep": "have 16 bits; 8 are kept",
     "upscaled": f"grow more than {MUCH} times at this size",
-    "shrunk": f"shrink more than {MUCH} times at this size, where small things are lost; a larger --size keeps them, and "
-    "--method features reads photographs at their own size",
+    "shrunk": f"shrink more than {MUCH} times at this size, which loses small things",
 }
 LOSSES = ("frames", "transparent", "deep", "upscaled", "shrunk")
 
