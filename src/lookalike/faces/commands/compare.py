@@ -198,9 +198,9 @@ def bench_detect(
         tuple[str, ...],
         Parameter(
             help="A method, or all. Repeat the flag for more. Those left out unless you name them: the GANs, iforest, "
-            "ocsvm, mahalanobis, autoencoder, deepsvdd, cnn and cnn-energy.",
+            "ocsvm, mahalanobis, autoencoder, deepsvdd, features-knn, features-gaussian, patches, cnn and cnn-energy.",
             negative=(),
-            show_default="knn, pca, lof, iforest-pca, ocsvm-pca, rotation, cnn-knn and auto",
+            show_default="knn, pca, lof, iforest-pca, ocsvm-pca, rotation, cnn-knn, auto and features",
         ),
     ] = (),
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
