@@ -37,7 +37,6 @@ REQUIREMENTS = [
     *EXTRAS["mnist"],
     *EXTRAS["bench"],
     *EXTRAS["imblearn"],
-    *EXTRAS["efficientnet"],
     *EXTRAS["test"],
 ]
 

@@ -22,12 +22,15 @@ from lookalike.game.gan import GAN
 from lookalike.game.train import train
 from lookalike.methods import METHODS, stored
 
-NEURAL = ("autoencoder", "deepsvdd", "rotation")
+ON_IMAGES = (  # baselines that take no vectors
+    *("autoencoder", "deepsvdd", "rotation"),
+    *("features-knn", "features-gaussian", "patches", "features"),
+)
 SHAPES = {"grey": (1, 8, 8), "colour": (3, 8, 12), "vectors": (9,)}
 KINDS = [
     *((name, "mlp" if shape == "vectors" else "anogan", shape) for name in METHODS for shape in SHAPES),
     ("vtgan", "dcgan", "colour"),
-    *((name, "", shape) for name in BASELINES for shape in SHAPES if not (shape == "vectors" and name in NEURAL)),
+    *((name, "", shape) for name in BASELINES for shape in SHAPES if not (shape == "vectors" and name in ON_IMAGES)),
 ]
 
 TRAINING = {"images": 18, "counts": {"train": 40, "calibration": 12}, "value_range": [0, 1], "threads": 1}

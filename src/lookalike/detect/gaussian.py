@@ -58,10 +58,13 @@ class ShrunkGaussian:
 
     def distances(self, vectors: Pixels) -> Floats:
         """(M,) squared Mahalanobis distances of vectors (M, D) float32, times the variance that the shrinkage adds."""
-        new = vectors - self.mean
-        products = (new @ self.known.astype(np.float32).T).astype(np.float64) + self.added[1]
-        own = (new.astype(np.float64) ** 2).sum(1) + self.added[1]
-        return np.asarray(own - ((products @ self.inverse) * products).sum(1))
+        known = self.known.astype(np.float32)
+        found = []
+        for vector in vectors - self.mean:  # one by one, so that bits do not depend on the others
+            products = (known @ vector).astype(np.float64) + self.added[1]
+            own = (vector.astype(np.float64) ** 2).sum() + self.added[1]
+            found.append(own - products @ (self.inverse @ products))
+        return np.array(found)
 
     def tensors(self) -> dict[str, Tensor]:
         """The fields by name."""
