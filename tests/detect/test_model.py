@@ -12,6 +12,7 @@ import torch
 from lookalike.base import checkpoint
 from lookalike.base.errors import DataError, ModelError, UsageError
 from lookalike.data import read
+from lookalike.detect import members
 from lookalike.detect.baselines import BASELINES, autoencoder, deepsvdd, rotation
 from lookalike.detect.detector import Threshold
 from lookalike.detect.gan import GANDetector
@@ -46,7 +47,9 @@ def images(shape, n=9, seed=1):
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    """Neural baselines train for a moment."""
+    """Neural baselines train for a moment, and patches keep few places."""
+    monkeypatch.setattr(members, "POOL", 600)
+    monkeypatch.setattr(members, "BANK", 100)
     monkeypatch.setattr(autoencoder, "STEPS", 5)
     monkeypatch.setattr(rotation, "STEPS", 5)
     monkeypatch.setattr(deepsvdd, "EPOCHS", 2)

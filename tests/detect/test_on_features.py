@@ -38,6 +38,13 @@ def rows(member, pixels):
     return torch.cat([member.rows(found)[:n] for n, found in seen(BACKBONE, pixels, [member], lambda n: None)])
 
 
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Patches keep few places."""
+    monkeypatch.setattr(members, "POOL", 600)
+    monkeypatch.setattr(members, "BANK", 100)
+
+
 @pytest.fixture(scope="module")
 def known():
     """Twenty known images."""

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from lookalike.base.errors import DataError, ModelError, UsageError
 from lookalike.base.seeds import generator
+from lookalike.detect import members
 from lookalike.detect.baselines import BASELINES, autoencoder, deepsvdd, networks, rotation
 from lookalike.detect.baselines.auto import Auto
 from lookalike.detect.baselines.knn import KNN
@@ -56,7 +57,9 @@ CASES = {"colour": (colour(80), colour(9, 2)), "vectors": (vectors(80), vectors(
 
 @pytest.fixture
 def short(monkeypatch):
-    """Neural baselines train for a moment."""
+    """Neural baselines train for a moment, and patches keep few places."""
+    monkeypatch.setattr(members, "POOL", 600)
+    monkeypatch.setattr(members, "BANK", 100)
     monkeypatch.setattr(autoencoder, "STEPS", 20)
     monkeypatch.setattr(rotation, "STEPS", 20)
     monkeypatch.setattr(deepsvdd, "EPOCHS", 3)
