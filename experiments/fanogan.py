@@ -10,23 +10,26 @@ case on each other core. The trainings stay in runs/fanogan, and the same comman
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 from lines import Line, mean, save
 
 import lookalike
-from lookalike.base import files, workers
+from lookalike.base import files
 from lookalike.detect.auc import area
 from lookalike.detect.gan import GANDetector
 from lookalike.game.score import EncoderPass, LatentSearch, Score
-from lookalike.runs.run import run
+from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import train_settings
 from lookalike.studies.detect.parts import TEST, images_of
+from lookalike.studies.study import Study
 from lookalike.studies.tables.vtgan import ROWS
+from lookalike.studies.trial import FiguresTrial
 
 RUNS = Path("runs/fanogan")
 DATA = {"mnist": "mnist-5k", "fashion-mnist": "fashion-mnist"}
@@ -37,69 +40,69 @@ FIGURES = ("encoder", "search", "encoder_s", "search_s")
 
 
 @dataclass(frozen=True)
-class Case:
-    """A row of the table with a seed."""
+class BothScoresTrial(FiguresTrial):
+    """A GAN of one known class, and both scores of it and of each unknown class."""
 
-    data: str
-    known: str
-    unknown: str
-    seed: int
+    _: KW_ONLY
+    known: str = ""
+    unknown: tuple[str, ...] = ()
+
+    places: ClassVar[tuple[str, ...]] = PLACES
 
     def __str__(self) -> str:
-        return f"{self.known} and {self.unknown}, seed {self.seed}"
+        return f"{self.known} known, seed {self.seed}"
 
-    @property
-    def folder(self) -> Path:
-        """The folder of its training, which rows with the same known class share."""
-        return RUNS / files.safe_name(f"{self.data}-{self.known}") / f"seed-{self.seed}"
+    def folder(self, runs: Path) -> Path:
+        """The folder of its training."""
+        return runs / files.safe_name(f"{self.data}-{self.known}") / f"seed-{self.seed}"
 
-    @property
-    def done(self) -> Path:
-        """The file of its figures."""
-        return self.folder.with_name(f"seed-{self.seed}-{files.safe_name(self.unknown)}.json")
+    def measure(self, folder: Path, command: str) -> dict[str, Any]:
+        """Unknown class -> the AUC and the seconds an image of both scores."""
+        settings = train_settings(known=(self.known,), method=self.method, seed=self.seed, threads=1)
+        model = run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
+        images = lookalike.read(self.data, size=model.size, channels=model.channels)
+        sides = {name: images_of(images, settings, name, TEST)[:SIDE] for name in (self.known, *self.unknown)}
+        return {name: self._both(model.detector, sides[self.known], sides[name]) for name in self.unknown}
 
-
-def measure(case: Case, _runs: Path, _command: str) -> None:
-    """Writes the AUC and the seconds an image of both scores, unless they are there."""
-    if case.done.exists():
-        return
-    settings = train_settings(known=(case.known,), method="f-anogan", seed=case.seed, threads=1)
-    model = run(DATA[case.data], settings, files.make_folder(case.folder), wait=workers.tell)
-    images = lookalike.read(DATA[case.data], size=model.size, channels=model.channels)
-    sides = [images_of(images, settings, name, TEST)[:SIDE] for name in (case.known, case.unknown)]
-    found: dict[str, float] = {}
-    gan, search = model.detector.gan, model.detector.search
-    for name, score in SCORES.items():
-        gan.method = gan.method.but(score=score)
-        began = time.perf_counter()
-        said = [GANDetector(gan, search).score(side).score for side in sides]
-        found |= {name: area(*said), f"{name}_s": (time.perf_counter() - began) / sum(map(len, sides))}
-    files.write_json(case.done, found)
+    def _both(self, detector: GANDetector, known: Any, other: Any) -> dict[str, float]:
+        found: dict[str, float] = {}
+        gan, search = detector.gan, detector.search
+        for name, score in SCORES.items():
+            gan.method = gan.method.but(score=score)
+            began = time.perf_counter()
+            said = [GANDetector(gan, search).score(side).score for side in (known, other)]
+            found |= {name: area(*said), f"{name}_s": (time.perf_counter() - began) / (len(known) + len(other))}
+        return found
 
 
 def main() -> None:
     """Measures every row with every seed and writes the table."""
-    cases = [Case(row.dataset, *row.known, row.unknown, seed) for seed in SEEDS for row in ROWS]
-    failed = workers.side_by_side(
-        measure, cases, RUNS, workers=os.cpu_count() or 1, command="", report=lambda stage, done, of: print(stage)
-    )
-    if failed:
-        raise SystemExit("\n".join(f"{case}: {why}" for case, why in failed.items()))
-    lines = [line(case) for case in cases]
+    rows = [(row.dataset, *row.known, row.unknown) for row in ROWS]
+    trials = {
+        (data, known, seed): BothScoresTrial(
+            DATA[data], "f-anogan", seed, known=known, unknown=tuple(row[2] for row in rows if row[:2] == (data, known))
+        )
+        for seed in SEEDS
+        for data, known, _ in rows
+    }
+    study = Study(RUNS, workers=os.cpu_count() or 1, report=lambda stage, *_: print(stage), warn=print)
+    if study.perform(list(trials.values())):
+        raise SystemExit(1)
+    lines = [line(*row, seed, trials[*row[:2], seed]) for seed in SEEDS for row in rows]
     means = [
         {**{key: one[key] for key in ("dataset", "known", "unknown")}, "seed": "mean", **mean(mine, FIGURES)}
-        for one in lines[: len(ROWS)]
+        for one in lines[: len(rows)]
         if (mine := [each for each in lines if (each["known"], each["unknown"]) == (one["known"], one["unknown"])])
     ]
     every = {"dataset": "all", "known": "", "unknown": "", "seed": "mean", **mean(lines, FIGURES)}
     save("fanogan", [*lines, *means, every])
 
 
-def line(case: Case) -> Line:
-    """The figures of a case as a line of the table."""
-    found = json.loads(case.done.read_text())
+def line(data: str, known: str, unknown: str, seed: int, trial: BothScoresTrial) -> Line:
+    """The figures of a row with a seed as a line of the table."""
+    found = trial.figures(RUNS)[unknown]
     digits = {name: f"{found[name]:.4f}" for name in FIGURES}
-    return {"dataset": case.data, "known": case.known, "unknown": case.unknown, "seed": case.seed, **digits}
+    return {"dataset": data, "known": known, "unknown": unknown, "seed": seed, **digits}
 
 
 if __name__ == "__main__":

@@ -11,21 +11,24 @@ runs/photographs, and the same command goes on where it stopped.
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from lines import Line, mean, save
 
 import lookalike
-from lookalike.base import files, workers
+from lookalike.base import files
 from lookalike.detect.auc import area
-from lookalike.runs.run import run
+from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import train_settings
 from lookalike.studies.detect.parts import TEST, images_of
+from lookalike.studies.study import Study
+from lookalike.studies.trial import FiguresTrial
 
 RUNS = Path("runs/photographs")
 STEEL = ("crazing", "inclusion", "patches", "pitted_surface", "rolled-in_scale", "scratches")
@@ -36,62 +39,63 @@ FIGURES = ("auc", "misses", "false_alarms")
 
 
 @dataclass(frozen=True)
-class Case:
-    """A known class, a method and a seed."""
+class PhotographTrial(FiguresTrial):
+    """A detector of one known class, and its scores of photographs of all classes."""
 
-    root: str
-    data: str
-    known: str
-    method: str
-    seed: int
+    _: KW_ONLY
+    known: str = ""
+
+    places: ClassVar[tuple[str, ...]] = PLACES
 
     def __str__(self) -> str:
-        return f"{self.method} on {self.data}, {self.known} known, seed {self.seed}"
+        return f"{self.method} on {Path(self.data).name}, {self.known} known, seed {self.seed}"
 
-    @property
-    def folder(self) -> Path:
+    def folder(self, runs: Path) -> Path:
         """The folder of its training."""
-        return RUNS / files.safe_name(f"{self.data}-{self.known}") / self.method / f"seed-{self.seed}"
+        known = files.safe_name(f"{Path(self.data).name}-{self.known}")
+        return runs / known / self.method / f"seed-{self.seed}"
 
-    @property
-    def done(self) -> Path:
-        """The file of its figures."""
-        return self.folder.with_name(f"seed-{self.seed}.json")
-
-
-def measure(case: Case, _runs: Path, _command: str) -> None:
-    """Trains and scores, unless the figures are there."""
-    if case.done.exists():
-        return
-    settings = train_settings(known=(case.known,), method=case.method, seed=case.seed, threads=1)
-    source = Path(case.root, case.data)
-    model = run(source, settings, files.make_folder(case.folder), wait=workers.tell)
-    images = lookalike.read(source, size=model.size, channels=model.channels, key_size=model.key_size)
-    keys = np.array(images.keys)
-    unknown = [np.flatnonzero(images.labels == i) for i, name in enumerate(images.classes) if name != case.known]
-    rows = np.concatenate([mine[np.argsort(keys[mine])[:EACH]] for mine in unknown])
-    known, others = (model.score(side) for side in (images_of(images, settings, case.known, TEST), images.pixels[rows]))
-    figures = (area(known.score, others.score), 1 - others.flagged.mean(), known.flagged.mean())
-    files.write_json(case.done, dict(zip(FIGURES, map(float, figures), strict=True)))
+    def measure(self, folder: Path, command: str) -> dict[str, Any]:
+        """Trains and scores."""
+        settings = train_settings(known=(self.known,), method=self.method, seed=self.seed, threads=1)
+        model = run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
+        images = lookalike.read(self.data, size=model.size, channels=model.channels, key_size=model.key_size)
+        keys = np.array(images.keys)
+        unknown = [np.flatnonzero(images.labels == i) for i, name in enumerate(images.classes) if name != self.known]
+        rows = np.concatenate([mine[np.argsort(keys[mine])[:EACH]] for mine in unknown])
+        known = model.score(images_of(images, settings, self.known, TEST))
+        others = model.score(images.pixels[rows])
+        figures = (area(known.score, others.score), 1 - others.flagged.mean(), known.flagged.mean())
+        return dict(zip(FIGURES, map(float, figures), strict=True))
 
 
-def line(case: Case) -> Line:
-    """The figures of a case as a line of the table."""
-    found = json.loads(case.done.read_text())
+def line(trial: PhotographTrial) -> Line:
+    """The figures of a trial as a line of the table."""
+    found = trial.figures(RUNS)
     digits = {name: f"{found[name]:.4f}" for name in FIGURES}
-    return {"data": case.data, "known": case.known, "method": case.method, "seed": case.seed, **digits}
+    return {
+        "data": Path(trial.data).name,
+        "known": trial.known,
+        "method": trial.method,
+        "seed": trial.seed,
+        **digits,
+    }
 
 
 def main() -> None:
-    """Measures every case and writes the table, with a mean of each method over the kinds of steel."""
-    seeds = range(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
-    cases = [Case(sys.argv[1], *which, method, seed) for seed in seeds for which in KNOWN for method in METHODS]
-    failed = workers.side_by_side(
-        measure, cases, RUNS, workers=os.cpu_count() or 1, command="", report=lambda stage, done, of: print(stage)
-    )
-    if failed:
-        raise SystemExit("\n".join(f"{case}: {why}" for case, why in failed.items()))
-    lines = [line(case) for case in cases]
+    """Measures every trial and writes the table, with a mean of each method over the kinds of steel."""
+    root, seeds = sys.argv[1], range(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    trials = [
+        PhotographTrial(str(Path(root, data)), method, seed, known=known)
+        for seed in seeds
+        for data, known in KNOWN
+        for method in METHODS
+    ]
+    command = shlex.join(["python", *sys.argv])
+    study = Study(RUNS, workers=os.cpu_count() or 1, command=command, report=lambda stage, *_: print(stage), warn=print)
+    if study.perform(trials):
+        raise SystemExit(1)
+    lines = [line(trial) for trial in trials]
     means = [
         {"data": data, "known": "mean", "method": method, "seed": "mean", **mean(mine, FIGURES)}
         for data in dict.fromkeys(data for data, _ in KNOWN)

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 from tiny import call
 
+import lookalike
 from lookalike.base import files
+from lookalike.base.errors import DataError
 from lookalike.data import read
 from lookalike.data.images import Selection
 from lookalike.data.sizes import own_size
@@ -94,6 +96,19 @@ def test_a_run_is_evaluated_on_images_that_it_has_not_used(photographs, tmp_path
     assert figures["n_known"] == len(used_images(run)["test"]) == 8 and figures["n_unknown"] == 10
     card = files.read_json(run / "model.json")
     assert card["training"]["key_size"] == [24, 32]
+
+
+@pytest.mark.filterwarnings("ignore:images left out since they cannot be read")
+def test_images_with_other_keys_are_refused(photographs, tmp_path):
+    """Read without the run's key size, images that trained would count as new ones; with it they are left out."""
+    model = lookalike.fit(
+        photographs, known="good", method="features-knn", on_bad="skip", false_alarms=0.2, out=tmp_path / "run"
+    )
+    plain = read(photographs, size=model.size, on_bad="skip")
+    with pytest.raises(DataError, match=r"taken at their own size, and those of the run were taken at \(24, 32\)"):
+        lookalike.evaluate(tmp_path / "run", plain)
+    images = read(photographs, size=model.size, key_size=model.key_size, on_bad="skip")
+    assert lookalike.evaluate(tmp_path / "run", images)["n_known"] == 8
 
 
 def test_a_selection_copies_only_what_is_read():

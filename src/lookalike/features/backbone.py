@@ -35,7 +35,7 @@ class Backbone(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name, as the command line takes it."""
+        """Its name, which model files give."""
 
     @property
     def origin(self) -> Origin:

@@ -1,9 +1,8 @@
-"""Images as a frozen network sees them at some size: local maps of one tap, block by block."""
+"""Images as a frozen network sees them at some size: local maps of some taps, block by block."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,25 +15,6 @@ from lookalike.features.backbone import Backbone, Tap
 
 BLOCK = 2**18  # pixels that a network sees at once; other block sizes give other bits
 NEIGHBOURS = 3  # a place is averaged with those around it (Roth et al. 2022, section 3.1)
-
-
-@dataclass(frozen=True)
-class View:
-    """A size at which a network sees images, and the taps that are read.
-
-    Parameters
-    ----------
-    side : int
-        Side in pixels of a square of the same area.
-    taps : tuple of str
-        Names of taps, the earliest first. They are brought to one grid, and stand side by side.
-    """
-
-    side: int
-    taps: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{' and '.join(self.taps)} at {self.side} pixels"
 
 
 def seen_size(shape: tuple[int, ...], side: int, multiple: int) -> tuple[int, int]:
@@ -59,7 +39,7 @@ def maps(
     pixels : ndarray
         (N, C, H, W) uint8; grey images are repeated in three channels.
     side : int
-        See `View`.
+        Side in pixels of a square as large as the images that the network sees.
     taps : sequence of Tap
         Of the network, the earliest first.
     """

@@ -100,6 +100,11 @@ def evaluate(
     images = data
     if not isinstance(images, Images):
         images = _read(images, model, on_bad=on_bad, max_bad=max_bad, allow_empty_class=allow_empty_class)
+    if images.key_size != model.key_size:  # or images that trained would count as new ones
+        raise DataError(
+            f"the images have content keys taken at {images.key_size or 'their own size'}, and those of the run were "
+            f"taken at {model.key_size or 'their own size'}; give the folder, or read it with key_size={model.key_size}"
+        )
     if pooled := model.training.get("pooled"):
         images = images.pooled([name for name in pooled if name in images.classes], ANY)
     if images.skipped:
