@@ -10,31 +10,53 @@ image of it, averaged over entries. The figures go to experiments/results/ali.cs
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from lines import mean, save
+from lines import digits, measured, save, with_means
 from torch import Tensor
 
 import lookalike
 from lookalike.base.seeds import generator
 from lookalike.data import Images, scaled, split
 from lookalike.game.gan import GAN
+from lookalike.runs.run import PLACES, run
+from lookalike.runs.settings import train_settings
+from lookalike.studies.trial import FiguresTrial
 from lookalike.use.generate import generators
 
+RUNS = Path("runs/ali")
 SIDES = {"digits": (8, 8), "fashion-mnist": (32, 32)}
 HELD = 1000  # images
 SEEDS = range(3)
 FIGURES = ("error", "same class", "any class", "correlation")
 
 
-def trained(data: str, seed: int, classes: tuple[str, ...]) -> GAN:
-    """ALI of all classes, whose training saw no test image."""
-    how = {"method": "ali", "seed": seed, "calibration": 0.0, "threads": 1, "size": SIDES[data]}
-    model = lookalike.fit(data, known=classes, out=Path("runs/ali") / f"{data}-{seed}", **how)
-    return generators(model)[classes[0]].gan
+@dataclass(frozen=True)
+class ALITrial(FiguresTrial):
+    """ALI of all classes, whose training sees no test image."""
+
+    places: ClassVar[tuple[str, ...]] = PLACES
+
+    def folder(self, runs: Path) -> Path:
+        """The folder of its training."""
+        return runs / self.data / f"seed-{self.seed}"
+
+    def measure(self, folder: Path, command: str) -> dict[str, Any]:
+        """Trains, and measures the ways there and back."""
+        images = lookalike.read(self.data, size=SIDES[self.data], channels=1)
+        settings = train_settings(
+            known=images.classes, method=self.method, seed=self.seed, calibration=0.0, threads=1, size=SIDES[self.data]
+        )
+        model = run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
+        gan = generators(model)[images.classes[0]].gan
+        found = errors(gan, images, self.seed)
+        return found | {"correlation": correlation(gan, len(images.classes), self.seed)}
 
 
 def dealt(labels: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
@@ -71,23 +93,14 @@ def correlation(gan: GAN, classes: int, seed: int) -> float:
     return float(np.mean(each))
 
 
-def line(data: str, seed: int, images: Images) -> dict[str, str | int]:
-    """One training, measured."""
-    gan = trained(data, seed, images.classes)
-    figures = errors(gan, images, seed) | {"correlation": correlation(gan, len(images.classes), seed)}
-    found = {name: f"{figures[name]:.3f}" for name in FIGURES}
-    print(data, seed, found, flush=True)
-    return {"data": data, "seed": seed, **found}
-
-
 def main() -> None:
     """Measures every data set with every seed and writes the table."""
-    lines = []
-    for data, size in SIDES.items():
-        images = lookalike.read(data, size=size, channels=1)
-        mine = [line(data, seed, images) for seed in SEEDS]
-        lines += [*mine, {"data": data, "seed": "mean", **mean(mine, FIGURES)}]
-    save("ali", lines)
+    trials = [ALITrial(data, "ali", seed) for data in SIDES for seed in SEEDS]
+    lines = [
+        {"data": trial.data, "seed": trial.seed, **digits(found, FIGURES)}
+        for trial, found in zip(trials, measured(trials, RUNS), strict=True)
+    ]
+    save("ali", with_means(lines, "data", FIGURES))
 
 
 if __name__ == "__main__":

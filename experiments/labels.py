@@ -11,24 +11,30 @@ runs/labels.
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from lines import mean, save
+from lines import digits, measured, save, with_means
 
-import lookalike
 from lookalike.data import Images, read, scaled
 from lookalike.game.batch import Batch
+from lookalike.runs.run import run
+from lookalike.runs.settings import train_settings
 from lookalike.studies.augment.classifier import fit
+from lookalike.studies.trial import FiguresTrial
 from lookalike.use.generate import ANY, generators
 
+RUNS = Path("runs/labels")
 COUNTS = (100, 400)
 SEEDS = range(3)
 FIGURES = ("K + 1", "K + 1, labelled alone", "cnn", "cnn, 3500 labels")
 HOW = {
-    "method": "k-plus-one", "net": "anogan", "spectral": False, "beta1": 0.5, "d_lr": 5e-4, "lr": 1e-3, "width": 16,
+    "net": "anogan", "spectral": False, "beta1": 0.5, "d_lr": 5e-4, "lr": 1e-3, "width": 16,
     "images": 60_000, "batch": 32, "calibration": 0.0, "threads": 1,
 }  # fmt: skip
 Index = npt.NDArray[np.int64]
@@ -53,49 +59,57 @@ def partly(images: Images, rows: Index) -> Images:
     return Images(images.pixels, labels, (*images.classes, "nobody"), images.names, images.test)
 
 
-def accuracy_of_d(images: Images, count: int, seed: int, *, more: bool) -> float:
-    """Accuracy of D, trained with or without the images that have no label."""
-    out = Path("runs/labels") / f"{count}-{'more' if more else 'alone'}-{seed}"
-    how = HOW | {"seed": seed} | ({"unlabelled": ("nobody",)} if more else {})
-    given = partly(images, labelled(images, count, seed))
-    gan = generators(lookalike.fit(given, known=images.classes, out=out, **how))[ANY].gan
-    tests = np.flatnonzero(_test(images))
-    x = torch.from_numpy(scaled(images.pixels[tests]))
-    gan.D.eval()
-    with torch.no_grad():
-        says = gan.D(Batch(x, None, None, None)).classes
-    assert says is not None, "D classifies"
-    return float((says.argmax(1).numpy() == images.labels[tests]).mean())
+@dataclass(frozen=True)
+class LabelsTrial(FiguresTrial):
+    """All four classifiers, with the same labels."""
 
+    _: KW_ONLY
+    count: int = 0  # images that keep their label
 
-def accuracy_of_cnn(images: Images, rows: Index, seed: int) -> float:
-    """Accuracy of the classifier of gan-augmentation-2020, trained on these rows; it stops by its training loss."""
-    given = images.pixels[rows], images.labels[rows]
-    found = fit(*given, classes=10, validation=given, seed=seed).probabilities(images.pixels[_test(images)])
-    return float((found.argmax(1) == images.labels[_test(images)]).mean())
+    def folder(self, runs: Path) -> Path:
+        """The folder of both trainings."""
+        return runs / f"{self.count}-seed-{self.seed}"
 
+    def measure(self, folder: Path, command: str) -> dict[str, Any]:
+        """Trains and measures all four."""
+        images = read(self.data, size=(32, 32))
+        rows, all_rows = labelled(images, self.count, self.seed), np.flatnonzero(~_test(images))
+        by_d = (self._of_d(images, rows, folder, command, more=more) for more in (True, False))
+        by_cnn = (self._of_cnn(images, given) for given in (rows, all_rows))
+        return dict(zip(FIGURES, (*by_d, *by_cnn), strict=True))
 
-def line(images: Images, count: int, seed: int) -> dict[str, str | int]:
-    """All four accuracies, with the same labels."""
-    rows, all_rows = labelled(images, count, seed), np.flatnonzero(~_test(images))
-    found = (
-        *(accuracy_of_d(images, count, seed, more=more) for more in (True, False)),
-        *(accuracy_of_cnn(images, given, seed) for given in (rows, all_rows)),
-    )
-    figures = {name: f"{value:.3f}" for name, value in zip(FIGURES, found, strict=True)}
-    print(count, seed, figures, flush=True)
-    return {"labels": count, "seed": seed, **figures}
+    def _of_d(self, images: Images, rows: Index, folder: Path, command: str, *, more: bool) -> float:
+        """Accuracy of D, trained with or without the images that have no label."""
+        unlabelled = ("nobody",) if more else ()
+        settings = train_settings(
+            known=images.classes, method=self.method, seed=self.seed, unlabelled=unlabelled, **HOW
+        )
+        out = folder / ("more" if more else "alone")
+        model = run(partly(images, rows), settings, out, command=tuple(shlex.split(command)))
+        gan = generators(model)[ANY].gan
+        tests = np.flatnonzero(_test(images))
+        gan.D.eval()
+        with torch.no_grad():
+            says = gan.D(Batch(torch.from_numpy(scaled(images.pixels[tests])), None, None, None)).classes
+        assert says is not None, "D classifies"
+        return float((says.argmax(1).numpy() == images.labels[tests]).mean())
+
+    def _of_cnn(self, images: Images, rows: Index) -> float:
+        """Accuracy of the classifier of gan-augmentation-2020, trained on these rows; it stops by its training loss."""
+        given = images.pixels[rows], images.labels[rows]
+        found = fit(*given, classes=10, validation=given, seed=self.seed).probabilities(images.pixels[_test(images)])
+        return float((found.argmax(1) == images.labels[_test(images)]).mean())
 
 
 def main() -> None:
     """Measures every number of labels with every seed and writes the table."""
-    digits, lines = read("mnist-5k", size=(32, 32)), []
-    for count in COUNTS:
-        mine = [line(digits, count, seed) for seed in SEEDS]
-        lines += [*mine, {"labels": count, "seed": "mean", **mean(mine, FIGURES)}]
-    save("labels", lines)
+    trials = [LabelsTrial("mnist-5k", "k-plus-one", seed, count=count) for count in COUNTS for seed in SEEDS]
+    lines = [
+        {"labels": trial.count, "seed": trial.seed, **digits(found, FIGURES)}
+        for trial, found in zip(trials, measured(trials, RUNS), strict=True)
+    ]
+    save("labels", with_means(lines, "labels", FIGURES))
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     main()
