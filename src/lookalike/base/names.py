@@ -47,6 +47,10 @@ BASELINES = (
     *("autoencoder", "deepsvdd", "rotation", "auto"),
     *("features-knn", "features-gaussian", "patches", "features"),
 )
+CROSSED = (  # they learn so quickly that the images that train also set the threshold
+    *("pca", "knn", "iforest", "iforest-pca", "lof", "mahalanobis", "auto"),
+    *("features-knn", "features-gaussian", "patches", "features"),
+)
 CLASSIFIERS = ("cnn", "cnn-energy", "cnn-knn")  # for two or more known classes
 METHODS = (*GANS, *BASELINES, *CLASSIFIERS)
 NETS = ("anogan", "dcgan", "resnet", "r3gan", "mlp")

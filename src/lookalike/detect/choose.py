@@ -62,8 +62,15 @@ def looked_at(images: int, kinds: int) -> int:
 
 
 def weights(areas: Mapping[Member, float]) -> dict[Member, float]:
-    """The share of each member by its AUC; small shares are dropped, and the others sum to 1."""
+    """The share of each member by its AUC; small shares are dropped, and the others sum to 1.
+
+    Where no member that is left locates, the best that does is added with no share.
+    """
     best = max(areas.values())
     raw = {member: float(np.exp((value - best) / WARMTH)) for member, value in areas.items()}
     kept = {member: value for member, value in raw.items() if value >= LEAST * sum(raw.values())}
-    return {member: value / sum(kept.values()) for member, value in kept.items()}
+    found = {member: value / sum(kept.values()) for member, value in kept.items()}
+    locating = [member for member in areas if member.locates]
+    if locating and not any(member.locates for member in found):
+        found[max(locating, key=areas.__getitem__)] = 0.0
+    return found

@@ -56,6 +56,23 @@ class ShrunkGaussian:
         """(N,) squared distances of the known vectors, each by the Gaussian of all others."""
         return np.asarray(1 / np.diag(self.inverse) - self.added[0])
 
+    def left_out_residuals(self) -> Pixels:
+        """(N, D) float32: each known vector less what all others say of it; see `residuals`."""
+        inverse = self.inverse / np.diag(self.inverse)[:, None]
+        return np.asarray(inverse.astype(np.float32) @ self.known.astype(np.float32))
+
+    def residuals(self, vectors: Pixels) -> Pixels:
+        """(M, D) float32: what of the vectors (M, D), less the mean, the known ones do not explain (ridge regression).
+
+        Its squared length is the part of the squared distance that lies in the entries of the vector.
+        """
+        known = self.known.astype(np.float32)
+        found = []
+        for vector in vectors - self.mean:
+            products = (known @ vector).astype(np.float64) + self.added[1]
+            found.append(vector - (self.inverse @ products).astype(np.float32) @ known)
+        return np.array(found)
+
     def distances(self, vectors: Pixels) -> Floats:
         """(M,) squared Mahalanobis distances of vectors (M, D) float32, times the variance that the shrinkage adds."""
         known = self.known.astype(np.float32)

@@ -5,6 +5,7 @@ Each learns from maps of known images, and says of each known image what it woul
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from lookalike.base import checkpoint
-from lookalike.base.arrays import Floats
+from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.seeds import generator
 from lookalike.detect.coreset import coreset
 from lookalike.detect.gaussian import ShrunkGaussian
@@ -27,6 +28,7 @@ LARGEST = 2000  # images that a Gaussian learns from: its time grows with the cu
 NEAREST = 2  # images whose distances are averaged
 POOL, BANK = 20_000, 6_000  # places of known images that a bank is chosen from, and that it keeps
 WORST = 0.002  # share of an image's places, those least like known ones, whose mean is its score
+LEAST = 1e-6  # the spread of places that are all alike
 COMPARED = 2**23  # distances in memory at once
 
 
@@ -60,22 +62,31 @@ class Member:
         """The fields as JSON values."""
         return {**asdict(self), "taps": list(self.taps)}
 
+    @property
+    def locates(self) -> bool:
+        """Whether it says which places of an image are unlike the known ones."""
+        return self.how == "patches" or (self.how == "gaussian" and not self.cells)
+
+    def grid(self, maps: Mapping[str, Tensor]) -> tuple[int, int]:
+        """(h, w) of the places."""
+        return maps[self.taps[-1]].shape[2], maps[self.taps[-1]].shape[3]
+
     def rows(self, maps: Mapping[str, Tensor]) -> Tensor:
-        """What it compares, from maps (n, C, h, w) by tap: (n, F) float32, or for patches (n, places, F)."""
-        if self.how == "patches":
-            grid = maps[self.taps[-1]].shape[2], maps[self.taps[-1]].shape[3]
+        """What it compares, from maps (n, C, h, w) by tap: (n, F) float32, or where it locates (n, places, F)."""
+        if self.locates:
+            grid = self.grid(maps)
             return torch.cat([adaptive_avg_pool2d(maps[tap], grid) for tap in self.taps], 1).flatten(2).mT
-        found = maps[self.taps[0]]
-        return (adaptive_avg_pool2d(found, self.cells) if self.cells else found).flatten(1)
+        return adaptive_avg_pool2d(maps[self.taps[0]], self.cells).flatten(1)
 
     def learner(self, images: int, seed: int) -> Learner:
         """What learns from so many known images."""
         return _Pool(self, images, seed) if self.how == "patches" else _All(self, images, seed)
 
-    def restore(self, tensors: Mapping[str, Tensor], length: int, what: str) -> Fitted:
-        """From what `Fitted.tensors` gave, for rows of a length; raises ModelError for anything else."""
+    def restore(self, tensors: Mapping[str, Tensor], shape: tuple[int, ...], what: str) -> Fitted:
+        """From what `Fitted.tensors` gave, for rows (n, *shape); raises ModelError for anything else."""
         if self.how == "gaussian":
-            return Gaussian(ShrunkGaussian.restore(tensors, length, what))
+            return Gaussian(ShrunkGaussian.restore(tensors, math.prod(shape), what))
+        length = shape[-1]
         n = len(tensors["known"]) if "known" in tensors and tensors["known"].ndim else 1
         checkpoint.match(tensors, {"known": torch.empty(n, length, dtype=torch.float16, device="meta")}, what)
         return Patches(tensors["known"]) if self.how == "patches" else Neighbours(tensors["known"])
@@ -90,8 +101,24 @@ class Learner(Protocol):
     def fitted(self) -> Fitted:
         """What has learnt from all of them."""
 
-    def left_out(self, rows: Iterable[Tensor]) -> Floats:
-        """(N,) scores of the known images, each by what all others teach; `rows` are theirs once more."""
+    def left_out(self, rows: Iterable[Tensor]) -> LeftOut:
+        """What it says of the known images, each by what all others teach; `rows` are theirs once more."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What is said of known images that were left out.
+
+    Parameters
+    ----------
+    score : ndarray
+        (N,) float64.
+    usual : tuple of float
+        Mean and standard deviation of what `Locator.places` says of their places; (0, 1) where it does not locate.
+    """
+
+    score: Floats
+    usual: tuple[float, float] = (0.0, 1.0)
 
 
 class Fitted(Protocol):
@@ -104,6 +131,13 @@ class Fitted(Protocol):
         """What must be stored to score again."""
 
 
+class Locator(Fitted, Protocol):
+    """A member that has learnt, and can locate."""
+
+    def places(self, rows: Tensor) -> Tensor:
+        """(n, places) float32, larger = less like the known images there."""
+
+
 @dataclass(frozen=True)
 class Gaussian:
     """The distance to a shrunk Gaussian."""
@@ -112,7 +146,11 @@ class Gaussian:
 
     def score(self, rows: Tensor) -> Floats:
         """See `Fitted`."""
-        return np.sqrt(np.maximum(self.of.distances(rows.numpy()), 0))
+        return np.sqrt(np.maximum(self.of.distances(rows.flatten(1).numpy()), 0))
+
+    def places(self, rows: Tensor) -> Tensor:
+        """See `Locator`: the length of the residual at each place."""
+        return _lengths(self.of.residuals(rows.flatten(1).numpy()), rows.shape[1])
 
     def tensors(self) -> dict[str, Tensor]:
         """See `Fitted`."""
@@ -144,6 +182,10 @@ class Patches:
         """See `Fitted`."""
         return np.array([worst(self.distances(image)) for image in rows], np.float64)
 
+    def places(self, rows: Tensor) -> Tensor:
+        """See `Locator`: the distances."""
+        return torch.stack([self.distances(image) for image in rows])
+
     def distances(self, places: Tensor, without: Tensor | None = None) -> Tensor:
         """(P,) distance of each place (P, F) to the bank, of which the places `without` (B,) bool do not count."""
         bank = self.known.float()
@@ -165,6 +207,12 @@ def worst(distances: Tensor) -> float:
     return float(distances.topk(max(1, round(WORST * len(distances)))).values.mean())
 
 
+def _lengths(residuals: Pixels, places: int) -> Tensor:
+    """(n, places) lengths of residuals (n, places x F)."""
+    found: Tensor = torch.linalg.vector_norm(torch.from_numpy(residuals).unflatten(1, (places, -1)), dim=2)
+    return found
+
+
 def _nearest_images(distances: Tensor, images: int) -> Floats:
     """(n,) mean of the smallest `NEAREST` distances (n, N) of each row, fewer where so many `images` are not there."""
     found = distances.topk(min(NEAREST, images), largest=False).values.mean(1)
@@ -181,28 +229,37 @@ class _All:
 
     def add(self, rows: Tensor) -> None:
         """See `Learner`."""
-        self.kept.append(rows.half())
+        self.places = rows.shape[1]
+        self.kept.append(rows.flatten(1).half())
 
     def fitted(self) -> Fitted:
         """See `Learner`."""
+        return self._fitted
+
+    @cached_property
+    def _fitted(self) -> Neighbours | Gaussian:
         known = torch.cat(self.kept)
         if self.member.how == "neighbours":
             return Neighbours(known)
         return Gaussian(ShrunkGaussian.fit(known[self.chosen].float().numpy(), SHRINKAGE))
 
-    def left_out(self, rows: Iterable[Tensor]) -> Floats:
+    def left_out(self, rows: Iterable[Tensor]) -> LeftOut:
         """See `Learner`."""
-        known, fitted = torch.cat(self.kept).float(), self.fitted()
+        known, fitted = torch.cat(self.kept).float(), self._fitted
         if isinstance(fitted, Gaussian):
             score = np.concatenate([fitted.score(part) for part in known.split(LARGEST)])
             score[self.chosen.numpy()] = np.sqrt(np.maximum(fitted.of.left_out(), 0))
-            return score
+            return LeftOut(score, self._usual(fitted.of) if self.member.locates else LeftOut.usual)
         found = []
         for part in torch.arange(len(known)).split(LARGEST):
             distances = torch.cdist(known[part], known)
             distances[torch.arange(len(part)), part] = torch.inf
             found.append(_nearest_images(distances, len(known) - 1))
-        return np.concatenate(found)
+        return LeftOut(np.concatenate(found))
+
+    def _usual(self, of: ShrunkGaussian) -> tuple[float, float]:
+        lengths = _lengths(of.left_out_residuals(), self.places)
+        return float(lengths.mean()), max(float(lengths.std()), LEAST)
 
 
 class _Pool:
@@ -230,8 +287,14 @@ class _Pool:
         chosen = coreset(pool.float(), BANK, generator(self.seed, str(self.member), "coreset"))
         return pool[chosen], owner[chosen]
 
-    def left_out(self, rows: Iterable[Tensor]) -> Floats:
+    def left_out(self, rows: Iterable[Tensor]) -> LeftOut:
         """See `Learner`."""
         known, owner = self._bank
         bank, images = Patches(known), (image for block in rows for image in block)
-        return np.array([worst(bank.distances(image, owner == i)) for i, image in enumerate(images)], np.float64)
+        score, sums = [], np.zeros(3)
+        for i, image in enumerate(images):
+            distances = bank.distances(image, owner == i)
+            score.append(worst(distances))
+            sums += [len(distances), float(distances.sum()), float((distances.double() ** 2).sum())]
+        mean = sums[1] / sums[0]
+        return LeftOut(np.array(score), (mean, max((sums[2] / sums[0] - mean**2) ** 0.5, LEAST)))

@@ -21,6 +21,7 @@ from lookalike.data.source import UNLABELLED
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.detector import Detector, Threshold
 from lookalike.detect.gan import KEPT, GANDetector
+from lookalike.detect.heat import located
 from lookalike.detect.join import Join
 from lookalike.detect.openset import WEIGHTS, OpenSet
 from lookalike.detect.scale import Scale
@@ -44,6 +45,7 @@ class Verdicts:
     parts: Mapping[str, Floats] = field(default_factory=dict)  # each (N,)
     nearest: Pixels | None = None  # (N, C, H, W) uint8
     classes: Floats | None = None  # (N, K) probabilities of several known classes, given that it is one of them
+    maps: Pixels | None = None  # (N, H, W) float32, larger = less like the known classes there; only where asked for
 
     @property
     def label(self) -> npt.NDArray[np.int64]:
@@ -95,8 +97,10 @@ class Model:
         """1 for grey, 3 for colour; None for vectors."""
         return self.shape[0] if len(self.shape) == 3 else None
 
-    def score(self, images: Any) -> Verdicts:
+    def score(self, images: Any, *, maps: bool = False) -> Verdicts:
         """Scores and answers for `Images`, pixels (N, C, H, W) uint8 or vectors (N, F) float32, of this model's shape.
+
+        With `maps` the answers hold heat maps.
 
         Raises
         ------
@@ -105,16 +109,16 @@ class Model:
         ModelError
             If a score is not finite.
         UsageError
-            If there is no threshold.
+            If there is no threshold, or the detector has no heat maps.
         """
         limit = self.limit
         pixels = getattr(images, "pixels", images)
         self._check(pixels)
-        said = self.detector.score(pixels)
+        said, heat = located(self.detector, pixels) if maps else (self.detector.score(pixels), None)
         if not all(np.isfinite(numbers).all() for numbers in (said.score, *said.parts.values())):
             raise ModelError("the model's scores are not finite on these images; use another model or train again")
         p_value, flagged = limit.p_values(said.score), limit.flags(said.score)
-        return Verdicts(said.score, p_value, flagged, said.parts, said.nearest, said.classes)
+        return Verdicts(said.score, p_value, flagged, said.parts, said.nearest, said.classes, heat)
 
     @property
     def limit(self) -> Threshold:

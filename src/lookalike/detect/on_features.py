@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import ModelError, show
 from lookalike.data.images import Selection
 from lookalike.detect.detector import Scores
-from lookalike.detect.members import Fitted, Learner, Member
+from lookalike.detect.heat import smoothed
+from lookalike.detect.members import Fitted, Gaussian, Learner, LeftOut, Member, Patches
 from lookalike.detect.scale import Scale
 from lookalike.features.backbone import Backbone
 from lookalike.features.views import maps, seen_size
@@ -52,8 +55,8 @@ def learn(
 
 def left_out(
     backbone: Backbone, pixels: Pixels | Selection, taught: Mapping[Member, Learner], steps: Steps = lambda n: None
-) -> dict[Member, Floats]:
-    """The scores (N,) of the images that taught each member, each by what all others teach."""
+) -> dict[Member, LeftOut]:
+    """What each member says of the images that taught it, each by what all others teach."""
     found = {}
     for member, learner in taught.items():
         again = (member.rows(maps)[:n] for n, maps in seen(backbone, pixels, [member], steps))  # only for patches
@@ -89,7 +92,9 @@ class OnFeatures:
     scales : mapping
         Member -> the scale of its scores of known images, each left out in turn.
     weights : mapping
-        Member -> its share of the score; they sum to 1.
+        Member -> its share of the score; they sum to 1. A member of no weight only helps to locate.
+    usual : mapping
+        Member that locates -> mean and spread of what it says of places of known images, each left out in turn.
     """
 
     def __init__(
@@ -100,28 +105,67 @@ class OnFeatures:
         members: Mapping[Member, Fitted],
         scales: Mapping[Member, Scale],
         weights: Mapping[Member, float],
+        usual: Mapping[Member, tuple[float, float]],
     ) -> None:
         self.kind, self.backbone, self.shape = kind, backbone, shape
-        self.members, self.scales, self.weights = members, scales, weights
+        self.members, self.scales, self.weights, self.usual = members, scales, weights, usual
 
     @classmethod
     def fit(
         cls, kind: str, backbone: Backbone, pixels: Pixels | Selection, weights: Mapping[Member, float], seed: int,
         steps: Steps = lambda n: None,
-    ) -> OnFeatures:  # fmt: skip
-        """The detector of known images (N, C, H, W) uint8, N at least 2."""
+    ) -> tuple[OnFeatures, Floats]:  # fmt: skip
+        """The detector of known images (N, C, H, W) uint8, N at least 2, and the score (N,) of each as left out."""
         taught = learn(backbone, pixels, list(weights), seed, steps)
         known = left_out(backbone, pixels, taught, steps)
-        scales = {member: Scale.of(score) for member, score in known.items()}
+        scales = {member: Scale.of(said.score) for member, said in known.items()}
+        usual = {member: said.usual for member, said in known.items()}
         fitted = {member: learner.fitted() for member, learner in taught.items()}
-        return cls(kind, backbone, tuple(pixels.shape[1:]), fitted, scales, weights)
+        made = cls(kind, backbone, tuple(pixels.shape[1:]), fitted, scales, weights, usual)
+        return made, made.joined({member: said.score for member, said in known.items()}).score
 
     def score(self, pixels: Pixels) -> Scores:
         """The weighted mean; the parts are the members' scaled scores."""
-        found = scores(self.backbone, pixels, self.members)
-        scaled = {member: self.scales[member](score) for member, score in found.items()}
+        voting = {member: fitted for member, fitted in self.members.items() if self.weights[member]}
+        return self.joined(scores(self.backbone, pixels, voting))
+
+    def joined(self, found: Mapping[Member, Floats]) -> Scores:
+        """`score`, from what `scores` gave."""
+        scaled = {member: self.scales[member](found[member]) for member, weight in self.weights.items() if weight}
         mean = np.sum([self.weights[member] * score for member, score in scaled.items()], axis=0)
         return Scores(mean, {str(member): score for member, score in scaled.items()} if len(scaled) > 1 else {})
+
+    def locate(self, pixels: Pixels) -> tuple[Scores, Pixels]:
+        """See `heat.Locates`: the weighted mean of what members say, in spreads above the usual of known places."""
+        found: dict[Member, list[Floats]] = {member: [] for member in self.members}
+        locating = {member: self.weights[member] for member in self.members if member.locates}
+        if not any(locating.values()):
+            locating = dict.fromkeys(locating, 1.0)
+        heat = np.zeros((len(pixels), *self.shape[1:]), np.float32)
+        for mine in by_side(list(self.members)).values():
+            start = 0
+            for n, said in seen(self.backbone, pixels, mine, lambda n: None):
+                for member in mine:
+                    rows = member.rows(said)
+                    found[member].append(self.members[member].score(rows)[:n])
+                    if member in locating:
+                        share = locating[member] / sum(locating.values())
+                        heat[start : start + n] += share * self._heat(member, rows, member.grid(said))[:n]
+                start += n
+        return self.joined({member: np.concatenate(parts) for member, parts in found.items()}), smoothed(heat)
+
+    @property
+    def locates(self) -> bool:
+        """See `heat.Locates`."""
+        return any(member.locates for member in self.members)
+
+    def _heat(self, member: Member, rows: Tensor, grid: tuple[int, int]) -> Pixels:
+        """(n, H, W) of what a member says of places, in spreads above the usual."""
+        (middle, spread), fitted = self.usual[member], self.members[member]
+        assert isinstance(fitted, Gaussian | Patches), "neighbours do not locate"
+        places = (fitted.places(rows) - middle) / spread
+        large = interpolate(places.unflatten(1, grid)[:, None], size=self.shape[1:], mode="bilinear")
+        return np.asarray(large[:, 0].numpy())
 
     def tensors(self) -> dict[str, Tensor]:
         """What the members learnt, with their numbers as prefix."""
@@ -136,6 +180,7 @@ class OnFeatures:
             "members": [member.json() for member in self.members],
             "scales": [self.scales[member].json() for member in self.members],
             "weights": [self.weights[member] for member in self.members],
+            "usual": [list(self.usual[member]) for member in self.members],
         }
 
     @classmethod
@@ -150,20 +195,21 @@ class OnFeatures:
         ModelError
             For anything else.
         """
-        if set(facts) != {"backbone", "sha256", "members", "scales", "weights"} or (
+        if set(facts) != {"backbone", "sha256", "members", "scales", "weights", "usual"} or (
             (facts["backbone"], facts["sha256"]) != (backbone.name, backbone.origin.sha256)
         ):
             raise ModelError(f"{kind} has the settings {show(facts, 200)}, not those of {backbone.name}; train again")
         names = {str(member.json()): member for member in allowed}
         members, weights = [names.get(str(given)) for given in _list(facts["members"])], _list(facts["weights"])
-        stored, numbers = _list(facts["scales"]), range(len(members))
-        good = all(type(weight) is float and 0 < weight <= 1 for weight in weights)
+        stored, usual, numbers = _list(facts["scales"]), _list(facts["usual"]), range(len(members))
+        good = all(type(weight) is float and 0 <= weight <= 1 for weight in weights) and all(map(_is_usual, usual))
         if (
             not members
             or None in members
             or not good
             or len({*members}) != len(members)
-            or {len(members)} != {len(weights), len(stored)}
+            or {len(members)} != {len(weights), len(stored), len(usual)}
+            or not math.isclose(sum(weights), 1, abs_tol=1e-6)
         ):
             raise ModelError(f"{kind} has members, scales or weights that this version cannot have; train again")
         if strays := [key for key in tensors if key.partition(".")[0] not in map(str, numbers)]:
@@ -172,20 +218,31 @@ class OnFeatures:
         fitted = {}
         for i, member in zip(numbers, known, strict=True):
             mine = {key.removeprefix(f"{i}."): t for key, t in tensors.items() if key.startswith(f"{i}.")}
-            fitted[member] = member.restore(mine, _length(backbone, member, shape), f"{kind}'s {member}")
+            fitted[member] = member.restore(mine, _row_shape(backbone, member, shape), f"{kind}'s {member}")
         scales = {m: Scale.stored(value, f"{kind}'s {m}") for m, value in zip(known, stored, strict=True)}
-        return cls(kind, backbone, shape, fitted, scales, dict(zip(known, weights, strict=True)))
+        places = {member: (float(one[0]), float(one[1])) for member, one in zip(known, usual, strict=True)}
+        return cls(kind, backbone, shape, fitted, scales, dict(zip(known, weights, strict=True)), places)
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _length(backbone: Backbone, member: Member, shape: tuple[int, ...]) -> int:
-    """F of the member's rows, by the sizes of empty maps."""
+def _is_usual(value: Any) -> bool:
+    """Whether the value is a finite mean and a spread above 0."""
+    return (
+        isinstance(value, list)
+        and [type(number) for number in value] == [float, float]
+        and math.isfinite(value[0])
+        and 0 < value[1] < math.inf
+    )
+
+
+def _row_shape(backbone: Backbone, member: Member, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of the member's row of one image, by the sizes of empty maps."""
     size = seen_size(shape, member.side, backbone.multiple)
     grids = {
         tap.name: torch.empty(1, tap.channels, -(-size[0] // tap.stride), -(-size[1] // tap.stride), device="meta")
         for tap in backbone.taps
     }
-    return member.rows(grids).shape[-1]
+    return tuple(member.rows(grids).shape[1:])

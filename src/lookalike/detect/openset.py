@@ -7,7 +7,7 @@ score of its most likely class. Both steps learn from held-out known images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lookalike.base.arrays import Labels, Pixels
 from lookalike.detect.detector import Detector, Scores
+from lookalike.detect.heat import Locates, located
 from lookalike.detect.join import Decides, Join, Scaling
 
 WEIGHTS = ("weights", "biases")
@@ -65,12 +66,27 @@ class OpenSet:
 
     def score(self, pixels: Pixels) -> Scores:
         """Return the scaled score and nearest image of the most likely class; the parts are all scaled scores."""
-        found = [member.score(pixels) for member in self.members.values()]
+        return self._joined([member.score(pixels) for member in self.members.values()])
+
+    @property
+    def locates(self) -> bool:
+        """See `heat.Locates`."""
+        return all(isinstance(member, Locates) and member.locates for member in self.members.values())
+
+    def locate(self, pixels: Pixels) -> tuple[Scores, Pixels]:
+        """See `heat.Locates`; the map is that of the most likely class."""
+        found = [located(member, pixels) for member in self.members.values()]
+        said = self._joined([scores for scores, _ in found])
+        assert said.classes is not None, "several classes are known"
+        likely = said.classes.argmax(1)
+        return said, np.stack([maps for _, maps in found])[likely, np.arange(len(pixels))]
+
+    def _joined(self, found: Sequence[Scores]) -> Scores:
         raw = np.stack([s.score for s in found], 1)
         scaled, shares = self.join(raw)
         parts = {f"as {name}": scaled[:, k] for k, name in enumerate(self.members)}
         offered = [s.nearest for s in found if s.nearest is not None]
-        likely, each = shares.argmax(1), np.arange(len(pixels))  # the class per image, and the image's row
+        likely, each = shares.argmax(1), np.arange(len(raw))  # the class per image, and the image's row
         nearest = np.stack(offered)[likely, each] if len(offered) == len(found) else None
         return Scores(scaled[each, likely], parts, nearest, shares)
 

@@ -23,6 +23,7 @@ from lookalike.base.errors import ModelError, show
 from lookalike.base.files import open_regular
 from lookalike.base.style import CALIBRATION, INK, KNOWN, STYLE, UNKNOWN
 from lookalike.detect.auc import roc_curve_band
+from lookalike.detect.heat import SPREADS, overlaid
 from lookalike.runs.folder import Scores, Worst
 
 WIDE, SMALL, DPI = (4.8, 3.2), (3.5, 2.8), 180  # inches, dots per inch
@@ -125,6 +126,9 @@ def cases(worst: Worst, top: float) -> Iterator[Case]:
         if worst.query is not None and worst.nearest is not None:
             views.append(("nearest image", tile(worst.nearest[place])))
             views.append(("difference", heat(residual(worst.query[place], worst.nearest[place]), top)))
+        if worst.query is not None and worst.maps is not None:
+            over = overlaid(worst.query[place].transpose(1, 2, 0), worst.maps[place], SPREADS)
+            views.append(("heat map over the image", _uri(Image.fromarray(over))))
         yield Case(float(score), name, tuple(views))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from lookalike.base import words
 from lookalike.base.errors import show
+from lookalike.base.names import CROSSED
 from lookalike.detect.auc import Interval, Rate
 from lookalike.runs.folder import Evaluation, Figures, Run
 
@@ -65,7 +66,7 @@ def remarks(evaluation: Evaluation) -> Iterator[str]:
     elif _too_many(evaluation):
         yield (
             f"There are more false alarms than the allowed {number(100 * figures.allowed)} %, and more than chance"
-            " explains: the known test images differ from the calibration images."
+            " explains: the known test images differ from those that set the threshold."
         )
 
 
@@ -134,7 +135,8 @@ def source(run: Run) -> str:
 
 def only_makes(run: Run) -> bool:
     """Return whether no images were held out: the run generates images but has no threshold and no scores."""
-    return run.config.settings.get("calibration") == 0
+    settings = run.config.settings
+    return settings.get("calibration") == 0 and settings.get("method") not in CROSSED
 
 
 def evaluate(run: Run) -> str:

@@ -82,6 +82,15 @@ class Verdicts(_Record):
     confusion_unknown: tuple[tuple[NonNegativeInt, ...], ...] = ()  # rows: unknown classes
 
 
+class Pixels(_Record):
+    """How well heat maps find the marked pixels; see `lookalike.detect.pixels`."""
+
+    auroc: float
+    aupro: float
+    images: int
+    regions: int
+
+
 class Figures(_Record):
     """`evaluations/NAME.json`: how well a run separates known from unknown images."""
 
@@ -94,11 +103,13 @@ class Figures(_Record):
     auc: Interval
     threshold: float | None = None  # none: too few calibration images
     allowed: float
+    crossed: bool = False  # the images that train set the threshold, each by what the others teach
     false_alarms: Rate
     misses: Rate
     seconds: dict[str, float | None] = {}
     parts_auc: dict[str, float | None] = {}
     classes: Verdicts | None = None  # none: one known class
+    pixels: Pixels | None = None  # none: no masks were given
 
     @model_validator(mode="after")
     def _tables_fit(self) -> Self:
@@ -143,6 +154,7 @@ class Worst:
     nearest: Array | None  # none: the method gives none
     score: npt.NDArray[np.float64]
     name: tuple[str, ...]
+    maps: Array | None = None  # float32 (k, H, W); none: the method compares no places
 
 
 @dataclass(frozen=True)
@@ -300,9 +312,13 @@ def _worst(arrays: Mapping[str, Array], kind: str) -> Worst:
     score, name = _numbers(arrays, f"{kind}_score"), tuple(str(name) for name in arrays[f"{kind}_name"])
     query, nearest = _images(arrays, f"{kind}_query"), _images(arrays, f"{kind}_nearest")
     lengths = {len(score), len(name)} | ({len(query)} if query is not None else set())
-    if len(lengths) != 1 or (nearest is not None and (query is None or nearest.shape != query.shape)):
+    maps = arrays.get(f"{kind}_map")
+    fits = maps is None or (query is not None and maps.shape == (len(query), *query.shape[2:]))
+    if len(lengths) != 1 or not fits or (nearest is not None and (query is None or nearest.shape != query.shape)):
         raise ValueError(f"the arrays of {kind} differ in length or shape")
-    return Worst(query, nearest, score, name)
+    if maps is not None and (maps.dtype != np.float32 or not np.isfinite(maps).all()):
+        raise ValueError(f"the heat maps of {kind} must be finite float32 numbers")
+    return Worst(query, nearest, score, name, maps)
 
 
 def _images(arrays: Mapping[str, Array], key: str) -> Array | None:

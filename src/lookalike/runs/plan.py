@@ -145,7 +145,8 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     nameless = images.names_of(settings.unlabelled)
     _check_others(settings, len(known), uses=method is not None and method.needs_others)
     _check_names(known, others, nameless)
-    joins = len(known) > 1 and settings.calibration > 0 and not _classifies(settings, method)
+    thresholds = settings.crosses or settings.held_out > 0
+    joins = len(known) > 1 and thresholds and not _classifies(settings, method)
     rows = _rows(images, settings, known, others, nameless, joins=joins)
     name = "arrays" if isinstance(data, Images) else Path(data).resolve().name
     plan = Plan(name, images, rows, Recipe(settings, method), known, others, truth, true_classes)
@@ -171,14 +172,19 @@ def _rows(
     joins: bool,
 ) -> Rows:
     """Which rows do what; with `joins` some of those held out decide between the detectors of the known classes."""
-    parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
+    parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
     is_known, is_other = (
         np.isin(images.labels, [images.classes.index(name) for name in names]) for names in (known, others)
     )
-    held_out = parts.calibration[is_known[parts.calibration]]
-    deciding = _deciding(images, held_out, settings.false_alarms) if joins else held_out[:0]
+    train, held_out = (part[is_known[part]] for part in (parts.train, parts.calibration))
+    if settings.crosses:
+        train = held_out = _distinct(images, train)  # an image is not left out while a copy of it stays
+    if not joins:
+        deciding = held_out[:0]
+    else:
+        deciding = held_out if settings.crosses else _deciding(images, held_out, settings.false_alarms)
     return Rows(
-        train=parts.train[is_known[parts.train]],
+        train=train,
         calibration=held_out if len(deciding) == len(held_out) else np.setdiff1d(held_out, deciding),
         extra_fakes=parts.train[is_other[parts.train]],
         test=parts.test,
@@ -212,7 +218,7 @@ def _check_images(plan: Plan, held_out: Index) -> None:
 def _check_calibration(plan: Plan) -> None:
     """Raises UsageError where too few images are held out for the threshold, or none for a method that needs some."""
     settings, method = plan.recipe.settings, plan.recipe.method
-    if settings.calibration > 0:
+    if settings.crosses or settings.held_out > 0:
         Threshold(np.zeros(len(plan.rows.calibration)), settings.false_alarms)
     elif method is None or (len(plan.known) > 1 and not method.per_class):
         raise UsageError(
@@ -286,6 +292,12 @@ def read_used(data: str | Path, s: TrainSettings) -> Images:
     return read(data, size=size, channels=channels, classes=used, key_size=key_size, **s.reading())
 
 
+def _distinct(images: Images, rows: Index) -> Index:
+    """The first row of each content."""
+    _, first = np.unique(np.array(images.keys)[rows], return_index=True)
+    return rows[np.sort(first)]
+
+
 def _deciding(images: Images, held: Index, allowed: float) -> Index:
     """Every second distinct image of each class, or all where the rest could not promise so few false alarms."""
     keys, labels, chosen = np.array(images.keys)[held], images.labels[held], dict[str, bool]()
@@ -305,7 +317,7 @@ def _check_each(plan: Plan, held: Index) -> None:
     for name in plan.known:
         mine = plan.labels_of((name,))
         trained, kept = (np.isin(plan.images.labels[rows], mine).sum() for rows in (plan.rows.train, held))
-        if trained < 2 or (kept < 1 and plan.recipe.settings.calibration > 0):
+        if trained < 2 or (kept < 1 and plan.recipe.settings.held_out > 0):
             raise DataError(
                 f"images of known class {show(name)}: {trained} to train on, {kept} held out; each of several known "
                 "classes needs 2 and 1; add images or leave the class out"

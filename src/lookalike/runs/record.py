@@ -137,22 +137,34 @@ def _search(s: TrainSettings, method: Method) -> dict[str, str]:
     }
 
 
+def _threshold(s: TrainSettings) -> str:
+    """How the threshold is set, and what it promises."""
+    if s.crosses:
+        return (
+            "conformal quantile of the scores of the training images, each by what the others teach, about "
+            f"{percent(s.false_alarms)} false alarms expected"
+        )
+    if not s.calibration:
+        return "none"
+    return (
+        f"conformal quantile of the scores of calibration images, at most {percent(s.false_alarms)} false alarms "
+        "expected"
+    )
+
+
 def open_choices(plan: Plan) -> dict[str, Any]:
     """Every choice that the papers leave open, with the value of this run. Each report prints them."""
     s, method = plan.recipe.settings, plan.recipe.method
-    threshold = "conformal quantile of the scores of calibration images"
     common = {
         "resize filter": "bilinear, antialiased",
         "training images": f"all but the held-out ones: {len(plan.rows.train)}",
         **({"images without a label": f"{len(plan.rows.unlabelled)}"} if len(plan.rows.unlabelled) else {}),
-        "threshold": f"{threshold}, at most {percent(s.false_alarms)} false alarms expected"
-        if s.calibration
-        else "none",
+        "threshold": _threshold(s),
     }
     if len(plan.rows.deciding):
         common["known classes"] = (
             f"{len(plan.known)}, a detector each, {SCALING[s.scaling]}, joined by {DECIDES[s.decides]} on "
-            f"{len(plan.rows.deciding)} held-out images"
+            f"{len(plan.rows.deciding)} {'training' if s.crosses else 'held-out'} images"
         )
     if method is None:
         return common

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from lookalike.base import checkpoint, files, interrupts
-from lookalike.base.arrays import Report, Warn
+from lookalike.base.arrays import Floats, Report, Warn
 from lookalike.base.errors import DivergedError, memory_guard, show
 from lookalike.data import Images, oddities
 from lookalike.data.images import Selection
@@ -36,6 +36,7 @@ from lookalike.game.train import Progress, train
 from lookalike.methods import stored
 from lookalike.runs import own_flags, record, subclasses
 from lookalike.runs import plan as plans
+from lookalike.runs.crossed import crossed
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
 from lookalike.runs.samples import draw_samples
@@ -98,13 +99,12 @@ def run(
             return Model.load(folder, device=settings.device)
         for line in (*_remarks(plan), *own_flags.unused(settings, plan.recipe.method, joins=plan.rows.joins)):
             warn(line)
-        if plan.recipe.settings.method in CLASSIFIERS or len(plan.known) == 1:
-            detector = _single(folder, plan, report, warn)
-        elif plan.recipe.method is not None and plan.recipe.method.per_class:
-            detector = _shared(folder, plan, plan.recipe.method, report, warn)
+        if settings.crosses:
+            detector, scores = _crossed(folder, plan, report)
         else:
-            detector = _joined(folder, plan, report, warn)
-        model = _calibrated(plan, detector, report)
+            detector = _taught(folder, plan, report, warn)
+            scores = _calibration_scores(plan, detector, report)
+        model = _model(plan, detector, scores)
         model.save(folder)
         return model
 
@@ -112,11 +112,20 @@ def run(
 def _remarks(plan: Plan) -> Iterator[str]:
     """What reading left out or changed, and what few held-out images cost."""
     yield from oddities.remarks(plan.images)
-    if plan.rows.shared:
+    if plan.rows.shared and not plan.recipe.settings.crosses:
         yield (
             f"{len(plan.rows.calibration)} held-out images both join the known classes and set the threshold: false "
             "alarms may be a little more frequent than promised; add images, or hold out more (--calibration)"
         )
+
+
+def _taught(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
+    """One detector of all known classes, or one of each, joined by held-out images."""
+    if plan.recipe.settings.method in CLASSIFIERS or len(plan.known) == 1:
+        return _single(folder, plan, report, warn)
+    if plan.recipe.method is not None and plan.recipe.method.per_class:
+        return _shared(folder, plan, plan.recipe.method, report, warn)
+    return _joined(folder, plan, report, warn)
 
 
 def _single(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
@@ -246,13 +255,27 @@ def _detector(gan: GAN, plan: Plan, label: int | None) -> GANDetector:
     return GANDetector.fit(gan, plan.recipe.search(), label, plan.images.pixels[mine])
 
 
-def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
-    """The model. Its threshold comes from the calibration images, where there are any."""
-    pixels, scores = plan.images.pixels[plan.rows.calibration], []
+def _crossed(folder: Path, plan: Plan, report: Report) -> tuple[Detector, Floats]:
+    """As `crossed`, with the time that it took in the log."""
+    began = time.monotonic()
+    detector, scores = crossed(plan, report)
+    _drop_metrics_after(folder / METRICS, -1)
+    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), time.monotonic() - began)
+    return detector, scores
+
+
+def _calibration_scores(plan: Plan, detector: Detector, report: Report) -> Floats:
+    """(n,) scores of the held-out images that set the threshold."""
+    pixels, scores = plan.images.pixels[plan.rows.calibration], [np.empty(0)]
     for i in range(0, len(pixels), 256):
         report("calibrating", i, len(pixels))
         scores.append(detector.score(pixels[i : i + 256]).score)
-    threshold = Threshold(np.concatenate(scores), plan.recipe.settings.false_alarms) if scores else None
+    return np.concatenate(scores)
+
+
+def _model(plan: Plan, detector: Detector, scores: Floats) -> Model:
+    """The model. Its threshold comes from the scores of calibration images, where there are any."""
+    threshold = Threshold(scores, plan.recipe.settings.false_alarms) if len(scores) else None
     method = stored.to_json(plan.recipe.method) if plan.recipe.method else {"name": plan.recipe.settings.method}
     training = {
         "data": plan.data,
@@ -262,6 +285,7 @@ def _calibrated(plan: Plan, detector: Detector, report: Report) -> Model:
         "value_range": plan.recipe.settings.low_high,
         "threads": plan.recipe.settings.threads,
         **({"unlabelled": list(plan.recipe.settings.unlabelled)} if plan.recipe.settings.unlabelled else {}),
+        **({"crossed": True} if plan.recipe.settings.crosses else {}),
         **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
         **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }

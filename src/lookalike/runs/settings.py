@@ -56,6 +56,7 @@ def pair(value: str | None) -> tuple[float, float] | None:
     return first, second
 
 
+HELD_OUT = 0.2  # share of the images that sets the threshold, where the method learns slowly
 Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
 Range = Annotated[str, BeforeValidator(_joined), AfterValidator(_ordered)]
 
@@ -257,14 +258,16 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     ] = None
 
     calibration: Annotated[
-        float,
+        float | None,
         Field(ge=0, lt=1),
         Parameter(
-            help="Share of the images beside the test images that is held out for the threshold. With 0 there is none, "
-            "for a GAN that only makes images.",
+            help="Share of the images beside the test images that is held out for the threshold. Methods that learn "
+            "quickly hold none out: each image that trains is scored by what the others teach. With 0 a GAN has no "
+            "threshold, and only makes images.",
             group=THRESHOLD,
+            show_default=f"{HELD_OUT}; 0 for methods that learn quickly",
         ),
-    ] = 0.2
+    ] = None
     scaling: Annotated[
         Literal["each", "shared"],
         Parameter(
@@ -311,6 +314,18 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         Field(ge=1),
         Parameter(help="Images shown between two checkpoints.", group=RUN, show_default="10 checkpoints in all"),
     ] = None
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the images that train also set the threshold, each scored by what the others teach."""
+        return self.method in names.CROSSED and not self.calibration
+
+    @property
+    def held_out(self) -> float:
+        """`calibration`, or what it is where it was left out."""
+        if self.calibration is None:
+            return 0.0 if self.crosses else HELD_OUT
+        return self.calibration
 
     @property
     def sides(self) -> tuple[int, int] | None:

@@ -21,9 +21,11 @@ from lookalike.base.errors import DataError, UsageError, show
 from lookalike.data import Images, read
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import auc, rate
+from lookalike.detect.heat import Locates
 from lookalike.detect.model import ANY, Model, Verdicts
 from lookalike.runs.folder import EVALUATIONS, training_seconds
 from lookalike.runs.used import used_images
+from lookalike.use.masks import located
 
 BLOCK = 512  # images scored at one time
 WORST = 8  # images kept of each kind of mistake
@@ -37,6 +39,7 @@ def evaluate(
     data: str | Path | Images,
     *,
     unknown: tuple[str, ...] | str = (),
+    masks: str | Path | None = None,
     on_bad: Literal["fail", "skip"] = "fail",
     max_bad: float = 0.05,
     allow_empty_class: bool = False,
@@ -62,6 +65,8 @@ def evaluate(
         Data with the known classes and the unknown ones.
     unknown : tuple of str
         The classes that count as unknown; empty means all other classes.
+    masks : str, Path or None
+        A folder with a mask of each unknown image: it adds figures of the heat maps. See `lookalike.use.masks`.
     on_bad, max_bad, allow_empty_class
         As for `lookalike.read`; `warn` gets the number of skipped images.
     device : str
@@ -79,7 +84,7 @@ def evaluate(
 
         For several known classes there is also the accuracy, of all known images and of those that were not flagged.
         The confusion matrix counts predicted classes per class, the unknown last. Its row of unknown images is also
-        given by class.
+        given by class. With masks there are the pixel AUROC and AUPRO of the heat maps.
 
     Raises
     ------
@@ -127,6 +132,8 @@ def evaluate(
             "seconds": took,
         }
     )
+    if masks is not None:
+        figures["pixels"] = asdict(located(model, masks, images, rows["known"], rows["unknown"], report))
     arrays = _arrays(model, images, rows, verdicts)
     with files.lock(folder, EVALUATIONS):
         stem = files.make_folder(folder / EVALUATIONS) / _file_name(",".join(others) or "none")
@@ -237,6 +244,7 @@ def _figures(model: Model, verdicts: dict[str, Verdicts]) -> dict[str, Any]:
         },
         "threshold": model.limit.value,
         "allowed": model.limit.allowed,
+        "crossed": bool(model.training.get("crossed", False)),
         "false_alarms": _rate(alarms, len(known.score), "known"),
         "misses": _rate(misses, len(unknown.score), "unknown"),
     }
@@ -298,6 +306,8 @@ def _arrays(model: Model, images: Images, rows: dict[str, Rows], verdicts: dict[
             arrays[f"{kind}_query"] = images.pixels[chosen]
             if nearest is not None:
                 arrays[f"{kind}_nearest"] = nearest[worst]
+            if len(worst) and isinstance(model.detector, Locates) and model.detector.locates:
+                arrays[f"{kind}_map"] = model.score(images.pixels[chosen], maps=True).maps
     out = BytesIO()
     np.savez_compressed(out, **arrays)
     return out.getvalue()

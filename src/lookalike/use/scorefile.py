@@ -9,16 +9,20 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
+from PIL import Image
 
 from lookalike.base import files
-from lookalike.base.arrays import Report
+from lookalike.base.arrays import Pixels, Report
 from lookalike.base.errors import UsageError, show
 from lookalike.data import Images, Skipped, stream
-from lookalike.data.sources import refuse_inside
+from lookalike.data.source import Picture
+from lookalike.data.sources import open_source, refuse_inside
+from lookalike.detect.heat import overlaid, shown
 from lookalike.detect.model import UNKNOWN, Model, Verdicts
 from lookalike.runs.folder import BAD_FILES
 from lookalike.runs.samples import png
@@ -33,6 +37,7 @@ def write(
     out: Path,
     *,
     nearest: Path | None = None,
+    heat_maps: Path | None = None,
     on_bad: Literal["fail", "skip"] = "fail",
     max_bad: float = 0.05,
     report: Report = lambda stage, done, of: None,
@@ -50,6 +55,9 @@ def write(
     nearest : Path or None
         A new or empty folder for the nearest generated image of each image, as PNG. The line gives the PNG's name.
         The folder is written as a whole or not at all, together with `out`.
+    heat_maps : Path or None
+        A new or empty folder for a heat map of each image, at the size of its file: a PNG of the map over the image,
+        and an .npy file of the map, float32 (H, W).
     on_bad, max_bad
         As for `lookalike.stream`.
     report : callable
@@ -63,7 +71,8 @@ def write(
     Raises
     ------
     UsageError
-        For another suffix, a folder for PNGs that is not empty, or a place inside the images' own folder.
+        For another suffix, a folder for PNGs that is not empty, a place inside the images' own folder, or a model
+        without heat maps.
     DataError
         For images that cannot be scored.
     OutputError
@@ -71,15 +80,23 @@ def write(
     """
     if out.suffix not in (".csv", ".jsonl"):
         raise UsageError(f"scores are written to a .csv or .jsonl file, not {show(out.name)}; change -o")
-    for written in (out, nearest):
+    for written in (out, nearest, heat_maps):
         refuse_inside(written, data)
     bad_files = out.with_name(f"{out.name}.{BAD_FILES}")
     skipped: list[Skipped] = []
     odd: Counter[str] = Counter()
     counts = {"images": 0, "flagged": 0}
-    with _pictures(nearest, out) as folder, files.atomic(out) as handle:
-        for block in _read(model, data, on_bad=on_bad, max_bad=max_bad):
-            rows = list(_rows(model, block, counts["images"], folder))
+    with (
+        _pictures(nearest, out) as folder,
+        _pictures(heat_maps, out) as heat,
+        files.atomic(out) as handle,
+    ):
+        originals = _originals(model, data) if heat else iter(())
+        for block in _read(model, data, heat is not None, on_bad=on_bad, max_bad=max_bad):
+            verdicts, start = model.score(block, maps=heat is not None), counts["images"]
+            rows = list(_rows(model, block, verdicts, start, folder))
+            if heat is not None and verdicts.maps is not None:
+                _write_maps(heat, start, verdicts.maps, originals, shown(model.detector))
             _append(handle, out.suffix, rows, first=counts["images"] == 0)
             counts["images"] += len(rows)
             counts["flagged"] += sum(row["flagged"] for row in rows)
@@ -93,25 +110,40 @@ def write(
     return counts | {"skipped": len(skipped), "odd": dict(odd)}
 
 
-def _pictures(nearest: Path | None, out: Path) -> AbstractContextManager[Path | None]:
-    """Return the folder to fill with PNGs, or None where none are wanted."""
-    if nearest is None:
+def _pictures(wanted: Path | None, out: Path) -> AbstractContextManager[Path | None]:
+    """Return the folder to fill with pictures, or None where none are wanted."""
+    if wanted is None:
         return nullcontext()
-    if nearest.resolve() in (out.resolve(), *out.resolve().parents):
-        raise UsageError(
-            f"{show(out)} lies in the folder of the nearest images, {show(nearest)}; choose another folder"
-        )
-    return files.atomic_folder(nearest)
+    if wanted.resolve() in (out.resolve(), *out.resolve().parents):
+        raise UsageError(f"{show(out)} lies in the folder of the pictures, {show(wanted)}; choose another folder")
+    return files.atomic_folder(wanted)
 
 
-def _read(model: Model, data: str | Path, **bad: Any) -> Iterator[Images]:
+def _originals(model: Model, data: str | Path) -> Iterator[Pixels]:
+    """Yield the images that can be read, uint8 (H, W, 1 or 3), at the size of their files."""
+    source = open_source(data, labelled=False, value_range=model.training["value_range"], allow_empty_class=True)
+    return (item.pixels for item in source.pictures() if isinstance(item, Picture))
+
+
+def _write_maps(folder: Path, start: int, maps: Pixels, originals: Iterator[Pixels], of: tuple[float, float]) -> None:
+    """Write a PNG and an .npy file of each map, numbered from `start` on."""
+    for i, heat in enumerate(maps):
+        picture = next(originals)
+        large = Image.fromarray(heat).resize((picture.shape[1], picture.shape[0]), Image.Resampling.BILINEAR)
+        values, out = np.asarray(large, np.float32), BytesIO()
+        np.save(out, values)
+        files.write_new(folder / f"{start + i:06d}.png", png(overlaid(picture, values, of)))
+        files.write_new(folder / f"{start + i:06d}.npy", out.getvalue())
+
+
+def _read(model: Model, data: str | Path, maps: bool, **bad: Any) -> Iterator[Images]:
     value_range = model.training["value_range"]
-    block = min(BLOCK, max(1, BLOCK_BYTES // math.prod(model.shape)))
+    most = BLOCK_BYTES // 4 if maps else BLOCK_BYTES  # a map takes four bytes for each pixel
+    block = min(BLOCK, max(1, most // math.prod(model.shape)))
     return stream(data, size=model.size, channels=model.channels, block=block, value_range=value_range, **bad)
 
 
-def _rows(model: Model, block: Images, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:
-    verdicts = model.score(block)
+def _rows(model: Model, block: Images, verdicts: Verdicts, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:
     for i, name in enumerate(block.names):
         label = block.labels[i]
         row: dict[str, Any] = {

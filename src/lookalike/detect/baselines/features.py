@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lookalike.base.arrays import Pixels
+from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError
 from lookalike.data.images import Selection
 from lookalike.detect.baselines.networks import counter, need_images
@@ -91,7 +91,11 @@ class FeatureBaseline:
         return self.candidates(round((shape[1] * shape[2]) ** 0.5))
 
     def fit(self, pixels: Pixels | Selection, seed: int) -> OnFeatures:
-        """Return a detector of known images (N, C, H, W) uint8.
+        """Return a detector of known images (N, C, H, W) uint8; raises as `fit_left_out` does."""
+        return self.fit_left_out(pixels, seed)[0]
+
+    def fit_left_out(self, pixels: Pixels | Selection, seed: int) -> tuple[OnFeatures, Floats]:
+        """Return the detector, and float64 (N,) scores of the known images, each as if it had not been learnt.
 
         Raises
         ------

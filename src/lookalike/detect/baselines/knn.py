@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from lookalike.base import checkpoint
-from lookalike.base.arrays import Pixels
+from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import ModelError, show
 from lookalike.detect.baselines.flat import blocks, flat
 from lookalike.detect.detector import Scores
@@ -43,6 +43,14 @@ class KNN:
     def fit(cls, pixels: Pixels, _seed: int) -> KNN:
         """Return a detector that holds the known images; nothing is random."""
         return cls(pixels)
+
+    @classmethod
+    def fit_left_out(cls, pixels: Pixels, _seed: int) -> tuple[KNN, Floats]:
+        """The detector of known images, and the distance (N,) of each to its k-th nearest among the others."""
+        near = min(cls.neighbours, len(pixels) - 1)
+        made = cls(pixels)
+        distance, _ = made.index.kneighbors(n_neighbors=near)  # without an argument, no image is its own neighbour
+        return made, distance[:, -1].astype(np.float64)
 
     def score(self, pixels: Pixels) -> Scores:
         """Return the distance to the k-th nearest image, on [-1, 1]; the nearest image is the first neighbour."""

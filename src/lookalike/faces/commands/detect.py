@@ -115,9 +115,12 @@ def train(
         say("no threshold, as no images were held out: the GAN makes images, and scores none")
         say(f"next: lookalike generate {show(out)} -o made")
         return
-    by = f"set by {len(model.threshold.calibration)} calibration images"
-    promise = f"at most {percent(facts['false_alarms'])} false alarms are expected"
-    say(f"threshold {facts['threshold']:.6g}, {by}: {promise}")
+    n, expected = len(model.threshold.calibration), f"{percent(facts['false_alarms'])} false alarms are expected"
+    if settings.crosses:
+        by, expected = f"{n} training images, each scored by what the others teach", f"about {expected}"
+    else:
+        by, expected = f"{n} calibration images", f"at most {expected}"
+    say(f"threshold {facts['threshold']:.6g}, set by {by}: {expected}")
     if apart:
         if "order" in of_detector:
             first = facts["known"][of_detector["order"][0]]
@@ -138,6 +141,13 @@ def score(
     nearest: Annotated[
         Path | None, Parameter(help="A folder that gets the closest generated image of each image, as PNG.")
     ] = None,
+    heat_maps: Annotated[
+        Path | None,
+        Parameter(
+            help="A folder that gets a heat map of each image: a PNG with the map over the image, and the map as .npy. "
+            "Red and yellow places are unlike the known images."
+        ),
+    ] = None,
     bad: Annotated[BadImageSettings | None, Flat] = None,
     device: Device = "cpu",
     threads: ThreadsOfRun = None,
@@ -153,7 +163,7 @@ def score(
     model, bad = Model.load(run, device=device), bad or BadImageSettings()
     torch.set_num_threads(threads or model.training["threads"])
     with progress() as report:
-        counts = write(model, images, out, nearest=nearest, report=report, **bad.model_dump())
+        counts = write(model, images, out, nearest=nearest, heat_maps=heat_maps, report=report, **bad.model_dump())
     for line in losses(counts["odd"]):
         warn(line)
     if json_:
@@ -180,6 +190,13 @@ def evaluate(
     bad: Annotated[BadSettings | None, Flat] = None,
     device: Device = "cpu",
     threads: ThreadsOfRun = None,
+    masks: Annotated[
+        str | None,
+        Parameter(
+            help="A folder with a mask of each unknown image, of the same name, white where it is unlike the known: "
+            "also measure the heat maps, by pixel AUROC and AUPRO."
+        ),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Measures a run on the test images of DATA: AUC, and false alarms and misses at its threshold, with intervals."""
@@ -187,7 +204,7 @@ def evaluate(
 
     how = (bad or BadSettings()).model_dump() | {"device": device, "threads": threads}
     with progress() as report:
-        figures = measure(run, data, unknown=unknown, report=report, warn=warn, **how)
+        figures = measure(run, data, unknown=unknown, masks=masks, report=report, warn=warn, **how)
     if json_:
         print_json(figures)
         return
@@ -197,12 +214,19 @@ def evaluate(
     say(f"AUC           {interval(area['value'], area)}  ({figures['n_known']} known, {figures['n_unknown']} unknown)")
     for name in ("false_alarms", "misses"):
         rate = figures[name]
-        allowed = f"; at most {percent(figures['allowed'])} expected" if name == "false_alarms" else ""
+        about = "about" if figures["crossed"] else "at most"
+        allowed = f"; {about} {percent(figures['allowed'])} expected" if name == "false_alarms" else ""
         say(f"{name.replace('_', ' '):13s} {share(rate)}  ({rate['count']} of {rate['of']}{allowed})")
     if "classes" in figures:
         for name, of in (("accuracy", "of all known images"), ("accuracy_passed", "of those that were not flagged")):
             rate = figures["classes"][name]
             say(f"right class   {share(rate)}  ({rate['count']} of {rate['of']}, {of})")
+    if "pixels" in figures:
+        found = figures["pixels"]
+        say(
+            f"heat maps     AUROC of pixels {found['auroc']:.3f}, AUPRO {found['aupro']:.3f}  "
+            f"({found['regions']} marked regions in {found['images']} images)"
+        )
     say(f"next: lookalike report {show(run)}")
 
 

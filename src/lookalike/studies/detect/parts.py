@@ -29,7 +29,7 @@ def images_of(images: Images, settings: TrainSettings, name: str, part: str) -> 
 
 def measurable(images: Images, settings: TrainSettings, least: int) -> tuple[str, ...]:
     """Classes with `least` images to train on that leave a held-out and a test image under no other label."""
-    trained = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed).train
+    trained = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed).train
     rows = {"trained": trained} | {part: _rows(images, settings, part) for part in NAMES}
     counts = {part: np.bincount(images.labels[mine], minlength=len(images.classes)) for part, mine in rows.items()}
     enough = (counts["trained"] >= least) & (counts[TEST] > 0) & (counts[HELD_OUT] > 0)
@@ -38,7 +38,7 @@ def measurable(images: Images, settings: TrainSettings, least: int) -> tuple[str
 
 def _rows(images: Images, settings: TrainSettings, part: str) -> Index:
     """Rows of a part that stand under one label alone."""
-    parts = split(images, test=settings.test, calibration=settings.calibration, seed=settings.seed)
+    parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
     labels: dict[str, set[int]] = {}
     for key, label in zip(images.keys, images.labels.tolist(), strict=True):
         labels.setdefault(key, set()).add(label)
