@@ -9,10 +9,12 @@ from lookalike.faces.cli import main
 
 SETTINGS: dict[str, Any] = {
     "known": ("3",), "size": "8,8", "width": 4, "z": 8, "images": 256, "batch": 64, "search_steps": 5, "threads": 1,
+    "calibration": 0.2,
 }  # fmt: skip
 EXTRA_FAKES = {"mcgan": ("8",)}
 PROGRESS = re.compile(
-    r"(reading|(.{1,200}: )?training|joining the classes|calibrating|scoring|scoring known|scoring unknown)"
+    r"(reading|(.{1,200}: )?training|joining the classes|calibrating|(.{1,200}: )?scoring|scoring known|"
+    r"scoring unknown|locating)"
     r"(: \d+ images)?\n"
 )
 

@@ -147,7 +147,7 @@ def test_E7_a_signal_while_calibrating_keeps_the_last_checkpoint(
 ):
     """After training nothing is lost: the line is short, and the same command only calibrates."""
     out = tmp_path / "run"
-    at(runs, "_calibrated", number)
+    at(runs, "_calibration_scores", number)
     assert call(capsys, *train(out, method="vtgan")) == (code, "", f"error: stopped by {NAMES[number]}\n")
     assert sorted(path.name for path in (out / "checkpoints").iterdir()) == [
         "000000192.safetensors",

@@ -66,7 +66,7 @@ def test_the_split_is_that_of_every_other_method(photographs):
 
 def test_a_size_that_the_user_gives_holds(photographs):
     """--size reads at that size, and keys are taken there."""
-    images = read_used(photographs, settings("features", size="40,40"))
+    images = read_used(photographs, settings("patches", size="40,40"))
     assert images.shape == (1, 40, 40) and images.key_size is None
 
 

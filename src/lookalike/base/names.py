@@ -44,12 +44,12 @@ GANS: dict[str, GAN] = {
 CONDITIONAL = tuple(name for name, row in GANS.items() if row.conditional)
 BASELINES = (
     *("pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis"),
-    *("autoencoder", "deepsvdd", "rotation", "auto"),
-    *("features-knn", "features-gaussian", "patches", "features"),
+    *("autoencoder", "deepsvdd", "rotation"),
+    *("features-knn", "features-gaussian", "patches", "auto"),
 )
 CROSSED = (  # they learn so quickly that the images that train also set the threshold
-    *("pca", "knn", "iforest", "iforest-pca", "lof", "mahalanobis", "auto"),
-    *("features-knn", "features-gaussian", "patches", "features"),
+    *("pca", "knn", "iforest", "iforest-pca", "lof", "mahalanobis"),
+    *("features-knn", "features-gaussian", "patches", "auto"),
 )
 CLASSIFIERS = ("cnn", "cnn-energy", "cnn-knn")  # for two or more known classes
 METHODS = (*GANS, *BASELINES, *CLASSIFIERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,22 +13,40 @@ from lookalike.base.seeds import generator
 from lookalike.data.images import Selection
 from lookalike.detect.auc import area
 from lookalike.detect.members import Member
-from lookalike.detect.on_features import Steps, learn, scores
+from lookalike.detect.on_features import Steps, by_side, learn, scores
 from lookalike.detect.standins import stand_ins
 from lookalike.features.backbone import Backbone
 
 FEWEST = 10  # images; with fewer nothing can be chosen
 TAUGHT, HELD_OUT = 400, 100  # images at most that teach, and that are held out; of fewer images a fifth is held out
 SHARE = 5
-WARMTH = 0.01  # difference of AUC that makes a weight e times as large
-LEAST = 0.02  # smaller weights are dropped
+LEAST = 0.005  # smaller weights are dropped
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A kind of unknown that is expected.
+
+    Parameters
+    ----------
+    what : str
+        Its name, such as "defects".
+    stand_ins : str
+        The kind of stand-ins for it, in `lookalike.detect.standins`.
+    warmth : float
+        The difference of AUC that makes a weight e times as large.
+    """
+
+    what: str
+    stand_ins: str
+    warmth: float
 
 
 def chosen(
-    backbone: Backbone, pixels: Pixels | Selection, members: Sequence[Member], kinds: Sequence[str], seed: int,
+    backbone: Backbone, pixels: Pixels | Selection, members: Sequence[Member], expected: Sequence[Expected], seed: int,
     steps: Steps = lambda n: None,
-) -> dict[Member, float]:  # fmt: skip
-    """Member -> weight: exp(AUC / WARMTH) of held-out images against stand-ins made from them, as shares.
+) -> dict[str, dict[Member, float]]:  # fmt: skip
+    """What is expected -> member -> its weight, by the AUC of held-out images against stand-ins made from them.
 
     Parameters
     ----------
@@ -37,22 +56,27 @@ def chosen(
         (N, C, H, W) uint8, known images. With fewer than `FEWEST` all members get one weight.
     members : sequence of Member
         Who can be chosen.
-    kinds : sequence of str
-        Names of stand-ins, in `lookalike.detect.standins`; the mean of their AUC counts.
+    expected : sequence of Expected
+        Each is chosen for by itself.
     seed : int
         Draws which images are held out, and the stand-ins.
     steps : callable
         See `learn`.
     """
     if len(pixels) < FEWEST or len(members) == 1:
-        return dict.fromkeys(members, 1 / len(members))
+        return {one.what: dict.fromkeys(members, 1 / len(members)) for one in expected}
     order = torch.randperm(len(pixels), generator=generator(seed, "choose")).numpy()
     n = min(HELD_OUT, len(pixels) // SHARE)
     held_out, taught = pixels[np.sort(order[:n])], Selection(pixels, np.sort(order[n : n + TAUGHT]))
-    fitted = {member: one.fitted() for member, one in learn(backbone, taught, members, seed, steps).items()}
-    known = scores(backbone, held_out, fitted, steps)
-    unlike = [scores(backbone, stand_ins(kind, held_out, seed), fitted, steps) for kind in kinds]
-    return weights({m: float(np.mean([area(known[m], other[m]) for other in unlike])) for m in members})
+    unlike = {one.what: stand_ins(one.stand_ins, held_out, seed) for one in expected}
+    areas: dict[str, dict[Member, float]] = {one.what: {} for one in expected}
+    for mine in by_side(members).values():  # one size after the other, for memory
+        fitted = {member: one.fitted() for member, one in learn(backbone, taught, mine, seed, steps).items()}
+        known = scores(backbone, held_out, fitted, steps)
+        for what, made in unlike.items():
+            other = scores(backbone, made, fitted, steps)
+            areas[what] |= {member: area(known[member], other[member]) for member in mine}
+    return {one.what: weights(areas[one.what], one.warmth) for one in expected}
 
 
 def looked_at(images: int, kinds: int) -> int:
@@ -61,14 +85,14 @@ def looked_at(images: int, kinds: int) -> int:
     return min(TAUGHT, images - held_out) + held_out * (1 + kinds)
 
 
-def weights(areas: Mapping[Member, float]) -> dict[Member, float]:
-    """The share of each member by its AUC; small shares are dropped, and the others sum to 1.
+def weights(areas: Mapping[Member, float], warmth: float) -> dict[Member, float]:
+    """The share of each member, exp(AUC / `warmth`); small shares are dropped, and the others sum to 1.
 
     Where no member that is left locates, the best that does is added with no share.
     """
     best = max(areas.values())
-    raw = {member: float(np.exp((value - best) / WARMTH)) for member, value in areas.items()}
-    kept = {member: value for member, value in raw.items() if value >= LEAST * sum(raw.values())}
+    raw = {member: float(np.exp((value - best) / warmth)) for member, value in areas.items()}
+    kept = {member: value for member, value in raw.items() if value >= LEAST * sum(raw.values())} or raw
     found = {member: value / sum(kept.values()) for member, value in kept.items()}
     locating = [member for member in areas if member.locates]
     if locating and not any(member.locates for member in found):

@@ -6,13 +6,14 @@ Each learns from maps of known images, and says of each known image what it woul
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -28,6 +29,8 @@ LARGEST = 2000  # images that a Gaussian learns from: its time grows with the cu
 NEAREST = 2  # images whose distances are averaged
 POOL, BANK = 20_000, 6_000  # places of known images that a bank is chosen from, and that it keeps
 WORST = 0.002  # share of an image's places, those least like known ones, whose mean is its score
+WHITENED = 0.01  # share of the mean variance that is added to each, so that the smallest do not grow without bound
+AROUND = 2.0  # places, the standard deviation of the weights of surroundings
 LEAST = 1e-6  # the spread of places that are all alike
 COMPARED = 2**23  # distances in memory at once
 
@@ -47,15 +50,20 @@ class Member:
         The layer of the network. Patches may have several, the earliest first, brought to the grid of the last.
     cells : int
         The map is averaged in cells x cells parts. 0 means the whole map, place by place.
+    stands_out : bool
+        Patches, for small defects: rows are whitened, the bank is twice as large, and of the distance of a place what
+        it has above that of its surroundings counts.
     """
 
     how: How
     side: int
     taps: tuple[str, ...]
     cells: int = 1
+    stands_out: bool = False
 
     def __str__(self) -> str:
         grid = {0: ", whole map", 1: ""}.get(self.cells, f", {self.cells} x {self.cells} cells")
+        grid += ", above its surroundings" if self.stands_out else ""
         return f"{self.how}: {' and '.join(self.taps)} at {self.side} pixels{grid}"
 
     def json(self) -> dict[str, Any]:
@@ -67,15 +75,11 @@ class Member:
         """Whether it says which places of an image are unlike the known ones."""
         return self.how == "patches" or (self.how == "gaussian" and not self.cells)
 
-    def grid(self, maps: Mapping[str, Tensor]) -> tuple[int, int]:
-        """(h, w) of the places."""
-        return maps[self.taps[-1]].shape[2], maps[self.taps[-1]].shape[3]
-
     def rows(self, maps: Mapping[str, Tensor]) -> Tensor:
-        """What it compares, from maps (n, C, h, w) by tap: (n, F) float32, or where it locates (n, places, F)."""
+        """What it compares, from maps (n, C, h, w) by tap: (n, F) float32, or where it locates (n, h, w, F)."""
         if self.locates:
-            grid = self.grid(maps)
-            return torch.cat([adaptive_avg_pool2d(maps[tap], grid) for tap in self.taps], 1).flatten(2).mT
+            grid = maps[self.taps[-1]].shape[2], maps[self.taps[-1]].shape[3]
+            return torch.cat([adaptive_avg_pool2d(maps[tap], grid) for tap in self.taps], 1).permute(0, 2, 3, 1)
         return adaptive_avg_pool2d(maps[self.taps[0]], self.cells).flatten(1)
 
     def learner(self, images: int, seed: int) -> Learner:
@@ -88,8 +92,16 @@ class Member:
             return Gaussian(ShrunkGaussian.restore(tensors, math.prod(shape), what))
         length = shape[-1]
         n = len(tensors["known"]) if "known" in tensors and tensors["known"].ndim else 1
-        checkpoint.match(tensors, {"known": torch.empty(n, length, dtype=torch.float16, device="meta")}, what)
-        return Patches(tensors["known"]) if self.how == "patches" else Neighbours(tensors["known"])
+        shapes = {"known": torch.empty(n, length, dtype=torch.float16, device="meta")}
+        if self.stands_out:
+            shapes |= {
+                "mean": torch.empty(length, device="meta"),
+                "matrix": torch.empty(length, length, device="meta"),
+            }
+        checkpoint.match(tensors, shapes, what)
+        if self.how == "neighbours":
+            return Neighbours(tensors["known"])
+        return Patches(tensors["known"], Whitening(tensors["mean"], tensors["matrix"]) if self.stands_out else None)
 
 
 class Learner(Protocol):
@@ -101,8 +113,11 @@ class Learner(Protocol):
     def fitted(self) -> Fitted:
         """What has learnt from all of them."""
 
-    def left_out(self, rows: Iterable[Tensor]) -> LeftOut:
-        """What it says of the known images, each by what all others teach; `rows` are theirs once more."""
+    def again(self, rows: Tensor) -> None:
+        """The same rows once more, after the last `add`; asked of patches alone."""
+
+    def left_out(self) -> LeftOut:
+        """What it says of the known images, each by what all others teach."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +150,7 @@ class Locator(Fitted, Protocol):
     """A member that has learnt, and can locate."""
 
     def places(self, rows: Tensor) -> Tensor:
-        """(n, places) float32, larger = less like the known images there."""
+        """(n, h, w) float32, larger = less like the known images there."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +165,7 @@ class Gaussian:
 
     def places(self, rows: Tensor) -> Tensor:
         """See `Locator`: the length of the residual at each place."""
-        return _lengths(self.of.residuals(rows.flatten(1).numpy()), rows.shape[1])
+        return _lengths(self.of.residuals(rows.flatten(1).numpy()), rows.shape[1:3])
 
     def tensors(self) -> dict[str, Tensor]:
         """See `Fitted`."""
@@ -173,10 +188,33 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
+class Whitening:
+    """Takes `mean` (F,) from rows (..., F), and multiplies with `matrix` (F, F), both float32."""
+
+    mean: Tensor
+    matrix: Tensor
+
+    @classmethod
+    def fit(cls, rows: Tensor) -> Whitening:
+        """All directions of rows (N, F) get a variance of nearly 1, but for the smallest."""
+        values, vectors = torch.linalg.eigh(torch.cov(rows.double().T))
+        least = WHITENED * values.mean().clamp_min(LEAST)
+        return cls(rows.mean(0), (vectors / (values.clamp_min(0) + least).sqrt()).float())
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """The whitened rows."""
+        return (rows - self.mean) @ self.matrix
+
+
+@dataclass(frozen=True)
 class Patches:
-    """Distances of an image's places to the nearest of a bank of known places, (B, F) float16."""
+    """Distances of an image's places to the nearest of a bank of known places, (B, F) float16.
+
+    With a whitening these are distances of whitened rows, of which what lies above the surroundings counts.
+    """
 
     known: Tensor
+    whitening: Whitening | None = None
 
     def score(self, rows: Tensor) -> Floats:
         """See `Fitted`."""
@@ -186,8 +224,18 @@ class Patches:
         """See `Locator`: the distances."""
         return torch.stack([self.distances(image) for image in rows])
 
-    def distances(self, places: Tensor, without: Tensor | None = None) -> Tensor:
-        """(P,) distance of each place (P, F) to the bank, of which the places `without` (B,) bool do not count."""
+    def distances(self, image: Tensor, without: Tensor | None = None) -> Tensor:
+        """(h, w) of an image's places (h, w, F) to the bank, of which the places `without` (B,) bool do not count.
+
+        With a whitening, less the distances around, with the weights of a Gaussian.
+        """
+        rows = image.flatten(0, 1)
+        found: Tensor = self._nearest(self.whitening(rows) if self.whitening else rows, without)
+        found = found.unflatten(0, image.shape[:2])
+        return found - torch.from_numpy(gaussian_filter(found.numpy(), AROUND)) if self.whitening else found
+
+    def _nearest(self, places: Tensor, without: Tensor | None) -> Tensor:
+        """(P,) distance of each place (P, F)."""
         bank = self.known.float()
         length = (bank**2).sum(1)
         if without is not None:
@@ -199,17 +247,17 @@ class Patches:
 
     def tensors(self) -> dict[str, Tensor]:
         """See `Fitted`."""
-        return {"known": self.known}
+        return {"known": self.known} | (vars(self.whitening) if self.whitening else {})
 
 
 def worst(distances: Tensor) -> float:
-    """The mean of the largest distances (P,) of an image, a `WORST` share of them and one at least."""
-    return float(distances.topk(max(1, round(WORST * len(distances)))).values.mean())
+    """The mean of the largest distances (h, w) of an image, a `WORST` share of them and one at least."""
+    return float(distances.flatten().topk(max(1, round(WORST * distances.numel()))).values.mean())
 
 
-def _lengths(residuals: Pixels, places: int) -> Tensor:
-    """(n, places) lengths of residuals (n, places x F)."""
-    found: Tensor = torch.linalg.vector_norm(torch.from_numpy(residuals).unflatten(1, (places, -1)), dim=2)
+def _lengths(residuals: Pixels, grid: torch.Size) -> Tensor:
+    """(n, h, w) lengths of residuals (n, h x w x F)."""
+    found: Tensor = torch.linalg.vector_norm(torch.from_numpy(residuals).unflatten(1, (*grid, -1)), dim=3)
     return found
 
 
@@ -229,7 +277,7 @@ class _All:
 
     def add(self, rows: Tensor) -> None:
         """See `Learner`."""
-        self.places = rows.shape[1]
+        self.grid = rows.shape[1:3]
         self.kept.append(rows.flatten(1).half())
 
     def fitted(self) -> Fitted:
@@ -243,7 +291,10 @@ class _All:
             return Neighbours(known)
         return Gaussian(ShrunkGaussian.fit(known[self.chosen].float().numpy(), SHRINKAGE))
 
-    def left_out(self, rows: Iterable[Tensor]) -> LeftOut:
+    def again(self, rows: Tensor) -> None:
+        """See `Learner`."""
+
+    def left_out(self) -> LeftOut:
         """See `Learner`."""
         known, fitted = torch.cat(self.kept).float(), self._fitted
         if isinstance(fitted, Gaussian):
@@ -258,7 +309,7 @@ class _All:
         return LeftOut(np.concatenate(found))
 
     def _usual(self, of: ShrunkGaussian) -> tuple[float, float]:
-        lengths = _lengths(of.left_out_residuals(), self.places)
+        lengths = _lengths(of.left_out_residuals(), self.grid)
         return float(lengths.mean()), max(float(lengths.std()), LEAST)
 
 
@@ -267,34 +318,40 @@ class _Pool:
 
     def __init__(self, member: Member, images: int, seed: int) -> None:
         self.member, self.seed, self.kept = member, seed, list[Tensor]()
-        self.each = max(1, POOL // images)
+        self.times = 2 if member.stands_out else 1
+        self.each = max(1, self.times * POOL // images)
         self.draw = generator(seed, str(member), "places")
+        self.scores, self.sums = list[float](), np.zeros(3)  # left out; places, sum and sum of squares of distances
 
     def add(self, rows: Tensor) -> None:
         """See `Learner`."""
-        for image in rows:
+        for image in rows.flatten(1, 2):
             self.kept.append(image[torch.randperm(len(image), generator=self.draw)[: self.each]].half())
 
     def fitted(self) -> Patches:
         """See `Learner`."""
-        return Patches(self._bank[0])
+        return self._bank[0]
 
     @cached_property
-    def _bank(self) -> tuple[Tensor, Tensor]:
-        """The bank (B, F), and the number of the image (B,) that each place is from."""
-        pool = torch.cat(self.kept)
+    def _bank(self) -> tuple[Patches, Tensor]:
+        """The bank of B places, and the number of the image (B,) that each is from."""
+        pool = torch.cat(self.kept).float()
+        whitening = Whitening.fit(pool) if self.member.stands_out else None
+        pool = whitening(pool) if whitening else pool
         owner = torch.repeat_interleave(torch.tensor([len(kept) for kept in self.kept]))
-        chosen = coreset(pool.float(), BANK, generator(self.seed, str(self.member), "coreset"))
-        return pool[chosen], owner[chosen]
+        chosen = coreset(pool, self.times * BANK, generator(self.seed, str(self.member), "coreset"))
+        return Patches(pool[chosen].half(), whitening), owner[chosen]
 
-    def left_out(self, rows: Iterable[Tensor]) -> LeftOut:
+    def again(self, rows: Tensor) -> None:
         """See `Learner`."""
-        known, owner = self._bank
-        bank, images = Patches(known), (image for block in rows for image in block)
-        score, sums = [], np.zeros(3)
-        for i, image in enumerate(images):
-            distances = bank.distances(image, owner == i)
-            score.append(worst(distances))
-            sums += [len(distances), float(distances.sum()), float((distances.double() ** 2).sum())]
-        mean = sums[1] / sums[0]
-        return LeftOut(np.array(score), (mean, max((sums[2] / sums[0] - mean**2) ** 0.5, LEAST)))
+        bank, owner = self._bank
+        for image in rows:
+            distances = bank.distances(image, owner == len(self.scores))
+            self.scores.append(worst(distances))
+            self.sums += [distances.numel(), float(distances.sum()), float((distances.double() ** 2).sum())]
+
+    def left_out(self) -> LeftOut:
+        """See `Learner`."""
+        places, total, squares = self.sums.tolist()
+        mean = total / places
+        return LeftOut(np.array(self.scores), (mean, max((squares / places - mean**2) ** 0.5, LEAST)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -57,11 +58,11 @@ def left_out(
     backbone: Backbone, pixels: Pixels | Selection, taught: Mapping[Member, Learner], steps: Steps = lambda n: None
 ) -> dict[Member, LeftOut]:
     """What each member says of the images that taught it, each by what all others teach."""
-    found = {}
-    for member, learner in taught.items():
-        again = (member.rows(maps)[:n] for n, maps in seen(backbone, pixels, [member], steps))  # only for patches
-        found[member] = learner.left_out(again)
-    return found
+    for mine in by_side([member for member in taught if member.how == "patches"]).values():
+        for n, found in seen(backbone, pixels, mine, steps):
+            for member in mine:
+                taught[member].again(member.rows(found)[:n])
+    return {member: learner.left_out() for member, learner in taught.items()}
 
 
 def scores(
@@ -76,8 +77,41 @@ def scores(
     return {member: np.concatenate(parts) for member, parts in found.items()}
 
 
+@dataclass(frozen=True)
+class Panel:
+    """Members that were chosen for one kind of unknown; it says the weighted mean of their scaled scores.
+
+    Parameters
+    ----------
+    expects : str
+        The kind of unknown.
+    weights : mapping
+        Member -> its share; they sum to 1. A member of no weight only helps to locate.
+    scale : Scale
+        Of what it says of known images, each left out in turn.
+    """
+
+    expects: str
+    weights: Mapping[Member, float]
+    scale: Scale
+
+    @classmethod
+    def of(cls, expects: str, weights: Mapping[Member, float], scaled: Mapping[Member, Floats]) -> Panel:
+        """The panel, by the members' scaled scores of known images that were left out."""
+        return cls(expects, weights, Scale.of(_mean(weights, scaled)))
+
+    def __call__(self, scaled: Mapping[Member, Floats]) -> Floats:
+        """(N,) what it says of images, in spreads above the usual, by the members' scaled scores."""
+        return self.scale(_mean(self.weights, scaled))
+
+
+def _mean(weights: Mapping[Member, float], scaled: Mapping[Member, Floats]) -> Floats:
+    # One by one: numpy's sum over an axis takes another order for a single image.
+    return np.asarray(sum(weight * scaled[member] for member, weight in weights.items() if weight))
+
+
 class OnFeatures:
-    """A detector by the weighted mean of its members' scaled scores.
+    """A detector by one or several panels of members; the panel that objects most decides.
 
     Parameters
     ----------
@@ -91,8 +125,8 @@ class OnFeatures:
         Member -> what it learnt.
     scales : mapping
         Member -> the scale of its scores of known images, each left out in turn.
-    weights : mapping
-        Member -> its share of the score; they sum to 1. A member of no weight only helps to locate.
+    panels : sequence of Panel
+        Each for a kind of unknown.
     usual : mapping
         Member that locates -> mean and spread of what it says of places of known images, each left out in turn.
     """
@@ -104,41 +138,54 @@ class OnFeatures:
         shape: tuple[int, ...],
         members: Mapping[Member, Fitted],
         scales: Mapping[Member, Scale],
-        weights: Mapping[Member, float],
+        panels: Sequence[Panel],
         usual: Mapping[Member, tuple[float, float]],
     ) -> None:
         self.kind, self.backbone, self.shape = kind, backbone, shape
-        self.members, self.scales, self.weights, self.usual = members, scales, weights, usual
+        self.members, self.scales, self.panels, self.usual = members, scales, panels, usual
+        self.shares = {  # of the score, as if each panel decided equally often
+            member: float(np.mean([panel.weights.get(member, 0.0) for panel in panels])) for member in members
+        }
 
     @classmethod
     def fit(
-        cls, kind: str, backbone: Backbone, pixels: Pixels | Selection, weights: Mapping[Member, float], seed: int,
-        steps: Steps = lambda n: None,
+        cls, kind: str, backbone: Backbone, pixels: Pixels | Selection,
+        chosen: Mapping[str, Mapping[Member, float]], seed: int, steps: Steps = lambda n: None,
     ) -> tuple[OnFeatures, Floats]:  # fmt: skip
-        """The detector of known images (N, C, H, W) uint8, N at least 2, and the score (N,) of each as left out."""
-        taught = learn(backbone, pixels, list(weights), seed, steps)
+        """The detector of known images (N, C, H, W) uint8, N at least 2, and the score (N,) of each as left out.
+
+        `chosen` has, for each kind of unknown, the weights of members.
+        """
+        members = list(dict.fromkeys(member for weights in chosen.values() for member in weights))
+        taught = learn(backbone, pixels, members, seed, steps)
         known = left_out(backbone, pixels, taught, steps)
         scales = {member: Scale.of(said.score) for member, said in known.items()}
         usual = {member: said.usual for member, said in known.items()}
         fitted = {member: learner.fitted() for member, learner in taught.items()}
-        made = cls(kind, backbone, tuple(pixels.shape[1:]), fitted, scales, weights, usual)
-        return made, made.joined({member: said.score for member, said in known.items()}).score
+        found = {member: said.score for member, said in known.items()}
+        scaled = {member: scales[member](score) for member, score in found.items()}
+        panels = [Panel.of(expects, weights, scaled) for expects, weights in chosen.items()]
+        made = cls(kind, backbone, tuple(pixels.shape[1:]), fitted, scales, panels, usual)
+        return made, made.joined(found).score
 
     def score(self, pixels: Pixels) -> Scores:
-        """The weighted mean; the parts are the members' scaled scores."""
-        voting = {member: fitted for member, fitted in self.members.items() if self.weights[member]}
+        """What the panel that objects most says; the parts are what each panel, and each member, says."""
+        voting = {member: fitted for member, fitted in self.members.items() if self.shares[member]}
         return self.joined(scores(self.backbone, pixels, voting))
 
     def joined(self, found: Mapping[Member, Floats]) -> Scores:
         """`score`, from what `scores` gave."""
-        scaled = {member: self.scales[member](found[member]) for member, weight in self.weights.items() if weight}
-        mean = np.sum([self.weights[member] * score for member, score in scaled.items()], axis=0)
-        return Scores(mean, {str(member): score for member, score in scaled.items()} if len(scaled) > 1 else {})
+        scaled = {member: self.scales[member](found[member]) for member, share in self.shares.items() if share}
+        parts = {panel.expects: panel(scaled) for panel in self.panels}
+        score = np.max(list(parts.values()), axis=0)
+        if len(parts) == 1:
+            parts = {}
+        return Scores(score, parts | ({str(m): one for m, one in scaled.items()} if len(scaled) > 1 else {}))
 
     def locate(self, pixels: Pixels) -> tuple[Scores, Pixels]:
         """See `heat.Locates`: the weighted mean of what members say, in spreads above the usual of known places."""
         found: dict[Member, list[Floats]] = {member: [] for member in self.members}
-        locating = {member: self.weights[member] for member in self.members if member.locates}
+        locating = {member: self.shares[member] for member in self.members if member.locates}
         if not any(locating.values()):
             locating = dict.fromkeys(locating, 1.0)
         heat = np.zeros((len(pixels), *self.shape[1:]), np.float32)
@@ -150,7 +197,7 @@ class OnFeatures:
                     found[member].append(self.members[member].score(rows)[:n])
                     if member in locating:
                         share = locating[member] / sum(locating.values())
-                        heat[start : start + n] += share * self._heat(member, rows, member.grid(said))[:n]
+                        heat[start : start + n] += share * self._heat(member, rows)[:n]
                 start += n
         return self.joined({member: np.concatenate(parts) for member, parts in found.items()}), smoothed(heat)
 
@@ -159,12 +206,12 @@ class OnFeatures:
         """See `heat.Locates`."""
         return any(member.locates for member in self.members)
 
-    def _heat(self, member: Member, rows: Tensor, grid: tuple[int, int]) -> Pixels:
+    def _heat(self, member: Member, rows: Tensor) -> Pixels:
         """(n, H, W) of what a member says of places, in spreads above the usual."""
         (middle, spread), fitted = self.usual[member], self.members[member]
         assert isinstance(fitted, Gaussian | Patches), "neighbours do not locate"
         places = (fitted.places(rows) - middle) / spread
-        large = interpolate(places.unflatten(1, grid)[:, None], size=self.shape[1:], mode="bilinear")
+        large = interpolate(places[:, None], size=self.shape[1:], mode="bilinear")
         return np.asarray(large[:, 0].numpy())
 
     def tensors(self) -> dict[str, Tensor]:
@@ -179,7 +226,14 @@ class OnFeatures:
             "sha256": self.backbone.origin.sha256,
             "members": [member.json() for member in self.members],
             "scales": [self.scales[member].json() for member in self.members],
-            "weights": [self.weights[member] for member in self.members],
+            "panels": [
+                {
+                    "expects": panel.expects,
+                    "weights": [panel.weights.get(member) for member in self.members],
+                    "scale": panel.scale.json(),
+                }
+                for panel in self.panels
+            ],
             "usual": [list(self.usual[member]) for member in self.members],
         }
 
@@ -195,23 +249,21 @@ class OnFeatures:
         ModelError
             For anything else.
         """
-        if set(facts) != {"backbone", "sha256", "members", "scales", "weights", "usual"} or (
+        if set(facts) != {"backbone", "sha256", "members", "scales", "panels", "usual"} or (
             (facts["backbone"], facts["sha256"]) != (backbone.name, backbone.origin.sha256)
         ):
             raise ModelError(f"{kind} has the settings {show(facts, 200)}, not those of {backbone.name}; train again")
         names = {str(member.json()): member for member in allowed}
-        members, weights = [names.get(str(given)) for given in _list(facts["members"])], _list(facts["weights"])
+        members = [names.get(str(given)) for given in _list(facts["members"])]
         stored, usual, numbers = _list(facts["scales"]), _list(facts["usual"]), range(len(members))
-        good = all(type(weight) is float and 0 <= weight <= 1 for weight in weights) and all(map(_is_usual, usual))
         if (
             not members
             or None in members
-            or not good
             or len({*members}) != len(members)
-            or {len(members)} != {len(weights), len(stored), len(usual)}
-            or not math.isclose(sum(weights), 1, abs_tol=1e-6)
+            or {len(members)} != {len(stored), len(usual)}
+            or not all(map(_is_usual, usual))
         ):
-            raise ModelError(f"{kind} has members, scales or weights that this version cannot have; train again")
+            raise ModelError(f"{kind} has members or scales that this version cannot have; train again")
         if strays := [key for key in tensors if key.partition(".")[0] not in map(str, numbers)]:
             raise ModelError(f"{kind}: tensor '{show(strays[0])}' belongs to no member; train again")
         known = [member for member in members if member is not None]
@@ -220,8 +272,28 @@ class OnFeatures:
             mine = {key.removeprefix(f"{i}."): t for key, t in tensors.items() if key.startswith(f"{i}.")}
             fitted[member] = member.restore(mine, _row_shape(backbone, member, shape), f"{kind}'s {member}")
         scales = {m: Scale.stored(value, f"{kind}'s {m}") for m, value in zip(known, stored, strict=True)}
+        panels = [_panel(given, known, kind) for given in _list(facts["panels"])]
+        if not panels or {member for panel in panels for member in panel.weights} != set(known):
+            raise ModelError(f"{kind} has panels that this version cannot have; train again")
         places = {member: (float(one[0]), float(one[1])) for member, one in zip(known, usual, strict=True)}
-        return cls(kind, backbone, shape, fitted, scales, dict(zip(known, weights, strict=True)), places)
+        return cls(kind, backbone, shape, fitted, scales, panels, places)
+
+
+def _panel(given: Any, members: Sequence[Member], kind: str) -> Panel:
+    """The panel of these members from its facts; raises ModelError for anything else."""
+    weights = _list(given.get("weights")) if isinstance(given, dict) else []
+    good = all(weight is None or (type(weight) is float and 0 <= weight <= 1) for weight in weights)
+    if (
+        not isinstance(given, dict)
+        or set(given) != {"expects", "weights", "scale"}
+        or type(given["expects"]) is not str
+        or len(weights) != len(members)
+        or not good
+        or not math.isclose(sum(weight or 0.0 for weight in weights), 1, abs_tol=1e-6)
+    ):
+        raise ModelError(f"{kind} has the panel {show(given, 200)}, which this version cannot have; train again")
+    own = {member: weight for member, weight in zip(members, weights, strict=True) if weight is not None}
+    return Panel(given["expects"], own, Scale.stored(given["scale"], f"{kind}'s panel for {show(given['expects'])}"))
 
 
 def _list(value: Any) -> list[Any]:

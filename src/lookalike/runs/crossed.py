@@ -9,8 +9,7 @@ import numpy as np
 from lookalike.base.arrays import Floats, Report
 from lookalike.base.errors import show
 from lookalike.data.images import Selection
-from lookalike.detect import cross
-from lookalike.detect.baselines import BASELINES, networks
+from lookalike.detect.baselines import cross, networks
 from lookalike.detect.detector import Detector
 from lookalike.detect.join import Join
 from lookalike.detect.openset import OpenSet
@@ -43,7 +42,7 @@ def crossed(plan: Plan, report: Report) -> tuple[Detector, Floats]:
 def _of_class(plan: Plan, rows: Any, stage: str, report: Report) -> tuple[Detector, Floats]:
     """The detector of these images."""
     report(stage, 0, len(rows))
-    baseline, pixels = BASELINES[plan.recipe.settings.method], plan.images.pixels
+    baseline, pixels = plan.recipe.baseline, plan.images.pixels
     known: Any = Selection(pixels, rows) if baseline.side is not None else pixels[rows]  # large ones are not copied
     with networks.telling(lambda done, of: report(stage, done, of)):
         return cross.crossed(baseline, known, plan.recipe.settings.seed)

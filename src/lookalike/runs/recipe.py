@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lookalike.detect.baselines import BASELINES
+from lookalike.detect.baselines.auto import AutoBaseline
+from lookalike.detect.baselines.baseline import Baseline
+from lookalike.detect.baselines.features import expecting
 from lookalike.detect.search import Search
 from lookalike.game.method import Method
 from lookalike.runs.choices import FULL, preset_of
@@ -35,6 +39,13 @@ class Recipe:
         if self.method is not None and self.method.per_class:
             return self.settings.images or 0
         return max(1, (self.settings.images or 0) * FULL // max(FULL, known))
+
+    @property
+    def baseline(self) -> Baseline:
+        """The baseline that the settings name, for what they expect; KeyError for another method."""
+        if self.settings.expect:
+            return AutoBaseline(expecting(self.settings.expect))
+        return BASELINES[self.settings.method]
 
     @property
     def needs_others(self) -> bool:

@@ -197,7 +197,7 @@ def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
         if name in CLASSIFIERS:
             detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.rows.train), plan.recipe.settings.seed)
         else:
-            detector = BASELINES[name].fit(pixels, plan.recipe.settings.seed)
+            detector = plan.recipe.baseline.fit(pixels, plan.recipe.settings.seed)
     _drop_metrics_after(folder / METRICS, -1)
     _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), time.monotonic() - began)
     return detector

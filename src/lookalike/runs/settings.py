@@ -188,6 +188,15 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
             negative=(),
         ),
     ] = ()
+    expect: Annotated[
+        Literal["defects", "another-kind"] | None,
+        Parameter(
+            help="auto on images: what you fear most, defects on a known thing or another kind of thing. It raises AUC "
+            "where you know.",
+            group=MOST_USED,
+            show_default="both; another-kind for pictures of 64 x 64 pixels and less",
+        ),
+    ] = None
     preset: Annotated[
         Preset,
         Parameter(
@@ -339,6 +348,8 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
             raise ValueError("no known class was given; name one (--known)")
         if both := set(self.known) & set(self.extra_fakes):
             raise ValueError(f"class {show(min(both))} is both known and an extra fake; name it once")
+        if self.expect and self.method != "auto":
+            raise ValueError(f"--expect {self.expect}: only auto asks what is expected; leave it out")
         return self
 
 

@@ -1,12 +1,14 @@
-"""`auto`: the mean of several detectors that fail on different images, for users without a reason to choose one.
+"""`auto`: the detector for users without a reason to choose one. It uses no unknown images.
 
-It uses no unknown images. The members are fixed, and held-out known images give the scale of each part of the score.
-Members that need images are left out on vectors.
+On images it is a detector on frozen features (`features.AUTO`). On vectors it is the mean of two detectors that fail on
+different ones; held-out known vectors give the scale of each. Models that earlier versions trained on images have four
+such parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,20 +18,60 @@ from torch import Tensor
 from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError, ModelError, show
 from lookalike.base.seeds import generator
+from lookalike.data.images import Selection
 from lookalike.detect.baselines.baseline import Baseline
 from lookalike.detect.baselines.classical import LOF
+from lookalike.detect.baselines.cross import folded
+from lookalike.detect.baselines.features import AUTO, FeatureBaseline
 from lookalike.detect.baselines.knn import KNN
 from lookalike.detect.baselines.rotation import Rotation
 from lookalike.detect.detector import Detector, Scores
 from lookalike.detect.scale import Scale
 
-HELD = 5  # one of this many known images is held out for the scales
-
-
+HELD = 5  # one of this many known vectors is held out for the scales
 VECTORS: tuple[Baseline, ...] = (KNN, LOF)
-IMAGES: tuple[Baseline, ...] = (*VECTORS, Rotation)
+EARLIER: tuple[Baseline, ...] = (*VECTORS, Rotation)  # on images, before version 0.3
 PARTS_ON_VECTORS = ("knn", "lof")
 PARTS_ON_IMAGES = (*PARTS_ON_VECTORS, "rotation.features", "rotation.turns")
+
+
+@dataclass(frozen=True)
+class AutoBaseline:
+    """See `Baseline`.
+
+    Parameters
+    ----------
+    on_images : FeatureBaseline
+        What it is on images.
+    """
+
+    on_images: FeatureBaseline = AUTO
+
+    kind = AUTO.kind
+    paper = AUTO.paper
+    side = AUTO.side
+    summary = AUTO.summary
+
+    def fit(self, pixels: Pixels | Selection, seed: int) -> Detector:
+        """Return a detector of known images or vectors; raises as `fit_left_out` does."""
+        return self.on_images.fit(pixels, seed) if len(pixels.shape) == 4 else Auto.fit(pixels[:], seed)
+
+    def fit_left_out(self, pixels: Pixels | Selection, seed: int) -> tuple[Detector, Floats]:
+        """Return the detector, and float64 (N,) scores of what it has learnt from, each by what the others teach.
+
+        Raises
+        ------
+        UsageError
+            Where the network's weights are not installed.
+        DataError
+            For a single image, or fewer than 5 vectors.
+        """
+        return self.on_images.fit_left_out(pixels, seed) if len(pixels.shape) == 4 else folded(self, pixels, seed)
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Detector:
+        """Return the detector for inputs of `shape` that gave `tensors` and `facts`; raises ModelError otherwise."""
+        own = Auto if len(shape) == 1 or set(facts) == {"members", "scales"} else self.on_images
+        return own.restore(tensors, facts, shape)
 
 
 class Auto:
@@ -43,29 +85,22 @@ class Auto:
         Name of a part of the score -> its scale over held-out known images.
     """
 
-    kind = "auto"
-    paper = "rotation-2018"
-    side = None
-    summary = (
-        "Detectors that fail on different images: nearest neighbours, local outlier factor and, on images, both scores "
-        "of self-supervision by rotation; each is scaled by held-out known images, then they are averaged. Needs no "
-        "unknown image; the parts show which detector finds an image unknown."
-    )
+    kind = AUTO.kind
 
     def __init__(self, members: Mapping[str, Detector], scales: Mapping[str, Scale]) -> None:
         self.members, self.scales = members, scales
 
     @classmethod
     def fit(cls, pixels: Pixels, seed: int) -> Auto:
-        """Return a detector fitted to four fifths of the known images; the last fifth gives the scales.
+        """Return a detector fitted to four fifths of known vectors (N, F) float32; the last fifth gives the scales.
 
         Raises
         ------
         DataError
-            For fewer than 5 images.
+            For fewer than 5.
         """
         if len(pixels) < HELD:
-            raise DataError(f"auto needs {HELD} known images to train on, not {len(pixels)}; add images or use knn")
+            raise DataError(f"auto needs {HELD} known vectors to train on, not {len(pixels)}; add some or use knn")
         order = torch.randperm(len(pixels), generator=generator(seed, cls.kind, "held")).numpy()
         n = len(order) // HELD
         out, rest = np.sort(order[:n]), np.sort(order[n:])
@@ -128,4 +163,4 @@ def _restored(
 
 def _members(shape: tuple[int, ...]) -> dict[str, Baseline]:
     """Return the members for images (C, H, W) or for vectors (F,), by name."""
-    return {member.kind: member for member in (IMAGES if len(shape) == 3 else VECTORS)}
+    return {member.kind: member for member in (EARLIER if len(shape) == 3 else VECTORS)}

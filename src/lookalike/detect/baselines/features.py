@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -12,18 +13,26 @@ from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError
 from lookalike.data.images import Selection
 from lookalike.detect.baselines.networks import counter, need_images
-from lookalike.detect.choose import chosen, looked_at
+from lookalike.detect.choose import Expected, chosen, looked_at
 from lookalike.detect.members import Member
 from lookalike.detect.on_features import OnFeatures
 from lookalike.features.efficientnet import LITE0 as BACKBONE
 
 SMALL, LARGE = 64, 320  # sides in pixels: up to the first, images are small; from the second on, they have fine detail
-SIDES_OF_SMALL, SIDES = (64, 128), (128, 224)  # at which the network sees them
+SIDES_OF_SMALL, SIDES = (64, 128, 160), (64, 128, 224)  # at which the network sees them
 FINEST = 640  # the side at which it looks for the smallest defects; images are read at this size, or at their own
 EARLY, MIDDLE = ("stage 2", "stage 3"), ("stage 4", "stage 5")
 TAPS = tuple(tap.name for tap in BACKBONE.taps)
+LATE = TAPS[2:]
 LAST = TAPS[-1]
+WARMTH = 0.01  # difference of AUC that makes a weight e times as large
+ALIKE = 0.1  # the same for small grey pictures, which all layers see about equally well
 Candidates = Callable[[int], tuple[Member, ...]]  # for the side of a square as large as the images
+
+
+def _side(shape: tuple[int, ...]) -> int:
+    """The side of a square as large as images (C, H, W)."""
+    return round(math.sqrt(shape[1] * shape[2]))
 
 
 def _sides(side: int) -> tuple[int, ...]:
@@ -36,7 +45,7 @@ def _finest(side: int) -> tuple[int, ...]:
 
 
 def _nearest(side: int) -> tuple[Member, ...]:
-    return (Member("neighbours", _sides(side)[-1], (LAST,)),)
+    return (Member("neighbours", _sides(side)[1], (LAST,)),)
 
 
 def _gaussians(side: int) -> tuple[Member, ...]:
@@ -44,8 +53,12 @@ def _gaussians(side: int) -> tuple[Member, ...]:
 
 
 def _patches(side: int) -> tuple[Member, ...]:
-    usual = [Member("patches", s, taps) for s in _sides(side) for taps in (MIDDLE, ("stage 5", "stage 6"))]
-    return (*usual, *(Member("patches", s, EARLY) for s in _finest(side)))
+    usual = [Member("patches", s, taps) for s in _sides(side)[1:] for taps in (MIDDLE, ("stage 5", "stage 6"))]
+    return (*usual, *_small_defects(side))
+
+
+def _small_defects(side: int) -> tuple[Member, ...]:
+    return tuple(Member("patches", s, EARLY, stands_out=out) for s in _finest(side) for out in (False, True))
 
 
 def _all(side: int) -> tuple[Member, ...]:
@@ -53,15 +66,33 @@ def _all(side: int) -> tuple[Member, ...]:
         member
         for s in _sides(side)
         for member in (
-            *(Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in TAPS[1:]),
-            *(Member("gaussian", s, (tap,), 0) for tap in TAPS[2:5]),
-            *(Member("neighbours", s, (tap,)) for tap in TAPS[1:]),
+            *(Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in LATE),
+            *(Member("gaussian", s, (tap,), 0) for tap in LATE[:3]),
+            *(Member("neighbours", s, (tap,)) for tap in LATE[1:]),
             Member("patches", s, MIDDLE),
         )
     ]
-    fine = [Member("patches", s, EARLY) for s in _finest(side)]
-    fine += [Member("gaussian", s, (tap,)) for s in _finest(side) for tap in TAPS[1::2]]
+    fine = [*_small_defects(side)]
+    fine += [Member("gaussian", s, (tap,), cells) for s in _finest(side) for cells in (1, 3) for tap in LATE]
     return (*of_size, *fine)
+
+
+def _alike(_shape: tuple[int, ...]) -> tuple[Expected, ...]:
+    return ()
+
+
+def _defects(_shape: tuple[int, ...]) -> tuple[Expected, ...]:
+    return (Expected("defects", "pieces", WARMTH),)
+
+
+def _another_kind(shape: tuple[int, ...]) -> tuple[Expected, ...]:
+    small_and_grey = _side(shape) <= SMALL and shape[0] == 1
+    return (Expected("another-kind", "blend", ALIKE if small_and_grey else WARMTH),)
+
+
+def _either(shape: tuple[int, ...]) -> tuple[Expected, ...]:
+    """Both, but for small pictures, in which a defect would have a pixel or two."""
+    return _another_kind(shape) if _side(shape) <= SMALL else (*_defects(shape), *_another_kind(shape))
 
 
 @dataclass(frozen=True)
@@ -74,21 +105,21 @@ class FeatureBaseline:
         See `Baseline`.
     candidates : callable
         Its members, for images of some side.
-    stand_ins : tuple of str
-        Kinds of stand-ins that choose among them; empty: all count alike.
+    expected : callable
+        The kinds of unknown that members are chosen for, for images of some shape; none: all count alike.
     """
 
     kind: str
     paper: str
     summary: str
     candidates: Candidates
-    stand_ins: tuple[str, ...] = ()
+    expected: Callable[[tuple[int, ...]], tuple[Expected, ...]] = _alike
 
     side = FINEST
 
     def members(self, shape: tuple[int, ...]) -> tuple[Member, ...]:
         """The candidates for images of `shape` (C, H, W)."""
-        return self.candidates(round((shape[1] * shape[2]) ** 0.5))
+        return self.candidates(_side(shape))
 
     def fit(self, pixels: Pixels | Selection, seed: int) -> OnFeatures:
         """Return a detector of known images (N, C, H, W) uint8; raises as `fit_left_out` does."""
@@ -109,11 +140,11 @@ class FeatureBaseline:
             raise DataError(f"{self.kind} needs 2 known images to train on, not {len(pixels)}; add images")
         members = self.members(pixels.shape[1:])
         sizes = len({member.side for member in members})
-        weights = dict.fromkeys(members, 1 / len(members))
-        if self.stand_ins:
-            of = sizes * looked_at(len(pixels), len(self.stand_ins))
-            weights = chosen(BACKBONE, pixels, members, self.stand_ins, seed, counter(of))
-        return OnFeatures.fit(self.kind, BACKBONE, pixels, weights, seed, counter(sizes * len(pixels)))
+        votes = {self.kind: dict.fromkeys(members, 1 / len(members))}
+        if expected := self.expected(pixels.shape[1:]):
+            of = sizes * looked_at(len(pixels), len(expected))
+            votes = chosen(BACKBONE, pixels, members, expected, seed, counter(of))
+        return OnFeatures.fit(self.kind, BACKBONE, pixels, votes, seed, counter(sizes * len(pixels)))
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> OnFeatures:
         """Return the detector that gave `tensors` and `facts`; raises ModelError for anything else."""
@@ -141,13 +172,21 @@ PATCHES = FeatureBaseline(
     "The distance of an image's worst places to the nearest places of known images, by the features of two layers of "
     f"{NETWORK}. Size and layers are chosen by known images with small pieces pasted in. It finds small defects.",
     _patches,
-    ("pieces",),
+    _defects,
 )
-FEATURES = FeatureBaseline(
-    "features",
+AUTO = FeatureBaseline(
+    "auto",
     "rippel-2021",
-    f"Gaussians, nearest images and patches on features of {NETWORK}, weighted by how well each separates known images "
-    "from stand-ins made from them: parts cut out and pasted, and blends of two images.",
+    f"Images: Gaussians, nearest images and patches on features of {NETWORK}, weighted by how well each separates "
+    "known images from stand-ins for the unknown that are made from them: small pieces pasted in stand for defects, "
+    "and blends of two images for another kind of thing. Vectors: the mean of nearest neighbours and local outlier "
+    "factor.",
     _all,
-    ("cut and paste", "blend"),
+    _either,
 )
+EXPECTED = {"defects": _defects, "another-kind": _another_kind}
+
+
+def expecting(what: str) -> FeatureBaseline:
+    """`AUTO` for one kind of unknown alone, a key of `EXPECTED`."""
+    return replace(AUTO, expected=EXPECTED[what])

@@ -27,7 +27,7 @@ from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study
 from lookalike.studies.trial import Cell
 
-USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "auto", "features")
+USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "patches", "auto")
 ALL, AUTO = "all", "auto"
 LEAST = 5  # images to train on; auto takes no fewer
 CLOSE = 0.02  # a difference of AUC that is not worth twice the time

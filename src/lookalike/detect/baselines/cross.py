@@ -53,8 +53,11 @@ def crossed(baseline: Baseline, pixels: Pixels | Selection, seed: int) -> tuple[
         raise DataError(
             f"{len(pixels)} known images are too few to train on and to set a threshold; at least {FEWEST} are needed"
         )
-    if isinstance(baseline, LeavesOut):
-        return baseline.fit_left_out(pixels, seed)
+    return baseline.fit_left_out(pixels, seed) if isinstance(baseline, LeavesOut) else folded(baseline, pixels, seed)
+
+
+def folded(baseline: Baseline, pixels: Pixels | Selection, seed: int) -> tuple[Detector, Floats]:
+    """As `crossed`, by `FOLDS` detectors that each leave out a part."""
     order = torch.randperm(len(pixels), generator=generator(seed, baseline.kind, "folds")).numpy()
     score = np.empty(len(pixels))
     for out in np.array_split(order, min(FOLDS, len(pixels))):
