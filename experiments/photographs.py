@@ -2,11 +2,11 @@
 
     python experiments/photographs.py DATA [SEEDS]
 
-DATA holds the folders tiles, pcb and steel, with a folder per class. The known class is Free (tiles), good (pcb), and
-each kind of steel in turn. Preset small, SEEDS seeds from 0 on (1 unless given). The test images of the known class
-stand against up to 60 images of each other class, those with the smallest content keys. The figures go to
-experiments/results/photographs.csv: AUC, and misses and false alarms at a threshold for 5 %. The trainings stay in
-runs/photographs, and the same command goes on where it stopped.
+DATA holds the folders tiles, pcb and steel, with a folder per class, and tiles-masks and pcb-masks. The known class is
+Free (tiles), good (pcb), and each kind of steel in turn. Preset small, SEEDS seeds from 0 on (1 unless given). The test
+images of the known class stand against up to 60 images of each other class, those with the smallest content keys. The
+figures go to experiments/results/photographs.csv: AUC, misses and false alarms at a threshold for 5 %, and AUROC and
+AUPRO of the pixels of heat maps. The trainings stay in runs/photographs, and the same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -19,22 +19,28 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from lines import Line, mean, measured, save
 
 import lookalike
 from lookalike.base import files
+from lookalike.data import Images, split
 from lookalike.detect.auc import area
+from lookalike.detect.heat import Locates
+from lookalike.detect.model import Model
 from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import train_settings
 from lookalike.studies.detect.parts import TEST, images_of
 from lookalike.studies.trial import FiguresTrial
+from lookalike.use.masks import located
 
 RUNS = Path("runs/photographs")
 STEEL = ("crazing", "inclusion", "patches", "pitted_surface", "rolled-in_scale", "scratches")
 KNOWN = (("tiles", "Free"), ("pcb", "good"), *(("steel", kind) for kind in STEEL))
-METHODS = ("features", "patches", "features-gaussian", "features-knn", "auto", "knn")
+METHODS = ("auto", "patches", "features-gaussian", "features-knn", "knn")
 EACH = 60  # images of each unknown class
 FIGURES = ("auc", "misses", "false_alarms")
+OF_PIXELS = ("auroc", "aupro")
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,23 @@ class PhotographTrial(FiguresTrial):
         known = model.score(images_of(images, settings, self.known, TEST))
         others = model.score(images.pixels[rows])
         figures = (area(known.score, others.score), 1 - others.flagged.mean(), known.flagged.mean())
-        return dict(zip(FIGURES, map(float, figures), strict=True))
+        return dict(zip(FIGURES, map(float, figures), strict=True)) | self._of_pixels(model, images, rows)
+
+    def _of_pixels(self, model: Model, images: Images, unknown: npt.NDArray[np.int64]) -> dict[str, float]:
+        """Figures of the heat maps, where there are masks and maps."""
+        masks = Path(f"{self.data}-masks")
+        if not masks.exists() or not (isinstance(model.detector, Locates) and model.detector.locates):
+            return {}
+        settings = train_settings(known=(self.known,), method=self.method, seed=self.seed)
+        tests = split(images, test=settings.test, calibration=settings.held_out, seed=self.seed).test
+        tests = tests[images.labels[tests] == images.classes.index(self.known)]
+        found = located(model, masks, images, tests, unknown, lambda *_: None)
+        return {"auroc": found.auroc, "aupro": found.aupro}
 
 
 def line(trial: PhotographTrial, found: Mapping[str, float]) -> Line:
     """The figures of a trial as a line of the table."""
-    digits = {name: f"{found[name]:.4f}" for name in FIGURES}
+    digits = {name: f"{found[name]:.4f}" if name in found else "" for name in (*FIGURES, *OF_PIXELS)}
     return {
         "data": Path(trial.data).name,
         "known": trial.known,

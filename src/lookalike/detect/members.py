@@ -25,7 +25,7 @@ from lookalike.detect.gaussian import ShrunkGaussian
 
 How = Literal["gaussian", "neighbours", "patches"]
 SHRINKAGE = 0.05  # share of the mean variance that is added in all ways
-LARGEST = 2000  # images that a Gaussian learns from: its time grows with the cube of their number
+BLOCK = 2000  # images compared at once
 NEAREST = 2  # images whose distances are averaged
 POOL, BANK = 20_000, 6_000  # places of known images that a bank is chosen from, and that it keeps
 WORST = 0.002  # share of an image's places, those least like known ones, whose mean is its score
@@ -84,7 +84,7 @@ class Member:
 
     def learner(self, images: int, seed: int) -> Learner:
         """What learns from so many known images."""
-        return _Pool(self, images, seed) if self.how == "patches" else _All(self, images, seed)
+        return _Pool(self, images, seed) if self.how == "patches" else _All(self)
 
     def restore(self, tensors: Mapping[str, Tensor], shape: tuple[int, ...], what: str) -> Fitted:
         """From what `Fitted.tensors` gave, for rows (n, *shape); raises ModelError for anything else."""
@@ -270,10 +270,8 @@ def _nearest_images(distances: Tensor, images: int) -> Floats:
 class _All:
     """Keeps one row of each known image, for a Gaussian or for neighbours."""
 
-    def __init__(self, member: Member, images: int, seed: int) -> None:
+    def __init__(self, member: Member) -> None:
         self.member, self.kept = member, list[Tensor]()
-        draw = torch.randperm(images, generator=generator(seed, str(member), "images"))
-        self.chosen = draw[:LARGEST].sort().values
 
     def add(self, rows: Tensor) -> None:
         """See `Learner`."""
@@ -289,20 +287,19 @@ class _All:
         known = torch.cat(self.kept)
         if self.member.how == "neighbours":
             return Neighbours(known)
-        return Gaussian(ShrunkGaussian.fit(known[self.chosen].float().numpy(), SHRINKAGE))
+        return Gaussian(ShrunkGaussian.fit(known.float().numpy(), SHRINKAGE))
 
     def again(self, rows: Tensor) -> None:
         """See `Learner`."""
 
     def left_out(self) -> LeftOut:
         """See `Learner`."""
-        known, fitted = torch.cat(self.kept).float(), self._fitted
+        fitted, found = self._fitted, []
         if isinstance(fitted, Gaussian):
-            score = np.concatenate([fitted.score(part) for part in known.split(LARGEST)])
-            score[self.chosen.numpy()] = np.sqrt(np.maximum(fitted.of.left_out(), 0))
+            score = np.sqrt(np.maximum(fitted.of.left_out(), 0))
             return LeftOut(score, self._usual(fitted.of) if self.member.locates else LeftOut.usual)
-        found = []
-        for part in torch.arange(len(known)).split(LARGEST):
+        known = fitted.known.float()
+        for part in torch.arange(len(known)).split(BLOCK):
             distances = torch.cdist(known[part], known)
             distances[torch.arange(len(part)), part] = torch.inf
             found.append(_nearest_images(distances, len(known) - 1))

@@ -30,7 +30,7 @@ from lookalike.detect.scale import Scale
 
 HELD = 5  # one of this many known vectors is held out for the scales
 VECTORS: tuple[Baseline, ...] = (KNN, LOF)
-EARLIER: tuple[Baseline, ...] = (*VECTORS, Rotation)  # on images, before version 0.3
+EARLIER: tuple[Baseline, ...] = (*VECTORS, Rotation)  # on images, in models of earlier versions
 PARTS_ON_VECTORS = ("knn", "lof")
 PARTS_ON_IMAGES = (*PARTS_ON_VECTORS, "rotation.features", "rotation.turns")
 
