@@ -188,15 +188,6 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
             negative=(),
         ),
     ] = ()
-    expect: Annotated[
-        Literal["defects", "another-kind"] | None,
-        Parameter(
-            help="auto on images: what you fear most, defects on a known thing or another kind of thing. It raises AUC "
-            "where you know.",
-            group=MOST_USED,
-            show_default="both; another-kind for pictures of 64 x 64 pixels and less",
-        ),
-    ] = None
     preset: Annotated[
         Preset,
         Parameter(
@@ -243,6 +234,15 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         ),
     ] = 0.2
 
+    expect: Annotated[
+        Literal["defects", "another-kind"] | None,
+        Parameter(
+            help="auto on images: what you fear most, defects on a known thing or another kind of thing. It raises AUC "
+            "where you know.",
+            group=LEARN,
+            show_default="both; another-kind for pictures of 64 x 64 pixels and less",
+        ),
+    ] = None
     pooled: Annotated[
         bool,
         Parameter(help="The known classes are learnt as one class, without their labels.", group=LEARN, negative=()),
