@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 import lookalike
 import machine
 
-TINY = {"size": "8,8", "images": 1024, "batch": 32, "search_steps": 5, "threads": 1, "seed": 0}
+TINY = {"size": "8,8", "images": 1024, "batch": 32, "search_steps": 5, "threads": 1, "seed": 0, "calibration": 0.2}
 
 
 def names() -> list[str]:

