@@ -32,13 +32,13 @@ from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import train_settings
 from lookalike.studies.detect.parts import TEST, images_of
 from lookalike.studies.trial import FiguresTrial
-from lookalike.use.masks import located
+from lookalike.use.masks import masks_of
+from lookalike.use.masks import measured as masks_measured
 
 RUNS = Path("runs/photographs")
 STEEL = ("crazing", "inclusion", "patches", "pitted_surface", "rolled-in_scale", "scratches")
 KNOWN = (("tiles", "Free"), ("pcb", "good"), *(("steel", kind) for kind in STEEL))
 METHODS = ("auto", "patches", "features-gaussian", "features-knn", "knn")
-FEARED = {"tiles": "defects", "pcb": "defects", "steel": "another-kind"}
 EACH = 60  # images of each unknown class
 FIGURES = ("auc", "misses", "false_alarms")
 OF_PIXELS = ("auroc", "aupro")
@@ -50,28 +50,20 @@ class PhotographTrial(FiguresTrial):
 
     _: KW_ONLY
     known: str = ""
-    expect: str | None = None
 
     places: ClassVar[tuple[str, ...]] = PLACES
 
     def __str__(self) -> str:
-        return f"{self.way} on {Path(self.data).name}, {self.known} known, seed {self.seed}"
-
-    @property
-    def way(self) -> str:
-        """The method, with what it expects."""
-        return f"{self.method} --expect {self.expect}" if self.expect else self.method
+        return f"{self.method} on {Path(self.data).name}, {self.known} known, seed {self.seed}"
 
     def folder(self, runs: Path) -> Path:
         """The folder of its training."""
         known = files.safe_name(f"{Path(self.data).name}-{self.known}")
-        return runs / known / files.safe_name(self.way) / f"seed-{self.seed}"
+        return runs / known / self.method / f"seed-{self.seed}"
 
     def measure(self, folder: Path, command: str) -> dict[str, Any]:
         """Trains and scores."""
-        settings = train_settings(
-            known=(self.known,), method=self.method, expect=self.expect, seed=self.seed, threads=1
-        )
+        settings = train_settings(known=(self.known,), method=self.method, seed=self.seed, threads=1)
         model = run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
         images = lookalike.read(self.data, size=model.size, channels=model.channels, key_size=model.key_size)
         keys = np.array(images.keys)
@@ -90,7 +82,8 @@ class PhotographTrial(FiguresTrial):
         settings = train_settings(known=(self.known,), method=self.method, seed=self.seed)
         tests = split(images, test=settings.test, calibration=settings.held_out, seed=self.seed).test
         tests = tests[images.labels[tests] == images.classes.index(self.known)]
-        found = located(model, masks, images, tests, unknown, lambda *_: None)
+        marked = masks_of(model, masks, [images.names[i] for i in unknown])
+        found = masks_measured(model, marked, images, tests, unknown, lambda *_: None)
         return {"auroc": found.auroc, "aupro": found.aupro}
 
 
@@ -100,7 +93,7 @@ def line(trial: PhotographTrial, found: Mapping[str, float]) -> Line:
     return {
         "data": Path(trial.data).name,
         "known": trial.known,
-        "method": trial.way,
+        "method": trial.method,
         "seed": trial.seed,
         **digits,
     }
@@ -115,16 +108,11 @@ def main() -> None:
         for data, known in KNOWN
         for method in METHODS
     ]
-    trials += [
-        PhotographTrial(str(Path(root, data)), "auto", seed, known=known, expect=FEARED[data])
-        for seed in seeds
-        for data, known in KNOWN
-    ]
     lines = [line(trial, found) for trial, found in zip(trials, measured(trials, RUNS), strict=True)]
     means = [
         {"data": data, "known": "mean", "method": method, "seed": "mean", **mean(mine, FIGURES)}
         for data in dict.fromkeys(data for data, _ in KNOWN)
-        for method in dict.fromkeys(trial.way for trial in trials)
+        for method in METHODS
         if (mine := [one for one in lines if (one["data"], one["method"]) == (data, method)])
     ]
     save("photographs", [*lines, *means])

@@ -15,7 +15,7 @@ from lookalike.detect.baselines import BASELINES
 from lookalike.detect.detector import Threshold
 from lookalike.detect.heat import DIFFERENCE, SPREADS, overlaid
 from lookalike.detect.model import Model
-from lookalike.use.masks import located
+from lookalike.use.masks import masks_of
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_maps_have_the_size_of_the_file_and_show_the_spot(plates, run, tmp_path,
     for i in range(8):
         original, over = pixels(plates / "data" / "bad" / f"{i}.png"), pixels(maps / f"{i:06d}.png")
         values = np.load(maps / f"{i:06d}.npy")
-        assert values.dtype == np.float32 and values.shape == original.shape == over.shape[:2]
+        assert values.dtype == np.float16 and values.shape == original.shape == over.shape[:2]
         row, column = np.unravel_index(values.argmax(), values.shape)
         assert 4 <= row <= 24 and column <= 22
         assert over.shape[2] == 3 and over[row, column, 0] > over[row, column, 2]
@@ -158,4 +158,4 @@ def test_vectors_have_no_masks():
     classes = {"known": ("a",), "extra_fakes": ()}
     model = Model(BASELINES["knn"].fit(known, 0), Threshold(np.arange(30.0), 0.05), (4,), classes, {"name": "knn"}, {})
     with pytest.raises(UsageError, match="masks are of images"):
-        located(model, "masks", None, np.arange(1), np.arange(1), print)
+        masks_of(model, "masks", ["a.png"])

@@ -1,8 +1,8 @@
 """The interface of all detectors, their scores and the threshold. A larger score means less like the known classes.
 
-The threshold is a conformal quantile of the scores of held-out known images. So no test image has a part in it. Of new
-known images at most the allowed share is flagged, for any distribution of scores (split conformal
-prediction, Vovk et al. 2005).
+The threshold is a conformal quantile of the scores of known images. So no test image has a part in it. Where these
+images were held out, at most the allowed share of new known ones is flagged, for any distribution of scores (split
+conformal prediction, Vovk et al. 2005). Where they also taught, it is about that share (`baselines/cross.py`).
 """
 
 from __future__ import annotations

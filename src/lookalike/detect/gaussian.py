@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lookalike.base import checkpoint
 from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.errors import ModelError, show
 
 MEAN = 10.0  # variance of the unknown mean, in units of the total variance of the known vectors
 
@@ -48,9 +49,14 @@ class ShrunkGaussian:
         wide = known.astype(np.float32)
         products = (wide @ wide.T).astype(np.float64)
         total = max(float(np.trace(products)), 1e-12)  # where all are equal any other is infinitely far, nearly
-        added = np.array([shrinkage * total / len(known), MEAN * total])
-        inverse = np.linalg.inv(products + added[1] + added[0] * np.eye(len(known)))
-        return cls(known, mean, inverse, added)
+        return cls._of(known, mean, np.array([shrinkage * total / len(known), MEAN * total]))
+
+    @classmethod
+    def _of(cls, known: Pixels, mean: Pixels, added: Floats) -> ShrunkGaussian:
+        """With the inverse, which follows from the others and is as large as N x N."""
+        wide = known.astype(np.float32)
+        products = (wide @ wide.T).astype(np.float64)
+        return cls(known, mean, np.linalg.inv(products + added[1] + added[0] * np.eye(len(known))), added)
 
     def left_out(self) -> Floats:
         """(N,) squared distances of the known vectors, each by the Gaussian of all others."""
@@ -84,8 +90,9 @@ class ShrunkGaussian:
         return np.array(found)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The fields by name."""
-        return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in vars(self).items()}
+        """The fields by name, without the inverse."""
+        stored = {"known": self.known, "mean": self.mean, "added": self.added}
+        return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in stored.items()}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], length: int, what: str) -> ShrunkGaussian:
@@ -94,8 +101,10 @@ class ShrunkGaussian:
         shapes = {
             "known": torch.empty(n, length, dtype=torch.float16, device="meta"),
             "mean": torch.empty(length, dtype=torch.float32, device="meta"),
-            "inverse": torch.empty(n, n, dtype=torch.float64, device="meta"),
             "added": torch.empty(2, dtype=torch.float64, device="meta"),
         }
         checkpoint.match(tensors, shapes, what)
-        return cls(**{name: tensors[name].numpy() for name in shapes})
+        known, mean, added = (tensors[name].numpy() for name in shapes)
+        if n < 2 or not (np.isfinite(added).all() and (added > 0).all()):
+            raise ModelError(f"{what} has {n} known images, or adds {show(added.tolist())}; train again")
+        return cls._of(known, mean, added)

@@ -17,6 +17,7 @@ from lookalike.detect.detector import Detector, Scores
 
 SPREADS = 2.0, 8.0  # above the usual: up to the first the image stays clear, from the second on it is brightest
 DIFFERENCE = 0.0, 0.5  # the same for differences of pixels, where 1 is from black to white
+STRIP = 256  # rows
 COVERS = 0.75  # of the image, where the map is brightest
 SMOOTHED = 4 / 224  # the standard deviation with which maps are smoothed, as a share of the side (Roth et al. 2022)
 
@@ -39,12 +40,14 @@ def located(detector: Detector, pixels: Pixels) -> tuple[Scores, Pixels]:
     Raises
     ------
     UsageError
-        Where the detector neither compares places nor offers its nearest image.
+        Where the detector neither compares places nor offers its nearest image, and for vectors.
     """
     if isinstance(detector, Locates) and detector.locates:
         return detector.locate(pixels)
-    said = detector.score(pixels) if pixels.ndim == 4 else None
-    if said is None or said.nearest is None:
+    if pixels.ndim != 4:
+        raise UsageError("vectors have no places, and so no heat maps")
+    said = detector.score(pixels)
+    if said.nearest is None:
         raise UsageError(
             f"{detector.kind} does not say where an image is unlike the known ones; take auto, patches, knn or a GAN "
             "that searches"
@@ -60,9 +63,13 @@ def shown(detector: Detector) -> tuple[float, float]:
 
 def overlaid(picture: Pixels, heat: Pixels, of: tuple[float, float]) -> Pixels:
     """uint8 (H, W, 3): an image (H, W, 1 or 3) uint8 with its map (H, W) over it, from clear over red to yellow."""
-    share = np.clip((heat - of[0]) / (of[1] - of[0]), 0, 1)[..., None]
-    colour = np.concatenate([np.full_like(share, 255), 255 * share, np.zeros_like(share)], 2)
-    return np.asarray(picture + COVERS * share * (colour - picture) + 0.5, np.uint8)
+    over = np.empty((*heat.shape, 3), np.uint8)
+    for row in range(0, len(heat), STRIP):  # of a large photograph the floats would take a gigabyte
+        part = slice(row, row + STRIP)
+        share = np.clip((heat[part] - of[0]) / (of[1] - of[0]), 0, 1)[..., None]
+        colour = np.concatenate([np.full_like(share, 255), 255 * share, np.zeros_like(share)], 2)
+        over[part] = picture[part] + COVERS * share * (colour - picture[part]) + 0.5
+    return over
 
 
 def smoothed(maps: Pixels) -> Pixels:

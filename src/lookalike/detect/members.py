@@ -19,6 +19,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from lookalike.base import checkpoint
 from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.errors import ModelError
 from lookalike.base.seeds import generator
 from lookalike.detect.coreset import coreset
 from lookalike.detect.gaussian import ShrunkGaussian
@@ -99,6 +100,8 @@ class Member:
                 "matrix": torch.empty(length, length, device="meta"),
             }
         checkpoint.match(tensors, shapes, what)
+        if not n:
+            raise ModelError(f"{what} has no known image; train again")
         if self.how == "neighbours":
             return Neighbours(tensors["known"])
         return Patches(tensors["known"], Whitening(tensors["mean"], tensors["matrix"]) if self.stands_out else None)
@@ -285,6 +288,7 @@ class _All:
     @cached_property
     def _fitted(self) -> Neighbours | Gaussian:
         known = torch.cat(self.kept)
+        self.kept.clear()
         if self.member.how == "neighbours":
             return Neighbours(known)
         return Gaussian(ShrunkGaussian.fit(known.float().numpy(), SHRINKAGE))
@@ -351,4 +355,5 @@ class _Pool:
         """See `Learner`."""
         places, total, squares = self.sums.tolist()
         mean = total / places
-        return LeftOut(np.array(self.scores), (mean, max((squares / places - mean**2) ** 0.5, LEAST)))
+        spread = max(squares / places - mean**2, 0.0) ** 0.5  # rounding can make it negative
+        return LeftOut(np.array(self.scores), (mean, max(spread, LEAST)))

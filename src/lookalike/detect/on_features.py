@@ -22,6 +22,7 @@ from lookalike.detect.scale import Scale
 from lookalike.features.backbone import Backbone
 from lookalike.features.views import maps, seen_size
 
+EXPECTED = ("defects", "another-kind")  # kinds of unknown
 Steps = Callable[[int], None]  # gets the number of images that a network has just seen
 Maps = Mapping[str, Tensor]
 
@@ -273,7 +274,11 @@ class OnFeatures:
             fitted[member] = member.restore(mine, _row_shape(backbone, member, shape), f"{kind}'s {member}")
         scales = {m: Scale.stored(value, f"{kind}'s {m}") for m, value in zip(known, stored, strict=True)}
         panels = [_panel(given, known, kind) for given in _list(facts["panels"])]
-        if not panels or {member for panel in panels for member in panel.weights} != set(known):
+        if (
+            not panels
+            or len({panel.expects for panel in panels}) < len(panels)
+            or {member for panel in panels for member in panel.weights} != set(known)
+        ):
             raise ModelError(f"{kind} has panels that this version cannot have; train again")
         places = {member: (float(one[0]), float(one[1])) for member, one in zip(known, usual, strict=True)}
         return cls(kind, backbone, shape, fitted, scales, panels, places)
@@ -286,7 +291,7 @@ def _panel(given: Any, members: Sequence[Member], kind: str) -> Panel:
     if (
         not isinstance(given, dict)
         or set(given) != {"expects", "weights", "scale"}
-        or type(given["expects"]) is not str
+        or given["expects"] not in (kind, *EXPECTED)
         or len(weights) != len(members)
         or not good
         or not math.isclose(sum(weight or 0.0 for weight in weights), 1, abs_tol=1e-6)

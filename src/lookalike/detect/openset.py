@@ -2,7 +2,7 @@
 
 There is one detector per known class. Which class: usually a softmax regression on all scaled scores; it gives the
 largest weights to the detectors that separate the classes best. Known or unknown: the score of an image is the scaled
-score of its most likely class. Both steps learn from held-out known images.
+score of its most likely class. Both steps learn from known images that did not teach the detector that scores them.
 """
 
 from __future__ import annotations

@@ -48,13 +48,15 @@ def pixel_figures(maps: Iterable[Pixels], masks: Iterable[npt.NDArray[np.bool_]]
     DataError
         Where no pixel is marked, or all are.
     """
-    unmarked, regions, images = [], list[Pixels](), 0
+    unmarked, regions, images = list[Pixels](), list[Pixels](), 0
     for heat, mask in zip(maps, masks, strict=True):
         unmarked.append(heat[~mask])
         numbers, count = label(mask, AROUND)
         regions += [heat[numbers == i + 1] for i in range(count)]
         images += count > 0
-    others = np.sort(np.concatenate(unmarked)) if unmarked else np.empty(0)
+    others = np.concatenate(unmarked) if unmarked else np.empty(0, np.float32)
+    unmarked.clear()  # they can be large
+    others.sort()
     if not regions or not len(others):
         raise DataError("the masks mark no pixel, or all of them; masks are white where an image is unlike the known")
     above = [1 - np.searchsorted(others, region, side="left") / len(others) for region in regions]  # or equal

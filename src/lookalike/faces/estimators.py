@@ -60,7 +60,9 @@ class _Fitted(Rows):
         parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
         self._set_range(rows[parts.train])  # held-out samples set nothing but the threshold
         images = replace(self._images(rows, labels, classes), content=images.keys)
-        settings = settings.model_copy(update={"false_alarms": self._promised(len(parts.calibration))})
+        settings = settings.model_copy(
+            update={"false_alarms": self._promised(len(parts.train if settings.crosses else parts.calibration))}
+        )
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(self.run_folder) if self.run_folder is not None else Path(scratch) / "run"
             self.model_ = run(images, settings, folder, warn=_warn)

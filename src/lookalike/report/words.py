@@ -135,8 +135,13 @@ def source(run: Run) -> str:
 
 def only_makes(run: Run) -> bool:
     """Return whether no images were held out: the run generates images but has no threshold and no scores."""
+    return run.config.settings.get("calibration") == 0 and not crosses(run)
+
+
+def crosses(run: Run) -> bool:
+    """Return whether the images that trained set the threshold too, each scored by what the others teach."""
     settings = run.config.settings
-    return settings.get("calibration") == 0 and settings.get("method") not in CROSSED
+    return settings.get("calibration") == 0 and settings.get("method") in CROSSED
 
 
 def evaluate(run: Run) -> str:

@@ -17,7 +17,7 @@ _TITLES = {
     "Extra fakes": "Images beside those of G that D learns as fake.",
     "Score and search": "For GANs. All flags but --score are of the latent search: for the z whose image is closest.",
     "Splitting": "Large classes are split into sub-classes. --split-at splits the classes of other methods too.",
-    "Threshold": "Known images that are held out set it.",
+    "Threshold": "Known images set it: held-out ones, or all, each scored by what the others teach.",
     "Run": "",
 }  # title -> a line below it
 GROUPS = tuple(Group(title, line, sort_key=place) for place, (title, line) in enumerate(_TITLES.items()))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,9 @@ from lookalike.data.images import names_of
 from lookalike.data.sizes import own_size
 from lookalike.data.sources import open_source
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
+from lookalike.detect.baselines.auto import AutoBaseline
+from lookalike.detect.baselines.cross import FEWEST
+from lookalike.detect.baselines.features import FeatureBaseline
 from lookalike.detect.baselines.networks import need_images
 from lookalike.detect.detector import Threshold, images_needed
 from lookalike.detect.gan import GANDetector
@@ -119,7 +122,7 @@ class Plan:
         """One hash over all images that are used. A resumed run must have the same."""
         recorded = {new: old for old, new in OLD.items()}  # runs that an earlier version began go on
         used = {recorded.get(name, name): keys for name, keys in self.keys().items() if name != "test"}
-        return hashlib.sha256(repr(used).encode()).hexdigest()
+        return sha256(repr(used).encode()).hexdigest()
 
 
 def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
@@ -152,6 +155,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     plan = Plan(name, images, rows, Recipe(settings, method), known, others, truth, true_classes)
     _check_images(plan, rows.deciding if joins else rows.calibration)
     _check_calibration(plan)
+    _check_expected(plan)
     if method is not None:
         _check_method(plan, method)
     return plan
@@ -178,7 +182,10 @@ def _rows(
     )
     train, held_out = (part[is_known[part]] for part in (parts.train, parts.calibration))
     if settings.crosses:
-        train = held_out = _distinct(images, train)  # an image is not left out while a copy of it stays
+        train = _distinct(images, train)  # an image is not left out while a copy of it stays
+    every, train = train, _drawn(images, train, settings)
+    if settings.crosses:
+        held_out = train
     if not joins:
         deciding = held_out[:0]
     else:
@@ -190,6 +197,7 @@ def _rows(
         test=parts.test,
         deciding=deciding,
         unlabelled=_of(images, nameless, np.union1d(parts.train, parts.calibration)),
+        spare=np.setdiff1d(every, train),
     )
 
 
@@ -218,13 +226,29 @@ def _check_images(plan: Plan, held_out: Index) -> None:
 def _check_calibration(plan: Plan) -> None:
     """Raises UsageError where too few images are held out for the threshold, or none for a method that needs some."""
     settings, method = plan.recipe.settings, plan.recipe.method
+    n, needed = len(plan.rows.calibration), images_needed(settings.false_alarms)
+    if settings.crosses and n < max(needed, FEWEST):
+        raise DataError(
+            f"{n} known images to train on and to set the threshold are too few: {max(needed, FEWEST)} are needed for "
+            f"{percent(settings.false_alarms)} false alarms; add images, or allow more (--false-alarms)"
+        )
     if settings.crosses or settings.held_out > 0:
-        Threshold(np.zeros(len(plan.rows.calibration)), settings.false_alarms)
+        Threshold(np.zeros(n), settings.false_alarms)
     elif method is None or (len(plan.known) > 1 and not method.per_class):
         raise UsageError(
             f"--calibration 0: {settings.method} needs held-out images; hold some out, or take a GAN that only makes "
             "images of its classes, such as acgan"
         )
+
+
+def _check_expected(plan: Plan) -> None:
+    """Raises UsageError where --expect cannot be asked, or one file cannot hold a detector for each class."""
+    settings, vectors = plan.recipe.settings, len(plan.images.shape) == 1
+    if settings.expect and vectors:
+        raise UsageError(f"--expect {settings.expect} is asked of images, and these are vectors; leave it out")
+    baseline = plan.recipe.baseline if settings.method in BASELINES else None
+    if isinstance(baseline, AutoBaseline | FeatureBaseline) and not vectors:
+        _check_number(plan, len(plan.known), baseline.tensors(plan.images.shape))
 
 
 def _check_method(plan: Plan, method: Method) -> None:
@@ -298,6 +322,18 @@ def _distinct(images: Images, rows: Index) -> Index:
     return rows[np.sort(first)]
 
 
+def _drawn(images: Images, rows: Index, settings: TrainSettings) -> Index:
+    """So many of each class as the method learns from at most, by seed and content."""
+    most = BASELINES[settings.method].most_images if settings.method in BASELINES and len(images.shape) == 3 else None
+    if most is None:
+        return rows
+    kept = []
+    for label in np.unique(images.labels[rows]):
+        mine = rows[images.labels[rows] == label].tolist()
+        kept += sorted(mine, key=lambda row: sha256(f"{settings.seed}:{images.keys[row]}".encode()).digest())[:most]
+    return np.sort(np.array(kept, np.int64))
+
+
 def _deciding(images: Images, held: Index, allowed: float) -> Index:
     """Every second distinct image of each class, or all where the rest could not promise so few false alarms."""
     keys, labels, chosen = np.array(images.keys)[held], images.labels[held], dict[str, bool]()
@@ -317,6 +353,11 @@ def _check_each(plan: Plan, held: Index) -> None:
     for name in plan.known:
         mine = plan.labels_of((name,))
         trained, kept = (np.isin(plan.images.labels[rows], mine).sum() for rows in (plan.rows.train, held))
+        if plan.recipe.settings.crosses and trained < FEWEST:
+            raise DataError(
+                f"images of known class {show(name)}: {trained} to train on; each of several known classes needs "
+                f"{FEWEST}; add images or leave the class out"
+            )
         if trained < 2 or (kept < 1 and plan.recipe.settings.held_out > 0):
             raise DataError(
                 f"images of known class {show(name)}: {trained} to train on, {kept} held out; each of several known "

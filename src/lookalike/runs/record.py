@@ -20,7 +20,7 @@ from lookalike.methods import stored
 from lookalike.runs.axes import axes
 from lookalike.runs.folder import BAD_FILES, BEGUN, CONFIG, SPLIT, read_config
 from lookalike.runs.plan import Plan
-from lookalike.runs.settings import TrainSettings
+from lookalike.runs.settings import HELD_OUT, TrainSettings
 
 OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
@@ -36,8 +36,10 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
         differ = [k for k in wanted if k not in (*REPEATABLE, "data") and given.get(k) != wanted[k]]
         if differ:
             pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
+            earlier = plan.recipe.settings.crosses and given.get("calibration") == HELD_OUT
+            hint = f", or as earlier versions held out a share, --calibration {HELD_OUT}" if earlier else ""
             raise UsageError(
-                f"{show(folder)} was begun with other settings or data ({pairs}); give another folder (-o)"
+                f"{show(folder)} was begun with other settings or data ({pairs}); give another folder (-o){hint}"
             )
         _note_changes(folder, there, _config(plan, wanted, command), warn)
         return

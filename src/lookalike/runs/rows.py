@@ -22,6 +22,8 @@ class Rows:
         there are too few (`shared`).
     unlabelled : Index
         Rows that are of known classes, without a label that says of which.
+    spare : Index
+        Rows of known classes that do nothing, where the method learns from so many images of a class at most.
     """
 
     train: Index
@@ -30,6 +32,7 @@ class Rows:
     test: Index
     deciding: Index
     unlabelled: Index
+    spare: Index
 
     @property
     def joins(self) -> bool:
@@ -45,7 +48,8 @@ class Rows:
         """The rows of each part of the run's record, split.json."""
         held = np.union1d(self.calibration, self.deciding)
         trained = np.concatenate([self.train, self.unlabelled])
-        return {"train": trained, "calibration": held, "extra_fakes": self.extra_fakes, "test": self.test}
+        parts = {"train": trained, "calibration": held, "extra_fakes": self.extra_fakes, "test": self.test}
+        return parts | ({"spare": self.spare} if len(self.spare) else {})
 
     def only(self, mine: Index, *, others_are_fakes: bool) -> Rows:
         """The same where of the training rows only `mine` are known; the others may be extra fakes."""

@@ -112,6 +112,11 @@ def run(
 def _remarks(plan: Plan) -> Iterator[str]:
     """What reading left out or changed, and what few held-out images cost."""
     yield from oddities.remarks(plan.images)
+    if n := len(plan.rows.spare):
+        most = plan.recipe.baseline.most_images
+        yield (
+            f"{plan.recipe.settings.method} learns from {most} images of a class at most: {n} known images are left out"
+        )
     if plan.rows.shared and not plan.recipe.settings.crosses:
         yield (
             f"{len(plan.rows.calibration)} held-out images both join the known classes and set the threshold: false "

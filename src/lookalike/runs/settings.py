@@ -210,7 +210,8 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         Parameter(
             help="Images are resized to H,W pixels.",
             group=MOST_USED,
-            show_default=f"{OF_PRESET}, {PRESETS['small']['side']} at small; the aspect is kept",
+            show_default=f"{OF_PRESET}, {PRESETS['small']['side']} at small; their own up to 640,640 for methods "
+            "on features, auto too; the aspect is kept",
         ),
     ] = None
     grey: Annotated[bool, Parameter(help="Colour images become grey.", group=MOST_USED, negative=())] = False

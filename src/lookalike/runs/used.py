@@ -12,6 +12,7 @@ from lookalike.base.renamed import current
 from lookalike.runs.folder import CONFIG, SPLIT, read_config
 
 PARTS = {"train", "calibration", "extra_fakes", "test"}
+SPARE = "spare"  # a part that few runs have
 KEY = re.compile("[0-9a-f]{16}")
 
 
@@ -21,7 +22,7 @@ def used_images(folder: Path) -> dict[str, frozenset[str]]:
     try:
         parts = files.read_json(path, limit=1 << 30)
         parts = current(parts) if isinstance(parts, dict) else parts
-        if not isinstance(parts, dict) or set(parts) != PARTS:
+        if not isinstance(parts, dict) or set(parts) - {SPARE} != PARTS:
             raise ModelError(f"{show(path)} does not hold the parts {', '.join(sorted(PARTS))}")
         for name, keys in parts.items():
             if not isinstance(keys, list) or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):

@@ -25,7 +25,7 @@ from lookalike.detect.heat import Locates
 from lookalike.detect.model import ANY, Model, Verdicts
 from lookalike.runs.folder import EVALUATIONS, training_seconds
 from lookalike.runs.used import used_images
-from lookalike.use.masks import located
+from lookalike.use.masks import masks_of, measured
 
 BLOCK = 512  # images scored at one time
 WORST = 8  # images kept of each kind of mistake
@@ -118,6 +118,7 @@ def evaluate(
         )
     others = _others(model, images, unknown, warn)
     rows, used = _groups(model, parts, images, others, warn)
+    marked = None if masks is None else masks_of(model, masks, [images.names[i] for i in rows["unknown"]])
     began = time.monotonic()
     verdicts = _verdicts(model, images, rows, report)
     took = {"train": training_seconds(folder), "score": round(time.monotonic() - began, 3)}
@@ -132,8 +133,8 @@ def evaluate(
             "seconds": took,
         }
     )
-    if masks is not None:
-        figures["pixels"] = asdict(located(model, masks, images, rows["known"], rows["unknown"], report))
+    if marked is not None:
+        figures["pixels"] = asdict(measured(model, marked, images, rows["known"], rows["unknown"], report))
     arrays = _arrays(model, images, rows, verdicts)
     with files.lock(folder, EVALUATIONS):
         stem = files.make_folder(folder / EVALUATIONS) / _file_name(",".join(others) or "none")

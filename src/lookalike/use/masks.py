@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -12,46 +13,91 @@ import numpy.typing as npt
 from lookalike.base.arrays import Pixels, Report
 from lookalike.base.errors import DataError, UsageError, show
 from lookalike.data import Images, read
+from lookalike.detect.heat import located
 from lookalike.detect.model import Model
 from lookalike.detect.pixels import PixelFigures, pixel_figures
 
 BLOCK = 32  # images whose maps are in memory at once
-MARKED = 128  # grey values from here on are marked
+WHITE = 128  # grey values from here on
 
 
-def located(
-    model: Model, masks: str | Path, images: Images, known: npt.NDArray[np.int64], unknown: npt.NDArray[np.int64],
+def measured(
+    model: Model,
+    marked: Sequence[npt.NDArray[np.bool_]],
+    images: Images,
+    known: npt.NDArray[np.int64],
+    unknown: npt.NDArray[np.int64],
     report: Report,
-) -> PixelFigures:  # fmt: skip
+) -> PixelFigures:
     """The figures of the heat maps of these rows of `images`; nothing is marked in the known ones.
 
     Parameters
     ----------
     model : Model
         Whose maps are measured.
-    masks : str or Path
-        A folder of masks with the file names of the images, in folders of the same classes or without; a suffix of
-        another format, and `_mask` after the name, are accepted. White is unlike the known.
+    marked : sequence of ndarray
+        The masks of the unknown images.
     images : Images
         At the model's size.
     known, unknown : ndarray
         Rows that are measured.
     report : callable
         It gets the progress.
+    """
+    none, rows = np.zeros(model.shape[1:], np.bool_), np.concatenate([known, unknown])
+    return pixel_figures(_maps(model, images, rows, report), [*(none for _ in known), *marked])
+
+
+def masks_of(model: Model, masks: str | Path, names: Sequence[str]) -> list[npt.NDArray[np.bool_]]:
+    """The masks bool (H, W) of images of these names, at the model's size.
+
+    Parameters
+    ----------
+    model : Model
+        Of images, with heat maps.
+    masks : str or Path
+        A folder of masks with the file names of the images, in folders of the same classes or without; a suffix of
+        another format, and `_mask` after the name, are accepted. White is unlike the known.
+    names : sequence of str
+        Those of unknown images.
 
     Raises
     ------
     DataError
-        For an unknown image without a mask, or masks that mark nothing.
+        For an image without a mask, or whose mask marks nothing.
     UsageError
         For a model without heat maps, or vectors.
     """
     if model.size is None:
         raise UsageError("masks are of images, and this model takes vectors; leave --masks out")
-    marked = _of(read(masks, size=model.size, channels=1, labelled=False), [images.names[i] for i in unknown], masks)
-    none = np.zeros(model.size, np.bool_)
-    rows = np.concatenate([known, unknown])
-    return pixel_figures(_maps(model, images, rows, report), [*(none for _ in known), *marked])
+    located(model.detector, np.zeros((1, *model.shape), np.uint8))  # raises where there are no maps
+    read_masks = read(masks, size=model.size, channels=1, labelled=False)
+    found = {_key(name): i for i, name in enumerate(read_masks.names)}
+    alone = {name for name, n in Counter(PurePosixPath(name).name for name in names).items() if n == 1}
+    rows = [_row(found, name, alone) for name in names]
+    missing = [name for name, row in zip(names, rows, strict=True) if row is None]
+    if missing:
+        raise DataError(
+            f"{show(masks)} lacks the masks of {len(missing)} of {len(names)} unknown images, first "
+            f"{show(missing[0])}; masks have the names of their images; name the classes that have some (--unknown)"
+        )
+    marked = [_marked(read_masks.pixels[row, 0]) for row in rows if row is not None]
+    for name, mask in zip(names, marked, strict=True):
+        if not mask.any():
+            raise DataError(f"the mask of {show(name)} marks nothing; white is unlike the known")
+    return marked
+
+
+def _row(found: Mapping[str, int], name: str, alone: Container[str]) -> int | None:
+    """The mask of an image: by class and name, or by its name where no other image has that."""
+    file = PurePosixPath(name).name
+    return found.get(_key(name), found.get(_key(file)) if file in alone else None)
+
+
+def _marked(mask: Pixels) -> npt.NDArray[np.bool_]:
+    """The white pixels; of a mask whose few pixels became grey when it was shrunk, all that are not black."""
+    white: npt.NDArray[np.bool_] = mask >= WHITE
+    return white if white.any() else mask > 0
 
 
 def _maps(model: Model, images: Images, rows: npt.NDArray[np.int64], report: Report) -> Iterator[Pixels]:
@@ -60,19 +106,6 @@ def _maps(model: Model, images: Images, rows: npt.NDArray[np.int64], report: Rep
         maps = model.score(images.pixels[rows[start : start + BLOCK]], maps=True).maps
         assert maps is not None, "they were asked for"
         yield from maps
-
-
-def _of(masks: Images, names: Sequence[str], folder: str | Path) -> Iterator[npt.NDArray[np.bool_]]:
-    """The mask of each image; raises DataError where one is missing."""
-    found = {_key(name): i for i, name in enumerate(masks.names)}
-    rows = [found.get(_key(name), found.get(_key(PurePosixPath(name).name))) for name in names]
-    missing = [name for name, row in zip(names, rows, strict=True) if row is None]
-    if missing:
-        raise DataError(
-            f"{show(folder)} lacks the masks of {len(missing)} of {len(names)} unknown images, first "
-            f"{show(missing[0])}; masks have the names of their images; name the classes that have some (--unknown)"
-        )
-    return (masks.pixels[row, 0] >= MARKED for row in rows)
 
 
 def _key(name: str) -> str:

@@ -57,7 +57,7 @@ def write(
         The folder is written as a whole or not at all, together with `out`.
     heat_maps : Path or None
         A new or empty folder for a heat map of each image, at the size of its file: a PNG of the map over the image,
-        and an .npy file of the map, float32 (H, W).
+        and an .npy file of the map, float16 (H, W). The line gives the PNG's name.
     on_bad, max_bad
         As for `lookalike.stream`.
     report : callable
@@ -82,6 +82,8 @@ def write(
         raise UsageError(f"scores are written to a .csv or .jsonl file, not {show(out.name)}; change -o")
     for written in (out, nearest, heat_maps):
         refuse_inside(written, data)
+    if nearest and heat_maps and nearest.resolve() == heat_maps.resolve():
+        raise UsageError(f"{show(nearest)} cannot take both kinds of pictures; give two folders")
     bad_files = out.with_name(f"{out.name}.{BAD_FILES}")
     skipped: list[Skipped] = []
     odd: Counter[str] = Counter()
@@ -131,7 +133,7 @@ def _write_maps(folder: Path, start: int, maps: Pixels, originals: Iterator[Pixe
         picture = next(originals)
         large = Image.fromarray(heat).resize((picture.shape[1], picture.shape[0]), Image.Resampling.BILINEAR)
         values, out = np.asarray(large, np.float32), BytesIO()
-        np.save(out, values)
+        np.save(out, values.astype(np.float16))
         files.write_new(folder / f"{start + i:06d}.png", png(overlaid(picture, values, of)))
         files.write_new(folder / f"{start + i:06d}.npy", out.getvalue())
 
@@ -155,6 +157,8 @@ def _rows(model: Model, block: Images, verdicts: Verdicts, start: int, folder: P
         }
         row |= _which(model, verdicts, i)
         row |= {part: float(values[i]) for part, values in verdicts.parts.items()}
+        if verdicts.maps is not None:
+            row["heat_map"] = f"{start + i:06d}.png"
         if folder is not None and verdicts.nearest is not None and verdicts.nearest.ndim == 4:
             picture = f"{start + i:06d}.png"
             row["nearest"] = picture

@@ -50,7 +50,12 @@ class AutoBaseline:
     kind = AUTO.kind
     paper = AUTO.paper
     side = AUTO.side
+    most_images = AUTO.most_images
     summary = AUTO.summary
+
+    def tensors(self, shape: tuple[int, ...]) -> int:
+        """See `FeatureBaseline.tensors`; for images."""
+        return self.on_images.tensors(shape)
 
     def fit(self, pixels: Pixels | Selection, seed: int) -> Detector:
         """Return a detector of known images or vectors; raises as `fit_left_out` does."""
@@ -64,7 +69,7 @@ class AutoBaseline:
         UsageError
             Where the network's weights are not installed.
         DataError
-            For a single image, or fewer than 5 vectors.
+            For a single image, or fewer than 6 vectors.
         """
         return self.on_images.fit_left_out(pixels, seed) if len(pixels.shape) == 4 else folded(self, pixels, seed)
 

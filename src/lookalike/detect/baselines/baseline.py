@@ -23,6 +23,10 @@ class Baseline(Protocol):
         """The side of a square as large as the images that it wants at most; None: the preset's, as GANs have."""
 
     @property
+    def most_images(self) -> int | None:
+        """How many images of a class it learns from at most, as more would add little and cost much; None: all."""
+
+    @property
     def paper(self) -> str:
         """Short name of the paper to cite, in `lookalike.methods.papers`."""
 

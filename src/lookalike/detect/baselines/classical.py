@@ -52,6 +52,7 @@ class Classical:
     paper: str = "scikit-learn-2011"
 
     side = None
+    most_images = None
 
     def fit(self, pixels: Pixels, seed: int) -> Kept:
         """Return an estimator fitted to known images (N, C, H, W) uint8 or (N, F) float32."""

@@ -118,6 +118,7 @@ class DeepSVDD:
     kind = KIND
     paper = "deepsvdd-2018"
     side = None
+    most_images = None
     summary = (
         "A small network without biases learns to map the known class close to a fixed centre; the score is the "
         "squared distance from it. Its first weights come from an autoencoder (Ruff et al. 2018)."

@@ -7,13 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from lookalike.base.arrays import Floats, Index, Pixels
+from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError
-from lookalike.base.seeds import generator
 from lookalike.data.images import Selection
 from lookalike.detect.baselines.networks import counter, need_images
 from lookalike.detect.choose import Expected, chosen, looked_at
@@ -28,8 +25,8 @@ EARLY, MIDDLE = ("stage 2", "stage 3"), ("stage 4", "stage 5")
 TAPS = tuple(tap.name for tap in BACKBONE.taps)
 LATE = TAPS[2:]
 LAST = TAPS[-1]
-MOST = 2000  # images that teach; of more known images so many are drawn, and the others are scored as new ones
-BLOCK = 256  # images scored at once
+MOST = 600  # images of a class
+TENSORS = 3  # of a member at most
 WARMTH = 0.01  # difference of AUC that makes a weight e times as large
 ALIKE = 0.1  # the same for small grey pictures, which all layers see about equally well
 Candidates = Callable[[int], tuple[Member, ...]]  # for the side of a square as large as the images
@@ -121,14 +118,19 @@ class FeatureBaseline:
     expected: Callable[[tuple[int, ...]], tuple[Expected, ...]] = _alike
 
     side = FINEST
+    most_images = MOST
 
     def members(self, shape: tuple[int, ...]) -> tuple[Member, ...]:
         """The candidates for images of `shape` (C, H, W)."""
         return self.candidates(_side(shape))
 
+    def tensors(self, shape: tuple[int, ...]) -> int:
+        """How many tensors the detector of one class has at most."""
+        return TENSORS * len(self.members(shape))
+
     def fit(self, pixels: Pixels | Selection, seed: int) -> OnFeatures:
         """Return a detector of known images (N, C, H, W) uint8; raises as `fit_left_out` does."""
-        return self._taught(Selection(pixels, self._teaching(pixels, seed)[0]), seed)[0]
+        return self.fit_left_out(pixels, seed)[0]
 
     def fit_left_out(self, pixels: Pixels | Selection, seed: int) -> tuple[OnFeatures, Floats]:
         """Return the detector, and float64 (N,) scores of the known images, each as if it had not been learnt.
@@ -140,25 +142,9 @@ class FeatureBaseline:
         DataError
             For a single image.
         """
-        taught, others = self._teaching(pixels, seed)
-        detector, score = self._taught(Selection(pixels, taught), seed)
-        every = np.empty(len(pixels))
-        every[taught] = score
-        for start in range(0, len(others), BLOCK):
-            rows = others[start : start + BLOCK]
-            every[rows] = detector.score(pixels[rows]).score
-        return detector, every
-
-    def _teaching(self, pixels: Pixels | Selection, seed: int) -> tuple[Index, Index]:
-        """Rows of the images that teach, and of the others; raises as `fit_left_out` does."""
         need_images(pixels.shape[1:], self.kind)
         if len(pixels) < 2:
             raise DataError(f"{self.kind} needs 2 known images to train on, not {len(pixels)}; add images")
-        order = torch.randperm(len(pixels), generator=generator(seed, self.kind, "images")).numpy()
-        return np.sort(order[:MOST]), np.sort(order[MOST:])
-
-    def _taught(self, pixels: Selection, seed: int) -> tuple[OnFeatures, Floats]:
-        """`fit_left_out`, where all images teach."""
         members = self.members(pixels.shape[1:])
         sizes = len({member.side for member in members})
         votes = {self.kind: dict.fromkeys(members, 1 / len(members))}

@@ -30,6 +30,7 @@ class PCA:
     kind = "pca"
     paper = "scikit-learn-2011"
     side = None
+    most_images = None
     summary = (
         "Principal components of the known class's pixels; the score is the squared error of an image reconstructed "
         "from the first 32 components. Trains in seconds, and is hard to beat on aligned images."

@@ -58,6 +58,7 @@ class Rotation:
     kind = KIND
     paper = "rotation-2018"
     side = None
+    most_images = None
     summary = (
         "A small network learns by how much an image of the known class was rotated; the score is the Mahalanobis "
         "distance of an image's features to the known ones. Strong where the class has an upright position."
