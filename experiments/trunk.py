@@ -3,8 +3,8 @@
     python experiments/trunk.py
 
 Five digits of scikit-learn's are known, five unknown. The figures go to experiments/results/trunk.csv: for each method
-and seed the AUC of known against unknown, the accuracy among the known classes, and seconds on one thread, with another
-case on each other core. The trainings stay in runs/trunk.
+and seed the AUC of known against unknown, the accuracy among the known classes, and seconds on one thread. Trainings
+run side by side; the seconds in the file were taken one at a time. The trainings stay in runs/trunk.
 """
 
 from __future__ import annotations
