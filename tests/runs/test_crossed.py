@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 from tests.tiny import call, settings, train
 
 from lookalike.base import files, names
-from lookalike.base.errors import DataError
+from lookalike.base.errors import DataError, UsageError
 from lookalike.base.seeds import generator
 from lookalike.data import Images, read
 from lookalike.detect.baselines import BASELINES
@@ -143,3 +143,41 @@ def test_the_command_says_about_and_the_record_how(tmp_path, capsys):
     page = (tmp_path / "run" / "report.html").read_text()
     assert code == 0 and "The run generates images" not in page and "AUC" in page
     assert "about 5 % expected" in page and "set by the training images, each scored by what the others teach" in page
+
+
+def test_a_method_on_features_learns_from_so_many_images_of_a_class_at_most(monkeypatch):
+    """Drawn by seed and content; the others are spare, do nothing, and stand in the record."""
+    monkeypatch.setattr(type(BASELINES["patches"]), "most_images", 30)
+    plan = plans.make("digits", given("patches", known=("3", "8"), extra_fakes=()))
+    assert [int((plan.numbered(plan.rows.train) == k).sum()) for k in (0, 1)] == [30, 30]
+    assert not set(plan.rows.spare) & {*plan.rows.train, *plan.rows.calibration, *plan.rows.test}
+    assert len(plan.keys()["spare"]) == len(plan.rows.spare) == 285 - 60
+    again = plans.make("digits", given("patches", known=("8", "3"), extra_fakes=()))
+    assert set(again.keys()["train"]) == set(plan.keys()["train"])
+    other = plans.make("digits", given("patches", known=("3", "8"), extra_fakes=(), seed=1))
+    assert set(other.keys()["train"]) != set(plan.keys()["train"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"known": ("few",)}, "too few: 19 are needed for 5 % false alarms; add images, or allow more"),
+        ({"known": ("many", "few")}, "images of known class few: 2 to train on; each of several known classes needs 3"),
+    ],
+)
+def test_too_few_images_are_refused_before_training(changes, words):
+    """One line says how many are needed, and of which class."""
+    draw = np.random.default_rng(0)
+    pixels = draw.integers(0, 256, (44, 1, 8, 8), dtype=np.uint8)
+    images = Images(pixels, np.repeat([0, 1], [40, 4]), ("many", "few"), tuple(f"{i:02d}" for i in range(44)))
+    with pytest.raises(DataError, match=words):
+        plans.make(images, given(extra_fakes=(), test=0.4, size=None, **changes))
+
+
+def test_vectors_expect_nothing():
+    """--expect is asked of images."""
+    images = Images(vectors(60), np.zeros(60, np.int64), ("a",), tuple(f"{i:02d}" for i in range(60)))
+    with pytest.raises(UsageError, match="--expect defects is asked of images, and these are vectors"):
+        plans.make(images, given("auto", known=("a",), size=None, expect="defects"))
+    with pytest.raises(UsageError, match="--expect defects: only auto asks what is expected"):
+        given("knn", expect="defects")

@@ -241,9 +241,9 @@ def test_without_held_out_images_a_gan_makes_images_and_scores_none(method, know
     assert code == 2 and "only makes images" in err
 
 
-@pytest.mark.parametrize(("method", "known"), [("anogan", ("3", "8")), ("knn", ("3",))])
+@pytest.mark.parametrize(("method", "known"), [("anogan", ("3", "8")), ("rotation", ("3",))])
 def test_what_must_score_needs_held_out_images(method, known, tmp_path):
-    """A baseline, or a GAN per class, without held-out images is refused before it trains."""
+    """A baseline that learns slowly, or a GAN per class, without held-out images is refused before it trains."""
     with pytest.raises(UsageError, match=r"--calibration 0: .* needs held-out images"):
         trained(tmp_path / "run", method, known=known, calibration=0.0)
     assert not (tmp_path / "run" / "config.json").exists()

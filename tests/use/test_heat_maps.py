@@ -159,3 +159,11 @@ def test_vectors_have_no_masks():
     model = Model(BASELINES["knn"].fit(known, 0), Threshold(np.arange(30.0), 0.05), (4,), classes, {"name": "knn"}, {})
     with pytest.raises(UsageError, match="masks are of images"):
         masks_of(model, "masks", ["a.png"])
+
+
+def test_one_folder_cannot_take_both_kinds_of_pictures(plates, run, tmp_path, capsys):
+    """Before anything is scored or written."""
+    both = ("--nearest", tmp_path / "m", "--heat-maps", tmp_path / "m")
+    code, _, err = call(capsys, "score", run, plates / "data" / "bad", "-o", tmp_path / "s.csv", *both)
+    assert code == 2 and "cannot take both kinds of pictures; give two folders" in err
+    assert not list(tmp_path.iterdir())

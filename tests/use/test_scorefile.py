@@ -189,7 +189,7 @@ def test_nearest_takes_no_folder_that_holds_something(there, run, folder, tmp_pa
 def test_scores_do_not_lie_among_the_nearest_images(out, near, run, folder, tmp_path, capsys):
     """-o inside the folder of --nearest, or of its name, exits with 2."""
     argv = ["score", str(run), str(folder), "-o", str(tmp_path / out), "--nearest", str(tmp_path / near)]
-    assert_clean_failure(capsys, argv, 2, "lies in the folder of the nearest images", kept=tmp_path)
+    assert_clean_failure(capsys, argv, 2, "lies in the folder of the pictures", kept=tmp_path)
 
 
 def test_an_empty_folder_of_nearest_images_is_filled(model, folder, tmp_path):
@@ -229,11 +229,11 @@ def test_F18_a_failure_in_a_later_block_leaves_no_score_file(model, tmp_path, mo
     """When the second block fails, what the first wrote is gone."""
     work, calls = Model.score, []
 
-    def failing(self, images):
+    def failing(self, images, **how):
         calls.append(len(images))
         if len(calls) == 2:
             raise OSError("gone")
-        return work(self, images)
+        return work(self, images, **how)
 
     monkeypatch.setattr(Model, "score", failing)
     monkeypatch.setattr(scorefile, "BLOCK", 4)
