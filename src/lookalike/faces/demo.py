@@ -15,9 +15,10 @@ from lookalike.use.evaluate import evaluate
 
 # known class, extra fakes of the method that needs some, unknown class
 PAIRS = (("3", "8", "8"), ("9", "7", "7"))
-METHODS = ("anogan", "noisegan", "mcgan", "vtgan", "pca", "knn")
+METHODS = ("anogan", "noisegan", "mcgan", "vtgan", "pca", "knn", "auto")
 # as many images as three minutes on two cores allow
-SETTINGS: dict[str, Any] = {"size": "8,8", "test": 0.3, "calibration": 0.25, "images": 12_000}
+SETTINGS: dict[str, Any] = {"size": "8,8", "test": 0.3, "images": 12_000}
+HELD_OUT = 0.25  # of the images beside the test images, for the threshold of a GAN
 
 
 def run(out: Path, report: Report) -> tuple[list[dict[str, Any]], Path]:
@@ -37,7 +38,11 @@ def run(out: Path, report: Report) -> tuple[list[dict[str, Any]], Path]:
 
             needs_others = method in GANS and GANS[method].needs_others
             settings = train_settings(
-                known=(known,), method=method, extra_fakes=(extra_fakes,) if needs_others else (), **SETTINGS
+                known=(known,),
+                method=method,
+                extra_fakes=(extra_fakes,) if needs_others else (),
+                calibration=HELD_OUT if method in GANS else None,
+                **SETTINGS,
             )
             train("digits", settings, folder, command=("lookalike", "demo"), report=named)
             rows.append(evaluate(folder, images, unknown=unknown, report=named))
