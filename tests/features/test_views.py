@@ -36,7 +36,7 @@ def every(pixels, side=64):
 )
 def test_the_aspect_stays_and_sides_are_multiples(shape, side, size):
     """The area is about side x side, and no side is below one multiple."""
-    assert seen_size(shape, side, 32) == size
+    assert seen_size(LITE0, shape, side) == size
 
 
 def test_maps_are_the_networks_averaged_over_neighbours():

@@ -317,7 +317,7 @@ def _is_usual(value: Any) -> bool:
 
 def _row_shape(backbone: Backbone, member: Member, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of the member's row of one image, by the sizes of empty maps."""
-    size = seen_size(shape, member.side, backbone.multiple)
+    size = seen_size(backbone, shape, member.side)
     grids = {
         tap.name: torch.empty(1, tap.channels, -(-size[0] // tap.stride), -(-size[1] // tap.stride), device="meta")
         for tap in backbone.taps

@@ -51,6 +51,7 @@ class Lite:
     sha256: str
 
     multiple = 32
+    size = None
 
     @property
     def package(self) -> str:
