@@ -251,7 +251,7 @@ class OnFeatures:
             For anything else.
         """
         if set(facts) != {"backbone", "sha256", "members", "scales", "panels", "usual"} or (
-            (facts["backbone"], facts["sha256"]) != (backbone.name, backbone.origin.sha256)
+            facts["sha256"] != backbone.origin.sha256
         ):
             raise ModelError(f"{kind} has the settings {show(facts, 200)}, not those of {backbone.name}; train again")
         names = {str(member.json()): member for member in allowed}

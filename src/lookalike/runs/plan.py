@@ -13,6 +13,7 @@ import torch
 from lookalike.base.arrays import Index
 from lookalike.base.checkpoint import TENSOR_LIMIT
 from lookalike.base.errors import DataError, UsageError, listed, show
+from lookalike.base.names import BACKBONES, ON_FEATURES
 from lookalike.base.renamed import OLD
 from lookalike.base.words import percent
 from lookalike.data import Images, aspect_size, read, split
@@ -27,6 +28,7 @@ from lookalike.detect.baselines.networks import need_images
 from lookalike.detect.detector import Threshold, images_needed
 from lookalike.detect.gan import GANDetector
 from lookalike.detect.model import ANY, UNKNOWN, check_device
+from lookalike.features.backbones import named
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
 from lookalike.game.source import Source
@@ -136,6 +138,8 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         For settings that do not fit the data or each other.
     """
     check_device(settings.device)
+    if settings.method in ON_FEATURES:
+        named(settings.backbone)  # one that cannot be used is refused before the images are read
     images = data if isinstance(data, Images) else read_used(data, settings)
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
@@ -242,10 +246,12 @@ def _check_calibration(plan: Plan) -> None:
 
 
 def _check_expected(plan: Plan) -> None:
-    """Raises UsageError where --expect cannot be asked, or one file cannot hold a detector for each class."""
+    """Raises UsageError for an idle --expect or --backbone, or where one file cannot hold a detector for each class."""
     settings, vectors = plan.recipe.settings, len(plan.images.shape) == 1
     if settings.expect and vectors:
         raise UsageError(f"--expect {settings.expect} is asked of images, and these are vectors; leave it out")
+    if settings.backbone != BACKBONES[0] and vectors:
+        raise UsageError(f"--backbone {show(settings.backbone)} sees images, and these are vectors; leave it out")
     baseline = plan.recipe.baseline if settings.method in BASELINES else None
     if isinstance(baseline, AutoBaseline | FeatureBaseline) and not vectors:
         _check_number(plan, len(plan.known), baseline.tensors(plan.images.shape))

@@ -27,6 +27,7 @@ from lookalike.detect.baselines.knn import KNN
 from lookalike.detect.baselines.rotation import Rotation
 from lookalike.detect.detector import Detector, Scores
 from lookalike.detect.scale import Scale
+from lookalike.features.backbone import Backbone
 
 HELD = 5  # one of this many known vectors is held out for the scales
 VECTORS: tuple[Baseline, ...] = (KNN, LOF)
@@ -56,6 +57,10 @@ class AutoBaseline:
     def tensors(self, shape: tuple[int, ...]) -> int:
         """See `FeatureBaseline.tensors`; for images."""
         return self.on_images.tensors(shape)
+
+    def on(self, backbone: Backbone) -> AutoBaseline:
+        """The same on another backbone."""
+        return AutoBaseline(self.on_images.on(backbone))
 
     def fit(self, pixels: Pixels | Selection, seed: int) -> Detector:
         """Return a detector of known images or vectors; raises as `fit_left_out` does."""

@@ -18,6 +18,7 @@ from lookalike.detect.layers import Layers
 from lookalike.detect.members import Member
 from lookalike.detect.on_features import OnFeatures
 from lookalike.features.backbone import Backbone, Tap
+from lookalike.features.backbones import stored
 from lookalike.features.efficientnet import LITE0
 from lookalike.features.views import side_of
 
@@ -175,7 +176,8 @@ class FeatureBaseline:
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> OnFeatures:
         """Return the detector that gave `tensors` and `facts`; raises ModelError for anything else."""
         need_images(shape, self.kind)
-        return OnFeatures.restore(self.kind, self.backbone, self.members(shape), tensors, facts, shape)
+        own = self.on(stored(facts.get("backbone"), facts.get("sha256")))
+        return OnFeatures.restore(self.kind, own.backbone, own.members(shape), tensors, facts, shape)
 
 
 NETWORK = f"EfficientNet-{LITE0.name.capitalize()}, which ImageNet trained"
