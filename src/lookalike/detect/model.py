@@ -312,7 +312,8 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
         raise ModelError(f"the model does not have one detector for each of its {n} known classes; train again")
     if settings["kind"] not in (GANDetector.kind, *BASELINES):
         raise ModelError(f"the model's kind {show(settings['kind'])} is no detector of single classes; train again")
-    if len({str(member.get("sha256")) for member in settings["members"]}) > 1:  # they share one network's work
+    seen = {str(member.get("sha256")) for member in settings["members"] if isinstance(member, dict)}
+    if len(seen) > 1:  # they share the work of one network
         raise ModelError("the detectors of the model's classes see images through different networks; train again")
     own = {name: tensors.pop(name) for name in WEIGHTS if name in tensors}
     sides = zip(WEIGHTS, ((n, n), (n,)), strict=True)

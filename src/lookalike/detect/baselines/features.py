@@ -176,7 +176,8 @@ class FeatureBaseline:
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> OnFeatures:
         """Return the detector that gave `tensors` and `facts`; raises ModelError for anything else."""
         need_images(shape, self.kind)
-        own = self.on(stored(facts.get("backbone"), facts.get("sha256")))
+        named = {"backbone", "sha256"} <= set(facts)  # other facts are refused below
+        own = self.on(stored(facts["backbone"], facts["sha256"])) if named else self
         return OnFeatures.restore(self.kind, own.backbone, own.members(shape), tensors, facts, shape)
 
 
