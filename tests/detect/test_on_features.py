@@ -16,10 +16,10 @@ from lookalike.detect.baselines.features import expecting
 from lookalike.detect.choose import LEAST, Expected, chosen, weights
 from lookalike.detect.heat import located
 from lookalike.detect.members import Member, Patches, Whitening
-from lookalike.detect.on_features import OnFeatures, learn, left_out, scores, seen
+from lookalike.detect.on_features import OnFeatures, learn, left_out, score_each, scores, seen
 from lookalike.detect.scale import Scale
 from lookalike.features import efficientnet
-from lookalike.features.efficientnet import LITE0
+from lookalike.features.efficientnet import LITE0 as BACKBONE
 
 NAMES = ("features-knn", "features-gaussian", "patches", "auto")
 EACH = (
@@ -41,7 +41,7 @@ def pictures(n, seed=0, shape=(3, 40, 50)):
 
 def rows(member, pixels):
     """What a member compares, of all images."""
-    return torch.cat([member.rows(found)[:n] for n, found in seen(LITE0, pixels, [member], lambda n: None)])
+    return torch.cat([member.rows(found)[:n] for n, found in seen(BACKBONE, pixels, [member], lambda n: None)])
 
 
 @pytest.fixture(autouse=True)
@@ -60,10 +60,10 @@ def known():
 def test_neighbours_are_scikit_learns(known):
     """The mean distance to the two nearest known images, on half-precision features."""
     member, new = EACH[3], pictures(6, 1)
-    fitted = {member: learn(LITE0, known, [member], 0)[member].fitted()}
+    fitted = {member: learn(BACKBONE, known, [member], 0)[member].fitted()}
     search = NearestNeighbors(n_neighbors=2).fit(rows(member, known).half().double().numpy())
     wanted = search.kneighbors(rows(member, new).double().numpy())[0].mean(1)
-    assert scores(LITE0, new, fitted)[member] == pytest.approx(wanted, rel=1e-4)
+    assert scores(BACKBONE, new, [fitted])[0][member] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_patches_are_the_worst_places(known, monkeypatch):
@@ -71,11 +71,11 @@ def test_patches_are_the_worst_places(known, monkeypatch):
     monkeypatch.setattr(members, "POOL", 400)
     monkeypatch.setattr(members, "BANK", 100)
     member, new = EACH[4], pictures(6, 1)
-    fitted = learn(LITE0, known, [member], 0)[member].fitted()
+    fitted = learn(BACKBONE, known, [member], 0)[member].fitted()
     assert fitted.known.shape == (100, 64) and fitted.known.dtype == torch.float16
     search = NearestNeighbors(n_neighbors=1).fit(fitted.known.double().numpy())
     wanted = [search.kneighbors(image.flatten(0, 1).double().numpy())[0].max() for image in rows(member, new)]
-    assert scores(LITE0, new, {member: fitted})[member] == pytest.approx(wanted, rel=1e-3)
+    assert scores(BACKBONE, new, [{member: fitted}])[0][member] == pytest.approx(wanted, rel=1e-3)
 
 
 def test_the_worst_share_of_places_is_averaged():
@@ -89,13 +89,13 @@ def test_left_out_images_score_as_if_they_had_not_been_there(member, known, monk
     """A known image's left-out score is that of a detector which learnt from the others; its own score is lower."""
     monkeypatch.setattr(members, "POOL", 10**6)
     monkeypatch.setattr(members, "BANK", 10**6)  # all places, so that a bank without an image is that of the others
-    taught = learn(LITE0, known, [member], 0)
-    found = left_out(LITE0, known, taught)[member].score
-    inside = scores(LITE0, known, {member: taught[member].fitted()})[member]
+    taught = learn(BACKBONE, known, [member], 0)
+    found = left_out(BACKBONE, known, taught)[member].score
+    inside = scores(BACKBONE, known, [{member: taught[member].fitted()}])[0][member]
     assert (found > inside).all()
     for number in (0, 7):
-        others = learn(LITE0, np.delete(known, number, 0), [member], 0)[member].fitted()
-        wanted = scores(LITE0, known[[number]], {member: others})[member][0]
+        others = learn(BACKBONE, np.delete(known, number, 0), [member], 0)[member].fitted()
+        wanted = scores(BACKBONE, known[[number]], [{member: others}])[0][member][0]
         # The shrinkage follows the number of images; the whitening of few images keeps some of the one left out.
         tolerance = 0.2 if member.stands_out else 0.08 if member.how == "gaussian" else 2e-3
         assert found[number] == pytest.approx(wanted, rel=tolerance)
@@ -107,10 +107,10 @@ def test_the_panel_that_objects_most_decides(known):
     The parts are what the panels and the members say, and the left-out scores of known images are made in the same way.
     """
     share = {"defects": {EACH[0]: 0.25, EACH[3]: 0.75}, "another-kind": {EACH[0]: 1.0}}
-    (detector, of_known), new = OnFeatures.fit("auto", LITE0, known, share, 0), pictures(5, 1)
-    said, taught = detector.score(new), learn(LITE0, known, [EACH[0], EACH[3]], 0)
-    out = {member: found.score for member, found in left_out(LITE0, known, taught).items()}
-    raw = scores(LITE0, new, {m: t.fitted() for m, t in taught.items()})
+    (detector, of_known), new = OnFeatures.fit("auto", BACKBONE, known, share, 0), pictures(5, 1)
+    said, taught = detector.score(new), learn(BACKBONE, known, [EACH[0], EACH[3]], 0)
+    out = {member: found.score for member, found in left_out(BACKBONE, known, taught).items()}
+    raw = scores(BACKBONE, new, [{m: t.fitted() for m, t in taught.items()}])[0]
     a, b = (Scale.of(out[m])(raw[m]) for m in (EACH[0], EACH[3]))
     known_a, known_b = (Scale.of(out[m])(out[m]) for m in (EACH[0], EACH[3]))
     defects, kind = Scale.of(0.25 * known_a + 0.75 * known_b), Scale.of(known_a)
@@ -120,6 +120,26 @@ def test_the_panel_that_objects_most_decides(known):
     assert said.parts["another-kind"] == pytest.approx(kind(a))
     assert np.array_equal(said.score, np.maximum(said.parts["defects"], said.parts["another-kind"]))
     assert of_known == pytest.approx(np.maximum(defects(0.25 * known_a + 0.75 * known_b), kind(known_a)))
+
+
+def test_detectors_of_several_classes_share_the_work_of_the_network(known, monkeypatch):
+    """Each says the bits that it says alone, and the network sees every image once at each size."""
+    chosen_for = [
+        {"defects": {EACH[4]: 1.0}, "another-kind": {EACH[0]: 0.5, EACH[3]: 0.5}},
+        {"defects": {EACH[0]: 1.0}},
+    ]
+    every = [OnFeatures.fit("auto", BACKBONE, known[10 * k :][:10], one, 0)[0] for k, one in enumerate(chosen_for)]
+    new, blocks = pictures(5, 2), []
+    alone = [one.score(new) for one in every]
+    real = type(BACKBONE).maps
+    monkeypatch.setattr(type(BACKBONE), "maps", lambda self, x, taps: blocks.append(len(x)) or real(self, x, taps))
+    together = score_each(every, new)
+    assert len(blocks) == 1  # a block of 64 images of 64 x 64 pixels holds all
+    for one, other in zip(alone, together, strict=True):
+        assert np.array_equal(one.score, other.score)
+        assert {name: part.tolist() for name, part in one.parts.items()} == {
+            name: part.tolist() for name, part in other.parts.items()
+        }
 
 
 def test_weights_follow_the_area():
@@ -141,13 +161,13 @@ def test_stand_ins_choose_the_member_that_sees_them():
     known = np.clip(thing + light + draw.normal(0, 20, (40, 1, 160, 160)), 0, 255).astype(np.uint8)
     fine, coarse = Member("gaussian", 128, ("stage 3",), 0), Member("neighbours", 64, ("stage 7",))
     expected = (Expected("moved", "cut and paste", 0.01),)
-    assert chosen(LITE0, known, (coarse, fine), expected, 0) == {"moved": {fine: 1.0}}
+    assert chosen(BACKBONE, known, (coarse, fine), expected, 0) == {"moved": {fine: 1.0}}
 
 
 def test_too_few_images_choose_nothing(known):
     """With nine images all members have the same weight."""
     expected = (Expected("kind", "blend", 0.01),)
-    assert chosen(LITE0, known[:9], EACH, expected, 0) == {"kind": dict.fromkeys(EACH, 1 / 6)}
+    assert chosen(BACKBONE, known[:9], EACH, expected, 0) == {"kind": dict.fromkeys(EACH, 1 / 6)}
 
 
 def test_what_is_expected_follows_from_the_pictures():
@@ -264,7 +284,7 @@ def test_a_heat_map_is_highest_where_the_image_was_changed(known):
     new = pictures(3, 1)
     new[:, :, 4:12, 30:40] = 255
     for member in (EACH[2], EACH[4]):
-        detector = OnFeatures.fit("auto", LITE0, known, {"defects": {member: 1.0}}, 0)[0]
+        detector = OnFeatures.fit("auto", BACKBONE, known, {"defects": {member: 1.0}}, 0)[0]
         said, maps = detector.locate(new)
         assert maps.shape == (3, 40, 50) and maps.dtype == np.float32 and detector.locates
         assert np.array_equal(said.score, detector.score(new).score)
@@ -276,8 +296,8 @@ def test_a_heat_map_is_highest_where_the_image_was_changed(known):
 def test_a_heat_map_is_in_spreads_above_the_usual(known):
     """What patches say of places, less the mean of left-out known places, over their standard deviation."""
     member, new = EACH[4], pictures(2, 1)
-    detector = OnFeatures.fit("auto", LITE0, known, {"defects": {member: 1.0}}, 0)[0]
-    taught = learn(LITE0, known, [member], 0)[member]
+    detector = OnFeatures.fit("auto", BACKBONE, known, {"defects": {member: 1.0}}, 0)[0]
+    taught = learn(BACKBONE, known, [member], 0)[member]
     bank, owner = taught._bank
     places = torch.stack([bank.distances(image, owner == i) for i, image in enumerate(rows(member, known))])
     assert detector.usual[member] == pytest.approx((float(places.mean()), float(places.std(correction=0))), rel=1e-4)

@@ -72,9 +72,9 @@ def chosen(
     areas: dict[str, dict[Member, float]] = {one.what: {} for one in expected}
     for mine in by_side(members).values():  # one size after the other, for memory
         fitted = {member: one.fitted() for member, one in learn(backbone, taught, mine, seed, steps).items()}
-        known = scores(backbone, held_out, fitted, steps)
+        known = scores(backbone, held_out, [fitted], steps)[0]
         for what, made in unlike.items():
-            other = scores(backbone, made, fitted, steps)
+            other = scores(backbone, made, [fitted], steps)[0]
             areas[what] |= {member: area(known[member], other[member]) for member in mine}
     return {one.what: weights(areas[one.what], one.warmth) for one in expected}
 

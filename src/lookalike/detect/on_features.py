@@ -67,15 +67,20 @@ def left_out(
 
 
 def scores(
-    backbone: Backbone, pixels: Pixels | Selection, fitted: Mapping[Member, Fitted], steps: Steps = lambda n: None
-) -> dict[Member, Floats]:
-    """The scores (N,) of images by each member, unscaled."""
-    found: dict[Member, list[Floats]] = {member: [] for member in fitted}
-    for mine in by_side(list(fitted)).values():
+    backbone: Backbone, pixels: Pixels | Selection, fitted: Sequence[Mapping[Member, Fitted]],
+    steps: Steps = lambda n: None,
+) -> list[dict[Member, Floats]]:  # fmt: skip
+    """The scores (N,) of images by each member of several detectors, unscaled; they share the work of the network."""
+    found: list[dict[Member, list[Floats]]] = [{member: [] for member in one} for one in fitted]
+    members = list(dict.fromkeys(member for one in fitted for member in one))
+    for mine in by_side(members).values():
         for n, said in seen(backbone, pixels, mine, steps):
             for member in mine:
-                found[member].append(fitted[member].score(member.rows(said))[:n])
-    return {member: np.concatenate(parts) for member, parts in found.items()}
+                rows = member.rows(said)
+                for one, parts in zip(fitted, found, strict=True):
+                    if member in one:
+                        parts[member].append(one[member].score(rows)[:n])
+    return [{member: np.concatenate(said) for member, said in parts.items()} for parts in found]
 
 
 @dataclass(frozen=True)
@@ -171,8 +176,12 @@ class OnFeatures:
 
     def score(self, pixels: Pixels) -> Scores:
         """What the panel that objects most says; the parts are what each panel, and each member, says."""
-        voting = {member: fitted for member, fitted in self.members.items() if self.shares[member]}
-        return self.joined(scores(self.backbone, pixels, voting))
+        return score_each([self], pixels)[0]
+
+    @property
+    def voting(self) -> dict[Member, Fitted]:
+        """The members that have a share of the score."""
+        return {member: fitted for member, fitted in self.members.items() if self.shares[member]}
 
     def joined(self, found: Mapping[Member, Floats]) -> Scores:
         """`score`, from what `scores` gave."""
@@ -282,6 +291,12 @@ class OnFeatures:
             raise ModelError(f"{kind} has panels that this version cannot have; train again")
         places = {member: (float(one[0]), float(one[1])) for member, one in zip(known, usual, strict=True)}
         return cls(kind, backbone, shape, fitted, scales, panels, places)
+
+
+def score_each(detectors: Sequence[OnFeatures], pixels: Pixels) -> list[Scores]:
+    """What each detector says of images (N, C, H, W) uint8; the network sees each image once at each size."""
+    found = scores(detectors[0].backbone, pixels, [detector.voting for detector in detectors])
+    return [detector.joined(mine) for detector, mine in zip(detectors, found, strict=True)]
 
 
 def _panel(given: Any, members: Sequence[Member], kind: str) -> Panel:

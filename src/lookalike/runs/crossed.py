@@ -12,10 +12,9 @@ from lookalike.data.images import Selection
 from lookalike.detect.baselines import cross, networks
 from lookalike.detect.detector import Detector
 from lookalike.detect.join import Join
-from lookalike.detect.openset import OpenSet
+from lookalike.detect.openset import OpenSet, score_each
+from lookalike.runs.blocks import blocks
 from lookalike.runs.plan import Plan
-
-BLOCK = 256  # images scored at once
 
 
 def crossed(plan: Plan, report: Report) -> tuple[Detector, Floats]:
@@ -28,12 +27,13 @@ def crossed(plan: Plan, report: Report) -> tuple[Detector, Floats]:
     if len(plan.known) == 1:
         return _of_class(plan, rows, "training", report)
     labels = plan.numbered(rows)
-    raw, members = np.empty((len(rows), len(plan.known))), dict[str, Detector]()
+    left_out, members = np.empty(len(rows)), dict[str, Detector]()
     for k, name in enumerate(plan.known):
         mine = labels == k
-        detector, raw[mine, k] = _of_class(plan, rows[mine], f"{show(name)}: training", report)
-        raw[~mine, k] = _scores(plan, detector, rows[~mine], f"{show(name)}: scoring", report)
-        members[name] = detector
+        members[name], left_out[mine] = _of_class(plan, rows[mine], f"{show(name)}: training", report)
+    parts = blocks(plan, rows, "scoring", report)
+    new = np.concatenate([np.stack([said.score for said in score_each(members, part)], 1) for part in parts])
+    raw = np.where(labels[:, None] == np.arange(len(plan.known)), left_out[:, None], new)
     join = Join.fit(raw, labels, scaling=settings.scaling, decides=settings.decides)
     scaled, shares = join(raw)
     return OpenSet(members, join), scaled[np.arange(len(rows)), shares.argmax(1)]
@@ -46,12 +46,3 @@ def _of_class(plan: Plan, rows: Any, stage: str, report: Report) -> tuple[Detect
     known: Any = Selection(pixels, rows) if baseline.side is not None else pixels[rows]  # large ones are not copied
     with networks.telling(lambda done, of: report(stage, done, of)):
         return cross.crossed(baseline, known, plan.recipe.settings.seed)
-
-
-def _scores(plan: Plan, detector: Detector, rows: Any, stage: str, report: Report) -> Floats:
-    """Scores of images that the detector has not seen."""
-    found = []
-    for start in range(0, len(rows), BLOCK):
-        report(stage, start, len(rows))
-        found.append(detector.score(plan.images.pixels[rows[start : start + BLOCK]]).score)
-    return np.concatenate(found)

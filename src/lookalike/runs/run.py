@@ -36,6 +36,7 @@ from lookalike.game.train import Progress, train
 from lookalike.methods import stored
 from lookalike.runs import own_flags, record, subclasses
 from lookalike.runs import plan as plans
+from lookalike.runs.blocks import blocks
 from lookalike.runs.crossed import crossed
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
@@ -271,11 +272,8 @@ def _crossed(folder: Path, plan: Plan, report: Report) -> tuple[Detector, Floats
 
 def _calibration_scores(plan: Plan, detector: Detector, report: Report) -> Floats:
     """(n,) scores of the held-out images that set the threshold."""
-    pixels, scores = plan.images.pixels[plan.rows.calibration], [np.empty(0)]
-    for i in range(0, len(pixels), 256):
-        report("calibrating", i, len(pixels))
-        scores.append(detector.score(pixels[i : i + 256]).score)
-    return np.concatenate(scores)
+    found = [detector.score(part).score for part in blocks(plan, plan.rows.calibration, "calibrating", report)]
+    return np.concatenate([np.empty(0), *found])
 
 
 def _model(plan: Plan, detector: Detector, scores: Floats) -> Model:
