@@ -46,7 +46,7 @@ class Groups:
     ) -> Groups:
         """Return the groups of all images of a source, from group, label and official part of each image."""
         counts: dict[str, Counter[str]] = {}
-        tested = frozenset[str]() if test is None else frozenset(of[i] for i in np.flatnonzero(test)) - {""}
+        tested = frozenset[str]() if test is None else frozenset(of[i] for i in np.flatnonzero(test).tolist()) - {""}
         for i, (group, label) in enumerate(zip(of, labels.tolist(), strict=True)):
             if group and label >= 0 and (test is None or not test[i]):
                 counts.setdefault(group, Counter())[classes[label]] += 1

@@ -66,7 +66,7 @@ def read(
     """
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     names = names_of(classes, opened.classes)
-    opened = opened if group is None else _grouped(opened, group, names or opened.classes)
+    opened = opened if group is None else grouped(opened, group, names or opened.classes)
     opened = opened.only(names) if names else opened
     loader = _Loader(opened, str(source), size, channels, on_bad, key_size)
     for item in opened.pictures():
@@ -180,7 +180,7 @@ class _Loader:
         )
 
 
-def _grouped(opened: Source, group: str, classes: Iterable[str]) -> Source:
+def grouped(opened: Source, group: str, classes: Iterable[str]) -> Source:
     """Return the source with the groups of its images; images of other `classes` may have none."""
     rule = Rule.of(group)
     rule.check_files(opened.names)

@@ -112,6 +112,13 @@ def run(
 def _remarks(plan: Plan) -> Iterator[str]:
     """What reading left out or changed, and what few held-out images cost."""
     yield from oddities.remarks(plan.images)
+    if plan.images.groups is not None:
+        held = np.union1d(plan.rows.calibration, plan.rows.deciding)
+        yield plan.images.groups.said(
+            train=np.concatenate([plan.rows.train, plan.rows.unlabelled, plan.rows.extra_fakes]),
+            held_out=held[:0] if plan.recipe.settings.crosses else held,
+            test=plan.rows.test,
+        )
     if n := len(plan.rows.spare):
         most = plan.recipe.baseline.most_images
         yield (

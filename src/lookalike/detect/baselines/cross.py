@@ -4,16 +4,20 @@ This wastes no image. The scores come from leaving out each image in turn, where
 `FOLDS` detectors that each leave out a part (cross-conformal prediction, Vovk 2015; Barber et al. 2021). Unlike images
 that are held out, they promise the share of false alarms only about: the detector that scores new images has learnt
 from a few more images than those that scored the known ones.
+
+Where images have groups, such as the slides that they are from, a fold leaves out whole groups. An image that was left
+out alone would be scored by what the rest of its slide teaches, and new slides have no such rest.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Index, Labels, Pixels
 from lookalike.base.errors import DataError
 from lookalike.base.seeds import generator
 from lookalike.data.images import Selection
@@ -22,6 +26,8 @@ from lookalike.detect.detector import Detector
 
 FOLDS = 10
 FEWEST = 3  # images
+FEWEST_GROUPS = 2
+BLOCK = 256  # images scored at once
 
 
 @runtime_checkable
@@ -64,3 +70,53 @@ def folded(baseline: Baseline, pixels: Pixels | Selection, seed: int) -> tuple[D
         rest = np.setdiff1d(order, out)
         score[out] = baseline.fit(pixels[rest], seed).score(pixels[out]).score
     return baseline.fit(pixels[np.arange(len(pixels))], seed), score
+
+
+def by_group(
+    baseline: Baseline, pixels: Pixels | Selection, groups: Labels, mine: Index, seed: int
+) -> tuple[Detector, Floats]:
+    """A detector of the images `mine`, and float64 (N,) scores of all, each by what other groups teach.
+
+    Parameters
+    ----------
+    baseline : Baseline
+        As for `crossed`.
+    pixels : ndarray
+        As for `crossed`; known images of one class or of several.
+    groups : ndarray
+        (N,) the group of each image, as numbers.
+    mine : ndarray
+        The rows of the class that the detector learns; they are of `FEWEST_GROUPS` groups or more.
+    seed : int
+        As for `crossed`.
+
+    Raises
+    ------
+    DataError
+        Where the images of the other groups are too few for the baseline.
+    """
+    own = np.unique(groups[mine])
+    order = own[torch.randperm(len(own), generator=generator(seed, baseline.kind, "folds")).numpy()]
+    detector, score = baseline.fit(_chosen(pixels, mine), seed), np.empty(len(pixels))
+    others = np.flatnonzero(~np.isin(groups, own))
+    score[others] = scored(detector, pixels, others)
+    for fold in np.array_split(order, min(FOLDS, len(order))):
+        out = np.flatnonzero(np.isin(groups, fold))
+        score[out] = scored(baseline.fit(_chosen(pixels, np.setdiff1d(mine, out)), seed), pixels, out)
+    return detector, score
+
+
+def _chosen(pixels: Pixels | Selection, rows: Index) -> Any:
+    """These images; large ones are not copied."""
+    return Selection(pixels, rows) if isinstance(pixels, Selection) else pixels[rows]
+
+
+def scored(
+    detector: Detector, pixels: Pixels | Selection, rows: Index, steps: Callable[[int], None] = lambda done: None
+) -> Floats:
+    """(n,) scores of these images, some at a time; `steps` gets how many are done."""
+    found = [np.empty(0)]
+    for start in range(0, len(rows), BLOCK):
+        steps(start)
+        found.append(detector.score(pixels[rows[start : start + BLOCK]]).score)
+    return np.concatenate(found)
