@@ -54,7 +54,8 @@ def _by_group(plan: Plan, rows: Index, mine: Index, of: str, report: Report) -> 
     groups = np.unique([plan.images.groups.of[row] for row in rows], return_inverse=True)[1]
     report(f"{of}training", 0, len(mine))
     with networks.telling(lambda done, of_all: report(f"{of}training", done, of_all)):
-        return cross.by_group(plan.recipe.baseline, _known(plan, rows), groups, mine, plan.recipe.settings.seed)
+        given = plan.recipe.baseline, _known(plan, rows), plan.recipe.settings.seed, groups
+        return cross.crossed(*given) if len(mine) == len(rows) else cross.by_group(*given, mine)
 
 
 def _known(plan: Plan, rows: Index) -> Any:

@@ -32,13 +32,17 @@ BLOCK = 256  # images scored at once
 
 @runtime_checkable
 class LeavesOut(Protocol):
-    """A baseline that scores each image as if it had not learnt from it."""
+    """A baseline that scores each image as if it had not learnt from it, or from its group."""
 
-    def fit_left_out(self, pixels: Pixels | Selection, seed: int) -> tuple[Detector, Floats]:
+    def fit_left_out(
+        self, pixels: Pixels | Selection, seed: int, groups: Labels | None = None
+    ) -> tuple[Detector, Floats]:
         """As `crossed`."""
 
 
-def crossed(baseline: Baseline, pixels: Pixels | Selection, seed: int) -> tuple[Detector, Floats]:
+def crossed(
+    baseline: Baseline, pixels: Pixels | Selection, seed: int, groups: Labels | None = None
+) -> tuple[Detector, Floats]:
     """A detector of known images, and float64 (N,) scores of these images, each by what others teach.
 
     Parameters
@@ -49,6 +53,9 @@ def crossed(baseline: Baseline, pixels: Pixels | Selection, seed: int) -> tuple[
         (N, C, H, W) uint8 or (N, F) float32, no two the same.
     seed : int
         The baseline's seed; it draws the folds too.
+    groups : ndarray, optional
+        (N,) the group of each image, as numbers, of `FEWEST_GROUPS` groups or more. The others are then the images of
+        other groups.
 
     Raises
     ------
@@ -59,11 +66,17 @@ def crossed(baseline: Baseline, pixels: Pixels | Selection, seed: int) -> tuple[
         raise DataError(
             f"{len(pixels)} known images are too few to train on and to set a threshold; at least {FEWEST} are needed"
         )
-    return baseline.fit_left_out(pixels, seed) if isinstance(baseline, LeavesOut) else folded(baseline, pixels, seed)
+    if isinstance(baseline, LeavesOut):
+        return baseline.fit_left_out(pixels, seed, groups)
+    return folded(baseline, pixels, seed, groups)
 
 
-def folded(baseline: Baseline, pixels: Pixels | Selection, seed: int) -> tuple[Detector, Floats]:
+def folded(
+    baseline: Baseline, pixels: Pixels | Selection, seed: int, groups: Labels | None = None
+) -> tuple[Detector, Floats]:
     """As `crossed`, by `FOLDS` detectors that each leave out a part."""
+    if groups is not None:
+        return by_group(baseline, pixels, seed, groups, np.arange(len(pixels)))
     order = torch.randperm(len(pixels), generator=generator(seed, baseline.kind, "folds")).numpy()
     score = np.empty(len(pixels))
     for out in np.array_split(order, min(FOLDS, len(pixels))):
@@ -73,13 +86,15 @@ def folded(baseline: Baseline, pixels: Pixels | Selection, seed: int) -> tuple[D
 
 
 def by_group(
-    baseline: Baseline, pixels: Pixels | Selection, groups: Labels, mine: Index, seed: int
+    baseline: Baseline, pixels: Pixels | Selection, seed: int, groups: Labels, mine: Index
 ) -> tuple[Detector, Floats]:
-    """A detector of the images `mine`, and float64 (N,) scores of all, each by what other groups teach.
+    """A detector of the images `mine`, and float64 (N,) scores of all, each by what images of other groups teach.
+
+    It makes `FOLDS` detectors that each leave out some groups. A group may have images of several classes.
 
     Parameters
     ----------
-    baseline : Baseline
+    baseline, seed
         As for `crossed`.
     pixels : ndarray
         As for `crossed`; known images of one class or of several.
@@ -87,8 +102,6 @@ def by_group(
         (N,) the group of each image, as numbers.
     mine : ndarray
         The rows of the class that the detector learns; they are of `FEWEST_GROUPS` groups or more.
-    seed : int
-        As for `crossed`.
 
     Raises
     ------
