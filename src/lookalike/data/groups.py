@@ -61,11 +61,8 @@ class Groups:
         return sorted({self.of[i] for i in rows.tolist()} - {""})
 
     def said(self, **parts: Index) -> str:
-        """Return a line with the number of groups in each part; `parts` are `train`, `held_out` and `test`."""
-        words = {"train": "to train on", "held_out": "held out", "test": "to test on"}
-        return "groups of images: " + ", ".join(
-            f"{len(self.names(parts[name])):,} {word}" for name, word in words.items() if len(parts[name])
-        )
+        """Return the line `said` of the parts `train`, `held_out` and `test`, each given as rows."""
+        return said({name: len(self.names(rows)) for name, rows in parts.items()})
 
 
 @dataclass(frozen=True)
@@ -145,6 +142,13 @@ class Rule:
                 f"--group {show(self.given)} names {len(strange):,} files that are no images of DATA, first "
                 f"{show(strange[0])}; write names as score does, such as {show(names[0])}"
             )
+
+
+def said(counts: Mapping[str, int]) -> str:
+    """Return a line with the number of groups in each of the parts `train`, `held_out` and `test` that has some."""
+    words = {"train": "to train on", "held_out": "held out", "test": "to test on"}
+    there = (f"{counts[name]:,} {word}" for name, word in words.items() if counts.get(name))
+    return f"groups of images: {', '.join(there)}"
 
 
 def is_file(given: str) -> bool:

@@ -92,6 +92,7 @@ def train(
     json_: Json = False,
 ) -> None:
     """Trains a detector of what is not of a known class. The same command again resumes, or finds the run finished."""
+    from lookalike.data.groups import said
     from lookalike.runs.folder import training_seconds
     from lookalike.runs.run import run
 
@@ -105,6 +106,7 @@ def train(
         "false_alarms": model.threshold.allowed if model.threshold else None,
         "seconds": training_seconds(out),
         "counts": model.training["counts"],
+        **{name: value for name, value in model.training.items() if name == "groups"},
     }
     of_detector = model.detector.facts()
     apart = dict(zip(facts["known"], of_detector.get("apart", ()), strict=False))
@@ -114,6 +116,8 @@ def train(
     counts, known = model.training["counts"], listed(facts["known"])
     took = f"{facts['seconds'] or 0:.0f} s"
     say(f"{show(out)}: {facts['method']} has learnt {known} from {counts['train']} images in {took}")
+    if "groups" in model.training:
+        say(said(model.training["groups"]))
     if model.threshold is None:
         say("no threshold, as no images were held out: the GAN makes images, and scores none")
         say(f"next: lookalike generate {show(out)} -o made")
