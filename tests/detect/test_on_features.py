@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch.nn.functional import interpolate
 
 from lookalike.base.errors import DataError, ModelError, UsageError
-from lookalike.detect import members
+from lookalike.detect import choose, members
 from lookalike.detect.baselines import BASELINES
 from lookalike.detect.baselines.features import expecting
 from lookalike.detect.choose import LEAST, Expected, chosen, weights
@@ -99,6 +99,35 @@ def test_left_out_images_score_as_if_they_had_not_been_there(member, known, monk
         # The shrinkage follows the number of images; the whitening of few images keeps some of the one left out.
         tolerance = 0.2 if member.stands_out else 0.08 if member.how == "gaussian" else 2e-3
         assert found[number] == pytest.approx(wanted, rel=tolerance)
+
+
+@pytest.mark.parametrize("member", EACH, ids=str)
+def test_a_left_out_image_scores_as_if_its_group_had_not_been_there(member, known, monkeypatch):
+    """With groups the score is that of a detector which learnt from the other groups; no place is nearer then."""
+    monkeypatch.setattr(members, "POOL", 10**6)
+    monkeypatch.setattr(members, "BANK", 10**6)
+    groups, taught = np.arange(20) // 4, learn(BACKBONE, known, [member], 0)
+    found = left_out(BACKBONE, known, taught, groups=groups)[member].score
+    others = learn(BACKBONE, known[groups != 2], [member], 0)[member].fitted()
+    wanted = scores(BACKBONE, known[groups == 2], {member: others})[member]
+    tolerance = 0.3 if member.stands_out else 0.15 if member.how == "gaussian" else 2e-3
+    assert found[groups == 2] == pytest.approx(wanted, rel=tolerance)
+    alone = left_out(BACKBONE, known, learn(BACKBONE, known, [member], 0))[member].score
+    if not member.stands_out:  # which is relative to other places
+        assert (found >= alone * (1 - 1e-6)).all() and found.mean() > alone.mean()
+
+
+def test_members_are_chosen_with_no_group_on_both_sides(known, monkeypatch):
+    """The images held out to choose by and those that teach are of different groups, whatever the seed."""
+    seen_by = []
+    monkeypatch.setattr(choose, "learn", lambda backbone, pixels, *more: seen_by.append(pixels.rows) or {})
+    monkeypatch.setattr(choose, "scores", lambda *given: {member: np.zeros(3) for member in EACH})
+    monkeypatch.setattr(choose, "stand_ins", lambda kind, held, seed: held)
+    groups = np.arange(20) % 7
+    for seed in range(20):
+        chosen(BACKBONE, known, EACH[:2], (Expected("kind", "blend", 0.01),), seed, groups=groups)
+        taught = set(groups[seen_by[-1]].tolist())
+        assert len(taught) in (5, 6) and len(seen_by[-1]) == np.isin(groups, list(taught)).sum()
 
 
 def test_the_panel_that_objects_most_decides(known):

@@ -117,6 +117,7 @@ def test_every_numeric_setting_has_a_refused_value():
         "extra_fakes",
         "unlabelled",
         "layer",
+        "group",
         "grey",
         "allow_empty_class",
         "spread",

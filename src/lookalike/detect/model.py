@@ -228,7 +228,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
     """Raises ModelError for wrong facts. `checkpoint` has checked their types before."""
     training, shape, classes = facts["training"], facts["shape"], facts["classes"]
     kind = facts["settings"].get("kind") if facts["kind"] == OpenSet.kind else facts["kind"]
-    counts = training.get("counts")
+    counts: Any = training.get("counts")
     checks = {
         "shape": (len(shape) == 3 and shape[0] in (1, 3)) or len(shape) == 1,
         "classes": set(classes) == set(ROLES)
@@ -238,9 +238,8 @@ def _check_facts(facts: dict[str, Any]) -> None:
         "training.value_range": _is_range(training.get("value_range", ())),
         "training.key_size": _is_size(training.get("key_size", [1, 1])),
         "training.threads": _is_count(training.get("threads")) and 1 <= training["threads"] <= 1024,
-        "training.counts": isinstance(counts, dict)
-        and {"train", "calibration"} <= set(counts)
-        and all(map(_is_count, counts.values())),
+        "training.counts": _are_counts(counts) and {"train", "calibration"} <= set(counts),
+        "training.groups": _are_counts(training.get("groups", {})),
     }
     for name, good in checks.items():
         if not good:
@@ -251,6 +250,10 @@ def _check_facts(facts: dict[str, Any]) -> None:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
 
 
 def _is_size(value: Any) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import ModelError, show
 from lookalike.data.images import Selection
 from lookalike.detect.detector import Scores
@@ -56,14 +56,19 @@ def learn(
 
 
 def left_out(
-    backbone: Backbone, pixels: Pixels | Selection, taught: Mapping[Member, Learner], steps: Steps = lambda n: None
-) -> dict[Member, LeftOut]:
-    """What each member says of the images that taught it, each by what all others teach."""
+    backbone: Backbone, pixels: Pixels | Selection, taught: Mapping[Member, Learner], steps: Steps = lambda n: None,
+    groups: Labels | None = None,
+) -> dict[Member, LeftOut]:  # fmt: skip
+    """What each member says of the images that taught it, each by what all images of other groups (N,) teach.
+
+    Without `groups` each image is one.
+    """
+    groups = np.arange(len(pixels)) if groups is None else groups
     for mine in by_side([member for member in taught if member.how == "patches"]).values():
         for n, found in seen(backbone, pixels, mine, steps):
             for member in mine:
-                taught[member].again(member.rows(found)[:n])
-    return {member: learner.left_out() for member, learner in taught.items()}
+                taught[member].again(member.rows(found)[:n], groups)
+    return {member: learner.left_out(groups) for member, learner in taught.items()}
 
 
 def scores(
@@ -157,14 +162,16 @@ class OnFeatures:
     def fit(
         cls, kind: str, backbone: Backbone, pixels: Pixels | Selection,
         chosen: Mapping[str, Mapping[Member, float]], seed: int, steps: Steps = lambda n: None,
+        groups: Labels | None = None,
     ) -> tuple[OnFeatures, Floats]:  # fmt: skip
         """The detector of known images (N, C, H, W) uint8, N at least 2, and the score (N,) of each as left out.
 
-        `chosen` has, for each kind of unknown, the weights of members.
+        `chosen` has, for each kind of unknown, the weights of members. With `groups` (N,) an image
+        is left out with its group.
         """
         members = list(dict.fromkeys(member for weights in chosen.values() for member in weights))
         taught = learn(backbone, pixels, members, seed, steps)
-        known = left_out(backbone, pixels, taught, steps)
+        known = left_out(backbone, pixels, taught, steps, groups)
         scales = {member: Scale.of(said.score) for member, said in known.items()}
         usual = {member: said.usual for member, said in known.items()}
         fitted = {member: learner.fitted() for member, learner in taught.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -289,11 +289,18 @@ def _model(plan: Plan, detector: Detector, scores: Floats) -> Model:
         "threads": plan.recipe.settings.threads,
         **({"unlabelled": list(plan.recipe.settings.unlabelled)} if plan.recipe.settings.unlabelled else {}),
         **({"crossed": True} if plan.recipe.settings.crosses else {}),
+        **({"groups": _groups(parts)} if (parts := plan.groups()) is not None else {}),
         **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
         **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }
     classes = {"known": plan.known, "extra_fakes": plan.others}
     return Model(detector, threshold, plan.images.shape, classes, method, training)
+
+
+def _groups(parts: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """How many groups train, are held out, and test; those that train and set the threshold only train."""
+    train = {*parts["train"], *parts["extra_fakes"]}
+    return {"train": len(train), "held_out": len({*parts["calibration"]} - train), "test": len(parts["test"])}
 
 
 def _resumed(folder: Path, gan: GAN, warn: Warn) -> tuple[int, float]:

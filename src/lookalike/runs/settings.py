@@ -62,6 +62,10 @@ def pair(value: str | None) -> tuple[float, float] | None:
     return first, second
 
 
+GROUP = (
+    "A regular expression, or a .csv file with the columns file,group: it says which images are of one slide, patient, "
+    "part or batch. No split parts a group."
+)
 HELD_OUT = 0.2  # share of the images that sets the threshold, where the method learns slowly
 Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
 Range = Annotated[str, BeforeValidator(_joined), AfterValidator(_ordered)]
@@ -100,10 +104,12 @@ class DataSettings(BadSettings):
             show_default="the full 16 bits",
         ),
     ] = None
+    group: Annotated[str | None, Parameter(help=GROUP, group=DATA)] = None
 
     def reading(self) -> dict[str, Any]:
         """Keyword arguments of `lookalike.data.read`."""
-        return {name: getattr(self, name) for name in BadSettings.model_fields} | {"value_range": self.low_high}
+        bad = {name: getattr(self, name) for name in BadSettings.model_fields}
+        return bad | {"value_range": self.low_high, "group": self.group}
 
     @property
     def low_high(self) -> tuple[float, float] | None:

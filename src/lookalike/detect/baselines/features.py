@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import DataError
 from lookalike.data.images import Selection
 from lookalike.detect.baselines.networks import counter, need_images
@@ -152,8 +152,12 @@ class FeatureBaseline:
         """Return a detector of known images (N, C, H, W) uint8; raises as `fit_left_out` does."""
         return self.fit_left_out(pixels, seed)[0]
 
-    def fit_left_out(self, pixels: Pixels | Selection, seed: int) -> tuple[OnFeatures, Floats]:
-        """Return the detector, and float64 (N,) scores of the known images, each as if it had not been learnt.
+    def fit_left_out(
+        self, pixels: Pixels | Selection, seed: int, groups: Labels | None = None
+    ) -> tuple[OnFeatures, Floats]:
+        """Return the detector, and float64 (N,) scores of the known images, each as if its group had not been learnt.
+
+        Without `groups` (N,) each image is a group.
 
         Raises
         ------
@@ -170,8 +174,8 @@ class FeatureBaseline:
         votes = {self.kind: dict.fromkeys(members, 1 / len(members))}
         if expected := self.expected(pixels.shape[1:]):
             of = sizes * looked_at(len(pixels), len(expected))
-            votes = chosen(self.backbone, pixels, members, expected, seed, counter(of))
-        return OnFeatures.fit(self.kind, self.backbone, pixels, votes, seed, counter(sizes * len(pixels)))
+            votes = chosen(self.backbone, pixels, members, expected, seed, counter(of), groups)
+        return OnFeatures.fit(self.kind, self.backbone, pixels, votes, seed, counter(sizes * len(pixels)), groups)
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> OnFeatures:
         """Return the detector that gave `tensors` and `facts`; raises ModelError for anything else."""

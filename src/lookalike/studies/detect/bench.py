@@ -22,7 +22,7 @@ from lookalike.methods import METHODS
 from lookalike.runs.plan import read_used
 from lookalike.runs.settings import pair
 from lookalike.studies.claims import Claim, Estimate, Values, Verdict, judge, mean
-from lookalike.studies.detect.parts import HELD_OUT, TEST, measurable
+from lookalike.studies.detect.parts import HELD_OUT, TEST, measurable, said_of_groups
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study
 from lookalike.studies.trial import Cell
@@ -122,6 +122,8 @@ def _taking_part(classes: tuple[str, ...], base: Sequence[DetectorTrial], warn: 
         warn(line)
     if images.skipped:
         warn(f"images left out since they cannot be read: {len(images.skipped)}; lookalike check names the first")
+    if images.groups is not None:
+        warn(f"seed 0, {said_of_groups(images, images.groups, base[0].train_settings())}")
     able = [set(measurable(images, trial.train_settings(), LEAST)) for trial in base]
     fit = tuple(name for name in classes if all(name in some for some in able))
     gone = [name for name in classes if name not in fit]

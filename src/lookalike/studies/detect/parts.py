@@ -11,6 +11,7 @@ import numpy as np
 from lookalike.base.arrays import Index, Pixels
 from lookalike.base.errors import DataError, show
 from lookalike.data import Images, split
+from lookalike.data.groups import Groups
 from lookalike.runs.settings import TrainSettings
 
 TEST, HELD_OUT = "unseen", "held"  # as the folders of scores are named since the first version
@@ -34,6 +35,12 @@ def measurable(images: Images, settings: TrainSettings, least: int) -> tuple[str
     counts = {part: np.bincount(images.labels[mine], minlength=len(images.classes)) for part, mine in rows.items()}
     enough = (counts["trained"] >= least) & (counts[TEST] > 0) & (counts[HELD_OUT] > 0)
     return tuple(name for name, there in zip(images.classes, enough.tolist(), strict=True) if there)
+
+
+def said_of_groups(images: Images, groups: Groups, settings: TrainSettings) -> str:
+    """How many groups each part has, in words."""
+    parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
+    return groups.said(train=parts.train, held_out=parts.calibration, test=parts.test)
 
 
 def _rows(images: Images, settings: TrainSettings, part: str) -> Index:
