@@ -13,7 +13,7 @@ from tiny import call
 
 import lookalike
 from lookalike.base import files
-from lookalike.base.errors import DataError, UsageError
+from lookalike.base.errors import DataError, ModelError, UsageError
 from lookalike.data import read, split
 from lookalike.detect.baselines import BASELINES
 from lookalike.detect.baselines.cross import by_group, crossed
@@ -344,3 +344,22 @@ def test_what_cannot_be_grouped_is_refused_before_training(slides, flags, code, 
     data = tmp_path / "data" if "few" in flags else slides
     argv = ["train", str(data), *known, "--method", "knn", "-o", str(tmp_path / "run"), *flags]
     assert_clean_failure(capsys, argv, code, words, kept=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["[]", "{}", '{"by": 1, "sha256": null, "parts": {"test": []}}', '{"by": "x", "sha256": null, "parts": []}'],
+)
+def test_a_damaged_record_is_refused(record, tmp_path):
+    """A model error that names the file."""
+    (tmp_path / "groups.json").write_text(record)
+    with pytest.raises(
+        ModelError, match=r"groups.json does not say which groups were used; give the run as train wrote"
+    ):
+        used_groups(tmp_path)
+
+
+def test_a_finished_run_that_augments_takes_no_group(run, slides, tmp_path, capsys):
+    """Its split is made already."""
+    argv = ["augment", str(slides), "-o", str(tmp_path / "out"), "--run", str(run), "--group", SLIDE]
+    assert_clean_failure(capsys, argv, 2, "leave out --group, or leave out --run", kept=tmp_path)
