@@ -33,7 +33,7 @@ def page(bench: Bench) -> str:
             v for (unknown, method, _), v in bench.values.items() if (unknown, method) == (name, line.method)
         ]
         for line in bench.lines
-        for name in bench.classes
+        for name in bench.cast.rows
     }
     means = {key: fmean(found) if found else None for key, found in cells.items()}
     return environment().get_template("bench_detect.html.jinja").render(bench=bench, means=means)

@@ -14,13 +14,14 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from lookalike.base.errors import UsageError, show
+from lookalike.base.names import USUAL
 from lookalike.base.words import written
 from lookalike.faces.commands.flags import (
     OUT,
     Data,
+    DetectorSettings,
     Flat,
     Json,
-    LengthSettings,
     MakerSettings,
     PresetOfAll,
     Seeds,
@@ -194,19 +195,23 @@ def bench_detect(
     data: Data,
     /,
     *,
-    methods: Annotated[
+    known: Annotated[
         tuple[str, ...],
         Parameter(
-            help="A method, or all. Repeat the flag for more. Those left out unless you name them: the GANs, iforest, "
-            "ocsvm, mahalanobis, autoencoder, deepsvdd, features-knn, features-gaussian, patches, cnn and cnn-energy.",
+            help="The known classes, as train takes them; every other class is in turn the unknown one.",
+            consume_multiple=False,
             negative=(),
-            show_default="knn, pca, lof, iforest-pca, ocsvm-pca, rotation, cnn-knn, auto and features",
+            show_default="all but the unknown one, which is each class in turn",
         ),
+    ] = (),
+    methods: Annotated[
+        tuple[str, ...],
+        Parameter(help="A method, or all. Repeat the flag for more.", negative=(), show_default=", ".join(USUAL)),
     ] = (),
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
-    length: Annotated[LengthSettings | None, Flat] = None,
+    training: Annotated[DetectorSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
     bad: Annotated[DataSettings | None, Flat] = None,
@@ -214,7 +219,8 @@ def bench_detect(
 ) -> None:
     """Measures which detector is best on DATA. The same command again resumes.
 
-    Each class in turn is the unknown one, and all methods have the same images. Writes a table, JSON and an HTML page.
+    Each class in turn is the unknown one, or each that --known does not name, and all methods have the same images.
+    Writes a table, JSON and an HTML page.
     """
     from lookalike.data.sources import refuse_inside
     from lookalike.report.bench_detect import write
@@ -222,9 +228,9 @@ def bench_detect(
 
     refuse_inside(out, data)
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
-    given |= (length or LengthSettings()).model_dump(exclude_none=True)
+    given |= (training or DetectorSettings()).model_dump(exclude_none=True)
     with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
-        found = bench.run(data, study, given)
+        found = bench.run(data, study, given, known=known)
     page = write(found, out)
     if json_:
         print_json(bench.record(found))

@@ -1,4 +1,4 @@
-"""Which detector for your images? Each class in turn is the unknown one; all methods have the same images."""
+"""Which detector for your images? One class is the unknown one in each row; all methods have the same images."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from lookalike.base.arrays import Floats, Warn
-from lookalike.base.errors import DataError, UsageError, listed, show
-from lookalike.data.oddities import remarks
+from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.names import USUAL
+from lookalike.data.images import names_of
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
@@ -22,14 +23,13 @@ from lookalike.methods import METHODS
 from lookalike.runs.plan import read_used
 from lookalike.runs.settings import pair
 from lookalike.studies.claims import Claim, Estimate, Values, Verdict, judge, mean
-from lookalike.studies.detect.parts import HELD_OUT, TEST, measurable
+from lookalike.studies.detect.cast import Cast, cast
+from lookalike.studies.detect.parts import HELD_OUT
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study
 from lookalike.studies.trial import Cell
 
-USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "patches", "auto")
 ALL, AUTO = "all", "auto"
-LEAST = 5  # images to train on; auto takes no fewer
 CLOSE = 0.02  # a difference of AUC that is not worth twice the time
 NAME = "bench-detect"
 Cells = Sequence[Cell[DetectorTrial]]  # a row is an unknown class
@@ -53,7 +53,7 @@ class Bench:
     """The result of a bench: the figures of every method."""
 
     data: str
-    classes: tuple[str, ...]
+    cast: Cast
     seeds: int
     lines: tuple[Line, ...]  # best first
     values: Values  # (unknown class, method, seed) -> AUC
@@ -61,7 +61,7 @@ class Bench:
     command: str
 
 
-def run(data: str, study: Study, settings: Mapping[str, Any] | None = None) -> Bench:
+def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, known: tuple[str, ...] = ()) -> Bench:
     """Does what is missing, and measures it.
 
     No training and no threshold uses the images of the unknown class. Detectors of single classes are trained once, and
@@ -76,11 +76,14 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None) -> B
         split.
     settings : mapping
         Settings as `lookalike train` takes them.
+    known : tuple of str
+        The known classes, as `lookalike train` takes them; every other class is in turn the unknown one. None: each
+        class in turn is the unknown one, and all others are known that have enough images.
 
     Raises
     ------
     DataError
-        For data with a single class.
+        For data with a single class, a known class that is not there, or too few images.
     UsageError
         For a method that is not there, or where no method could be measured in every cell.
     """
@@ -90,19 +93,20 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None) -> B
         data, value_range=pair(given.get("value_range")), allow_empty_class=given.get("allow_empty_class", False)
     ).classes
     if len(classes) < 2:
-        raise DataError(f"{show(data)} has {len(classes)} class; two or more are needed, each is once the unknown one")
-    names = _named(study.methods)
+        raise DataError(f"{show(data)} has {len(classes)} class; two or more are needed, one is the unknown one")
+    known, names = names_of(known, classes), _named(study.methods)
     changed = tuple(sorted({"false_alarms": 0.5, **given}.items()))  # no threshold is used
     first = DetectorTrial(data, AUTO, 0, known=classes, preset=study.preset, settings=changed)
     base = [first.but(seed=seed) for seed in range(study.seeds)]
-    classes = _taking_part(classes, base, study.warn)
-    cells = _cells(classes, names, base, study.warn)
+    images = read_used(data, first.train_settings())
+    found = cast(images, [trial.train_settings() for trial in base], known, study.warn)
+    cells = _cells(found, names, base, study.warn)
     study.perform([trial for cell in cells for trial in cell.trials])
-    values = _values([cell for cell in cells if cell.is_done(study.runs)], classes, study.runs)
+    values = _values([cell for cell in cells if cell.is_done(study.runs)], found, study.runs)
     whole = _whole(cells, values, study)
     lines = _lines(whole, values, study.runs)
-    said = advice(lines, len(classes), study.seeds)
-    return Bench(Path(data).name, classes, study.seeds, lines, values, said, study.command)
+    said = advice(lines, len(found.rows), study.seeds)
+    return Bench(Path(data).name, found, study.seeds, lines, values, said, study.command)
 
 
 def _named(methods: Sequence[str]) -> tuple[str, ...]:
@@ -115,45 +119,23 @@ def _named(methods: Sequence[str]) -> tuple[str, ...]:
     return tuple(methods) or USUAL
 
 
-def _taking_part(classes: tuple[str, ...], base: Sequence[DetectorTrial], warn: Warn) -> tuple[str, ...]:
-    """The classes that can be learnt, held out and measured with every seed; says which cannot."""
-    images = read_used(base[0].data, base[0].train_settings())
-    for line in remarks(images):
-        warn(line)
-    if images.skipped:
-        warn(f"images left out since they cannot be read: {len(images.skipped)}; lookalike check names the first")
-    able = [set(measurable(images, trial.train_settings(), LEAST)) for trial in base]
-    fit = tuple(name for name in classes if all(name in some for some in able))
-    gone = [name for name in classes if name not in fit]
-    if gone:
-        said = (
-            f"{listed(gone[:5])}{f' and {len(gone) - 5} more' if gone[5:] else ''}: too few images that stand under "
-            f"no other label; {LEAST} to train on, one held-out image and one test image are needed"
-        )
-        if len(fit) < 2:
-            raise DataError(f"fewer than two classes can be measured; {said}; add images")
-        warn(f"left out: {said}")
-    return fit
-
-
-def _cells(classes: Sequence[str], names: Sequence[str], base: Sequence[DetectorTrial], warn: Warn) -> Cells:
-    """Every class as the unknown one, for every method with every seed; a classifier needs two known classes."""
-    few = [name for name in names if name in CLASSIFIERS and len(classes) < 3]
+def _cells(found: Cast, names: Sequence[str], base: Sequence[DetectorTrial], warn: Warn) -> Cells:
+    """Every row for every method with every seed; a classifier needs two known classes."""
+    few = [name for name in names if name in CLASSIFIERS and found.fewest < 2]
     for name in few:
         warn(f"{name} classifies known classes, of which there is one where the other is unknown; it is left out")
     return [
-        Cell(unknown, name, trial.seed, _trials(classes, unknown, trial.but(method=name)))
+        Cell(unknown, name, trial.seed, _trials(known, trial.but(method=name, scored=found.tested, whole=found.whole)))
         for trial in base
-        for unknown in classes
+        for unknown, known in found.rows.items()
         for name in names
         if name not in few
     ]
 
 
-def _trials(classes: Sequence[str], unknown: str, base: DetectorTrial) -> tuple[DetectorTrial, ...]:
+def _trials(known: tuple[str, ...], base: DetectorTrial) -> tuple[DetectorTrial, ...]:
     """One training per known class; one for all where a classifier or one GAN learns them."""
-    known, method = tuple(name for name in classes if name != unknown), base.method
-    base = base.but(scored=tuple(classes))
+    method = base.method
     if method in CLASSIFIERS or (method in METHODS and METHODS[method].per_class):
         return (base.but(known=known),)
     needs_others = method in METHODS and METHODS[method].needs_others and len(known) > 1
@@ -167,14 +149,14 @@ def _trials(classes: Sequence[str], unknown: str, base: DetectorTrial) -> tuple[
     )
 
 
-def _values(cells: Cells, classes: Sequence[str], runs: Path) -> dict[tuple[str, str, int], float]:
+def _values(cells: Cells, found: Cast, runs: Path) -> dict[tuple[str, str, int], float]:
     """AUC of each cell: test images of all known classes against those of the unknown one."""
 
     @cache  # each file serves many cells
     def scores(trial: DetectorTrial, name: str, part: str) -> Floats:
         return trial.scores(runs, name, part).score
 
-    return {cell.key: _auc(cell, classes, scores) for cell in cells}
+    return {cell.key: _auc(cell, found.rows[cell.row], scores) for cell in cells}
 
 
 def _whole(cells: Cells, values: Values, study: Study) -> Cells:
@@ -188,18 +170,18 @@ def _whole(cells: Cells, values: Values, study: Study) -> Cells:
     return whole
 
 
-def _auc(
-    cell: Cell[DetectorTrial], classes: Sequence[str], scores: Callable[[DetectorTrial, str, str], Floats]
-) -> float:
-    known = [name for name in classes if name != cell.row]
-    raw = {name: np.stack([scores(trial, name, TEST) for trial in cell.trials], 1) for name in classes}
+def _auc(cell: Cell[DetectorTrial], known: Sequence[str], scores: Callable[[DetectorTrial, str, str], Floats]) -> float:
+    raw = {
+        name: np.stack([scores(trial, name, trial.part_of(name)) for trial in cell.trials], 1)
+        for name in (*known, cell.row)
+    }
     if len(cell.trials) == 1:
-        score = {name: raw[name][:, 0] for name in classes}
+        score = {name: said[:, 0] for name, said in raw.items()}
     else:
         held = [np.stack([scores(trial, name, HELD_OUT) for trial in cell.trials], 1) for name in known]
         labels = np.repeat(np.arange(len(known)), [len(part) for part in held])
         join = Join.fit(np.concatenate(held), labels)
-        score = {name: _likely(*join(raw[name])) for name in classes}
+        score = {name: _likely(*join(said)) for name, said in raw.items()}
     return area(np.concatenate([score[name] for name in known]), score[cell.row])
 
 
@@ -262,7 +244,8 @@ def record(bench: Bench) -> dict[str, Any]:
     """The result as JSON."""
     return {
         "data": bench.data,
-        "classes": list(bench.classes),
+        "classes": list(bench.cast.classes),
+        "rows": {unknown: list(known) for unknown, known in bench.cast.rows.items()},
         "seeds": bench.seeds,
         "advice": bench.advice,
         "methods": [

@@ -22,7 +22,7 @@ from lookalike.runs import record
 from lookalike.runs.folder import made_by_version, training_seconds
 from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import TrainSettings, train_settings
-from lookalike.studies.detect.parts import HELD_OUT, TEST, images_of
+from lookalike.studies.detect.parts import HELD_OUT, TEST, WHOLE, images_of
 from lookalike.studies.trial import Trial, name_of
 
 BLOCK = 512  # images scored at once
@@ -39,6 +39,8 @@ class DetectorTrial(Trial):
         Classes as `lookalike train` takes them.
     scored : tuple of str
         Classes whose test images are scored: official ones, or else the split's test part.
+    whole : tuple of str
+        Classes whose images are all scored; no training learns them.
     held_out : bool
         Scores the held-out images of these classes too: those that set the threshold, were their class known.
     """
@@ -47,17 +49,18 @@ class DetectorTrial(Trial):
     known: tuple[str, ...] = ()
     extra_fakes: tuple[str, ...] = ()
     scored: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
     held_out: bool = False
 
-    places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT)
+    places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT, WHOLE)
 
     def __str__(self) -> str:
         return f"{self.method} on {listed(self.known)}, seed {self.seed}"
 
     def joined(self, other: Self) -> Self:
         """The same training, which scores what either scores."""
-        scored = tuple(dict.fromkeys((*self.scored, *other.scored)))
-        return self.but(scored=scored, held_out=self.held_out or other.held_out)
+        scored, whole = (tuple(dict.fromkeys((*a, *b))) for a, b in zip(self._names(), other._names(), strict=True))
+        return self.but(scored=scored, whole=whole, held_out=self.held_out or other.held_out)
 
     def train_settings(self) -> TrainSettings:
         """The settings of the training."""
@@ -113,14 +116,22 @@ class DetectorTrial(Trial):
             ) from error
 
     def cost(self, runs: Path) -> float:
-        """Seconds of training and of scoring the test images of all classes."""
+        """Seconds of training and of scoring all images that are measured."""
         return (training_seconds(self.folder(runs)) or 0.0) + sum(
-            self.scores(runs, name).seconds for name in self.scored
+            self.scores(runs, name, part).seconds for part, name in self._parts() if part != HELD_OUT
         )
+
+    def part_of(self, name: str) -> str:
+        """The part that measures class `name`."""
+        return WHOLE if name in self.whole else TEST
+
+    def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return self.scored, self.whole
 
     def _parts(self) -> list[tuple[str, str]]:
         """The images that are scored, as pairs (part, class)."""
-        return [(part, name) for part in (TEST, HELD_OUT)[: 1 + self.held_out] for name in self.scored]
+        held_out = [(HELD_OUT, name) for name in self.scored if self.held_out]
+        return [(self.part_of(name), name) for name in (*self.scored, *self.whole)] + held_out
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,115 @@
+"""Which classes are known and which is the unknown one, row by row, and which can be known at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lookalike.base.arrays import Warn
+from lookalike.base.errors import DataError, listed
+from lookalike.data import Images
+from lookalike.data.oddities import remarks
+from lookalike.runs.settings import TrainSettings
+from lookalike.studies.detect.parts import measurable, scorable
+
+LEAST = 5  # images to train on; auto takes no fewer
+NEEDED = f"{LEAST} to train on, one held-out image and one test image"
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The rows of a bench.
+
+    Parameters
+    ----------
+    rows : mapping
+        Unknown class -> the known classes of its row, in the order of the data.
+    tested : tuple of str
+        Classes that are known in some row: their test images are scored.
+    whole : tuple of str
+        Classes that are never known: all their images are scored.
+    """
+
+    rows: Mapping[str, tuple[str, ...]]
+    tested: tuple[str, ...]
+    whole: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All that take part, the known ones first."""
+        return (*self.tested, *self.whole)
+
+    @property
+    def fewest(self) -> int:
+        """The smallest number of known classes in a row."""
+        return min(map(len, self.rows.values()))
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The known classes where they are the same in every row; else none."""
+        each = set(self.rows.values())
+        return each.pop() if len(each) == 1 else ()
+
+
+def cast(images: Images, splits: Sequence[TrainSettings], known: tuple[str, ...], warn: Warn) -> Cast:
+    """The rows for these images; says which classes cannot be known, and which not even measured.
+
+    Parameters
+    ----------
+    images : Images
+        All images.
+    splits : sequence of TrainSettings
+        Settings that differ in the seed of the split.
+    known : tuple of str
+        The classes that are known in every row; none: all that can be, but for the unknown one.
+
+    Raises
+    ------
+    DataError
+        For a class of `known` that is too small, or where no row is left.
+    """
+    _say(images, warn)
+    able = [set(measurable(images, settings, LEAST)) for settings in splits]
+    fit = tuple(name for name in images.classes if all(name in some for some in able))
+    small = [name for name in known if name not in fit]
+    if small:
+        raise DataError(f"too few images to be known, {_needed(small)}; add images, or name other classes (--known)")
+    tested = known or fit
+    there = scorable(images, splits[0])
+    whole = tuple(name for name in images.classes if name not in tested and name in there)
+    _say_small([name for name in images.classes if name not in {*fit, *there}], [] if known else whole, warn)
+    unknown = [name for name in images.classes if name in whole or (not known and name in tested)]
+    each = {name: tuple(one for one in tested if one != name) for name in unknown}
+    rows = {name: others for name, others in each.items() if others}
+    if not rows:
+        gone = [name for name in images.classes if name not in fit]
+        raise DataError(
+            "no class can be known while another is the unknown one"
+            + (f": too few images, {_needed(gone)}" if gone else "")
+            + "; add images, or another class"
+        )
+    return Cast(rows, tested, tuple(name for name in whole if name in rows))
+
+
+def _say(images: Images, warn: Warn) -> None:
+    """What reading changed or left out."""
+    for line in remarks(images):
+        warn(line)
+    if images.skipped:
+        warn(f"images left out since they cannot be read: {len(images.skipped)}; lookalike check names the first")
+
+
+def _say_small(gone: Sequence[str], whole: Sequence[str], warn: Warn) -> None:
+    """A line for classes that are left out, and one for those that are the unknown one alone."""
+    if gone:
+        warn(f"left out: {_first(gone)}: no image stands under no other label")
+    if whole:
+        warn(f"never known, only the unknown one: too few images, {_needed(whole)}")
+
+
+def _needed(names: Sequence[str]) -> str:
+    return f"{_first(names)}: {NEEDED} that stand under no other label are needed"
+
+
+def _first(names: Sequence[str]) -> str:
+    return f"{listed(names[:5])}{f' and {len(names) - 5} more' if names[5:] else ''}"
