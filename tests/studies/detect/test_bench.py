@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import shutil
 from importlib.metadata import version
 
@@ -21,7 +20,6 @@ from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.openset import OpenSet
 from lookalike.report.bench_detect import write
-from lookalike.studies.claims import Estimate, Verdict
 from lookalike.studies.detect import bench, trial
 from lookalike.studies.detect.cast import Cast
 from lookalike.studies.detect.trial import DetectorTrial
@@ -113,35 +111,6 @@ def test_mean_interval_and_paired_test_are_scipys(three, tmp_path, here):
     assert (best.low, best.high) == pytest.approx((max(low, 0), min(high, 1)))
 
 
-def line(method, auc, seconds, low=None):
-    """A line whose distance to the best, of AUC 0.9, has this lower end."""
-    gap = None if low is None else Verdict(4, 3, 4, 3, Estimate(0.9 - auc, low, 2 * (0.9 - auc) - low, 0.1))
-    return bench.Line(method, auc, 0.8, 1.0, seconds, 4, gap)
-
-
-BEST = "Take auto: mean AUC 0.900 over 4 unknown classes and 3 seeds, 40 s per training and scoring"
-
-
-@pytest.mark.parametrize(
-    ("lines", "begins"),
-    [
-        ([line("auto", 0.9, 40), line("knn", 0.89, 1, low=0.005)], f"{BEST}."),
-        ([line("auto", 0.9, 40), line("knn", 0.89, 1, low=-0.01)], "Take knn (1.0 s): auto has the highest mean AUC, "),
-        ([line("auto", 0.9, 40), line("knn", 0.89, 1, low=math.nan)], "Take knn (1.0 s): auto has"),
-        (
-            [line("auto", 0.9, 40), line("knn", 0.6, 1, low=-0.01)],
-            f"{BEST}. Its lead over knn, +0.300 [-0.010, +0.610]",
-        ),
-        ([line("auto", 0.9, 40), line("lof", 0.89, 30, low=-0.01)], f"{BEST}. Its lead over lof, +0.010 [-0.010"),
-        ([line("auto", 0.9, 40), line("lof", 0.89, 9, low=-0.01), line("knn", 0.6, 1, low=-0.2)], "Take lof (9.0 s)"),
-        ([line("auto", 0.9, 40)], f"{BEST}."),
-    ],
-)
-def test_advice_is_the_best_or_what_is_as_good_for_half_the_time(lines, begins):
-    """A cheaper one is taken where its distance to the best is at most .02, may be chance, and halves the time."""
-    assert bench.advice(lines, 4, 3).startswith(begins)
-
-
 def test_table_json_and_page_agree(three, tmp_path, capsys, here):
     """The command prints the advice; CSV and JSON hold the figures; the page names every method and class."""
     where = ["-o", tmp_path / "out", "--runs", tmp_path / "runs", "--workers", 1]
@@ -166,6 +135,17 @@ def test_a_method_that_cannot_be_measured_is_said_and_left_out(tmp_path, here):
     warned = []
     found = measured(str(tmp_path / "v.npz"), tmp_path, methods=("knn", "rotation"), settings={}, warn=warned.append)
     assert [found_line.method for found_line in found.lines] == ["knn"]
+    (left,) = found.unranked
+    assert (left.method, left.missing) == ("rotation", "3 of 3 cells are missing")
+    assert len(left.errors) == 1 and left.errors[0].startswith("rotation takes images")
+    assert files.read_json(tmp_path / "out" / "bench-detect.json")["unranked"] == [
+        {"method": "rotation", "missing": left.missing, "errors": list(left.errors)}
+    ]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "bench-detect.csv").read_text())))
+    assert {(row["unknown"], row["auc"], row["error"]) for row in rows if row["method"] == "rotation"} == {
+        (name, "", left.errors[0]) for name in NAMES
+    }
+    assert f"not ranked, as {left.missing}: {left.errors[0]}" in (tmp_path / "out" / "bench-detect.html").read_text()
     assert warned.pop().startswith("rotation is compared with nothing: 3 of 3 cells are missing; ")
     assert len(warned) == 1 and warned[0].startswith("3 trials failed (rotation): rotation takes images")
 
@@ -187,8 +167,20 @@ def test_a_method_that_lacks_a_cell_is_ranked_nowhere(three, tmp_path, here):
         f"{best} is compared with nothing: 2 of 3 cells are missing; the same command tries them again"
     )
     assert found.values["a", best, 0] == whole.values["a", best, 0]
-    with pytest.raises(UsageError, match="no method could be measured for every unknown class and seed"):
-        measured(three, tmp_path, **options | {"methods": (best,)})
+    alone = measured(three, tmp_path, **options | {"methods": (best,)})
+    assert alone.lines == () and alone.advice.startswith("No method was measured for every") and len(alone.values) == 1
+
+
+def test_the_table_has_a_row_for_a_method_that_failed(tmp_path, capsys, here):
+    """The command prints it with its reason below the others, and ends well; where all fail it is one line."""
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "v.npz", images=random.random((90, 5), np.float32), labels=np.repeat(NAMES, 30))
+    argv = ["bench", "detect", tmp_path / "v.npz", "--seeds", 1, "-o", tmp_path / "out", "--runs", tmp_path / "runs"]
+    code, said, _ = call(capsys, *argv, "--methods", "knn", "--methods", "rotation")
+    words = " ".join(said.split())
+    assert code == 0 and "why not" in words and "rotation not ranked" in words and "3 of 3 cells are missing" in words
+    code, said, err = call(capsys, *argv, "--methods", "rotation")
+    assert code == 2 and err.splitlines()[-1].startswith("error: no method could be measured on this data")
 
 
 def _all(three):

@@ -235,10 +235,12 @@ def bench_detect(
     if json_:
         print_json(bench.record(found))
         return
-    show_table(
-        ["method", "mean AUC", f"{found.lines[0].method} is above by", "p", "seconds"],
-        [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}"] for line in found.lines],
-    )
+    best = found.lines[0].method if found.lines else "best"
+    rows = [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}", ""] for line in found.lines]
+    rows += [
+        [one.method, "not ranked", "", "", "", f"{one.missing}: {'; '.join(one.errors)}"] for one in found.unranked
+    ]
+    show_table(["method", "mean AUC", f"{best} is above by", "p", "seconds", "why not" if found.unranked else ""], rows)
     say(found.advice)
     say(f"report: {show(page)}")
 

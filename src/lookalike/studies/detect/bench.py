@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from lookalike.base.arrays import Floats, Warn
-from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.errors import DataError, LookalikeError, UsageError, show
 from lookalike.base.names import USUAL
 from lookalike.data.images import names_of
 from lookalike.data.sources import open_source, refuse_inside
@@ -22,30 +21,16 @@ from lookalike.detect.join import Join
 from lookalike.methods import METHODS
 from lookalike.runs.plan import read_used
 from lookalike.runs.settings import pair
-from lookalike.studies.claims import Claim, Estimate, Values, Verdict, judge, mean
+from lookalike.studies.claims import Values, Verdict
 from lookalike.studies.detect.cast import Cast, cast
 from lookalike.studies.detect.parts import HELD_OUT
+from lookalike.studies.detect.ranking import Cells, Errors, Line, Unranked, advice, lines_of, unranked_of
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study
 from lookalike.studies.trial import Cell
 
 ALL, AUTO = "all", "auto"
-CLOSE = 0.02  # a difference of AUC that is not worth twice the time
 NAME = "bench-detect"
-Cells = Sequence[Cell[DetectorTrial]]  # a row is an unknown class
-
-
-@dataclass(frozen=True)
-class Line:
-    """One method over all cells."""
-
-    method: str
-    auc: float  # mean over unknown classes of the mean over seeds
-    low: float | None  # 95 % interval over unknown classes (Student's t), cut to 0..1; None for one class
-    high: float | None
-    seconds: float  # training and scoring, mean over cells
-    trials: int
-    against_best: Verdict | None  # the best method less this one; None for the best
 
 
 @dataclass(frozen=True)
@@ -56,7 +41,9 @@ class Bench:
     cast: Cast
     seeds: int
     lines: tuple[Line, ...]  # best first
+    unranked: tuple[Unranked, ...]
     values: Values  # (unknown class, method, seed) -> AUC
+    errors: Errors  # the same keys, of cells without an AUC
     advice: str
     command: str
 
@@ -85,7 +72,7 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, k
     DataError
         For data with a single class, a known class that is not there, or too few images.
     UsageError
-        For a method that is not there, or where no method could be measured in every cell.
+        For a method that is not there, or where nothing could be measured.
     """
     refuse_inside(study.runs, data)
     given = settings or {}
@@ -101,12 +88,14 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, k
     images = read_used(data, first.train_settings())
     found = cast(images, [trial.train_settings() for trial in base], known, study.warn)
     cells = _cells(found, names, base, study.warn)
-    study.perform([trial for cell in cells for trial in cell.trials])
-    values = _values([cell for cell in cells if cell.is_done(study.runs)], found, study.runs)
-    whole = _whole(cells, values, study)
-    lines = _lines(whole, values, study.runs)
-    said = advice(lines, len(found.rows), study.seeds)
-    return Bench(Path(data).name, found, study.seeds, lines, values, said, study.command)
+    failed = study.perform([trial for cell in cells for trial in cell.trials])
+    values, errors = _measured(cells, found, study.runs, failed)
+    if not values:
+        raise UsageError("no method could be measured on this data; the warnings above say why")
+    gone = study.lacking(cells, lambda cell: cell.key in values)
+    lines = lines_of([cell for cell in cells if cell.method not in gone], values, study.runs)
+    unranked, said = unranked_of(gone, errors), advice(lines, len(found.rows), study.seeds)
+    return Bench(Path(data).name, found, study.seeds, lines, unranked, values, errors, said, study.command)
 
 
 def _named(methods: Sequence[str]) -> tuple[str, ...]:
@@ -149,25 +138,26 @@ def _trials(known: tuple[str, ...], base: DetectorTrial) -> tuple[DetectorTrial,
     )
 
 
-def _values(cells: Cells, found: Cast, runs: Path) -> dict[tuple[str, str, int], float]:
-    """AUC of each cell: test images of all known classes against those of the unknown one."""
+def _measured(
+    cells: Cells, found: Cast, runs: Path, failed: Mapping[DetectorTrial, str]
+) -> tuple[dict[tuple[str, str, int], float], dict[tuple[str, str, int], str]]:
+    """The AUC of each cell, or why it has none: test images of the known classes against those of the unknown one."""
 
     @cache  # each file serves many cells
     def scores(trial: DetectorTrial, name: str, part: str) -> Floats:
         return trial.scores(runs, name, part).score
 
-    return {cell.key: _auc(cell, found.rows[cell.row], scores) for cell in cells}
-
-
-def _whole(cells: Cells, values: Values, study: Study) -> Cells:
-    """Those of methods that were measured in every cell; UsageError where there is none."""
-    if not values:
-        raise UsageError("no method could be measured on this data; the warnings above say why")
-    gone = study.lacking(cells, lambda cell: bool(np.isfinite(values.get(cell.key, np.nan))))
-    whole = [cell for cell in cells if cell.method not in gone]
-    if not whole:
-        raise UsageError("no method could be measured for every unknown class and seed; the warnings above say why")
-    return whole
+    values, errors = {}, {}
+    why = {trial.folder(runs): said for trial, said in failed.items()}
+    for cell in cells:
+        if not cell.is_done(runs):
+            errors[cell.key] = next(why[trial.folder(runs)] for trial in cell.trials if trial.folder(runs) in why)
+            continue
+        try:
+            values[cell.key] = _auc(cell, found.rows[cell.row], scores)
+        except LookalikeError as error:
+            errors[cell.key] = str(error)
+    return values, errors
 
 
 def _auc(cell: Cell[DetectorTrial], known: Sequence[str], scores: Callable[[DetectorTrial, str, str], Floats]) -> float:
@@ -190,56 +180,6 @@ def _likely(scaled: Floats, shares: Floats) -> Floats:
     return np.asarray(scaled[np.arange(len(scaled)), shares.argmax(1)])
 
 
-def _lines(cells: Cells, values: Values, runs: Path) -> tuple[Line, ...]:
-    """Every method, the best mean first."""
-    by_method: dict[str, list[Cell[DetectorTrial]]] = {}
-    for cell in cells:
-        by_method.setdefault(cell.method, []).append(cell)
-    means = {method: _mean_auc(mine, values) for method, mine in by_method.items()}
-    ranked = sorted(means, key=lambda method: -means[method].mean)
-    costs = {trial: trial.cost(runs) for trial in dict.fromkeys(trial for cell in cells for trial in cell.trials)}
-    lines = []
-    for method in ranked:
-        auc, mine = means[method], by_method[method]
-        seconds = fmean(sum(costs[trial] for trial in cell.trials) for cell in mine)
-        low, high = (max(auc.low, 0.0), min(auc.high, 1.0)) if auc.low == auc.low else (None, None)
-        gap = judge(Claim(ranked[0], method, "AUC"), values) if method != ranked[0] else None
-        lines.append(Line(method, auc.mean, low, high, seconds, len(mine), gap))
-    return tuple(lines)
-
-
-def _mean_auc(cells: Cells, values: Values) -> Estimate:
-    """The mean over unknown classes, where each has its mean over seeds."""
-    by_row: dict[str, list[float]] = {}
-    for cell in cells:
-        by_row.setdefault(cell.row, []).append(values[cell.key])
-    return mean([fmean(mine) for mine in by_row.values()])
-
-
-def advice(lines: Sequence[Line], classes: int, seeds: int) -> str:
-    """Which to take, in a sentence: the best, or one that costs at most half and whose distance may be chance."""
-    best = lines[0]
-    gaps = [(line, line.against_best.gap) for line in lines[1:] if line.against_best]
-    near = [(line, gap) for line, gap in gaps if not gap.low > 0]
-    cheap = [one for one in near if one[1].mean <= CLOSE and one[0].seconds <= best.seconds / 2]
-    measured = f"over {classes} unknown classes and {seeds} seed{'s' if seeds > 1 else ''}"
-    if cheap:
-        line, gap = min(cheap, key=lambda one: one[0].seconds)
-        return (
-            f"Take {line.method} ({_cost(line)}): {best.method} has the highest mean AUC, {best.auc:.3f} against "
-            f"{line.auc:.3f} {measured}, but costs {_cost(best)}, and the difference of {gap.text()} may be chance."
-        )
-    said = f"Take {best.method}: mean AUC {best.auc:.3f} {measured}, {_cost(best)} per training and scoring"
-    if not near:
-        return f"{said}."
-    line, gap = near[0]
-    return f"{said}. Its lead over {line.method}, {gap.text()}, may be chance: more classes or seeds would tell."
-
-
-def _cost(line: Line) -> str:
-    return f"{line.seconds:.0f} s" if line.seconds >= 10 else f"{line.seconds:.1f} s"
-
-
 def record(bench: Bench) -> dict[str, Any]:
     """The result as JSON."""
     return {
@@ -254,6 +194,9 @@ def record(bench: Bench) -> dict[str, Any]:
                 "trials": line.trials, "against_best": _json(line.against_best),
             }
             for line in bench.lines
+        ],
+        "unranked": [
+            {"method": one.method, "missing": one.missing, "errors": list(one.errors)} for one in bench.unranked
         ],
         "command": bench.command,
     }  # fmt: skip
