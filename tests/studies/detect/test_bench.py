@@ -213,7 +213,7 @@ def test_classes_that_cannot_be_known_are_the_unknown_one_alone(tmp_path, here):
     assert found.cast.rows == {"a": ("b",), "b": ("a",), "one": ("a", "b")}
     assert set(found.values) == {(name, "knn", 0) for name in ("a", "b", "one")}
     assert [line[:52] for line in warned] == [
-        "left out: c, twin: no image stands under no other la",
+        "left out: c, twin: no image to measure stands under ",
         "never known, only the unknown one: too few images, o",
     ]
     assert warned[1].endswith(

@@ -208,6 +208,14 @@ def bench_detect(
         tuple[str, ...],
         Parameter(help="A method, or all. Repeat the flag for more.", negative=(), show_default=", ".join(USUAL)),
     ] = (),
+    test_data: Annotated[
+        str,
+        Parameter(
+            help="A folder of class folders with the test images; all images of DATA then train.",
+            group=DATA,
+            show_default="a share of DATA",
+        ),
+    ] = "",
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
@@ -227,10 +235,11 @@ def bench_detect(
     from lookalike.studies.detect import bench
 
     refuse_inside(out, data)
+    refuse_inside(out, test_data or None)
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
     given |= (training or DetectorSettings()).model_dump(exclude_none=True)
     with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
-        found = bench.run(data, study, given, known=known)
+        found = bench.run(data, study, given, known=known, test_data=test_data)
     page = write(found, out)
     if json_:
         print_json(bench.record(found))

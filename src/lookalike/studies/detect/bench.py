@@ -22,7 +22,7 @@ from lookalike.methods import METHODS
 from lookalike.runs.plan import read_used
 from lookalike.runs.settings import pair
 from lookalike.studies.claims import Values, Verdict
-from lookalike.studies.detect.cast import Cast, cast
+from lookalike.studies.detect.cast import Cast, cast, read_tests
 from lookalike.studies.detect.parts import HELD_OUT
 from lookalike.studies.detect.ranking import Cells, Errors, Line, Unranked, advice, lines_of, unranked_of
 from lookalike.studies.detect.trial import DetectorTrial
@@ -38,6 +38,7 @@ class Bench:
     """The result of a bench: the figures of every method."""
 
     data: str
+    test_data: str  # empty: a part of the data
     cast: Cast
     seeds: int
     lines: tuple[Line, ...]  # best first
@@ -48,7 +49,14 @@ class Bench:
     command: str
 
 
-def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, known: tuple[str, ...] = ()) -> Bench:
+def run(
+    data: str,
+    study: Study,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    known: tuple[str, ...] = (),
+    test_data: str = "",
+) -> Bench:
     """Does what is missing, and measures it.
 
     No training and no threshold uses the images of the unknown class. Detectors of single classes are trained once, and
@@ -66,6 +74,8 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, k
     known : tuple of str
         The known classes, as `lookalike train` takes them; every other class is in turn the unknown one. None: each
         class in turn is the unknown one, and all others are known that have enough images.
+    test_data : str
+        A folder of class folders with the test images; all of `data` then trains. None: each seed's split cuts them.
 
     Raises
     ------
@@ -74,19 +84,8 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, k
     UsageError
         For a method that is not there, or where nothing could be measured.
     """
-    refuse_inside(study.runs, data)
-    given = settings or {}
-    classes = open_source(
-        data, value_range=pair(given.get("value_range")), allow_empty_class=given.get("allow_empty_class", False)
-    ).classes
-    if len(classes) < 2:
-        raise DataError(f"{show(data)} has {len(classes)} class; two or more are needed, one is the unknown one")
-    known, names = names_of(known, classes), _named(study.methods)
-    changed = tuple(sorted({"false_alarms": 0.5, **given}.items()))  # no threshold is used
-    first = DetectorTrial(data, AUTO, 0, known=classes, preset=study.preset, settings=changed)
-    base = [first.but(seed=seed) for seed in range(study.seeds)]
-    images = read_used(data, first.train_settings())
-    found = cast(images, [trial.train_settings() for trial in base], known, study.warn)
+    names = _named(study.methods)
+    base, found = _set_up(data, study, settings or {}, known, test_data)
     cells = _cells(found, names, base, study.warn)
     failed = study.perform([trial for cell in cells for trial in cell.trials])
     values, errors = _measured(cells, found, study.runs, failed)
@@ -95,7 +94,31 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, k
     gone = study.lacking(cells, lambda cell: cell.key in values)
     lines = lines_of([cell for cell in cells if cell.method not in gone], values, study.runs)
     unranked, said = unranked_of(gone, errors), advice(lines, len(found.rows), study.seeds)
-    return Bench(Path(data).name, found, study.seeds, lines, unranked, values, errors, said, study.command)
+    return Bench(
+        Path(data).name, Path(test_data).name, found, study.seeds, lines, unranked, values, errors, said, study.command
+    )
+
+
+def _set_up(
+    data: str, study: Study, given: Mapping[str, Any], known: tuple[str, ...], test_data: str
+) -> tuple[list[DetectorTrial], Cast]:
+    """A trial of each seed, to be given a method and its classes, and the rows."""
+    refuse_inside(study.runs, data)
+    refuse_inside(study.runs, test_data or None)
+    classes = open_source(
+        data, value_range=pair(given.get("value_range")), allow_empty_class=given.get("allow_empty_class", False)
+    ).classes
+    if len(classes) < 2 and not test_data:
+        raise DataError(f"{show(data)} has {len(classes)} class; two or more are needed, one is the unknown one")
+    known = names_of(known, classes)
+    changed = {"false_alarms": 0.5, **given} | ({"test": 0.0} if test_data else {})  # no threshold is used
+    first = DetectorTrial(
+        data, AUTO, 0, known=classes, preset=study.preset, settings=tuple(sorted(changed.items())), test_data=test_data
+    )
+    base = [first.but(seed=seed) for seed in range(study.seeds)]
+    images = read_used(data, first.train_settings())
+    tests = read_tests(test_data, data, images, first.train_settings()) if test_data else None
+    return base, cast(images, [trial.train_settings() for trial in base], known, study.warn, tests)
 
 
 def _named(methods: Sequence[str]) -> tuple[str, ...]:
@@ -184,6 +207,7 @@ def record(bench: Bench) -> dict[str, Any]:
     """The result as JSON."""
     return {
         "data": bench.data,
+        **({"test_data": bench.test_data} if bench.test_data else {}),
         "classes": list(bench.cast.classes),
         "rows": {unknown: list(known) for unknown, known in bench.cast.rows.items()},
         "seeds": bench.seeds,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from lookalike.base.arrays import Warn
-from lookalike.base.errors import DataError, listed
-from lookalike.data import Images
+from lookalike.base.errors import DataError, listed, show
+from lookalike.data import Images, read
 from lookalike.data.oddities import remarks
 from lookalike.runs.settings import TrainSettings
 from lookalike.studies.detect.parts import measurable, scorable
@@ -51,7 +53,9 @@ class Cast:
         return each.pop() if len(each) == 1 else ()
 
 
-def cast(images: Images, splits: Sequence[TrainSettings], known: tuple[str, ...], warn: Warn) -> Cast:
+def cast(
+    images: Images, splits: Sequence[TrainSettings], known: tuple[str, ...], warn: Warn, tests: Images | None = None
+) -> Cast:
     """The rows for these images; says which classes cannot be known, and which not even measured.
 
     Parameters
@@ -62,6 +66,8 @@ def cast(images: Images, splits: Sequence[TrainSettings], known: tuple[str, ...]
         Settings that differ in the seed of the split.
     known : tuple of str
         The classes that are known in every row; none: all that can be, but for the unknown one.
+    tests : Images, optional
+        The test images, where they are not a part of `images`; classes that are only there are never known.
 
     Raises
     ------
@@ -69,16 +75,16 @@ def cast(images: Images, splits: Sequence[TrainSettings], known: tuple[str, ...]
         For a class of `known` that is too small, or where no row is left.
     """
     _say(images, warn)
-    able = [set(measurable(images, settings, LEAST)) for settings in splits]
+    there = scorable(images if tests is None else tests, splits[0])
+    able = [set(measurable(images, settings, LEAST)) & set(there) for settings in splits]
     fit = tuple(name for name in images.classes if all(name in some for some in able))
     small = [name for name in known if name not in fit]
     if small:
         raise DataError(f"too few images to be known, {_needed(small)}; add images, or name other classes (--known)")
     tested = known or fit
-    there = scorable(images, splits[0])
-    whole = tuple(name for name in images.classes if name not in tested and name in there)
-    _say_small([name for name in images.classes if name not in {*fit, *there}], [] if known else whole, warn)
-    unknown = [name for name in images.classes if name in whole or (not known and name in tested)]
+    whole = tuple(name for name in there if name not in tested)
+    _say_small([n for n in images.classes if n not in there], () if known else whole, images.classes, warn)
+    unknown = [name for name in there if name in whole or not known]
     each = {name: tuple(one for one in tested if one != name) for name in unknown}
     rows = {name: others for name, others in each.items() if others}
     if not rows:
@@ -91,6 +97,35 @@ def cast(images: Images, splits: Sequence[TrainSettings], known: tuple[str, ...]
     return Cast(rows, tested, tuple(name for name in whole if name in rows))
 
 
+def read_tests(test_data: str, data: str, images: Images, settings: TrainSettings) -> Images:
+    """The images of a folder of test images, read as those of the data are.
+
+    Raises
+    ------
+    DataError
+        Where none of its classes is one of the data's, where one of its images is in the data too, or where the data
+        have an official test part.
+    """
+    if images.test is not None:
+        raise DataError(f"{show(data)} has test images of its own; leave --test-data out")
+    size, channels = ((images.shape[1], images.shape[2]), images.shape[0]) if len(images.shape) == 3 else (None, None)
+    tests = read(test_data, size=size, channels=channels, key_size=images.key_size, **settings.reading())
+    if tests.shape != images.shape:
+        raise DataError(f"{show(test_data)} has the shape {tests.shape}, and {show(data)} has {images.shape}")
+    if not set(tests.classes) & set(images.classes):
+        raise DataError(
+            f"{show(test_data)} has the classes {_first(tests.classes)}, and {show(data)} has "
+            f"{_first(images.classes)}; give test images in class folders of the same names"
+        )
+    twice = np.isin(tests.keys, images.keys).sum()
+    if twice:
+        raise DataError(
+            f"{twice} of {len(tests)} images of {show(test_data)} {'is' if twice == 1 else 'are'} in {show(data)} too, "
+            "and what has taught cannot measure; remove them from one of the two"
+        )
+    return tests
+
+
 def _say(images: Images, warn: Warn) -> None:
     """What reading changed or left out."""
     for line in remarks(images):
@@ -99,12 +134,12 @@ def _say(images: Images, warn: Warn) -> None:
         warn(f"images left out since they cannot be read: {len(images.skipped)}; lookalike check names the first")
 
 
-def _say_small(gone: Sequence[str], whole: Sequence[str], warn: Warn) -> None:
-    """A line for classes that are left out, and one for those that are the unknown one alone."""
+def _say_small(gone: Sequence[str], whole: Sequence[str], classes: Sequence[str], warn: Warn) -> None:
+    """A line for classes that are left out, and one for those of `classes` that are the unknown one alone."""
     if gone:
-        warn(f"left out: {_first(gone)}: no image stands under no other label")
-    if whole:
-        warn(f"never known, only the unknown one: too few images, {_needed(whole)}")
+        warn(f"left out: {_first(gone)}: no image to measure stands under no other label")
+    if small := [name for name in whole if name in classes]:
+        warn(f"never known, only the unknown one: too few images, {_needed(small)}")
 
 
 def _needed(names: Sequence[str]) -> str:

@@ -15,7 +15,12 @@ from lookalike.data import Images, split
 from lookalike.runs.settings import TrainSettings
 
 TEST, HELD_OUT, WHOLE = "unseen", "held", "whole"  # as the folders of scores are named since the first version
-NAMES = {TEST: "test images", HELD_OUT: "held-out images", WHOLE: "images that stand under no other label"}
+GIVEN = "given"  # images of a folder of test images: all of them, as of WHOLE
+NAMES = {
+    TEST: "test images",
+    HELD_OUT: "held-out images",
+    **dict.fromkeys((WHOLE, GIVEN), "images that stand under no other label"),
+}
 
 
 def images_of(images: Images, settings: TrainSettings, name: str, part: str) -> Pixels:
@@ -29,11 +34,15 @@ def images_of(images: Images, settings: TrainSettings, name: str, part: str) -> 
 
 
 def measurable(images: Images, settings: TrainSettings, least: int) -> tuple[str, ...]:
-    """Classes with `least` images to train on that leave a held-out and a test image under no other label."""
+    """Classes with `least` images to train on that leave a held-out and a test image under no other label.
+
+    Where no test part is cut, no test image is needed.
+    """
+    needed = (TEST, HELD_OUT) if settings.test or images.test is not None else (HELD_OUT,)
     trained = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed).train
-    rows = {"trained": trained} | {part: _rows(images, settings, part) for part in (TEST, HELD_OUT)}
+    rows = {"trained": trained} | {part: _rows(images, settings, part) for part in needed}
     counts = {part: np.bincount(images.labels[mine], minlength=len(images.classes)) for part, mine in rows.items()}
-    enough = (counts["trained"] >= least) & (counts[TEST] > 0) & (counts[HELD_OUT] > 0)
+    enough = np.all([counts["trained"] >= least, *(counts[part] > 0 for part in needed)], axis=0)
     return tuple(name for name, there in zip(images.classes, enough.tolist(), strict=True) if there)
 
 
@@ -53,7 +62,7 @@ def _rows(images: Images, settings: TrainSettings, part: str) -> Index:
 
 
 def _of_part(images: Images, settings: TrainSettings, part: str) -> Index:
-    if part == WHOLE:
+    if part in (WHOLE, GIVEN):
         return np.flatnonzero((images.labels >= 0) & (True if images.test is None else images.test))
     parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
     return parts.test if part == TEST else parts.calibration

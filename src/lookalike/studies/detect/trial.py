@@ -22,7 +22,7 @@ from lookalike.runs import record
 from lookalike.runs.folder import made_by_version, training_seconds
 from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import TrainSettings, train_settings
-from lookalike.studies.detect.parts import HELD_OUT, TEST, WHOLE, images_of
+from lookalike.studies.detect.parts import GIVEN, HELD_OUT, TEST, WHOLE, images_of
 from lookalike.studies.trial import Trial, name_of
 
 BLOCK = 512  # images scored at once
@@ -41,6 +41,8 @@ class DetectorTrial(Trial):
         Classes whose test images are scored: official ones, or else the split's test part.
     whole : tuple of str
         Classes whose images are all scored; no training learns them.
+    test_data : str
+        Where the images are that are scored, if not in `data`: all images there of the classes in `scored` and `whole`.
     held_out : bool
         Scores the held-out images of these classes too: those that set the threshold, were their class known.
     """
@@ -50,9 +52,10 @@ class DetectorTrial(Trial):
     extra_fakes: tuple[str, ...] = ()
     scored: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
+    test_data: str = ""
     held_out: bool = False
 
-    places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT, WHOLE)
+    places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT, WHOLE, GIVEN)
 
     def __str__(self) -> str:
         return f"{self.method} on {listed(self.known)}, seed {self.seed}"
@@ -80,7 +83,7 @@ class DetectorTrial(Trial):
     def is_done(self, runs: Path) -> bool:
         """Whether all scores of the trial are stored."""
         folder = self.folder(runs)
-        return all(_file(folder, part, name).exists() for part, name in self._parts())
+        return all(self._file(folder, part, name).exists() for part, name in self._parts())
 
     def made_by(self, runs: Path) -> str | None:
         """The version that trained it."""
@@ -96,16 +99,17 @@ class DetectorTrial(Trial):
         settings = self.train_settings()
         model: Model | None = None
         for part, name in self._parts():
-            if _file(folder, part, name).exists():
+            if self._file(folder, part, name).exists():
                 continue
             model = model or run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
-            images = _read(self.data, model.size, model.channels, tuple(settings.reading().items()), model.key_size)
+            data = self.test_data if part == GIVEN else self.data
+            images = _read(data, model.size, model.channels, tuple(settings.reading().items()), model.key_size)
             files.make_folder(folder / part)
-            _store(model, images_of(images, settings, name, part), _file(folder, part, name))
+            _store(model, images_of(images, settings, name, part), self._file(folder, part, name))
 
     def scores(self, runs: Path, name: str, part: str = TEST) -> ClassScores:
         """What was stored of class `name`; ModelError where it is missing or damaged."""
-        path = _file(self.folder(runs), part, name)
+        path = self._file(self.folder(runs), part, name)
         try:
             with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 label = arrays["label"] if "label" in arrays else np.zeros(len(arrays["score"]), np.int64)
@@ -123,7 +127,12 @@ class DetectorTrial(Trial):
 
     def part_of(self, name: str) -> str:
         """The part that measures class `name`."""
-        return WHOLE if name in self.whole else TEST
+        return GIVEN if self.test_data else WHOLE if name in self.whole else TEST
+
+    def _file(self, folder: Path, part: str, name: str) -> Path:
+        """The file of a class's scores."""
+        own = f"{name_of(self.test_data)} {name}" if part == GIVEN else name
+        return folder / part / f"{files.safe_name(own)}.npz"
 
     def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return self.scored, self.whole
@@ -169,7 +178,3 @@ def _read(
     key_size: tuple[int, int] | None,
 ) -> Images:
     return read(data, size=size, channels=channels, key_size=key_size, **dict(reading))
-
-
-def _file(folder: Path, part: str, name: str) -> Path:
-    return folder / part / f"{files.safe_name(name)}.npz"
