@@ -50,7 +50,13 @@ class Study:
     warn: Warn = lambda message: None
 
     def perform(self, trials: Sequence[T]) -> dict[T, str]:
-        """Does what is missing side by side; warns of each that failed, and returns it with its sentence.
+        """As `attempt`, and warns of each that failed."""
+        failed = self.attempt(trials)
+        self._warn_of_failures(failed)
+        return failed
+
+    def attempt(self, trials: Sequence[T]) -> dict[T, str]:
+        """Does what is missing side by side; returns each that failed with its sentence.
 
         Raises
         ------
@@ -64,7 +70,6 @@ class Study:
         failed = workers.side_by_side(
             _perform, InOrder(missing), self.runs, workers=self.workers, command=self.command, report=self.report
         )
-        self._warn_of_failures(failed)
         self._warn_of_versions([trial.made_by(self.runs) for trial in every if trial.is_done(self.runs)])
         return failed
 

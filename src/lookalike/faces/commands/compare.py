@@ -216,6 +216,15 @@ def bench_detect(
             show_default="a share of DATA",
         ),
     ] = "",
+    shots: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Numbers of images, such as 1,2,4,8,16: each method learns from so many of each known class.",
+            consume_multiple=False,
+            negative=(),
+            show_default="all images",
+        ),
+    ] = (),
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
@@ -231,18 +240,28 @@ def bench_detect(
     Writes a table, JSON and an HTML page.
     """
     from lookalike.data.sources import refuse_inside
-    from lookalike.report.bench_detect import write
     from lookalike.studies.detect import bench
+    from lookalike.studies.detect import shots as few
 
     refuse_inside(out, data)
     refuse_inside(out, test_data or None)
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
     given |= (training or DetectorSettings()).model_dump(exclude_none=True)
+    levels = few.numbers(shots) if shots else ()
     with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
-        found = bench.run(data, study, given, known=known, test_data=test_data)
+        how: Any = {"known": known, "test_data": test_data}
+        found: Any = few.run(data, study, levels, given, **how) if levels else bench.run(data, study, given, **how)
+    (_tell_shots if levels else _tell_bench)(found, out, json_=json_)
+
+
+def _tell_bench(found: Any, out: Path, *, json_: bool) -> None:
+    """Writes and prints what was measured."""
+    from lookalike.report.bench_detect import write
+    from lookalike.studies.detect.bench import record
+
     page = write(found, out)
     if json_:
-        print_json(bench.record(found))
+        print_json(record(found))
         return
     best = found.lines[0].method if found.lines else "best"
     rows = [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}", ""] for line in found.lines]
@@ -250,6 +269,28 @@ def bench_detect(
         [one.method, "not ranked", "", "", "", f"{one.missing}: {'; '.join(one.errors)}"] for one in found.unranked
     ]
     show_table(["method", "mean AUC", f"{best} is above by", "p", "seconds", "why not" if found.unranked else ""], rows)
+    say(found.advice)
+    say(f"report: {show(page)}")
+
+
+def _tell_shots(found: Any, out: Path, *, json_: bool) -> None:
+    """Writes and prints the figures of few images."""
+    from lookalike.report.bench_shots import write
+    from lookalike.studies.detect.shots import record
+
+    page = write(found, out)
+    if json_:
+        print_json(record(found))
+        return
+    show_table(
+        ["images of each class", *map(str, found.shots)],
+        [
+            [name, *("-" if one.auc is None else written("AUC", one.auc, one.sd, "+-") for one in mine)]
+            for name, mine in found.levels.items()
+        ],
+    )
+    for name, images, why in found.missing:
+        say(f"no figure for {name} with {images}: {why}")
     say(found.advice)
     say(f"report: {show(page)}")
 

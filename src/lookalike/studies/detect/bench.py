@@ -84,8 +84,8 @@ def run(
     UsageError
         For a method that is not there, or where nothing could be measured.
     """
-    names = _named(study.methods)
-    base, found = _set_up(data, study, settings or {}, known, test_data)
+    names = named(study.methods)
+    base, found = set_up(data, study, settings or {}, known, test_data)
     cells = _cells(found, names, base, study.warn)
     failed = study.perform([trial for cell in cells for trial in cell.trials])
     values, errors = _measured(cells, found, study.runs, failed)
@@ -99,7 +99,7 @@ def run(
     )
 
 
-def _set_up(
+def set_up(
     data: str, study: Study, given: Mapping[str, Any], known: tuple[str, ...], test_data: str
 ) -> tuple[list[DetectorTrial], Cast]:
     """A trial of each seed, to be given a method and its classes, and the rows."""
@@ -121,7 +121,8 @@ def _set_up(
     return base, cast(images, [trial.train_settings() for trial in base], known, study.warn, tests)
 
 
-def _named(methods: Sequence[str]) -> tuple[str, ...]:
+def named(methods: Sequence[str]) -> tuple[str, ...]:
+    """These methods, all of them, or the usual ones; UsageError for one that is not there."""
     there = (*METHODS, *BASELINES, *CLASSIFIERS)
     if ALL in methods:
         return there

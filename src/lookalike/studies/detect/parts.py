@@ -7,6 +7,8 @@ official test part, they are those of that part.
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import numpy as np
 
 from lookalike.base.arrays import Index, Pixels
@@ -44,6 +46,20 @@ def measurable(images: Images, settings: TrainSettings, least: int) -> tuple[str
     counts = {part: np.bincount(images.labels[mine], minlength=len(images.classes)) for part, mine in rows.items()}
     enough = np.all([counts["trained"] >= least, *(counts[part] > 0 for part in needed)], axis=0)
     return tuple(name for name, there in zip(images.classes, enough.tolist(), strict=True) if there)
+
+
+def drawn(images: Images, settings: TrainSettings, name: str, n: int, seed: int) -> Index:
+    """Rows of n images of a class, no two the same and none of the test part; those of fewer images are among them.
+
+    `seed` draws them, by content. Raises DataError where there are fewer.
+    """
+    trained = split(images, test=settings.test, calibration=0.0, seed=settings.seed).train
+    mine = trained[images.labels[trained] == images.classes.index(name)]
+    first = {images.keys[row]: row for row in mine[::-1].tolist()}
+    if len(first) < n:
+        raise DataError(f"class {show(name)} has {len(first)} different images to learn from, not {n}; add images")
+    ranked = sorted(first, key=lambda key: sha256(f"{seed}:shots:{key}".encode()).digest())
+    return np.sort(np.array([first[key] for key in ranked[:n]], np.int64))
 
 
 def scorable(images: Images, settings: TrainSettings) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ class DetectorTrial(Trial):
                 continue
             model = model or run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
             data = self.test_data if part == GIVEN else self.data
-            images = _read(data, model.size, model.channels, tuple(settings.reading().items()), model.key_size)
+            images = read_once(data, model.size, model.channels, tuple(settings.reading().items()), model.key_size)
             files.make_folder(folder / part)
             _store(model, images_of(images, settings, name, part), self._file(folder, part, name))
 
@@ -170,11 +170,12 @@ def _store(model: Model, pixels: Pixels, path: Path) -> None:
 
 
 @lru_cache(maxsize=2)
-def _read(
+def read_once(
     data: str,
     size: tuple[int, int] | None,
     channels: int | None,
     reading: tuple[tuple[str, Any], ...],
     key_size: tuple[int, int] | None,
 ) -> Images:
+    """As `lookalike.data.read`, for trials that one process does one after the other."""
     return read(data, size=size, channels=channels, key_size=key_size, **dict(reading))
