@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import ttest_1samp
 from tiny import call
 
+from lookalike import studies
 from lookalike.base import files
 from lookalike.base.errors import DataError, UsageError
 from lookalike.base.names import USUAL
@@ -146,7 +147,6 @@ def test_a_method_that_cannot_be_measured_is_said_and_left_out(tmp_path, here):
         (name, "", left.errors[0]) for name in NAMES
     }
     assert f"not ranked, as {left.missing}: {left.errors[0]}" in (tmp_path / "out" / "bench-detect.html").read_text()
-    assert warned.pop().startswith("rotation is compared with nothing: 3 of 3 cells are missing; ")
     assert len(warned) == 1 and warned[0].startswith("3 trials failed (rotation): rotation takes images")
 
 
@@ -163,9 +163,8 @@ def test_a_method_that_lacks_a_cell_is_ranked_nowhere(three, tmp_path, here):
     found = measured(three, tmp_path, **options, warn=warned.append)
     assert [line.method for line in found.lines] == [other]
     assert found.lines[0].auc == whole.lines[1].auc and found.advice.startswith(f"Take {other}: ")
-    assert warned[1] == (
-        f"{best} is compared with nothing: 2 of 3 cells are missing; the same command tries them again"
-    )
+    assert found.unranked[0].missing == "2 of 3 cells are missing" and found.advice.endswith(f" Not ranked: {best}.")
+    assert len(warned) == 1 and "holds other files" in warned[0]
     assert found.values["a", best, 0] == whole.values["a", best, 0]
     alone = measured(three, tmp_path, **options | {"methods": (best,)})
     assert alone.lines == () and alone.advice.startswith("No method was measured for every") and len(alone.values) == 1
@@ -303,3 +302,54 @@ def test_trainings_of_another_version_are_told(three, tmp_path, here):
     warned = []
     measured(three, tmp_path, methods=("knn", "pca"), warn=warned.append)
     assert len(warned) == 1 and warned[0].startswith("3 of 6 trials in ") and "by lookalike 0.0.9 and" in warned[0]
+
+
+# --- a given time
+
+
+class Clock:
+    """Stands for the module `time`: each look at it takes a second."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        """See the module."""
+        self.now += 1
+        return self.now
+
+
+def within(three, tmp_path, monkeypatch, minutes, **options):
+    """A bench of kNN and PCA within so many minutes of such a clock."""
+    clock = Clock()
+    for module in (studies.schedule, studies.study):
+        monkeypatch.setattr(module, "time", clock)
+    return measured(three, tmp_path, minutes=minutes, began=0.0, **options)
+
+
+def test_a_time_that_is_enough_changes_nothing(three, tmp_path, here, monkeypatch):
+    """The figures are those without a time, and nobody is told of anything left."""
+    said = []
+    found = within(three, tmp_path, monkeypatch, 60, warn=said.append)
+    assert found.values == measured(three, tmp_path / "other").values and found.unranked == ()
+    assert not any("not done within" in line for line in said)
+
+
+def test_a_short_time_gives_a_part_that_the_same_command_completes(three, tmp_path, here, monkeypatch):
+    """Both methods are begun, one is not whole and is not ranked; with more minutes its trainings go on."""
+    said, fitted, honest = [], [], BASELINES["knn"].fit
+    monkeypatch.setattr(BASELINES["knn"], "fit", lambda pixels, seed: fitted.append(1) or honest(pixels, seed))
+    found = within(three, tmp_path, monkeypatch, 0.56, warn=said.append)
+    (left,) = found.unranked
+    assert len(found.lines) == 1 and left.errors == ("not done within 0.56 minutes",)
+    assert found.advice.endswith(f"Not ranked: {left.method}.")
+    assert any(line.startswith(f"not done within 0.56 minutes: {left.method} (") for line in said)
+    begun = len(fitted)
+    whole = within(three, tmp_path, monkeypatch, 60)
+    assert whole.values == measured(three, tmp_path / "other").values and len(fitted) == 3 + 3 and begun <= 3
+
+
+def test_a_time_in_which_nothing_is_done_is_one_line(three, tmp_path, here, monkeypatch):
+    """The line says which time was too short."""
+    with pytest.raises(UsageError, match=r"^no method could be measured on this data: not done within 0.1 minutes"):
+        within(three, tmp_path, monkeypatch, 0.1)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
 from lookalike.base.names import USUAL
@@ -30,7 +31,7 @@ from lookalike.faces.commands.flags import (
     Workers,
 )
 from lookalike.faces.console import print_json, progress, say, show_table, warn
-from lookalike.runs.groups import DATA
+from lookalike.runs.groups import DATA, RUN
 from lookalike.runs.presets import Preset
 from lookalike.runs.settings import DataSettings
 
@@ -231,6 +232,15 @@ def bench_detect(
     training: Annotated[DetectorSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
+    minutes: Annotated[
+        float | None,
+        Parameter(
+            help="The command takes no longer: what fits is measured, and the same command goes on.",
+            group=RUN,
+            validator=Number(gt=0),
+            show_default="as long as it takes",
+        ),
+    ] = None,
     bad: Annotated[DataSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
@@ -248,7 +258,8 @@ def bench_detect(
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
     given |= (training or DetectorSettings()).model_dump(exclude_none=True)
     levels = few.numbers(shots) if shots else ()
-    with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
+    command = shlex.join(["lookalike", *sys.argv[1:]])
+    with _study(runs, preset, seeds, methods, workers, command, minutes) as study:
         how: Any = {"known": known, "test_data": test_data}
         found: Any = few.run(data, study, levels, given, **how) if levels else bench.run(data, study, given, **how)
     (_tell_shots if levels else _tell_bench)(found, out, json_=json_)
@@ -369,15 +380,21 @@ def _gap(verdict: Any) -> list[str]:
 
 @contextmanager
 def _study(
-    runs: Path, preset: Preset, seeds: int, methods: tuple[str, ...], workers: int | None, command: str
+    runs: Path,
+    preset: Preset,
+    seeds: int,
+    methods: tuple[str, ...],
+    workers: int | None,
+    command: str,
+    minutes: float | None = None,
 ) -> Iterator[Any]:
     """The study of these flags, whose progress is on the terminal while it runs."""
     from lookalike.studies.study import Study
 
     with progress("trials") as report:
         yield Study(
-            runs, preset=preset, seeds=seeds, methods=methods, workers=workers or _cores(), command=command,
-            report=report, warn=warn,
+            runs, preset=preset, seeds=seeds, methods=methods, workers=workers or _cores(), minutes=minutes,
+            command=command, report=report, warn=warn,
         )  # fmt: skip
 
 

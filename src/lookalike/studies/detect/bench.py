@@ -26,7 +26,7 @@ from lookalike.studies.detect.cast import Cast, cast, read_tests
 from lookalike.studies.detect.parts import HELD_OUT
 from lookalike.studies.detect.ranking import Cells, Errors, Line, Unranked, advice, lines_of, unranked_of
 from lookalike.studies.detect.trial import DetectorTrial
-from lookalike.studies.study import Study
+from lookalike.studies.study import Study, lacking
 from lookalike.studies.trial import Cell
 
 ALL, AUTO = "all", "auto"
@@ -88,12 +88,13 @@ def run(
     base, found = set_up(data, study, settings or {}, known, test_data)
     cells = _cells(found, names, base, study.warn)
     failed = study.perform([trial for cell in cells for trial in cell.trials])
-    values, errors = _measured(cells, found, study.runs, failed)
+    values, errors = _measured(cells, found, study, failed)
     if not values:
-        raise UsageError("no method could be measured on this data; the warnings above say why")
-    gone = study.lacking(cells, lambda cell: cell.key in values)
+        raise UsageError(f"no method could be measured on this data: {next(iter(errors.values()))}")
+    gone = lacking(cells, lambda cell: cell.key in values)
     lines = lines_of([cell for cell in cells if cell.method not in gone], values, study.runs)
-    unranked, said = unranked_of(gone, errors), advice(lines, len(found.rows), study.seeds)
+    unranked = unranked_of(gone, errors)
+    said = advice(lines, len(found.rows), study.seeds, [one.method for one in unranked])
     return Bench(
         Path(data).name, Path(test_data).name, found, study.seeds, lines, unranked, values, errors, said, study.command
     )
@@ -163,7 +164,7 @@ def _trials(known: tuple[str, ...], base: DetectorTrial) -> tuple[DetectorTrial,
 
 
 def _measured(
-    cells: Cells, found: Cast, runs: Path, failed: Mapping[DetectorTrial, str]
+    cells: Cells, found: Cast, study: Study, failed: Mapping[DetectorTrial, str]
 ) -> tuple[dict[tuple[str, str, int], float], dict[tuple[str, str, int], str]]:
     """The AUC of each cell, or why it has none: test images of the known classes against those of the unknown one."""
 
@@ -171,11 +172,12 @@ def _measured(
     def scores(trial: DetectorTrial, name: str, part: str) -> Floats:
         return trial.scores(runs, name, part).score
 
-    values, errors = {}, {}
+    values, errors, runs = {}, {}, study.runs
     why = {trial.folder(runs): said for trial, said in failed.items()}
     for cell in cells:
         if not cell.is_done(runs):
-            errors[cell.key] = next(why[trial.folder(runs)] for trial in cell.trials if trial.folder(runs) in why)
+            known = (why[trial.folder(runs)] for trial in cell.trials if trial.folder(runs) in why)
+            errors[cell.key] = next(known, study.too_late)
             continue
         try:
             values[cell.key] = _auc(cell, found.rows[cell.row], scores)

@@ -70,10 +70,18 @@ def _mean_auc(cells: Cells, values: Values) -> Estimate:
     return mean([fmean(mine) for mine in by_row.values()])
 
 
-def advice(lines: Sequence[Line], classes: int, seeds: int) -> str:
-    """Which to take, in a sentence: the best, or one that costs at most half and whose distance may be chance."""
+def advice(lines: Sequence[Line], classes: int, seeds: int, unranked: Sequence[str] = ()) -> str:
+    """Which to take, in a sentence: the best, or one that costs at most half and whose distance may be chance.
+
+    Another sentence names the methods that were not ranked.
+    """
     if not lines:
         return "No method was measured for every unknown class and seed, so none is recommended."
+    said = _advised(lines, classes, seeds)
+    return f"{said} Not ranked: {', '.join(unranked)}." if unranked else said
+
+
+def _advised(lines: Sequence[Line], classes: int, seeds: int) -> str:
     best = lines[0]
     gaps = [(line, line.against_best.gap) for line in lines[1:] if line.against_best]
     near = [(line, gap) for line, gap in gaps if not gap.low > 0]

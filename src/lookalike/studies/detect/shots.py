@@ -119,13 +119,12 @@ def run(
     why = {trial.folder(study.runs): said for trial, said in failed.items()}
     levels = {
         name: tuple(
-            _level([cell for cell in cells if (cell.method, cell.row) == (name, str(n))], study.runs, why)
-            for n in shots
+            _level([cell for cell in cells if (cell.method, cell.row) == (name, str(n))], study, why) for n in shots
         )
         for name in names
     }
     if not any(level.aucs for mine in levels.values() for level in mine):
-        raise UsageError(f"nothing could be measured: {next(iter(why.values()))}")
+        raise UsageError(f"nothing could be measured: {next(iter(why.values()), study.too_late)}")
     ranked = dict(sorted(levels.items(), key=lambda pair: -_last(pair[1])))
     said = advice(ranked)
     return Shots(Path(data).name, Path(test_data).name, found, study.seeds, tuple(shots), ranked, said, study.command)
@@ -143,15 +142,17 @@ def _trials(base: DetectorTrial, n: int, found: Cast) -> tuple[ShotsTrial, ...]:
     return tuple(one.but(known=known, unknown=tuple(unknown)) for known, unknown in rows.items())
 
 
-def _level(cells: Cells, runs: Path, why: Mapping[Path, str]) -> Level:
+def _level(cells: Cells, study: Study, why: Mapping[Path, str]) -> Level:
     """The figures of one method with one number of images, from its cells of all seeds."""
+    runs = study.runs
     trials = [trial for cell in cells for trial in cell.trials]
     left = [trial for trial in trials if not trial.is_done(runs)]
     method, n = trials[0].method, trials[0].shots
     if left:
-        return Level(method, n, (), None, next(why[t.folder(runs)] for t in left if t.folder(runs) in why))
+        known = (why[trial.folder(runs)] for trial in left if trial.folder(runs) in why)
+        return Level(method, n, (), None, next(known, study.too_late))
     aucs = [fmean(trial.auc(runs, name) for trial in cell.trials for name in trial.unknown) for cell in cells]
-    return Level(method, n, tuple(aucs), fmean(trial.figures(runs)["seconds"] for trial in trials), "")
+    return Level(method, n, tuple(aucs), fmean(trial.cost(runs) for trial in trials), "")
 
 
 def _last(levels: Sequence[Level]) -> float:

@@ -89,6 +89,14 @@ class ShotsTrial(FiguresTrial):
         """The AUC of an unknown class against the known ones."""
         return float(self.figures(runs)["auc"][unknown][self._part(unknown)])
 
+    def cost(self, runs: Path) -> float:
+        """Seconds of training and scoring."""
+        return float(self.figures(runs)["seconds"])
+
+    def promise(self, runs: Path) -> float:
+        """The mean AUC."""
+        return float(np.mean([self.auc(runs, name) for name in self.unknown]))
+
     def measure(self, folder: Path, command: str) -> dict[str, Any]:
         """The AUC of each unknown class, and the seconds of training and scoring."""
         settings = self._settings()

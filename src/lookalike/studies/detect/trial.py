@@ -17,6 +17,7 @@ from lookalike.base import files
 from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import ModelError, listed, show
 from lookalike.data import Images, read
+from lookalike.detect.auc import area
 from lookalike.detect.model import Model
 from lookalike.runs import record
 from lookalike.runs.folder import made_by_version, training_seconds
@@ -124,6 +125,12 @@ class DetectorTrial(Trial):
         return (training_seconds(self.folder(runs)) or 0.0) + sum(
             self.scores(runs, name, part).seconds for part, name in self._parts() if part != HELD_OUT
         )
+
+    def promise(self, runs: Path) -> float:
+        """The AUC of its known classes against all others that it scored; 0.5 where it scored one of both alone."""
+        scores = {name: self.scores(runs, name, self.part_of(name)).score for name in (*self.scored, *self.whole)}
+        known, others = ([s for name, s in scores.items() if (name in self.known) == own] for own in (True, False))
+        return area(np.concatenate(known), np.concatenate(others)) if known and others else 0.5
 
     def part_of(self, name: str) -> str:
         """The part that measures class `name`."""
