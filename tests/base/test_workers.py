@@ -5,10 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from lookalike.base import interrupts, workers
 from lookalike.base.errors import DataError
 from lookalike.base.workers import KILLED, InOrder, side_by_side, tell
 
@@ -104,6 +107,25 @@ def test_at_the_end_of_the_time_what_runs_is_stopped_and_has_not_failed(tmp_path
     tasks = InOrder(["good"])
     assert side_by_side(act, tasks, tmp_path, workers=1, command="", report=lambda *_: None, until=0.0) == {}
     assert not (tmp_path / "good").exists() and multiprocessing.active_children() == []
+
+
+def sleep(task: str, folder: Path, command: str) -> None:
+    """Says that it began, and sleeps until it is stopped."""
+    try:
+        (folder / "began").touch()
+        time.sleep(60)
+    except interrupts.Stopped:
+        (folder / "saved").touch()
+        raise
+
+
+def test_what_runs_when_the_time_is_over_saves_as_after_a_signal(tmp_path, monkeypatch):
+    """A task that began is told to stop, has the time to save, and has not failed."""
+    clock = SimpleNamespace(monotonic=lambda: 10.0 if (tmp_path / "began").exists() else 0.0)
+    monkeypatch.setattr(workers, "time", clock)
+    tasks = InOrder(["long", "never"])
+    assert side_by_side(sleep, tasks, tmp_path, workers=1, command="", report=lambda *_: None, until=5.0) == {}
+    assert (tmp_path / "saved").exists() and multiprocessing.active_children() == [] and tasks.take() == "never"
 
 
 def test_without_tasks_nobody_is_started(tmp_path):

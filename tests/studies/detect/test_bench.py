@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import ttest_1samp
 from tiny import call
 
@@ -16,7 +17,7 @@ from lookalike import studies
 from lookalike.base import files
 from lookalike.base.errors import DataError, UsageError
 from lookalike.base.names import USUAL
-from lookalike.data import read, split
+from lookalike.data import aspect_size, read, split
 from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.openset import OpenSet
@@ -68,6 +69,34 @@ def test_each_auc_is_that_of_detectors_joined_by_hand(three, tmp_path, here):
     known, unknown = (joint.score(images.pixels[of(parts.test, *names)]).score for names in ("ab", "c"))
     assert found.values["c", "knn", 0] == pytest.approx(area(known, unknown), abs=1e-12)
     assert set(found.values) == {(u, m, 0) for u in NAMES for m in ("knn", "pca")}
+
+
+def test_classes_whose_images_have_different_sizes_are_split_alike(tmp_path, here):
+    """Detectors of tall and of wide images see all images at one size, and are joined by scores of the same images."""
+    draw = np.random.default_rng(0)
+    for name, shape in (("a", (64, 32)), ("b", (32, 64)), ("c", (64, 32))):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(30):
+            pixels = draw.integers(0, 120, shape, dtype=np.uint8)
+            pixels[:, 8 * "abc".index(name) : 8 * "abc".index(name) + 8] += 30
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
+    found = measured(str(tmp_path / "data"), tmp_path, methods=("knn",), known=("a", "b"), settings={})
+    size = aspect_size(str(tmp_path / "data"), 32, 4, ("a", "b"))
+    images = read(str(tmp_path / "data"), size=size)
+    parts = split(images, test=0.2, calibration=0.1, seed=0)
+
+    def of(part, label):
+        return images.pixels[part[images.labels[part] == label]]
+
+    members = {name: BASELINES["knn"].fit(of(parts.train, k), 0) for k, name in enumerate("ab")}
+    held = [of(parts.calibration, k) for k in (0, 1)]
+    joint = OpenSet.fit(members, np.concatenate(held), np.repeat([0, 1], [len(part) for part in held]))
+    known, unknown = np.concatenate([of(parts.test, k) for k in (0, 1)]), images.pixels[images.labels == 2]
+    assert found.values["c", "knn", 0] == pytest.approx(
+        area(joint.score(known).score, joint.score(unknown).score), abs=1e-12
+    )
+    shapes = [files.read_json(path)["data"]["shape"] for path in (tmp_path / "runs").rglob("config.json")]
+    assert shapes == [[1, *size]] * 2
 
 
 def test_the_unknown_class_is_in_no_training(three, tmp_path, here, monkeypatch):

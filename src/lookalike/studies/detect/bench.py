@@ -14,12 +14,12 @@ from lookalike.base.arrays import Floats, Warn
 from lookalike.base.errors import DataError, LookalikeError, UsageError, show
 from lookalike.base.names import USUAL
 from lookalike.data.images import names_of
-from lookalike.data.sources import open_source, refuse_inside
+from lookalike.data.sources import Size, open_source, refuse_inside
 from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.join import Join
 from lookalike.methods import METHODS
-from lookalike.runs.plan import read_used
+from lookalike.runs.plan import read_used, sizes_used
 from lookalike.runs.settings import pair
 from lookalike.studies.claims import Values, Verdict
 from lookalike.studies.detect.cast import Cast, cast, read_tests
@@ -135,16 +135,29 @@ def named(methods: Sequence[str]) -> tuple[str, ...]:
 
 def _cells(found: Cast, names: Sequence[str], base: Sequence[DetectorTrial], warn: Warn) -> Cells:
     """Every row for every method with every seed; a classifier needs two known classes."""
+    sizes = _sizes(found, names, base[0])
     few = [name for name in names if name in CLASSIFIERS and found.fewest < 2]
     for name in few:
         warn(f"{name} classifies known classes, of which there is one where the other is unknown; it is left out")
     return [
-        Cell(unknown, name, trial.seed, _trials(known, trial.but(method=name, scored=found.tested, whole=found.whole)))
-        for trial in base
+        Cell(unknown, name, trial.seed, _trials(known, trial.but(method=name, sizes=sizes[name])))
+        for trial in (one.but(scored=found.tested, whole=found.whole) for one in base)
         for unknown, known in found.rows.items()
         for name in names
         if name not in few
     ]
+
+
+def _sizes(found: Cast, names: Sequence[str], base: DetectorTrial) -> dict[str, tuple[Size, Size | None] | None]:
+    """By method the one size at which all are trained, where the known classes alone would have different ones."""
+
+    def of(method: str, *known: str) -> tuple[Size | None, Size | None]:
+        return sizes_used(base.data, base.but(method=method, known=known).train_settings())
+
+    if len({of(AUTO, name) for name in found.tested}) == 1:
+        return dict.fromkeys(names)
+    together = {name: of(name, *found.tested) for name in names}
+    return {name: (size, key_size) if size else None for name, (size, key_size) in together.items()}
 
 
 def _trials(known: tuple[str, ...], base: DetectorTrial) -> tuple[DetectorTrial, ...]:

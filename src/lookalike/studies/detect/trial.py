@@ -17,6 +17,7 @@ from lookalike.base import files
 from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import ModelError, listed, show
 from lookalike.data import Images, read
+from lookalike.data.sources import Size
 from lookalike.detect.auc import area
 from lookalike.detect.model import Model
 from lookalike.runs import record
@@ -44,6 +45,9 @@ class DetectorTrial(Trial):
         Classes whose images are all scored; no training learns them.
     test_data : str
         Where the images are that are scored, if not in `data`: all images there of the classes in `scored` and `whole`.
+    sizes : pair, optional
+        (H, W) of all images, and of their content keys where that is another; None: as the known classes' own images
+        are. Detectors of single classes that are joined need one split, and so one size of the keys.
     held_out : bool
         Scores the held-out images of these classes too: those that set the threshold, were their class known.
     """
@@ -54,6 +58,7 @@ class DetectorTrial(Trial):
     scored: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
     test_data: str = ""
+    sizes: tuple[Size, Size | None] | None = None
     held_out: bool = False
 
     places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT, WHOLE, GIVEN)
@@ -77,7 +82,8 @@ class DetectorTrial(Trial):
     def folder(self, runs: Path) -> Path:
         """The folder of the training; trials that differ only in what they score share it."""
         method = "-".join((self.method, *(["extra_fakes", *self.extra_fakes] if self.extra_fakes else [])))
-        way = "-".join(filter(None, (method, self.changed())))
+        sizes = "at=" + ",".join(str(side) for size in self.sizes if size for side in size) if self.sizes else ""
+        way = "-".join(filter(None, (method, self.changed(), sizes)))
         parts = (self.preset, name_of(self.data), ",".join(self.known), way)
         return runs.joinpath(*map(files.safe_name, parts), f"seed-{self.seed}")
 
@@ -102,7 +108,9 @@ class DetectorTrial(Trial):
         for part, name in self._parts():
             if self._file(folder, part, name).exists():
                 continue
-            model = model or run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
+            model = model or run(
+                self._taught(settings), settings, folder, command=tuple(shlex.split(command)), held=True
+            )
             data = self.test_data if part == GIVEN else self.data
             images = read_once(data, model.size, model.channels, tuple(settings.reading().items()), model.key_size)
             files.make_folder(folder / part)
@@ -140,6 +148,14 @@ class DetectorTrial(Trial):
         """The file of a class's scores."""
         own = f"{name_of(self.test_data)} {name}" if part == GIVEN else name
         return folder / part / f"{files.safe_name(own)}.npz"
+
+    def _taught(self, settings: TrainSettings) -> str | Images:
+        """What the training reads: its classes alone."""
+        if self.sizes is None:
+            return self.data
+        channels = 1 if settings.grey else None
+        images = read_once(self.data, self.sizes[0], channels, tuple(settings.reading().items()), self.sizes[1])
+        return images.of(*self.known, *self.extra_fakes)
 
     def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return self.scored, self.whole
