@@ -12,6 +12,7 @@ import numpy as np
 
 from lookalike.data import gate
 from lookalike.data.images import content_key
+from lookalike.data.load import grouped
 from lookalike.data.oddities import lines, oddities
 from lookalike.data.source import Picture, Skipped, Source, reasons
 from lookalike.data.sources import Size, open_source
@@ -26,6 +27,7 @@ class Check:
     Attributes
     ----------
     classes : class name -> number of images
+    groups : class name -> number of groups, where images have groups
     images, official_test : the sum over all classes, and how many of them the source calls test images
     channels : 1 when every image is grey, else 3; None for vectors
     sizes, modes, formats : size "H x W", the file's own colour mode, and the file format -> number of images
@@ -44,6 +46,7 @@ class Check:
 
     source: str
     classes: dict[str, int]
+    groups: dict[str, int] = field(default_factory=dict)
     images: int = 0
     official_test: int | None = None
     channels: int | None = None
@@ -91,6 +94,7 @@ def check(
     labelled: bool = True,
     value_range: gate.ValueRange | None = None,
     allow_empty_class: bool = False,
+    group: str | None = None,
 ) -> Check:
     """Decode every image of `source` once, one at a time, and return what was found.
 
@@ -98,16 +102,22 @@ def check(
 
     Parameters
     ----------
-    source, labelled, value_range, allow_empty_class : as for `read`
+    source, labelled, value_range, allow_empty_class, group : as for `read`
     size : (H, W); it is used only to count the images that would grow or shrink much
 
     Raises
     ------
     DataError
         When the source itself cannot be used, as for `read`.
+    UsageError
+        As for `read`.
     """
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
+    opened = opened if group is None else grouped(opened, group, opened.classes)
     found = Check(str(source), dict.fromkeys(opened.classes, 0), ignored=opened.ignored)
+    if opened.groups is not None:
+        mine = {name: np.flatnonzero(opened.labels == number) for number, name in enumerate(opened.classes)}
+        found.groups = {name: len(opened.groups.names(rows)) for name, rows in mine.items()}
     unreadable: list[Skipped] = []
     same: dict[str, list[int]] = defaultdict(list)
     for number, item in enumerate(opened.pictures()):

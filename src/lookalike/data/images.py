@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from lookalike.base.arrays import Pixels
 from lookalike.base.errors import DataError, show
+from lookalike.data.groups import Groups, Rule
 from lookalike.data.source import Skipped
 
 if TYPE_CHECKING:  # the data are read without torch
@@ -36,6 +37,7 @@ class Images:
     odd : name of an oddity in `lookalike.data.oddities` -> how many of the images have it
     content : content key of each image where `pixels` must not give it, because scaling must not change the split
     key_size : (H, W) at which the content keys were taken, where that is another size than that of `pixels`
+    groups : the group of each image, which stays on one side of every split; None when each image stands for itself
     """
 
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -48,6 +50,7 @@ class Images:
     odd: Mapping[str, int] = field(default_factory=dict)
     content: tuple[str, ...] | None = None
     key_size: tuple[int, int] | None = None
+    groups: Groups | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -74,7 +77,13 @@ class Images:
             names=tuple(self.names[i] for i in chosen),
             test=None if self.test is None else self.test[chosen],
             content=None if self.content is None else tuple(self.content[i] for i in chosen),
+            groups=None if self.groups is None else self.groups.select(chosen),
         )
+
+    def grouped(self, group: str) -> Images:
+        """Return the images with the groups that a `--group` gives them; raises as `Rule.of` and `Rule.groups`."""
+        of = Rule.of(group).groups(self.names, np.ones(len(self), np.bool_))
+        return replace(self, groups=Groups.among(of, self.labels, self.classes, self.test))
 
     def of(self, *class_names: str) -> Images:
         """Return the images of these classes in their present order; the labels keep their meaning.

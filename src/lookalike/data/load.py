@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from PIL import Image
 from lookalike.base.errors import DataError, UsageError, show
 from lookalike.base.words import percent
 from lookalike.data import gate
+from lookalike.data.groups import Groups, Rule
 from lookalike.data.images import Images, content_key, names_of
 from lookalike.data.oddities import oddities
 from lookalike.data.source import Picture, Skipped, Source
@@ -34,6 +36,7 @@ def read(
     classes: Iterable[str] = (),
     labelled: bool = True,
     key_size: Size | None = None,
+    group: str | None = None,
 ) -> Images:
     """Return the images of `source` with their labels, at one size.
 
@@ -50,14 +53,20 @@ def read(
     labelled : False also accepts a folder of loose images or one image file, with labels of -1
     key_size : (H, W) at which content keys are taken, so that images read at another size are split in the same way;
         None means at `size`
+    group : a regular expression that finds an image's group in its name (its first group, or all that it matches), or
+        the path of a .csv file with the columns file,group; see `Images.groups`. None means as the source groups them
 
     Raises
     ------
     DataError
-        For a source that cannot be used; the message is one line with the file and what to do.
+        For a source that cannot be used, or an image without a group; the message is one line with the file and what
+        to do.
+    UsageError
+        For a `group` that is neither, or that puts all images into one group.
     """
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     names = names_of(classes, opened.classes)
+    opened = opened if group is None else grouped(opened, group, names or opened.classes)
     opened = opened.only(names) if names else opened
     loader = _Loader(opened, str(source), size, channels, on_bad, key_size)
     for item in opened.pictures():
@@ -167,7 +176,16 @@ class _Loader:
             odd=dict(self.odd),
             content=tuple(map(content_key, _stacked(self.small))) if self.key_size else None,
             key_size=self.key_size,
+            groups=None if opened.groups is None else opened.groups.select(index),
         )
+
+
+def grouped(opened: Source, group: str, classes: Iterable[str]) -> Source:
+    """Return the source with the groups of its images; images of other `classes` may have none."""
+    rule = Rule.of(group)
+    rule.check_files(opened.names)
+    of = rule.groups(opened.names, np.isin(opened.labels, [opened.classes.index(name) for name in classes]))
+    return replace(opened, groups=Groups.among(of, opened.labels, opened.classes, opened.test))
 
 
 def _stacked(pixels: list[npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:

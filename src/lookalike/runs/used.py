@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.base import files
-from lookalike.base.errors import ModelError, show
+from lookalike.base.errors import ModelError, UsageError, show
 from lookalike.base.renamed import current
-from lookalike.runs.folder import CONFIG, SPLIT, read_config
+from lookalike.data.groups import digest, is_file
+from lookalike.runs.folder import CONFIG, GROUPS, SPLIT, read_config
 
 PARTS = {"train", "calibration", "extra_fakes", "test"}
 SPARE = "spare"  # a part that few runs have
@@ -55,3 +56,46 @@ def run_split(folder: Path) -> RunSplit:
             if isinstance(nameless, list) and all(isinstance(name, str) for name in (*known, *nameless)):
                 return RunSplit(tuple(known), tuple(nameless), source, tuple(shape), test, seed)
     raise ModelError(f"{show(folder / CONFIG)} does not say how the images were split; give the run as train wrote it")
+
+
+@dataclass(frozen=True)
+class UsedGroups:
+    """How a run grouped its images, and which groups it used.
+
+    Parameters
+    ----------
+    by : str or None
+        Its `--group`, of a CSV file the whole path; None where the data group themselves.
+    trained : frozenset of str
+        The groups whose images trained, or set the threshold.
+    """
+
+    by: str | None
+    trained: frozenset[str]
+
+
+def used_groups(folder: Path, given: str | None = None) -> UsedGroups | None:
+    """The groups of a run, None where its images had none; `given` is a `--group` that takes the place of the run's.
+
+    Raises
+    ------
+    ModelError
+        Where the record is damaged.
+    UsageError
+        For a `given` where the run had no groups, or a CSV file that is not there any more or has changed.
+    """
+    path = folder / GROUPS
+    if not path.exists():
+        if given is not None:
+            raise UsageError(f"--group {show(given)}: {show(folder)} was not split by group; leave it out, or train so")
+        return None
+    match files.read_json(path, limit=1 << 30):
+        case {"by": None | str() as by, "sha256": None | str() as sha256, "parts": {"test": [*_], **parts}}:
+            if given is None and by is not None and is_file(by) and digest(by) != sha256:
+                raise UsageError(
+                    f"{show(by)} has changed since {show(folder)} was split by its groups; give the file as it was "
+                    "(--group)"
+                )
+            trained = (str(name) for names in parts.values() if isinstance(names, list) for name in names)
+            return UsedGroups(given or by, frozenset(trained))
+    raise ModelError(f"{show(path)} does not say which groups were used; give the run as train wrote it")

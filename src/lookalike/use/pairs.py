@@ -198,6 +198,8 @@ def find(
     if len(images.shape) != 3:
         raise DataError("the data holds vectors, but look-alike classes are found by images; give images")
     train, held_out, classes = _parts(images, choices)
+    if images.groups is not None:
+        warn(images.groups.said(train=train, test=held_out))
     with _new_folder(out) as folder:
         for line in _remarks(images, held_out, classes, choices):
             warn(line)

@@ -12,7 +12,7 @@ from lookalike.base.errors import DataError, listed, show
 from lookalike.data import Images, read
 from lookalike.data.oddities import remarks
 from lookalike.runs.settings import TrainSettings
-from lookalike.studies.detect.parts import measurable, scorable
+from lookalike.studies.detect.parts import measurable, said_of_groups, scorable
 
 LEAST = 5  # images to train on; auto takes no fewer
 NEEDED = f"{LEAST} to train on, one held-out image and one test image"
@@ -74,7 +74,7 @@ def cast(
     DataError
         For a class of `known` that is too small, or where no row is left.
     """
-    _say(images, warn)
+    _say(images, splits[0], warn)
     there = scorable(images if tests is None else tests, splits[0])
     able = [set(measurable(images, settings, LEAST)) & set(there) for settings in splits]
     fit = tuple(name for name in images.classes if all(name in some for some in able))
@@ -109,7 +109,8 @@ def read_tests(test_data: str, data: str, images: Images, settings: TrainSetting
     if images.test is not None:
         raise DataError(f"{show(data)} has test images of its own; leave --test-data out")
     size, channels = ((images.shape[1], images.shape[2]), images.shape[0]) if len(images.shape) == 3 else (None, None)
-    tests = read(test_data, size=size, channels=channels, key_size=images.key_size, **settings.reading())
+    reading = settings.reading() | {"group": None}  # they are on one side of a split already
+    tests = read(test_data, size=size, channels=channels, key_size=images.key_size, **reading)
     if tests.shape != images.shape:
         raise DataError(f"{show(test_data)} has the shape {tests.shape}, and {show(data)} has {images.shape}")
     if not set(tests.classes) & set(images.classes):
@@ -126,12 +127,14 @@ def read_tests(test_data: str, data: str, images: Images, settings: TrainSetting
     return tests
 
 
-def _say(images: Images, warn: Warn) -> None:
-    """What reading changed or left out."""
+def _say(images: Images, first: TrainSettings, warn: Warn) -> None:
+    """What reading changed or left out, and how the first seed splits groups."""
     for line in remarks(images):
         warn(line)
     if images.skipped:
         warn(f"images left out since they cannot be read: {len(images.skipped)}; lookalike check names the first")
+    if images.groups is not None:
+        warn(f"seed 0, {said_of_groups(images, images.groups, first)}")
 
 
 def _say_small(gone: Sequence[str], whole: Sequence[str], classes: Sequence[str], warn: Warn) -> None:

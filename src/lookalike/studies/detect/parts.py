@@ -2,7 +2,7 @@
 
 The split does not depend on which classes are known. An image under two labels is measured nowhere, since the training
 of another class may have learnt it. All images are those of a class that no training learns; where the data has an
-official test part, they are those of that part.
+official test part, they are those of that part, and where images have groups, those of the split's test part.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from lookalike.base.arrays import Index, Pixels
 from lookalike.base.errors import DataError, show
 from lookalike.data import Images, split
+from lookalike.data.groups import Groups
 from lookalike.runs.settings import TrainSettings
 
 TEST, HELD_OUT, WHOLE = "unseen", "held", "whole"  # as the folders of scores are named since the first version
@@ -68,6 +69,12 @@ def scorable(images: Images, settings: TrainSettings) -> tuple[str, ...]:
     return tuple(name for name, count in zip(images.classes, there.tolist(), strict=True) if count)
 
 
+def said_of_groups(images: Images, groups: Groups, settings: TrainSettings) -> str:
+    """How many groups each part has, in words."""
+    parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
+    return groups.said(train=parts.train, held_out=parts.calibration, test=parts.test)
+
+
 def _rows(images: Images, settings: TrainSettings, part: str) -> Index:
     """Rows of a part that stand under one label alone."""
     labels: dict[str, set[int]] = {}
@@ -78,7 +85,7 @@ def _rows(images: Images, settings: TrainSettings, part: str) -> Index:
 
 
 def _of_part(images: Images, settings: TrainSettings, part: str) -> Index:
-    if part in (WHOLE, GIVEN):
+    if part == GIVEN or (part == WHOLE and images.groups is None):
         return np.flatnonzero((images.labels >= 0) & (True if images.test is None else images.test))
     parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
-    return parts.test if part == TEST else parts.calibration
+    return parts.calibration if part == HELD_OUT else parts.test

@@ -112,7 +112,8 @@ class DetectorTrial(Trial):
                 self._taught(settings), settings, folder, command=tuple(shlex.split(command)), held=True
             )
             data = self.test_data if part == GIVEN else self.data
-            images = read_once(data, model.size, model.channels, tuple(settings.reading().items()), model.key_size)
+            how = settings.reading() | ({"group": None} if part == GIVEN else {})
+            images = read_once(data, model.size, model.channels, tuple(how.items()), model.key_size)
             files.make_folder(folder / part)
             _store(model, images_of(images, settings, name, part), self._file(folder, part, name))
 
