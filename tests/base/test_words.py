@@ -29,3 +29,18 @@ def test_figures_that_are_shares_are_written_in_percent(name, value, spread, sai
 def test_a_share_in_percent(share, said):
     """One decimal, three digits below 0.1 %, and no decimal where it is zero."""
     assert words.percent(share) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (40, "40 s"), (90, "2 min"), (600, "10 min"), (9000, "2.5 h")],
+)
+def test_a_time_has_the_unit_that_a_person_would_take(seconds, said):
+    """Seconds below a minute and a half, minutes below an hour and a half, then hours."""
+    assert words.duration(seconds) == said
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, "1 minute"), (0.5, "0.5 minutes"), (90.0, "90 minutes")])
+def test_a_number_of_minutes_is_one_or_several(number, said):
+    """One alone is singular."""
+    assert words.minutes(number) == said

@@ -54,6 +54,8 @@ CROSSED = (  # they learn so quickly that the images that train also set the thr
 )
 CLASSIFIERS = ("cnn", "cnn-energy", "cnn-knn")  # for two or more known classes
 BACKBONES = ("lite0", "lite1", "lite2")  # frozen networks that need no file of the user's
+# `bench detect` measures these unless others are named.
+USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "patches", "auto")
 METHODS = (*GANS, *BASELINES, *CLASSIFIERS)
 NETS = ("anogan", "dcgan", "resnet", "r3gan", "mlp")
 LOSSES = ("minimax", "saturating", "hinge", "wasserstein", "relativistic")

@@ -19,7 +19,7 @@ from lookalike.base.words import percent
 from lookalike.data import Images, aspect_size, read, split
 from lookalike.data.images import names_of
 from lookalike.data.sizes import own_size
-from lookalike.data.sources import open_source
+from lookalike.data.sources import Size, open_source
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.baselines.auto import AutoBaseline
 from lookalike.detect.baselines.cross import FEWEST, FEWEST_GROUPS
@@ -334,15 +334,24 @@ def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:
 
 def read_used(data: str | Path, s: TrainSettings) -> Images:
     """The images of the classes that train, at the size of the training; raises DataError as `read` does."""
+    size, key_size = sizes_used(data, s)
+    return read(data, size=size, channels=1 if s.grey else None, classes=_used(s), key_size=key_size, **s.reading())
+
+
+def sizes_used(data: str | Path, s: TrainSettings) -> tuple[Size | None, Size | None]:
+    """The (H, W) of the training, None for vectors; and that of the content keys, None where it is the same."""
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
-    size, used, key_size = s.sides, (*s.known, *s.extra_fakes, *s.unlabelled), None
-    if not source.vectors and size is None:
-        size = aspect_size(data, preset_of(s)["side"], net_of(s).multiple, used)
-        side = BASELINES[s.method].side if s.method in BASELINES else None
-        if side is not None:
-            size, key_size = own_size(source.only(names_of(used, source.classes)), side, size), size
-    channels = 1 if s.grey else None
-    return read(data, size=size, channels=channels, classes=used, key_size=key_size, **s.reading())
+    if source.vectors or s.sides is not None:
+        return s.sides, None
+    size = aspect_size(data, preset_of(s)["side"], net_of(s).multiple, _used(s))
+    side = BASELINES[s.method].side if s.method in BASELINES else None
+    if side is None:
+        return size, None
+    return own_size(source.only(names_of(_used(s), source.classes)), side, size), size
+
+
+def _used(s: TrainSettings) -> tuple[str, ...]:
+    return (*s.known, *s.extra_fakes, *s.unlabelled)
 
 
 def _distinct(images: Images, rows: Index) -> Index:

@@ -80,6 +80,14 @@ class Trial(ABC):
     def work(self, folder: Path, command: str) -> None:
         """Trains and measures in its folder, which this process has locked."""
 
+    def cost(self, runs: Path) -> float:
+        """Seconds of training and measuring, of a trial that is done; 0 where it does not say."""
+        return 0.0
+
+    def promise(self, runs: Path) -> float:
+        """How good its method looks by this trial alone, as an AUC; only to decide what is done first."""
+        return 0.5
+
     @abstractmethod
     def made_by(self, runs: Path) -> str | None:
         """The version of this package that did it; None where it does not say."""

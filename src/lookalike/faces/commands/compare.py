@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
+from lookalike.base.names import USUAL
 from lookalike.base.words import written
 from lookalike.faces.commands.flags import (
     OUT,
     Data,
+    DetectorSettings,
     Flat,
     Json,
-    LengthSettings,
     MakerSettings,
     PresetOfAll,
     Seeds,
@@ -29,7 +31,7 @@ from lookalike.faces.commands.flags import (
     Workers,
 )
 from lookalike.faces.console import print_json, progress, say, show_table, warn
-from lookalike.runs.groups import DATA
+from lookalike.runs.groups import DATA, RUN
 from lookalike.runs.presets import Preset
 from lookalike.runs.settings import DataSettings
 
@@ -194,45 +196,112 @@ def bench_detect(
     data: Data,
     /,
     *,
-    methods: Annotated[
+    known: Annotated[
         tuple[str, ...],
         Parameter(
-            help="A method, or all. Repeat the flag for more. Those left out unless you name them: the GANs, iforest, "
-            "ocsvm, mahalanobis, autoencoder, deepsvdd, features-knn, features-gaussian, patches, cnn and cnn-energy.",
+            help="The known classes, as train takes them; every other class is in turn the unknown one.",
+            consume_multiple=False,
             negative=(),
-            show_default="knn, pca, lof, iforest-pca, ocsvm-pca, rotation, cnn-knn, auto and features",
+            show_default="all but the unknown one, which is each class in turn",
+        ),
+    ] = (),
+    methods: Annotated[
+        tuple[str, ...],
+        Parameter(help="A method, or all. Repeat the flag for more.", negative=(), show_default=", ".join(USUAL)),
+    ] = (),
+    test_data: Annotated[
+        str,
+        Parameter(
+            help="A folder of class folders with the test images; all images of DATA then train.",
+            group=DATA,
+            show_default="a share of DATA",
+        ),
+    ] = "",
+    shots: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Numbers of images, such as 1,2,4,8,16: each method learns from so many of each known class.",
+            consume_multiple=False,
+            negative=(),
+            show_default="all images",
         ),
     ] = (),
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
-    length: Annotated[LengthSettings | None, Flat] = None,
+    training: Annotated[DetectorSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
+    minutes: Annotated[
+        float | None,
+        Parameter(
+            help="The command takes no longer: what fits is measured, and the same command goes on.",
+            group=RUN,
+            validator=Number(gt=0),
+            show_default="as long as it takes",
+        ),
+    ] = None,
     bad: Annotated[DataSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
     """Measures which detector is best on DATA. The same command again resumes.
 
-    Each class in turn is the unknown one, and all methods have the same images. Writes a table, JSON and an HTML page.
+    Each class in turn is the unknown one, or each that --known does not name, and all methods have the same images.
+    Writes a table, JSON and an HTML page.
     """
     from lookalike.data.sources import refuse_inside
-    from lookalike.report.bench_detect import write
     from lookalike.studies.detect import bench
+    from lookalike.studies.detect import shots as few
 
     refuse_inside(out, data)
+    refuse_inside(out, test_data or None)
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
-    given |= (length or LengthSettings()).model_dump(exclude_none=True)
-    with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
-        found = bench.run(data, study, given)
+    given |= (training or DetectorSettings()).model_dump(exclude_none=True)
+    levels = few.numbers(shots) if shots else ()
+    command = shlex.join(["lookalike", *sys.argv[1:]])
+    with _study(runs, preset, seeds, methods, workers, command, minutes) as study:
+        how: Any = {"known": known, "test_data": test_data}
+        found: Any = few.run(data, study, levels, given, **how) if levels else bench.run(data, study, given, **how)
+    (_tell_shots if levels else _tell_bench)(found, out, json_=json_)
+
+
+def _tell_bench(found: Any, out: Path, *, json_: bool) -> None:
+    """Writes and prints what was measured."""
+    from lookalike.report.bench_detect import write
+    from lookalike.studies.detect.bench import record
+
     page = write(found, out)
     if json_:
-        print_json(bench.record(found))
+        print_json(record(found))
+        return
+    best = found.lines[0].method if found.lines else "best"
+    rows = [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}", ""] for line in found.lines]
+    rows += [
+        [one.method, "not ranked", "", "", "", f"{one.missing}: {'; '.join(one.errors)}"] for one in found.unranked
+    ]
+    show_table(["method", "mean AUC", f"{best} is above by", "p", "seconds", "why not" if found.unranked else ""], rows)
+    say(found.advice)
+    say(f"report: {show(page)}")
+
+
+def _tell_shots(found: Any, out: Path, *, json_: bool) -> None:
+    """Writes and prints the figures of few images."""
+    from lookalike.report.bench_shots import write
+    from lookalike.studies.detect.shots import record
+
+    page = write(found, out)
+    if json_:
+        print_json(record(found))
         return
     show_table(
-        ["method", "mean AUC", f"{found.lines[0].method} is above by", "p", "seconds"],
-        [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}"] for line in found.lines],
+        ["images of each class", *map(str, found.shots)],
+        [
+            [name, *("-" if one.auc is None else written("AUC", one.auc, one.sd, "+-") for one in mine)]
+            for name, mine in found.levels.items()
+        ],
     )
+    for name, images, why in found.missing:
+        say(f"no figure for {name} with {images}: {why}")
     say(found.advice)
     say(f"report: {show(page)}")
 
@@ -311,15 +380,21 @@ def _gap(verdict: Any) -> list[str]:
 
 @contextmanager
 def _study(
-    runs: Path, preset: Preset, seeds: int, methods: tuple[str, ...], workers: int | None, command: str
+    runs: Path,
+    preset: Preset,
+    seeds: int,
+    methods: tuple[str, ...],
+    workers: int | None,
+    command: str,
+    minutes: float | None = None,
 ) -> Iterator[Any]:
     """The study of these flags, whose progress is on the terminal while it runs."""
     from lookalike.studies.study import Study
 
     with progress("trials") as report:
         yield Study(
-            runs, preset=preset, seeds=seeds, methods=methods, workers=workers or _cores(), command=command,
-            report=report, warn=warn,
+            runs, preset=preset, seeds=seeds, methods=methods, workers=workers or _cores(), minutes=minutes,
+            command=command, report=report, warn=warn,
         )  # fmt: skip
 
 
