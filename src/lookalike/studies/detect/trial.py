@@ -77,7 +77,7 @@ class DetectorTrial(Trial):
     def is_done(self, runs: Path) -> bool:
         """Whether all scores of the trial are stored."""
         folder = self.folder(runs)
-        return all(_file(folder, part, name).exists() for part, name in self._parts())
+        return all(_file(folder, part, name).exists() for part, name in self.parts())
 
     def made_by(self, runs: Path) -> str | None:
         """The version that trained it."""
@@ -92,13 +92,21 @@ class DetectorTrial(Trial):
         """Trains what is not trained yet and scores what is not scored yet."""
         settings = self.train_settings()
         model: Model | None = None
-        for part, name in self._parts():
+        for part, name in self.parts():
             if _file(folder, part, name).exists():
                 continue
-            model = model or run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
-            images = _read(self.data, model.size, model.channels, tuple(settings.reading().items()), model.key_size)
+            model = model or self.model(folder, command)
             files.make_folder(folder / part)
-            _store(model, images_of(images, settings, name, part), _file(folder, part, name))
+            _store(model, images_of(self.images(model), settings, name, part), _file(folder, part, name))
+
+    def model(self, folder: Path, command: str) -> Model:
+        """The trained model in its folder, which is trained first where it is not there."""
+        return run(self.data, self.train_settings(), folder, command=tuple(shlex.split(command)), held=True)
+
+    def images(self, model: Model) -> Images:
+        """All images of the data, at the size of the model."""
+        reading = tuple(self.train_settings().reading().items())
+        return _read(self.data, model.size, model.channels, reading, model.key_size)
 
     def scores(self, runs: Path, name: str, part: str = TEST) -> ClassScores:
         """What was stored of class `name`; ModelError where it is missing or damaged."""
@@ -113,12 +121,12 @@ class DetectorTrial(Trial):
             ) from error
 
     def cost(self, runs: Path) -> float:
-        """Seconds of training and of scoring the test images of all classes."""
+        """Seconds of training and of scoring all that is measured; held-out images only set thresholds."""
         return (training_seconds(self.folder(runs)) or 0.0) + sum(
-            self.scores(runs, name).seconds for name in self.scored
+            self.scores(runs, name, part).seconds for part, name in self.parts() if part != HELD_OUT
         )
 
-    def _parts(self) -> list[tuple[str, str]]:
+    def parts(self) -> list[tuple[str, str]]:
         """The images that are scored, as pairs (part, class)."""
         return [(part, name) for part in (TEST, HELD_OUT)[: 1 + self.held_out] for name in self.scored]
 
