@@ -52,6 +52,8 @@ CROSSED = (  # they learn so quickly that the images that train also set the thr
     *("features-knn", "features-gaussian", "patches", "auto"),
 )
 CLASSIFIERS = ("cnn", "cnn-energy", "cnn-knn")  # for two or more known classes
+# `bench detect` measures these unless others are named.
+USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "patches", "auto")
 METHODS = (*GANS, *BASELINES, *CLASSIFIERS)
 NETS = ("anogan", "dcgan", "resnet", "r3gan", "mlp")
 LOSSES = ("minimax", "saturating", "hinge", "wasserstein", "relativistic")

@@ -11,6 +11,7 @@ from typing import TypeVar
 from lookalike.base import workers
 from lookalike.base.arrays import Report, Warn
 from lookalike.base.errors import show
+from lookalike.base.workers import InOrder
 from lookalike.studies.trial import Cell, Trial, name_of
 
 T = TypeVar("T", bound=Trial)
@@ -53,7 +54,7 @@ class Study:
 
         Raises
         ------
-        KeyboardInterrupt, Stopped, ResourceError
+        KeyboardInterrupt, Stopped
             In the cases of `workers.side_by_side`.
         """
         name_of.cache_clear()  # images may have changed since
@@ -61,7 +62,7 @@ class Study:
         missing = [trial for trial in every if not trial.is_done(self.runs)]
         self.report("training and measuring", 0, len(missing))
         failed = workers.side_by_side(
-            _perform, missing, self.runs, workers=self.workers, command=self.command, report=self.report
+            _perform, InOrder(missing), self.runs, workers=self.workers, command=self.command, report=self.report
         )
         self._warn_of_failures(failed)
         self._warn_of_versions([trial.made_by(self.runs) for trial in every if trial.is_done(self.runs)])

@@ -142,7 +142,7 @@ def test_of_steel_few_images_of_each_unknown_class_are_scored(folder, tmp_path, 
             mine = np.flatnonzero(images.labels == images.classes.index(name))
             first = np.sort(sorted(mine, key=lambda i: images.keys[i])[:10])
             assert np.array_equal(
-                found[row].said(tmp_path / "runs", name).score, model.score(images.pixels[first]).score
+                found[row].scores(tmp_path / "runs", name, parts.FEW).score, model.score(images.pixels[first]).score
             )
 
 

@@ -14,13 +14,14 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from lookalike.base.errors import UsageError, show
+from lookalike.base.names import USUAL
 from lookalike.base.words import written
 from lookalike.faces.commands.flags import (
     OUT,
     Data,
+    DetectorSettings,
     Flat,
     Json,
-    LengthSettings,
     MakerSettings,
     PresetOfAll,
     Seeds,
@@ -209,19 +210,31 @@ def bench_detect(
     data: Data,
     /,
     *,
-    methods: Annotated[
+    known: Annotated[
         tuple[str, ...],
         Parameter(
-            help="A method, or all. Repeat the flag for more. Those left out unless you name them: the GANs, iforest, "
-            "ocsvm, mahalanobis, autoencoder, deepsvdd, features-knn, features-gaussian, patches, cnn and cnn-energy.",
+            help="The known classes, as train takes them; every other class is in turn the unknown one.",
+            consume_multiple=False,
             negative=(),
-            show_default="knn, pca, lof, iforest-pca, ocsvm-pca, rotation, cnn-knn, auto and features",
+            show_default="all but the unknown one, which is each class in turn",
         ),
     ] = (),
+    methods: Annotated[
+        tuple[str, ...],
+        Parameter(help="A method, or all. Repeat the flag for more.", negative=(), show_default=", ".join(USUAL)),
+    ] = (),
+    test_data: Annotated[
+        str,
+        Parameter(
+            help="A folder of class folders with the test images; all images of DATA then train.",
+            group=DATA,
+            show_default="a share of DATA",
+        ),
+    ] = "",
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
-    length: Annotated[LengthSettings | None, Flat] = None,
+    training: Annotated[DetectorSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
     bad: Annotated[DataSettings | None, Flat] = None,
@@ -229,25 +242,29 @@ def bench_detect(
 ) -> None:
     """Measures which detector is best on DATA. The same command again resumes.
 
-    Each class in turn is the unknown one, and all methods have the same images. Writes a table, JSON and an HTML page.
+    Each class in turn is the unknown one, or each that --known does not name, and all methods have the same images.
+    Writes a table, JSON and an HTML page.
     """
     from lookalike.data.sources import refuse_inside
     from lookalike.report.bench_detect import write
     from lookalike.studies.detect import bench
 
     refuse_inside(out, data)
+    refuse_inside(out, test_data or None)
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
-    given |= (length or LengthSettings()).model_dump(exclude_none=True)
+    given |= (training or DetectorSettings()).model_dump(exclude_none=True)
     with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
-        found = bench.run(data, study, given)
+        found = bench.run(data, study, given, known=known, test_data=test_data)
     page = write(found, out)
     if json_:
         print_json(bench.record(found))
         return
-    show_table(
-        ["method", "mean AUC", f"{found.lines[0].method} is above by", "p", "seconds"],
-        [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}"] for line in found.lines],
-    )
+    best = found.lines[0].method if found.lines else "best"
+    rows = [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}", ""] for line in found.lines]
+    rows += [
+        [one.method, "not ranked", "", "", "", f"{one.missing}: {'; '.join(one.errors)}"] for one in found.unranked
+    ]
+    show_table(["method", "mean AUC", f"{best} is above by", "p", "seconds", "why not" if found.unranked else ""], rows)
     say(found.advice)
     say(f"report: {show(page)}")
 

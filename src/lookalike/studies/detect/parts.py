@@ -1,7 +1,8 @@
-"""Which images of a class are scored: test or held-out images, or all of a class that no training reads.
+"""Which images of a class are scored: test images, held-out ones or all, where they stand under one label alone.
 
 The split does not depend on which classes are known. An image under two labels is measured nowhere, since the training
-of another class may have learnt it.
+of another class may have learnt it. All images are those of a class that no training learns; where the data has an
+official test part, they are those of that part.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ from lookalike.base.errors import DataError, show
 from lookalike.data import Images, split
 from lookalike.runs.settings import TrainSettings
 
-TEST, HELD_OUT = "unseen", "held"  # as the folders of scores are named since the first version
-EVERY, FEW = "every", "few"  # all images, and no more than `MOST` of a class, those with the smallest content keys
-NAMES = {TEST: "test", HELD_OUT: "held-out", EVERY: "own", FEW: "own"}
-MOST = 60
+TEST, HELD_OUT, WHOLE = "unseen", "held", "whole"  # as the folders of scores are named since the first version
+FEW, MOST = "few", 60  # of WHOLE so many of a class at most, those with the smallest content keys
+GIVEN = "given"  # images of a folder of test images: all of them, as of WHOLE
+NAMES = {
+    TEST: "test images",
+    HELD_OUT: "held-out images",
+    **dict.fromkeys((WHOLE, FEW, GIVEN), "images that stand under no other label"),
+}
 
 
 def images_of(images: Images, settings: TrainSettings, name: str, part: str) -> Pixels:
@@ -30,24 +35,40 @@ def rows_of(images: Images, settings: TrainSettings, name: str, part: str) -> In
     rows = _rows(images, settings, part)
     rows = rows[images.labels[rows] == images.classes.index(name)]
     if not len(rows):
-        raise DataError(f"class {show(name)} has no {NAMES[part]} images; add images of it")
+        raise DataError(f"class {show(name)} has no {NAMES[part]}; add images of it")
     return np.sort(sorted(rows, key=images.keys.__getitem__)[:MOST]) if part == FEW else rows
 
 
 def measurable(images: Images, settings: TrainSettings, least: int) -> tuple[str, ...]:
-    """Classes with `least` images to train on that leave a held-out and a test image under no other label."""
+    """Classes with `least` images to train on that leave a held-out and a test image under no other label.
+
+    Where no test part is cut, no test image is needed.
+    """
+    needed = (TEST, HELD_OUT) if settings.test or images.test is not None else (HELD_OUT,)
     trained = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed).train
-    rows = {"trained": trained} | {part: _rows(images, settings, part) for part in (TEST, HELD_OUT)}
+    rows = {"trained": trained} | {part: _rows(images, settings, part) for part in needed}
     counts = {part: np.bincount(images.labels[mine], minlength=len(images.classes)) for part, mine in rows.items()}
-    enough = (counts["trained"] >= least) & (counts[TEST] > 0) & (counts[HELD_OUT] > 0)
+    enough = np.all([counts["trained"] >= least, *(counts[part] > 0 for part in needed)], axis=0)
     return tuple(name for name, there in zip(images.classes, enough.tolist(), strict=True) if there)
+
+
+def scorable(images: Images, settings: TrainSettings) -> tuple[str, ...]:
+    """Classes that have an image to score, were they never known."""
+    there = np.bincount(images.labels[_rows(images, settings, WHOLE)], minlength=len(images.classes))
+    return tuple(name for name, count in zip(images.classes, there.tolist(), strict=True) if count)
 
 
 def _rows(images: Images, settings: TrainSettings, part: str) -> Index:
     """Rows of a part that stand under one label alone."""
-    parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
     labels: dict[str, set[int]] = {}
     for key, label in zip(images.keys, images.labels.tolist(), strict=True):
         labels.setdefault(key, set()).add(label)
-    rows = {TEST: parts.test, HELD_OUT: parts.calibration}.get(part, np.arange(len(images)))
+    rows = _of_part(images, settings, part)
     return rows[[len(labels[images.keys[i]]) == 1 for i in rows.tolist()]]
+
+
+def _of_part(images: Images, settings: TrainSettings, part: str) -> Index:
+    if part in (WHOLE, FEW, GIVEN):
+        return np.flatnonzero((images.labels >= 0) & (True if images.test is None else images.test))
+    parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
+    return parts.test if part == TEST else parts.calibration

@@ -22,7 +22,7 @@ from lookalike.runs import record
 from lookalike.runs.folder import made_by_version, training_seconds
 from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import TrainSettings, train_settings
-from lookalike.studies.detect.parts import HELD_OUT, TEST, images_of
+from lookalike.studies.detect.parts import FEW, GIVEN, HELD_OUT, TEST, WHOLE, images_of
 from lookalike.studies.trial import Trial, name_of
 
 BLOCK = 512  # images scored at once
@@ -39,6 +39,10 @@ class DetectorTrial(Trial):
         Classes as `lookalike train` takes them.
     scored : tuple of str
         Classes whose test images are scored: official ones, or else the split's test part.
+    whole : tuple of str
+        Classes whose images are all scored; no training learns them.
+    test_data : str
+        Where the images are that are scored, if not in `data`: all images there of the classes in `scored` and `whole`.
     held_out : bool
         Scores the held-out images of these classes too: those that set the threshold, were their class known.
     """
@@ -47,17 +51,19 @@ class DetectorTrial(Trial):
     known: tuple[str, ...] = ()
     extra_fakes: tuple[str, ...] = ()
     scored: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+    test_data: str = ""
     held_out: bool = False
 
-    places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT)
+    places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT, WHOLE, FEW, GIVEN)
 
     def __str__(self) -> str:
         return f"{self.method} on {listed(self.known)}, seed {self.seed}"
 
     def joined(self, other: Self) -> Self:
         """The same training, which scores what either scores."""
-        scored = tuple(dict.fromkeys((*self.scored, *other.scored)))
-        return self.but(scored=scored, held_out=self.held_out or other.held_out)
+        scored, whole = (tuple(dict.fromkeys((*a, *b))) for a, b in zip(self._names(), other._names(), strict=True))
+        return self.but(scored=scored, whole=whole, held_out=self.held_out or other.held_out)
 
     def train_settings(self) -> TrainSettings:
         """The settings of the training."""
@@ -77,7 +83,7 @@ class DetectorTrial(Trial):
     def is_done(self, runs: Path) -> bool:
         """Whether all scores of the trial are stored."""
         folder = self.folder(runs)
-        return all(_file(folder, part, name).exists() for part, name in self.parts())
+        return all(self._file(folder, part, name).exists() for part, name in self._parts())
 
     def made_by(self, runs: Path) -> str | None:
         """The version that trained it."""
@@ -92,25 +98,25 @@ class DetectorTrial(Trial):
         """Trains what is not trained yet and scores what is not scored yet."""
         settings = self.train_settings()
         model: Model | None = None
-        for part, name in self.parts():
-            if _file(folder, part, name).exists():
+        for part, name in self._parts():
+            if self._file(folder, part, name).exists():
                 continue
             model = model or self.model(folder, command)
             files.make_folder(folder / part)
-            _store(model, images_of(self.images(model), settings, name, part), _file(folder, part, name))
+            _store(model, images_of(self.images(model, part), settings, name, part), self._file(folder, part, name))
 
     def model(self, folder: Path, command: str) -> Model:
-        """The trained model in its folder, which is trained first where it is not there."""
+        """The model in its folder, which is trained where it is not there yet."""
         return run(self.data, self.train_settings(), folder, command=tuple(shlex.split(command)), held=True)
 
-    def images(self, model: Model) -> Images:
-        """All images of the data, at the size of the model."""
-        reading = tuple(self.train_settings().reading().items())
-        return _read(self.data, model.size, model.channels, reading, model.key_size)
+    def images(self, model: Model, part: str = TEST) -> Images:
+        """All images of the data that hold a part, at the size of the model."""
+        data, reading = self.test_data if part == GIVEN else self.data, self.train_settings().reading()
+        return _read(data, model.size, model.channels, tuple(reading.items()), model.key_size)
 
     def scores(self, runs: Path, name: str, part: str = TEST) -> ClassScores:
         """What was stored of class `name`; ModelError where it is missing or damaged."""
-        path = _file(self.folder(runs), part, name)
+        path = self._file(self.folder(runs), part, name)
         try:
             with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 label = arrays["label"] if "label" in arrays else np.zeros(len(arrays["score"]), np.int64)
@@ -121,14 +127,27 @@ class DetectorTrial(Trial):
             ) from error
 
     def cost(self, runs: Path) -> float:
-        """Seconds of training and of scoring all that is measured; held-out images only set thresholds."""
+        """Seconds of training and of scoring all images that are measured."""
         return (training_seconds(self.folder(runs)) or 0.0) + sum(
-            self.scores(runs, name, part).seconds for part, name in self.parts() if part != HELD_OUT
+            self.scores(runs, name, part).seconds for part, name in self._parts() if part != HELD_OUT
         )
 
-    def parts(self) -> list[tuple[str, str]]:
+    def part_of(self, name: str) -> str:
+        """The part that measures class `name`."""
+        return GIVEN if self.test_data else WHOLE if name in self.whole else TEST
+
+    def _file(self, folder: Path, part: str, name: str) -> Path:
+        """The file of a class's scores."""
+        own = f"{name_of(self.test_data)} {name}" if part == GIVEN else name
+        return folder / part / f"{files.safe_name(own)}.npz"
+
+    def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return self.scored, self.whole
+
+    def _parts(self) -> list[tuple[str, str]]:
         """The images that are scored, as pairs (part, class)."""
-        return [(part, name) for part in (TEST, HELD_OUT)[: 1 + self.held_out] for name in self.scored]
+        held_out = [(HELD_OUT, name) for name in self.scored if self.held_out]
+        return [(self.part_of(name), name) for name in (*self.scored, *self.whole)] + held_out
 
 
 @dataclass(frozen=True)
@@ -166,7 +185,3 @@ def _read(
     key_size: tuple[int, int] | None,
 ) -> Images:
     return read(data, size=size, channels=channels, key_size=key_size, **dict(reading))
-
-
-def _file(folder: Path, part: str, name: str) -> Path:
-    return folder / part / f"{files.safe_name(name)}.npz"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from lookalike.data import Images
 from lookalike.detect.heat import Locates
 from lookalike.detect.model import Model
 from lookalike.detect.pixels import pixel_figures
-from lookalike.studies.detect.parts import EVERY, FEW, TEST, rows_of
-from lookalike.studies.detect.trial import ClassScores, DetectorTrial
+from lookalike.studies.detect.parts import FEW, WHOLE, rows_of
+from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.trial import name_of
 from lookalike.use.masks import maps_of, masks_of
 
@@ -31,35 +31,27 @@ def named(classes: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True)
 class PhotographTrial(DetectorTrial):
-    """A trial that also scores classes of which no image is a test image, since no training reads them.
+    """A trial that may score few images of each class that no training learns, and measures heat maps.
 
     Parameters
     ----------
-    unknown : tuple of str
-        These classes.
-    part : str
-        `EVERY` or `FEW`: which of their images are scored.
+    few : bool
+        Scores only `FEW` of the classes in `whole`.
     masks : str
-        A folder with a mask of each of these images; empty: heat maps are not measured.
+        A folder with a mask of each image of these classes; empty: heat maps are not measured.
     """
 
     _: KW_ONLY
-    unknown: tuple[str, ...] = ()
-    part: str = EVERY
+    few: bool = False
     masks: str = ""
-
-    places: ClassVar[tuple[str, ...]] = (*DetectorTrial.places, EVERY, FEW)
 
     def __str__(self) -> str:
         return f"{self.method} on {show(Path(self.data).name)}, {named(self.known)} known, seed {self.seed}"
 
-    def parts(self) -> list[tuple[str, str]]:
-        """The images that are scored, as pairs (part, class)."""
-        return [*super().parts(), *((self.part, name) for name in self.unknown)]
-
-    def said(self, runs: Path, name: str) -> ClassScores:
-        """What was stored of a known or an unknown class."""
-        return self.scores(runs, name, self.part if name in self.unknown else TEST)
+    def part_of(self, name: str) -> str:
+        """The part that measures class `name`."""
+        part = super().part_of(name)
+        return FEW if self.few and part == WHOLE else part
 
     def is_done(self, runs: Path) -> bool:
         """Whether all scores are stored, and the figures of heat maps where there are masks."""
@@ -86,13 +78,13 @@ class PhotographTrial(DetectorTrial):
         if not (isinstance(model.detector, Locates) and model.detector.locates):
             return {}
         images, settings = self.images(model), self.train_settings()
-        known = np.concatenate([rows_of(images, settings, name, TEST) for name in self.known])
-        rows = {name: rows_of(images, settings, name, self.part) for name in self.unknown}
+        every = {name: rows_of(images, settings, name, self.part_of(name)) for name in (*self.known, *self.whole)}
+        known, rows = np.concatenate([every[name] for name in self.known]), {name: every[name] for name in self.whole}
         marked = {name: masks_of(model, self.masks, [images.names[i] for i in mine]) for name, mine in rows.items()}
         plain, heat = _maps(model, images, known), {name: _maps(model, images, mine) for name, mine in rows.items()}
         unmarked = [np.zeros(model.shape[1:], np.bool_)] * len(plain)
         found = {}
-        for names in dict.fromkeys((*((name,) for name in self.unknown), self.unknown)):
+        for names in dict.fromkeys((*((name,) for name in self.whole), self.whole)):
             maps, masks = ([one for name in names for one in of[name]] for of in (heat, marked))
             figures = pixel_figures([*plain, *maps], [*unmarked, *masks])
             found[named(names)] = {"pixel_auroc": figures.auroc, "pixel_aupro": figures.aupro}

@@ -22,7 +22,7 @@ from lookalike.base.words import written
 from lookalike.data.sources import open_source
 from lookalike.detect.auc import area
 from lookalike.runs.settings import HELD_OUT
-from lookalike.studies.detect.parts import EVERY, FEW, MOST
+from lookalike.studies.detect.parts import MOST
 from lookalike.studies.study import Study
 from lookalike.studies.tables.lines import Line, every_seed, grid, not_compared, of_seeds, ours, seconds
 from lookalike.studies.tables.photograph_trial import OTHERS, PhotographTrial, named
@@ -104,8 +104,8 @@ class Task:
         A folder in that of the photographs; or a data set's name, where `installed`.
     rows : callable
         The data's classes -> the rows.
-    part : str
-        Which images of an unknown class are scored, where no test images are official.
+    few : bool
+        Whether only `MOST` images of each unknown class are scored.
     installed : bool
         Whether the data are found without a folder.
     """
@@ -113,15 +113,15 @@ class Task:
     name: str
     data: str
     rows: Callable[[tuple[str, ...]], tuple[Row, ...]]
-    part: str = EVERY
+    few: bool = False
     installed: bool = False
 
 
 TASKS = (
     Task("tiles", "tiles", against_each("Free")),
     Task("pcb", "pcb", against_each("good")),
-    Task("steel", "steel", each_known, FEW),
-    Task("steel-one-unknown", "steel", each_unknown, FEW),
+    Task("steel", "steel", each_known, few=True),
+    Task("steel-one-unknown", "steel", each_unknown, few=True),
     Task("cifar-10", "cifar-10-batches-bin", each_known),
     Task("fashion-mnist", "fashion-mnist", each_known, installed=True),
 )
@@ -141,8 +141,6 @@ class There:
         All classes.
     rows : mapping
         The rows by name.
-    official : bool
-        Whether some images are official test images.
     masks : str
         The folder of masks, or nothing.
     """
@@ -151,7 +149,6 @@ class There:
     data: str
     classes: tuple[str, ...]
     rows: Mapping[str, Row]
-    official: bool
     masks: str
 
     @classmethod
@@ -175,7 +172,7 @@ class There:
         except DataError as error:
             raise DataError(f"{show(path)}: {error}") from None
         marked = str(masks) if not task.installed and masks.is_dir() else ""
-        return cls(task, str(path), source.classes, rows, source.test is not None, marked)
+        return cls(task, str(path), source.classes, rows, marked)
 
     def cells(self, picked: Sequence[str], study: Study) -> list[Cell[PhotographTrial]]:
         """Every method on the picked rows with every seed."""
@@ -193,8 +190,7 @@ class There:
         held_out = 0.0 if method in names.CROSSED else HELD_OUT  # as `lookalike train` does
         return PhotographTrial(
             self.data, method, seed, preset=preset, settings=(("calibration", held_out),), known=row.known,
-            scored=self.classes if self.official else row.known, unknown=() if self.official else others,
-            part=self.task.part, masks=self.masks,
+            scored=row.known, whole=others, few=self.task.few, masks=self.masks,
         )  # fmt: skip
 
 
@@ -304,7 +300,9 @@ class Photographs(Table[PhotographTrial]):
 
 def measured(row: Row, trial: PhotographTrial, runs: Path) -> Figures:
     """The figures of a row, from the scores that its trial stored."""
-    known, unknown = ([trial.said(runs, name) for name in classes] for classes in (row.known, row.unknown))
+    known, unknown = (
+        [trial.scores(runs, name, trial.part_of(name)) for name in classes] for classes in (row.known, row.unknown)
+    )
     score = [np.concatenate([one.score for one in side]) for side in (known, unknown)]
     flagged = [np.concatenate([one.p_value <= ALLOWED + ROUNDED for one in side]) for side in (known, unknown)]
     found = {"auc": area(*score), "misses": 1 - float(flagged[1].mean()), "false_alarms": float(flagged[0].mean())}
