@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-SHARES = ("precision", "recall", "rare_recall", "coverage", "taken_for_it", "outside")  # names of figures
+SHARES = (  # names of figures
+    *("precision", "recall", "rare_recall", "coverage", "taken_for_it", "outside"),
+    *("misses", "false_alarms"),
+)
 
 
 def percent(share: float) -> str:

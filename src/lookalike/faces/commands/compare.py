@@ -112,7 +112,8 @@ def table(
         str,
         Parameter(
             help="PAPER/TABLE: vtgan-2021/1, mcgan-2021/1, mcgan-2021/2, gan-augmentation-2020/I, "
-            "splitting-gan-2017/1, /2 or /3, kplus1-2020/gaussians, /cifar-10 or /celeba, r3gan-2024/small."
+            "splitting-gan-2017/1, /2 or /3, kplus1-2020/gaussians, /cifar-10 or /celeba, r3gan-2024/small, and "
+            "our own photographs/1."
         ),
     ],
     /,
@@ -138,6 +139,14 @@ def table(
     mnist: Annotated[
         str, Parameter(help="MNIST: a folder with its four IDX files, or mnist-5k.", group=DATA)
     ] = "mnist-5k",
+    photographs: Annotated[
+        Path | None,
+        Parameter(
+            help="For photographs/1: a folder with the folders tiles, pcb, steel and cifar-10-batches-bin, or some of "
+            "them. Masks lie beside them, in tiles-masks and pcb-masks.",
+            group=DATA,
+        ),
+    ] = None,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
     runs: Trainings = TRAININGS,
@@ -150,6 +159,7 @@ def table(
     """
     from lookalike.studies.tables import TABLES
     from lookalike.studies.tables.detectors import DATA, DetectorTable
+    from lookalike.studies.tables.photographs import Photographs
     from lookalike.studies.tables.quality import Quality
     from lookalike.studies.tables.table import run
 
@@ -158,14 +168,19 @@ def table(
     table = TABLES[name]
     if weights is not None and not isinstance(table, Quality):
         raise UsageError(f"table {name} takes no --weights, as it measures no features; leave the flag out")
+    if photographs is not None and not isinstance(table, Photographs):
+        raise UsageError(f"table {name} takes no --photographs, as it has data sets of its own; leave the flag out")
     if isinstance(table, DetectorTable):
         table = replace(table, data=DATA | {"mnist": mnist})
     if isinstance(table, Quality):
         table = replace(table, weights=weights)
+    if isinstance(table, Photographs):
+        table = replace(table, folder=photographs)
     options = [f"--preset {preset} --seeds {seeds}", *(f"--rows {shlex.quote(row)}" for row in rows)]
     options += [f"--methods {method}" for method in methods]
     options += [f"--weights {shlex.quote(str(weights))}"] if weights else []
     options += [f"--mnist {shlex.quote(mnist)}"] if mnist != "mnist-5k" else []
+    options += [f"--photographs {shlex.quote(str(photographs))}"] if photographs else []
     command = " ".join([f"lookalike table {name}", *options])
     with _study(runs, preset, seeds, methods, workers, command) as study:
         lines = run(table, study, out, rows)

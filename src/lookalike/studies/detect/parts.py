@@ -18,22 +18,28 @@ from lookalike.data.groups import Groups
 from lookalike.runs.settings import TrainSettings
 
 TEST, HELD_OUT, WHOLE = "unseen", "held", "whole"  # as the folders of scores are named since the first version
+FEW, MOST = "few", 60  # of WHOLE so many of a class at most, those with the smallest content keys
 GIVEN = "given"  # images of a folder of test images: all of them, as of WHOLE
 NAMES = {
     TEST: "test images",
     HELD_OUT: "held-out images",
-    **dict.fromkeys((WHOLE, GIVEN), "images that stand under no other label"),
+    **dict.fromkeys((WHOLE, FEW, GIVEN), "images that stand under no other label"),
 }
 
 
 def images_of(images: Images, settings: TrainSettings, name: str, part: str) -> Pixels:
     """The class's images of a part, in the order of the data; DataError where there are none."""
+    return np.asarray(images.pixels[rows_of(images, settings, name, part)])
+
+
+def rows_of(images: Images, settings: TrainSettings, name: str, part: str) -> Index:
+    """The rows of the class's images of a part, ascending; DataError where there are none."""
     images.of(name)  # or says that it is not there
     rows = _rows(images, settings, part)
     rows = rows[images.labels[rows] == images.classes.index(name)]
     if not len(rows):
         raise DataError(f"class {show(name)} has no {NAMES[part]}; add images of it")
-    return np.asarray(images.pixels[rows])
+    return np.sort(sorted(rows, key=images.keys.__getitem__)[:MOST]) if part == FEW else rows
 
 
 def measurable(images: Images, settings: TrainSettings, least: int) -> tuple[str, ...]:
@@ -85,7 +91,7 @@ def _rows(images: Images, settings: TrainSettings, part: str) -> Index:
 
 
 def _of_part(images: Images, settings: TrainSettings, part: str) -> Index:
-    if part == GIVEN or (part == WHOLE and images.groups is None):
+    if part == GIVEN or (part in (WHOLE, FEW) and images.groups is None):
         return np.flatnonzero((images.labels >= 0) & (True if images.test is None else images.test))
     parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
     return parts.calibration if part == HELD_OUT else parts.test

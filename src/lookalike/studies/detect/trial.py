@@ -24,7 +24,7 @@ from lookalike.runs import record
 from lookalike.runs.folder import made_by_version, training_seconds
 from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import TrainSettings, train_settings
-from lookalike.studies.detect.parts import GIVEN, HELD_OUT, TEST, WHOLE, images_of
+from lookalike.studies.detect.parts import FEW, GIVEN, HELD_OUT, TEST, WHOLE, images_of
 from lookalike.studies.trial import Trial, name_of
 
 BLOCK = 512  # images scored at once
@@ -61,7 +61,7 @@ class DetectorTrial(Trial):
     sizes: tuple[Size, Size | None] | None = None
     held_out: bool = False
 
-    places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT, WHOLE, GIVEN)
+    places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT, WHOLE, FEW, GIVEN)
 
     def __str__(self) -> str:
         return f"{self.method} on {listed(self.known)}, seed {self.seed}"
@@ -108,14 +108,20 @@ class DetectorTrial(Trial):
         for part, name in self._parts():
             if self._file(folder, part, name).exists():
                 continue
-            model = model or run(
-                self._taught(settings), settings, folder, command=tuple(shlex.split(command)), held=True
-            )
-            data = self.test_data if part == GIVEN else self.data
-            how = settings.reading() | ({"group": None} if part == GIVEN else {})
-            images = read_once(data, model.size, model.channels, tuple(how.items()), model.key_size)
+            model = model or self.model(folder, command)
             files.make_folder(folder / part)
-            _store(model, images_of(images, settings, name, part), self._file(folder, part, name))
+            _store(model, images_of(self.images(model, part), settings, name, part), self._file(folder, part, name))
+
+    def model(self, folder: Path, command: str) -> Model:
+        """The model in its folder, which is trained where it is not there yet."""
+        settings = self.train_settings()
+        return run(self._taught(settings), settings, folder, command=tuple(shlex.split(command)), held=True)
+
+    def images(self, model: Model, part: str = TEST) -> Images:
+        """All images of the data that hold a part, at the size of the model."""
+        data = self.test_data if part == GIVEN else self.data
+        how = self.train_settings().reading() | ({"group": None} if part == GIVEN else {})
+        return read_once(data, model.size, model.channels, tuple(how.items()), model.key_size)
 
     def scores(self, runs: Path, name: str, part: str = TEST) -> ClassScores:
         """What was stored of class `name`; ModelError where it is missing or damaged."""
