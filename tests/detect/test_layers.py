@@ -16,6 +16,8 @@ STAGES = ("stage 4", "stage 5", "stage 6", "stage 7")
 class Network:
     """A backbone of these taps (channels, stride), the earliest first; with `size` it takes no other."""
 
+    head = None
+
     def __init__(self, *taps, size=None):
         self.taps = tuple(Tap(f"tap {i}", *tap) for i, tap in enumerate(taps))
         self.size = size
@@ -58,11 +60,11 @@ def of_lite0(sides, fine):
         of_size += [Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in STAGES]
         of_size += [Member("gaussian", s, (tap,), 0) for tap in STAGES[:3]]
         of_size += [Member("neighbours", s, (tap,)) for tap in STAGES[1:]]
-        of_size += [Member("patches", s, middle)]
+        of_size += [Member("patches", s, middle), Member("gaussian", s, ("head",), unit=True)]
     return {
         FEATURES_KNN: [Member("neighbours", sides[1], ("stage 7",))],
         FEATURES_GAUSSIAN: [
-            Member("gaussian", sides[2], (tap,), cells) for cells in (1, 3) for tap in ("stage 3", *STAGES)
+            Member("gaussian", sides[-1], (tap,), cells) for cells in (1, 3) for tap in ("stage 3", *STAGES)
         ],
         PATCHES: [*(Member("patches", s, taps) for s in sides[1:] for taps in (middle, joint)), *small],
         AUTO: [
@@ -77,7 +79,7 @@ def of_lite0(sides, fine):
     ("shape", "sides", "fine"),
     [
         ((1, 28, 28), (64, 128, 160), ()),
-        ((3, 64, 64), (64, 128, 160), ()),
+        ((1, 64, 64), (64, 128, 160), ()),
         ((3, 200, 300), (64, 128, 224), ()),
         ((3, 320, 320), (64, 128, 224), (320,)),
         ((3, 900, 1200), (64, 128, 224), (640,)),
@@ -87,6 +89,28 @@ def test_the_candidates_on_lite0(shape, sides, fine):
     """The members, and their order, are those with which models of earlier versions were trained."""
     for baseline, wanted in of_lite0(sides, fine).items():
         assert list(baseline.members(shape)) == wanted, baseline.kind
+
+
+def test_small_colour_pictures_are_enlarged():
+    """`auto` sees them at 160 and 224 pixels, other methods as grey ones; models of earlier versions are restored."""
+    wanted = of_lite0((160, 224), ())[AUTO]
+    wanted += [Member("neighbours", s, ("head",), unit=True) for s in (160, 224)]
+    assert list(AUTO.members((3, 64, 64))) == wanted
+    assert set(of_lite0((64, 128, 160), ())[AUTO]) < set(AUTO.every_member((3, 64, 64)))
+    assert FEATURES_KNN.members((3, 64, 64)) == FEATURES_KNN.members((1, 64, 64))
+
+
+def test_the_candidates_of_several_classes():
+    """Gaussians and neighbours of all late layers, also by direction alone; the last locates."""
+    *members, locator = AUTO.of_kinds(LITE0, (3, 200, 200))
+    taps = ("stage 4", "stage 5", "stage 6", "stage 7")
+    wanted = set()
+    for s in (64, 128, 224):
+        wanted |= {Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in taps}
+        wanted |= {Member("neighbours", s, (tap,), unit=unit) for unit in (False, True) for tap in taps}
+        wanted |= {Member(how, s, ("head",), unit=True) for how in ("gaussian", "neighbours")}
+    assert set(members) == wanted and len(members) == len(wanted)
+    assert locator == Member("gaussian", 224, ("stage 4",), 0)
 
 
 def test_the_candidates_on_a_larger_lite_are_the_same():

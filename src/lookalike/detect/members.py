@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from lookalike.base import checkpoint
 from lookalike.base.arrays import Floats, Labels, Pixels
@@ -61,15 +61,17 @@ class Member:
     taps: tuple[str, ...]
     cells: int = 1
     stands_out: bool = False
+    unit: bool = False
 
     def __str__(self) -> str:
         grid = {0: ", whole map", 1: ""}.get(self.cells, f", {self.cells} x {self.cells} cells")
-        grid += ", above its surroundings" if self.stands_out else ""
+        grid += ", above its surroundings" if self.stands_out else ", directions" if self.unit else ""
         return f"{self.how}: {' and '.join(self.taps)} at {self.side} pixels{grid}"
 
     def json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return {**asdict(self), "taps": list(self.taps)}
+        later = {} if self.unit else {"unit"}  # a field that older models lack
+        return {name: value for name, value in asdict(self).items() if name not in later} | {"taps": list(self.taps)}
 
     @property
     def locates(self) -> bool:
@@ -81,7 +83,8 @@ class Member:
         if self.locates:
             grid = maps[self.taps[-1]].shape[2], maps[self.taps[-1]].shape[3]
             return torch.cat([adaptive_avg_pool2d(maps[tap], grid) for tap in self.taps], 1).permute(0, 2, 3, 1)
-        return adaptive_avg_pool2d(maps[self.taps[0]], self.cells).flatten(1)
+        rows = adaptive_avg_pool2d(maps[self.taps[0]], self.cells).flatten(1)
+        return normalize(rows) if self.unit else rows
 
     def learner(self, images: int, seed: int) -> Learner:
         """What learns from so many known images."""

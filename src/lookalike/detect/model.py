@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from lookalike.detect.detector import Detector, Threshold
 from lookalike.detect.gan import KEPT, GANDetector
 from lookalike.detect.heat import located
 from lookalike.detect.join import Join
+from lookalike.detect.kinds import Nearest
+from lookalike.detect.on_features import OnFeatures
 from lookalike.detect.openset import WEIGHTS, OpenSet
 from lookalike.detect.scale import Scale
 from lookalike.detect.search import Search
@@ -311,7 +313,7 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
     settings, names = facts["settings"], facts["classes"]["known"]
     n = len(names)
     lists = ("members", "scales", "apart")
-    if set(settings) - {"order"} != {"kind", *lists} or {len(settings[name]) for name in lists} != {n}:
+    if set(settings) - {"order", "nearest"} != {"kind", *lists} or {len(settings[name]) for name in lists} != {n}:
         raise ModelError(f"the model does not have one detector for each of its {n} known classes; train again")
     if settings["kind"] not in (GANDetector.kind, *BASELINES):
         raise ModelError(f"the model's kind {show(settings['kind'])} is no detector of single classes; train again")
@@ -340,4 +342,14 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
         raise ModelError(f"the model's order of classes is {show(order)}, not of all {n}; train again")
     weights, biases = (own[name].numpy() for name in WEIGHTS)
     join = Join(tuple(scales), weights, biases, tuple(settings["apart"]), None if order is None else tuple(order))
-    return OpenSet(members, join)
+    return OpenSet(members, join, _nearest(settings.get("nearest"), list(members.values())))
+
+
+def _nearest(facts: Any, detectors: Sequence[Detector]) -> Nearest | None:
+    """What the distance to the nearest known image adds, where the model has it."""
+    if facts is None:
+        return None
+    on_features = [one for one in detectors if isinstance(one, OnFeatures)]
+    if len(on_features) < len(detectors) or len({tuple(one.members) for one in on_features}) > 1:
+        raise ModelError("the detectors of the model's classes have not the same members; train again")
+    return Nearest.stored(facts, list(on_features[0].members))

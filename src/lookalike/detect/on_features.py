@@ -19,7 +19,7 @@ from lookalike.detect.detector import Scores
 from lookalike.detect.heat import smoothed
 from lookalike.detect.members import Fitted, Gaussian, Learner, LeftOut, Member, Patches
 from lookalike.detect.scale import Scale
-from lookalike.features.backbone import Backbone
+from lookalike.features.backbone import Backbone, layers
 from lookalike.features.views import maps, seen_size
 
 EXPECTED = ("defects", "another-kind")  # kinds of unknown
@@ -32,7 +32,7 @@ def seen(
 ) -> Iterator[tuple[int, Maps]]:
     """Blocks of one size: the number of images, and the maps by tap that members of one size read; see `maps`."""
     wanted = {tap for member in members for tap in member.taps}
-    taps = [tap for tap in backbone.taps if tap.name in wanted]
+    taps = [tap for tap in layers(backbone) if tap.name in wanted]
     for n, found in maps(backbone, pixels, members[0].side, taps):
         yield n, dict(zip((tap.name for tap in taps), found, strict=True))
         steps(n)
@@ -109,14 +109,15 @@ class Panel:
     @classmethod
     def of(cls, expects: str, weights: Mapping[Member, float], scaled: Mapping[Member, Floats]) -> Panel:
         """The panel, by the members' scaled scores of known images that were left out."""
-        return cls(expects, weights, Scale.of(_mean(weights, scaled)))
+        return cls(expects, weights, Scale.of(mean_of(weights, scaled)))
 
     def __call__(self, scaled: Mapping[Member, Floats]) -> Floats:
         """(N,) what it says of images, in spreads above the usual, by the members' scaled scores."""
-        return self.scale(_mean(self.weights, scaled))
+        return self.scale(mean_of(self.weights, scaled))
 
 
-def _mean(weights: Mapping[Member, float], scaled: Mapping[Member, Floats]) -> Floats:
+def mean_of(weights: Mapping[Member, float], scaled: Mapping[Member, Floats]) -> Floats:
+    """(N,) the weighted mean of the members' scaled scores."""
     # One by one: numpy's sum over an axis takes another order for a single image.
     return np.asarray(sum(weight * scaled[member] for member, weight in weights.items() if weight))
 
@@ -187,8 +188,8 @@ class OnFeatures:
 
     @property
     def voting(self) -> dict[Member, Fitted]:
-        """The members that have a share of the score."""
-        return {member: fitted for member, fitted in self.members.items() if self.shares[member]}
+        """The members that have a share of the score, and those that only find the nearest image of several classes."""
+        return {member: one for member, one in self.members.items() if self.shares[member] or not member.locates}
 
     def joined(self, found: Mapping[Member, Floats]) -> Scores:
         """`score`, from what `scores` gave."""
@@ -300,9 +301,14 @@ class OnFeatures:
         return cls(kind, backbone, shape, fitted, scales, panels, places)
 
 
+def raw_of_each(detectors: Sequence[OnFeatures], pixels: Pixels) -> list[dict[Member, Floats]]:
+    """What each detector's members say of images (N, C, H, W) uint8; the network sees each once at each size."""
+    return scores(detectors[0].backbone, pixels, [detector.voting for detector in detectors])
+
+
 def score_each(detectors: Sequence[OnFeatures], pixels: Pixels) -> list[Scores]:
-    """What each detector says of images (N, C, H, W) uint8; the network sees each image once at each size."""
-    found = scores(detectors[0].backbone, pixels, [detector.voting for detector in detectors])
+    """What each detector says of images, in one pass of the network; see `raw_of_each`."""
+    found = raw_of_each(detectors, pixels)
     return [detector.joined(mine) for detector, mine in zip(detectors, found, strict=True)]
 
 
@@ -342,6 +348,6 @@ def _row_shape(backbone: Backbone, member: Member, shape: tuple[int, ...]) -> tu
     size = seen_size(backbone, shape, member.side)
     grids = {
         tap.name: torch.empty(1, tap.channels, -(-size[0] // tap.stride), -(-size[1] // tap.stride), device="meta")
-        for tap in backbone.taps
+        for tap in layers(backbone)
     }
     return tuple(member.rows(grids).shape[1:])

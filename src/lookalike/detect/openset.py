@@ -8,6 +8,7 @@ score of its most likely class. Both steps learn from known images that did not 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from lookalike.base.arrays import Labels, Pixels
 from lookalike.detect.detector import Detector, Scores
 from lookalike.detect.heat import Locates, located
 from lookalike.detect.join import Decides, Join, Scaling
-from lookalike.detect.on_features import OnFeatures
+from lookalike.detect.kinds import Nearest
+from lookalike.detect.on_features import OnFeatures, raw_of_each
 from lookalike.detect.on_features import score_each as score_each_on_features
 
 WEIGHTS = ("weights", "biases")
+AWAY = "nearest known"  # the part of the score that is the distance to the nearest known image
 
 
 def score_each(members: Mapping[str, Detector], pixels: Pixels) -> list[Scores]:
@@ -42,12 +45,14 @@ class OpenSet:
         Class name -> its detector, in the model's order of classes.
     join : Join
         The scales of the members' scores, and the rule that gives a class.
+    nearest : Nearest, optional
+        What the distance to the nearest known image, whatever its class, adds to the score.
     """
 
     kind = "openset"
 
-    def __init__(self, members: Mapping[str, Detector], join: Join) -> None:
-        self.members, self.join = members, join
+    def __init__(self, members: Mapping[str, Detector], join: Join, nearest: Nearest | None = None) -> None:
+        self.members, self.join, self.nearest = members, join, nearest
 
     @classmethod
     def fit(
@@ -77,7 +82,13 @@ class OpenSet:
 
     def score(self, pixels: Pixels) -> Scores:
         """Return the scaled score and nearest image of the most likely class; the parts are all scaled scores."""
-        return self._joined(score_each(self.members, pixels))
+        if self.nearest is None:
+            return self._joined(score_each(self.members, pixels))
+        detectors = [one for one in self.members.values() if isinstance(one, OnFeatures)]
+        found = raw_of_each(detectors, pixels)
+        said = self._joined([one.joined(mine) for one, mine in zip(detectors, found, strict=True)])
+        away = self.nearest.away({member: np.stack([mine[member] for mine in found], 1) for member in found[0]})
+        return replace(said, score=self.nearest(away, said.score), parts={**said.parts, AWAY: away})
 
     @property
     def locates(self) -> bool:
@@ -117,4 +128,11 @@ class OpenSet:
             "members": [member.facts() for member in members],
             "scales": [scale.json() for scale in self.join.scales],
             "apart": list(self.join.apart),
-        } | ({} if self.join.order is None else {"order": list(self.join.order)})
+            **({} if self.join.order is None else {"order": list(self.join.order)}),
+            **({} if self.nearest is None else {"nearest": self._nearest_facts(self.nearest)}),
+        }
+
+    def _nearest_facts(self, nearest: Nearest) -> dict[str, Any]:
+        first = next(iter(self.members.values()))
+        assert isinstance(first, OnFeatures), "they alone have members that find the nearest image"
+        return nearest.facts(list(first.members))

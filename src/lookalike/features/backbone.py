@@ -46,6 +46,10 @@ class Backbone(Protocol):
         """Its layers, the earliest first."""
 
     @property
+    def head(self) -> Tap | None:
+        """The layer after the last tap whose mean over the image the network's own classifier reads, if it has one."""
+
+    @property
     def multiple(self) -> int:
         """The sides of its images are multiples of this."""
 
@@ -61,5 +65,10 @@ class Backbone(Protocol):
         x : Tensor
             (N, 3, H, W) float32, values from 0 to 255.
         taps : sequence of Tap
-            From `taps`, the earliest first.
+            From `layers`, the earliest first.
         """
+
+
+def layers(backbone: Backbone) -> tuple[Tap, ...]:
+    """All layers that can be read, the earliest first: the taps, and the head."""
+    return backbone.taps if backbone.head is None else (*backbone.taps, backbone.head)

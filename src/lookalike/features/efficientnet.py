@@ -50,6 +50,7 @@ class Lite:
     depth: float
     sha256: str
 
+    head = Tap("head", HEAD, STRIDES[-1])
     multiple = 32
     size = None
 
@@ -81,7 +82,7 @@ class Lite:
         layers = list(net.features)
         x = (x - MIDDLE) / SPREAD
         for tap in taps:
-            end = net.ends[self.taps.index(tap) + FIRST]
+            end = net.head if tap == self.head else net.ends[self.taps.index(tap) + FIRST]
             for layer in layers[done:end]:
                 x = layer(x)
             done = end

@@ -59,6 +59,8 @@ class OnnxFile:
     std: Tensor
     session: Session
 
+    head = None
+
     def maps(self, x: Tensor, taps: Sequence[Tap]) -> list[Tensor]:
         """See `Backbone.maps`. Raises ModelError where the file cannot be run, or gives maps of another shape."""
         found = self.session.run([tap.name for tap in taps], (x - self.mean) / self.std)

@@ -12,8 +12,11 @@ from lookalike.base.arrays import Floats, Index, Labels, Report
 from lookalike.base.errors import show
 from lookalike.data.images import Selection
 from lookalike.detect.baselines import cross, networks
+from lookalike.detect.baselines.auto import AutoBaseline
 from lookalike.detect.detector import Detector
 from lookalike.detect.join import Join
+from lookalike.detect.kinds import Kinds, Nearest, filled_in
+from lookalike.detect.on_features import raw_of_each
 from lookalike.detect.openset import OpenSet, score_each
 from lookalike.runs.blocks import blocks
 from lookalike.runs.plan import Plan
@@ -31,10 +34,39 @@ def crossed(plan: Plan, report: Report) -> tuple[Detector, Floats]:
         with _telling("training", len(rows), report):
             return cross.crossed(plan.recipe.baseline, _known(plan, rows), settings.seed, _groups(plan))
     labels = plan.numbered(rows)
+    if kinds := _kinds(plan, labels, report):
+        return _joined(plan, kinds, labels, report)
     members, raw = (_by_image if plan.images.groups is None else _by_group)(plan, labels, report)
     join = Join.fit(raw, labels, scaling=settings.scaling, decides=settings.decides)
     scaled, shares = join(raw)
     return OpenSet(members, join), scaled[np.arange(len(rows)), shares.argmax(1)]
+
+
+def _kinds(plan: Plan, labels: Labels, report: Report) -> Kinds | None:
+    """The detectors of all classes by a baseline that learns them together; where images have groups none does."""
+    baseline, rows = plan.recipe.baseline, plan.rows.train
+    if not isinstance(baseline, AutoBaseline) or plan.images.groups is not None:
+        return None
+    with _telling("training", len(rows), report):
+        return baseline.learn_kinds(_known(plan, rows), labels, plan.recipe.settings.seed)
+
+
+def _joined(plan: Plan, kinds: Kinds, labels: Labels, report: Report) -> tuple[OpenSet, Floats]:
+    """As `crossed`, of these detectors."""
+    parts = [raw_of_each(kinds.detectors, part) for part in blocks(plan, plan.rows.train, "scoring", report)]
+    new = [
+        {member: np.concatenate([part[k][member] for part in parts]) for member in parts[0][k]}
+        for k in range(len(plan.known))
+    ]
+    raw = filled_in(new, kinds.left_out, labels, np.arange(len(labels)))
+    each = [one.joined({member: raw[member][:, k] for member in raw}).score for k, one in enumerate(kinds.detectors)]
+    settings = plan.recipe.settings
+    join = Join.fit(np.stack(each, 1), labels, scaling=settings.scaling, decides=settings.decides)
+    scaled, shares = join(np.stack(each, 1))
+    likely = scaled[np.arange(len(labels)), shares.argmax(1)]
+    nearest = Nearest.of(kinds.near, raw, likely, kinds.share)
+    members = dict(zip(plan.known, kinds.detectors, strict=True))
+    return OpenSet(members, join, nearest), nearest(nearest.away(raw), likely)
 
 
 def _by_image(plan: Plan, labels: Labels, report: Report) -> tuple[dict[str, Detector], Floats]:

@@ -26,6 +26,7 @@ from lookalike.detect.baselines.features import AUTO, FeatureBaseline
 from lookalike.detect.baselines.knn import KNN
 from lookalike.detect.baselines.rotation import Rotation
 from lookalike.detect.detector import Detector, Scores
+from lookalike.detect.kinds import Kinds
 from lookalike.detect.scale import Scale
 from lookalike.features.backbone import Backbone
 
@@ -83,6 +84,10 @@ class AutoBaseline:
         if len(pixels.shape) == 4:
             return self.on_images.fit_left_out(pixels, seed, groups)
         return folded(self, pixels, seed, groups)
+
+    def learn_kinds(self, pixels: Pixels | Selection, labels: Labels, seed: int) -> Kinds | None:
+        """See `FeatureBaseline.learn_kinds`; None for vectors too."""
+        return self.on_images.learn_kinds(pixels, labels, seed) if len(pixels.shape) == 4 else None
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Detector:
         """Return the detector for inputs of `shape` that gave `tensors` and `facts`; raises ModelError otherwise."""

@@ -14,22 +14,25 @@ from lookalike.base.errors import DataError
 from lookalike.data.images import Selection
 from lookalike.detect.baselines.networks import counter, need_images
 from lookalike.detect.choose import Expected, chosen, looked_at
+from lookalike.detect.kinds import JUDGED, Kinds, learn_kinds
 from lookalike.detect.layers import Layers
 from lookalike.detect.members import Member
 from lookalike.detect.on_features import OnFeatures
 from lookalike.features.backbone import Backbone, Tap
+from lookalike.features.backbone import layers as every_layer
 from lookalike.features.backbones import stored
 from lookalike.features.efficientnet import LITE0
 from lookalike.features.views import side_of
 
 SMALL, LARGE = 64, 320  # sides in pixels: up to the first, images are small; from the second on, they have fine detail
 SIDES_OF_SMALL, SIDES = (64, 128, 160), (64, 128, 224)  # at which the network sees them
+SIDES_OF_SMALL_COLOUR = (160, 224)  # for `auto`: pictures of things, which the late layers tell apart when enlarged
 FINEST = 640  # the side at which it looks for the smallest defects; images are read at this size, or at their own
 MOST = 600  # images of a class
 TENSORS = 3  # of a member at most
 WARMTH = 0.01  # difference of AUC that makes a weight e times as large
-ALIKE = 0.1  # the same for small grey pictures, which all layers see about equally well
-Candidates = Callable[[Backbone, int], tuple[Member, ...]]  # for the side of a square as large as the images
+ALIKE = 0.1  # the same for small pictures, whose stand-ins tell less about the unknown
+Candidates = Callable[[Backbone, tuple[int, ...]], tuple[Member, ...]]  # for images of a shape (C, H, W)
 
 
 def _side(shape: tuple[int, ...]) -> int:
@@ -52,18 +55,18 @@ def _names(taps: Sequence[Tap]) -> tuple[str, ...]:
     return tuple(tap.name for tap in taps)
 
 
-def _nearest(backbone: Backbone, side: int) -> tuple[Member, ...]:
-    return (Member("neighbours", _sides(backbone, side)[1], _names(backbone.taps[-1:])),)
+def _nearest(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
+    return (Member("neighbours", _sides(backbone, _side(shape))[1], _names(backbone.taps[-1:])),)
 
 
-def _gaussians(backbone: Backbone, side: int) -> tuple[Member, ...]:
-    every = _names(Layers.of(backbone.taps).every)
+def _gaussians(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
+    every, side = _names(Layers.of(backbone.taps).every), _sides(backbone, _side(shape))[-1]
     taps = every[1:] or every
-    return tuple(Member("gaussian", _sides(backbone, side)[-1], (tap,), cells) for cells in (1, 3) for tap in taps)
+    return tuple(Member("gaussian", side, (tap,), cells) for cells in (1, 3) for tap in taps)
 
 
-def _patches(backbone: Backbone, side: int) -> tuple[Member, ...]:
-    layers = Layers.of(backbone.taps)
+def _patches(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
+    layers, side = Layers.of(backbone.taps), _side(shape)
     both = _names(layers.middle), _names(layers.joint)
     usual = [Member("patches", s, taps) for s in _sides(backbone, side)[1:] for taps in both]
     return (*usual, *_small_defects(backbone, side))
@@ -74,22 +77,60 @@ def _small_defects(backbone: Backbone, side: int) -> tuple[Member, ...]:
     return tuple(Member("patches", s, early, stands_out=out) for s in _finest(backbone, side) for out in (False, True))
 
 
-def _all(backbone: Backbone, side: int) -> tuple[Member, ...]:
+def _all(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
+    side = _side(shape)
+    if side <= SMALL and shape[0] == 3:
+        sides = tuple(side_of(backbone, s) for s in SIDES_OF_SMALL_COLOUR)
+        heads = tuple(Member("neighbours", s, _head(backbone), unit=True) for s in sides)
+        return (*_of_sizes(backbone, sides), *heads)
+    late = _names(Layers.of(backbone.taps).late)
+    fine = [*_small_defects(backbone, side)]
+    fine += [Member("gaussian", s, (tap,), cells) for s in _finest(backbone, side) for cells in (1, 3) for tap in late]
+    return (*_of_sizes(backbone, _sides(backbone, side)), *fine)
+
+
+def _of_sizes(backbone: Backbone, sides: Sequence[int]) -> tuple[Member, ...]:
     layers = Layers.of(backbone.taps)
     late = _names(layers.late)
-    of_size = [
+    return tuple(
         member
-        for s in _sides(backbone, side)
+        for s in sides
         for member in (
             *(Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in late),
             *(Member("gaussian", s, (tap,), 0) for tap in _names(layers.whole(s))),
             *(Member("neighbours", s, (tap,)) for tap in late[1:] or late),
             Member("patches", s, _names(layers.middle)),
+            Member("gaussian", s, _head(backbone), unit=True),
+        )
+    )
+
+
+def _of_kinds(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
+    """Gaussians and neighbours, then the one that locates."""
+    side, layers = _side(shape), Layers.of(backbone.taps)
+    sides = SIDES_OF_SMALL_COLOUR if side <= SMALL and shape[0] == 3 else _sides(backbone, side)
+    sides, late = tuple(side_of(backbone, s) for s in sides), _names(layers.late)
+    members = [
+        member
+        for s in dict.fromkeys(sides)
+        for member in (
+            *(Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in late),
+            Member("gaussian", s, _head(backbone), unit=True),
+            *(Member("neighbours", s, (tap,), unit=unit) for unit in (False, True) for tap in late),
+            Member("neighbours", s, _head(backbone), unit=True),
         )
     ]
-    fine = [*_small_defects(backbone, side)]
-    fine += [Member("gaussian", s, (tap,), cells) for s in _finest(backbone, side) for cells in (1, 3) for tap in late]
-    return (*of_size, *fine)
+    return (*dict.fromkeys(members), Member("gaussian", sides[-1], (_names(layers.whole(sides[-1])) or late)[:1], 0))
+
+
+def _earlier(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
+    """Small colour pictures were seen at other sizes."""
+    return _of_sizes(backbone, _sides(backbone, _side(shape)))
+
+
+def _head(backbone: Backbone) -> tuple[str]:
+    """The last layer that can be read."""
+    return (every_layer(backbone)[-1].name,)
 
 
 def _alike(_shape: tuple[int, ...]) -> tuple[Expected, ...]:
@@ -101,8 +142,7 @@ def _defects(_shape: tuple[int, ...]) -> tuple[Expected, ...]:
 
 
 def _another_kind(shape: tuple[int, ...]) -> tuple[Expected, ...]:
-    small_and_grey = _side(shape) <= SMALL and shape[0] == 1
-    return (Expected("another-kind", "blend", ALIKE if small_and_grey else WARMTH),)
+    return (Expected("another-kind", "blend", ALIKE if _side(shape) <= SMALL else WARMTH),)
 
 
 def _either(shape: tuple[int, ...]) -> tuple[Expected, ...]:
@@ -119,11 +159,16 @@ class FeatureBaseline:
     kind, paper, summary : str
         See `Baseline`.
     candidates : callable
-        Its members, for a backbone and images of some side.
+        Its members, for a backbone and images of some shape.
     expected : callable
         The kinds of unknown that members are chosen for, for images of some shape; none: all count alike.
     backbone : Backbone
         The network.
+    of_kinds : callable, optional
+        Its members where several classes are known, for a backbone and images of some shape. They are chosen by how
+        well they find a known class that is left out, and the last only locates. None: each class is learnt by itself.
+    earlier : callable, optional
+        Members of models that earlier versions trained.
     """
 
     kind: str
@@ -132,13 +177,15 @@ class FeatureBaseline:
     candidates: Candidates
     expected: Callable[[tuple[int, ...]], tuple[Expected, ...]] = _alike
     backbone: Backbone = LITE0
+    of_kinds: Candidates | None = None
+    earlier: Candidates | None = None
 
     side = FINEST
     most_images = MOST
 
     def members(self, shape: tuple[int, ...]) -> tuple[Member, ...]:
         """The candidates for images of `shape` (C, H, W)."""
-        return tuple(dict.fromkeys(self.candidates(self.backbone, _side(shape))))
+        return tuple(dict.fromkeys(self.candidates(self.backbone, shape)))
 
     def on(self, backbone: Backbone) -> FeatureBaseline:
         """The same on another backbone."""
@@ -146,7 +193,7 @@ class FeatureBaseline:
 
     def tensors(self, shape: tuple[int, ...]) -> int:
         """How many tensors the detector of one class has at most."""
-        return TENSORS * len(self.members(shape))
+        return TENSORS * len(self.every_member(shape))
 
     def fit(self, pixels: Pixels | Selection, seed: int) -> OnFeatures:
         """Return a detector of known images (N, C, H, W) uint8; raises as `fit_left_out` does."""
@@ -177,12 +224,27 @@ class FeatureBaseline:
             votes = chosen(self.backbone, pixels, members, expected, seed, counter(of), groups)
         return OnFeatures.fit(self.kind, self.backbone, pixels, votes, seed, counter(sizes * len(pixels)), groups)
 
+    def learn_kinds(self, pixels: Pixels | Selection, labels: Labels, seed: int) -> Kinds | None:
+        """The detectors of several known classes, images (N, C, H, W) uint8 of classes (N,); None: see `of_kinds`."""
+        if self.of_kinds is None:
+            return None
+        need_images(pixels.shape[1:], self.kind)
+        *members, locator = self.of_kinds(self.backbone, pixels.shape[1:])
+        sizes = len({member.side for member in members})
+        steps = counter(sizes * (2 * len(pixels) + min(len(pixels), JUDGED * (int(labels.max()) + 1))))
+        return learn_kinds(self.kind, self.backbone, pixels, labels, members, locator, seed, steps)
+
+    def every_member(self, shape: tuple[int, ...]) -> tuple[Member, ...]:
+        """All members that a model can have."""
+        found = [source(self.backbone, shape) for source in (self.of_kinds, self.earlier) if source]
+        return tuple(dict.fromkeys((*self.members(shape), *(member for some in found for member in some))))
+
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> OnFeatures:
         """Return the detector that gave `tensors` and `facts`; raises ModelError for anything else."""
         need_images(shape, self.kind)
         named = {"backbone", "sha256"} <= set(facts)  # other facts are refused below
         own = self.on(stored(facts["backbone"], facts["sha256"])) if named else self
-        return OnFeatures.restore(self.kind, own.backbone, own.members(shape), tensors, facts, shape)
+        return OnFeatures.restore(self.kind, own.backbone, own.every_member(shape), tensors, facts, shape)
 
 
 NETWORK = f"EfficientNet-{LITE0.name.capitalize()}, which ImageNet trained"
@@ -216,10 +278,12 @@ AUTO = FeatureBaseline(
     "factor.",
     _all,
     _either,
+    of_kinds=_of_kinds,
+    earlier=_earlier,
 )
 EXPECTED = {"defects": _defects, "another-kind": _another_kind}
 
 
 def expecting(what: str) -> FeatureBaseline:
-    """`AUTO` for one kind of unknown alone, a key of `EXPECTED`."""
-    return replace(AUTO, expected=EXPECTED[what])
+    """`AUTO` for one kind of unknown alone, a key of `EXPECTED`; defects are looked for in each class by itself."""
+    return replace(AUTO, expected=EXPECTED[what], of_kinds=None if what == "defects" else AUTO.of_kinds)

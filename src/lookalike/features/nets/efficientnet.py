@@ -101,5 +101,6 @@ class EfficientNetLite(nn.Module):
             ends.append(len(layers))
         layers.append(Convolution(channels, HEAD, 1))
         self.ends = tuple(ends)  # of each stage, the number of layers up to its last one
+        self.head = len(layers)
         self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classes = nn.Linear(HEAD, CLASSES)
