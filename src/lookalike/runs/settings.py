@@ -253,7 +253,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
             help="auto on images: what you fear most, defects on a known thing or another kind of thing. It raises AUC "
             "where you know.",
             group=LEARN,
-            show_default="both; another-kind for pictures of 64 x 64 pixels and less",
+            show_default="both; another-kind for several known classes, and for pictures of 64 x 64 pixels and less",
         ),
     ] = None
     backbone: Annotated[

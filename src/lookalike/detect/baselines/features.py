@@ -274,8 +274,8 @@ AUTO = FeatureBaseline(
     "rippel-2021",
     f"Images: Gaussians, nearest images and patches on features of {NETWORK}, weighted by how well each separates "
     "known images from stand-ins for the unknown that are made from them: small pieces pasted in stand for defects, "
-    "and blends of two images for another kind of thing. Vectors: the mean of nearest neighbours and local outlier "
-    "factor.",
+    "and blends of two images for another kind of thing. Several known classes: weighted by how well each finds a "
+    "known class that is left out. Vectors: the mean of nearest neighbours and local outlier factor.",
     _all,
     _either,
     of_kinds=_of_kinds,
