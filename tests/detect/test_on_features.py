@@ -252,6 +252,12 @@ def test_a_detector_is_restored_from_its_tensors_and_facts(name, known):
         baseline.restore({}, facts, known.shape[1:])
 
 
+@pytest.mark.parametrize("member", EACH, ids=str)
+def test_a_member_says_how_many_tensors_it_stores(member, known):
+    """The number from which it follows how many classes a model file can hold is that of what is stored."""
+    assert member.tensors == len(learn(BACKBONE, known, [member], 0)[member].fitted().tensors())
+
+
 def test_vectors_and_a_single_image_are_refused():
     """One line says what is accepted."""
     with pytest.raises(UsageError, match="patches takes images, not vectors of 7 entries"):

@@ -22,13 +22,12 @@ from lookalike.detect.auc import area
 from lookalike.detect.choose import weights
 from lookalike.detect.join import Join
 from lookalike.detect.members import Learner, LeftOut, Member
-from lookalike.detect.on_features import EXPECTED, OnFeatures, Panel, Steps, by_side, mean_of, scores, seen
+from lookalike.detect.on_features import ANOTHER_KIND, OnFeatures, Panel, Steps, by_side, mean_of, scores, seen
 from lookalike.detect.scale import Scale
 from lookalike.features.backbone import Backbone
 
 JUDGED = 100  # images of a class at most by which members are chosen
 WARMTH = 0.01  # difference of AUC that makes a weight e times as large
-ANOTHER_KIND = EXPECTED[1]
 Raw = Mapping[Member, Floats]  # (n, K) the scores of n images by each class's member
 
 

@@ -78,6 +78,11 @@ class Member:
         """Whether it says which places of an image are unlike the known ones."""
         return self.how == "patches" or (self.how == "gaussian" and not self.cells)
 
+    @property
+    def tensors(self) -> int:
+        """The number of tensors that are stored of it; see `Fitted.tensors`."""
+        return 3 if self.how == "gaussian" or self.stands_out else 1
+
     def rows(self, maps: Mapping[str, Tensor]) -> Tensor:
         """What it compares, from maps (n, C, h, w) by tap: (n, F) float32, or where it locates (n, h, w, F)."""
         if self.locates:

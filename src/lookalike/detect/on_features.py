@@ -22,7 +22,7 @@ from lookalike.detect.scale import Scale
 from lookalike.features.backbone import Backbone, layers
 from lookalike.features.views import maps, seen_size
 
-EXPECTED = ("defects", "another-kind")  # kinds of unknown
+DEFECTS, ANOTHER_KIND = "defects", "another-kind"  # kinds of unknown
 Steps = Callable[[int], None]  # gets the number of images that a network has just seen
 Maps = Mapping[str, Tensor]
 
@@ -319,7 +319,7 @@ def _panel(given: Any, members: Sequence[Member], kind: str) -> Panel:
     if (
         not isinstance(given, dict)
         or set(given) != {"expects", "weights", "scale"}
-        or given["expects"] not in (kind, *EXPECTED)
+        or given["expects"] not in (kind, DEFECTS, ANOTHER_KIND)
         or len(weights) != len(members)
         or not good
         or not math.isclose(sum(weight or 0.0 for weight in weights), 1, abs_tol=1e-6)

@@ -168,6 +168,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     _check_calibration(plan)
     _check_groups(plan)
     _check_expected(plan)
+    _check_classes(plan)
     if method is not None:
         _check_method(plan, method)
     return plan
@@ -269,15 +270,22 @@ def _check_groups(plan: Plan) -> None:
 
 
 def _check_expected(plan: Plan) -> None:
-    """Raises UsageError for an idle --expect or --backbone, or where one file cannot hold a detector for each class."""
-    settings, vectors = plan.recipe.settings, len(plan.images.shape) == 1
-    if settings.expect and vectors:
+    """Raises UsageError for --expect or --backbone where the inputs are vectors."""
+    settings = plan.recipe.settings
+    if len(plan.images.shape) > 1:
+        return
+    if settings.expect:
         raise UsageError(f"--expect {settings.expect} is asked of images, and these are vectors; leave it out")
-    if settings.backbone != BACKBONES[0] and vectors:
+    if settings.backbone != BACKBONES[0]:
         raise UsageError(f"--backbone {show(settings.backbone)} sees images, and these are vectors; leave it out")
-    baseline = plan.recipe.baseline if settings.method in BASELINES else None
-    if isinstance(baseline, AutoBaseline | FeatureBaseline) and not vectors:
-        _check_number(plan, len(plan.known), baseline.tensors(plan.images.shape))
+
+
+def _check_classes(plan: Plan) -> None:
+    """Raises UsageError where one file cannot hold a detector on features for each class."""
+    baseline = plan.recipe.baseline if plan.recipe.settings.method in BASELINES else None
+    if isinstance(baseline, AutoBaseline | FeatureBaseline) and len(plan.images.shape) > 1:
+        known = len(plan.known)
+        _check_number(plan, known, baseline.tensors(plan.images.shape, several=known > 1))
 
 
 def _check_method(plan: Plan, method: Method) -> None:

@@ -55,9 +55,9 @@ class AutoBaseline:
     most_images = AUTO.most_images
     summary = AUTO.summary
 
-    def tensors(self, shape: tuple[int, ...]) -> int:
+    def tensors(self, shape: tuple[int, ...], *, several: bool) -> int:
         """See `FeatureBaseline.tensors`; for images."""
-        return self.on_images.tensors(shape)
+        return self.on_images.tensors(shape, several=several)
 
     def on(self, backbone: Backbone) -> AutoBaseline:
         """The same on another backbone."""

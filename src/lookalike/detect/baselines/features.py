@@ -17,7 +17,7 @@ from lookalike.detect.choose import Expected, chosen, looked_at
 from lookalike.detect.kinds import JUDGED, Kinds, learn_kinds
 from lookalike.detect.layers import Layers
 from lookalike.detect.members import Member
-from lookalike.detect.on_features import OnFeatures
+from lookalike.detect.on_features import ANOTHER_KIND, DEFECTS, OnFeatures
 from lookalike.features.backbone import Backbone, Tap
 from lookalike.features.backbone import layers as every_layer
 from lookalike.features.backbones import stored
@@ -29,7 +29,6 @@ SIDES_OF_SMALL, SIDES = (64, 128, 160), (64, 128, 224)  # at which the network s
 SIDES_OF_SMALL_COLOUR = (160, 224)  # for `auto`: pictures of things, which the late layers tell apart when enlarged
 FINEST = 640  # the side at which it looks for the smallest defects; images are read at this size, or at their own
 MOST = 600  # images of a class
-TENSORS = 3  # of a member at most
 WARMTH = 0.01  # difference of AUC that makes a weight e times as large
 ALIKE = 0.1  # the same for small pictures, whose stand-ins tell less about the unknown
 Candidates = Callable[[Backbone, tuple[int, ...]], tuple[Member, ...]]  # for images of a shape (C, H, W)
@@ -138,11 +137,11 @@ def _alike(_shape: tuple[int, ...]) -> tuple[Expected, ...]:
 
 
 def _defects(_shape: tuple[int, ...]) -> tuple[Expected, ...]:
-    return (Expected("defects", "pieces", WARMTH),)
+    return (Expected(DEFECTS, "pieces", WARMTH),)
 
 
 def _another_kind(shape: tuple[int, ...]) -> tuple[Expected, ...]:
-    return (Expected("another-kind", "blend", ALIKE if _side(shape) <= SMALL else WARMTH),)
+    return (Expected(ANOTHER_KIND, "blend", ALIKE if _side(shape) <= SMALL else WARMTH),)
 
 
 def _either(shape: tuple[int, ...]) -> tuple[Expected, ...]:
@@ -191,9 +190,10 @@ class FeatureBaseline:
         """The same on another backbone."""
         return replace(self, backbone=backbone)
 
-    def tensors(self, shape: tuple[int, ...]) -> int:
-        """How many tensors the detector of one class has at most."""
-        return TENSORS * len(self.every_member(shape))
+    def tensors(self, shape: tuple[int, ...], *, several: bool) -> int:
+        """How many tensors the detector of one class has at most, where it is one of `several` classes or not."""
+        found = self.of_kinds(self.backbone, shape) if several and self.of_kinds else self.members(shape)
+        return sum(member.tensors for member in found)
 
     def fit(self, pixels: Pixels | Selection, seed: int) -> OnFeatures:
         """Return a detector of known images (N, C, H, W) uint8; raises as `fit_left_out` does."""
@@ -281,9 +281,9 @@ AUTO = FeatureBaseline(
     of_kinds=_of_kinds,
     earlier=_earlier,
 )
-EXPECTED = {"defects": _defects, "another-kind": _another_kind}
+EXPECTED = {DEFECTS: _defects, ANOTHER_KIND: _another_kind}
 
 
 def expecting(what: str) -> FeatureBaseline:
     """`AUTO` for one kind of unknown alone, a key of `EXPECTED`; defects are looked for in each class by itself."""
-    return replace(AUTO, expected=EXPECTED[what], of_kinds=None if what == "defects" else AUTO.of_kinds)
+    return replace(AUTO, expected=EXPECTED[what], of_kinds=None if what == DEFECTS else AUTO.of_kinds)
