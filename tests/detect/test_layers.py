@@ -93,8 +93,12 @@ def test_the_candidates_on_lite0(shape, sides, fine):
 
 def test_small_colour_pictures_are_enlarged():
     """`auto` sees them at 160 and 224 pixels, other methods as grey ones; models of earlier versions are restored."""
-    wanted = of_lite0((160, 224), ())[AUTO]
-    wanted += [Member("neighbours", s, ("head",), unit=True) for s in (160, 224)]
+    wanted = []
+    for s in (160, 224):
+        wanted += [Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in STAGES]
+        wanted += [Member("gaussian", s, ("stage 6",), 0)]
+        wanted += [Member("neighbours", s, (tap,)) for tap in STAGES[1:]]
+        wanted += [Member(how, s, ("head",), unit=True) for how in ("gaussian", "neighbours")]
     assert list(AUTO.members((3, 64, 64))) == wanted
     assert set(of_lite0((64, 128, 160), ())[AUTO]) < set(AUTO.every_member((3, 64, 64)))
     assert FEATURES_KNN.members((3, 64, 64)) == FEATURES_KNN.members((1, 64, 64))

@@ -79,13 +79,28 @@ def _small_defects(backbone: Backbone, side: int) -> tuple[Member, ...]:
 def _all(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
     side = _side(shape)
     if side <= SMALL and shape[0] == 3:
-        sides = tuple(side_of(backbone, s) for s in SIDES_OF_SMALL_COLOUR)
-        heads = tuple(Member("neighbours", s, _head(backbone), unit=True) for s in sides)
-        return (*_of_sizes(backbone, sides), *heads)
+        return _of_small_colour(backbone)
     late = _names(Layers.of(backbone.taps).late)
     fine = [*_small_defects(backbone, side)]
     fine += [Member("gaussian", s, (tap,), cells) for s in _finest(backbone, side) for cells in (1, 3) for tap in late]
     return (*_of_sizes(backbone, _sides(backbone, side)), *fine)
+
+
+def _of_small_colour(backbone: Backbone) -> tuple[Member, ...]:
+    """Without patches, and with one map that is compared whole, of the last layer that can be."""
+    layers = Layers.of(backbone.taps)
+    late, head = _names(layers.late), _head(backbone)
+    sides = dict.fromkeys(side_of(backbone, s) for s in SIDES_OF_SMALL_COLOUR)
+    return tuple(
+        member
+        for s in sides
+        for member in (
+            *(Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in late),
+            *(Member("gaussian", s, (tap,), 0) for tap in _names(layers.whole(s)[-1:])),
+            *(Member("neighbours", s, (tap,)) for tap in late[1:] or late),
+            *(Member(how, s, head, unit=True) for how in ("gaussian", "neighbours")),
+        )
+    )
 
 
 def _of_sizes(backbone: Backbone, sides: Sequence[int]) -> tuple[Member, ...]:
