@@ -29,3 +29,21 @@ def test_figures_that_are_shares_are_written_in_percent(name, value, spread, sai
 def test_a_share_in_percent(share, said):
     """One decimal, three digits below 0.1 %, and no decimal where it is zero."""
     assert words.percent(share) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "less than a minute"),
+        (59.9, "less than a minute"),
+        (60, "about 1 minute"),
+        (89, "about 1 minute"),
+        (420, "about 7 minutes"),
+        (5399, "about 90 minutes"),
+        (5400, "about 1.5 hours"),
+        (7200, "about 2 hours"),
+    ],
+)
+def test_a_time_to_wait_has_a_unit(seconds, said):
+    """Minutes up to an hour and a half, then hours with a decimal."""
+    assert words.duration(seconds) == said

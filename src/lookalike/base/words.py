@@ -25,6 +25,16 @@ def is_share(figure: str) -> bool:
     return figure.removeprefix("class_") in SHARES or figure.startswith("surer_than_") or "accuracy" in figure
 
 
+def duration(seconds: float) -> str:
+    """A time to wait: "less than a minute", "about 7 minutes", "about 2.5 hours"."""
+    if seconds < 60:
+        return "less than a minute"
+    if seconds < 90 * 60:
+        minutes = round(seconds / 60)
+        return f"about {minutes} minute{'s' if minutes > 1 else ''}"
+    return f"about {seconds / 3600:.1f}".removesuffix(".0") + " hours"
+
+
 def points(share: float) -> str:
     """The number of `percent` alone, where the unit stands beside it: "4.5"."""
     return f"{100 * share:.3g}" if 0 < share < 0.001 else f"{100 * share:.1f}".removesuffix(".0")

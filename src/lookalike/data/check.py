@@ -13,6 +13,7 @@ import numpy as np
 from lookalike.data import gate
 from lookalike.data.images import content_key
 from lookalike.data.oddities import lines, oddities
+from lookalike.data.sizes import spread_of, text
 from lookalike.data.source import Picture, Skipped, Source, reasons
 from lookalike.data.sources import Size, open_source
 
@@ -28,6 +29,7 @@ class Check:
     classes : class name -> number of images
     images, official_test : the sum over all classes, and how many of them the source calls test images
     channels : 1 when every image is grey, else 3; None for vectors
+    grey : images without colour, those that are stored in colour too
     sizes, modes, formats : size "H x W", the file's own colour mode, and the file format -> number of images
     transparent : images with transparency, which is laid on white
     frames : images with more than one frame, of which the first is used
@@ -47,6 +49,7 @@ class Check:
     images: int = 0
     official_test: int | None = None
     channels: int | None = None
+    grey: int = 0
     sizes: dict[str, int] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     formats: dict[str, int] = field(default_factory=dict)
@@ -68,9 +71,31 @@ class Check:
         """Return reason -> number of ignored entries, the most frequent reason first."""
         return reasons(self.ignored)
 
+    def counts(self) -> dict[Size, int]:
+        """Return size (H, W) -> number of images."""
+        pairs = ((key.split(" x "), number) for key, number in self.sizes.items())
+        return {(int(height), int(width)): number for (height, width), number in pairs}
+
     def json(self) -> dict[str, Any]:
         """Return all fields as JSON values; names may hold surrogates, so the JSON must be written as ASCII."""
-        return asdict(self) | {"ignored_reasons": self.ignored_reasons()}
+        spread = asdict(spread_of(self.counts())) if self.sizes else None
+        return asdict(self) | {"ignored_reasons": self.ignored_reasons(), "spread": spread}
+
+    def about(self) -> tuple[str, ...]:
+        """Return the sizes, aspects and colours of the images, in a line or two; nothing for vectors."""
+        if not self.sizes:
+            return ()
+        spread, colour = spread_of(self.counts()), self.images - self.grey
+        if len(self.sizes) == 1:
+            sizes = text(spread.least)
+        else:
+            least, middle, largest = map(text, (spread.least, spread.median, spread.largest))
+            aspects = "width / height of nine in ten {:.2f} to {:.2f}".format(*spread.aspects)
+            sizes = f"{least} to {largest}, median {middle}; {aspects}"
+        if colour and self.grey:
+            return f"sizes: {sizes}", f"colours: {colour:,} in colour, {self.grey:,} grey"
+        stored = ", though stored in colour: --grey makes training cheaper" if self.channels == 3 else ""
+        return f"sizes: {sizes}", "colours: " + ("colour" if colour else f"grey{stored}")
 
     def notes(self) -> tuple[str, ...]:
         """Return what the user should know, one printable line each."""
@@ -132,6 +157,7 @@ def _count(found: Check, picture: Picture, size: Size | None) -> None:
         height, width, channels = picture.pixels.shape
         found.sizes[f"{height} x {width}"] = found.sizes.get(f"{height} x {width}", 0) + 1
         found.channels = max(found.channels or 1, channels)
+        found.grey += bool((picture.pixels == picture.pixels[..., :1]).all())
 
 
 def _compare(found: Check, opened: Source, same: list[list[int]]) -> None:

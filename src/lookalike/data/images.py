@@ -34,6 +34,7 @@ class Images:
     skipped : files that could not be read and were left out (`on_bad="skip"`)
     ignored : entries of the source that are no images, or are left out for another reason
     odd : name of an oddity in `lookalike.data.oddities` -> how many of the images have it
+    sizes : (H, W) of images before they were resized -> how many had it; nothing where they were never read
     content : content key of each image where `pixels` must not give it, because scaling must not change the split
     key_size : (H, W) at which the content keys were taken, where that is another size than that of `pixels`
     """
@@ -46,6 +47,7 @@ class Images:
     skipped: tuple[Skipped, ...] = ()
     ignored: tuple[Skipped, ...] = ()
     odd: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[tuple[int, int], int] = field(default_factory=dict)
     content: tuple[str, ...] | None = None
     key_size: tuple[int, int] | None = None
 

@@ -129,6 +129,7 @@ class _Loader:
         self.taken: list[int] = []
         self.skipped: list[Skipped] = []
         self.odd: Counter[str] = Counter()
+        self.sizes: Counter[Size] = Counter()
 
     def add(self, item: Picture | Skipped) -> None:
         """Add the next item of the source, or note that it is skipped."""
@@ -147,6 +148,8 @@ class _Loader:
             given = f"'{show(self.source)}' has images of different sizes ({first}, and {here} in '{name}')"
             raise DataError(f"{given}; choose one with --size H,W")
         self.odd.update(oddities(item, self.size))
+        if not self.opened.vectors:
+            self.sizes[item.pixels.shape[0], item.pixels.shape[1]] += 1
         self.pixels.append(pixels)
         if self.key_size:
             self.small.append(resized(item.pixels, self.key_size, self.channels))
@@ -165,6 +168,7 @@ class _Loader:
             skipped=tuple(self.skipped),
             ignored=opened.ignored,
             odd=dict(self.odd),
+            sizes=dict(self.sizes),
             content=tuple(map(content_key, _stacked(self.small))) if self.key_size else None,
             key_size=self.key_size,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from lookalike.data.folder import HIDDEN
 from lookalike.data.images import Images
+from lookalike.data.sizes import Counts, shrinking
 from lookalike.data.source import Picture, reasons
 from lookalike.data.sources import Size
 
@@ -32,8 +33,13 @@ def oddities(picture: Picture, size: Size | None) -> Iterator[str]:
         height, width, _ = picture.pixels.shape
         if size[0] > MUCH * height or size[1] > MUCH * width:
             yield "upscaled"
-        if MUCH * size[0] < height or MUCH * size[1] < width:
+        if shrunk({(height, width): 1}, size):
             yield "shrunk"
+
+
+def shrunk(counts: Counts, size: Size) -> int:
+    """Return how many images of these sizes shrink more than `MUCH` times in height or width at `size` (H, W)."""
+    return sum(n for (height, width), n in counts.items() if MUCH * size[0] < height or MUCH * size[1] < width)
 
 
 def lines(counts: Mapping[str, int]) -> tuple[str, ...]:
@@ -44,6 +50,12 @@ def lines(counts: Mapping[str, int]) -> tuple[str, ...]:
 def losses(counts: Mapping[str, int]) -> tuple[str, ...]:
     """Return the lines of what reading loses or invents; training and scoring print them too."""
     return tuple(f"of the images, {line}" for line in lines({name: counts.get(name, 0) for name in LOSSES}))
+
+
+def reading(images: Images) -> Iterator[str]:
+    """Yield the line that says from what sizes to what size the images shrank, where they did."""
+    if len(images.shape) == 3 and (line := shrinking(images.sizes, (images.shape[1], images.shape[2]))):
+        yield line
 
 
 def remarks(images: Images) -> Iterator[str]:

@@ -15,10 +15,7 @@ from lookalike.base.checkpoint import TENSOR_LIMIT
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.renamed import OLD
 from lookalike.base.words import percent
-from lookalike.data import Images, aspect_size, read, split
-from lookalike.data.images import names_of
-from lookalike.data.sizes import own_size
-from lookalike.data.sources import open_source
+from lookalike.data import Images, split
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.baselines.auto import AutoBaseline
 from lookalike.detect.baselines.cross import FEWEST
@@ -33,8 +30,9 @@ from lookalike.game.source import Source
 from lookalike.game.splitting import Splitting
 from lookalike.game.train import check_batch
 from lookalike.methods import METHODS
-from lookalike.runs.choices import filled, net_of, preset_of
+from lookalike.runs.choices import filled
 from lookalike.runs.own_flags import chosen_method
+from lookalike.runs.reading import read_used
 from lookalike.runs.recipe import Recipe
 from lookalike.runs.rows import Rows
 from lookalike.runs.settings import TrainSettings
@@ -301,19 +299,6 @@ def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:
     if len(found) < 2 * bool(names):
         raise DataError(f"unlabelled {listed(names)}: fewer than 2 images are left to train on; add images")
     return found
-
-
-def read_used(data: str | Path, s: TrainSettings) -> Images:
-    """The images of the classes that train, at the size of the training; raises DataError as `read` does."""
-    source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
-    size, used, key_size = s.sides, (*s.known, *s.extra_fakes, *s.unlabelled), None
-    if not source.vectors and size is None:
-        size = aspect_size(data, preset_of(s)["side"], net_of(s).multiple, used)
-        side = BASELINES[s.method].side if s.method in BASELINES else None
-        if side is not None:
-            size, key_size = own_size(source.only(names_of(used, source.classes)), side, size), size
-    channels = 1 if s.grey else None
-    return read(data, size=size, channels=channels, classes=used, key_size=key_size, **s.reading())
 
 
 def _distinct(images: Images, rows: Index) -> Index:

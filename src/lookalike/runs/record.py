@@ -107,6 +107,7 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
         "data": {
             "source": plan.data,
             "shape": list(plan.images.shape),
+            **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
             "train": len(plan.rows.train),
             "calibration": len(plan.rows.calibration),
             "extra_fakes": len(plan.rows.extra_fakes),

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from lookalike.base import checkpoint, files, interrupts
-from lookalike.base.arrays import Floats, Report, Warn
+from lookalike.base.arrays import Floats, Note, Report, Warn
 from lookalike.base.errors import DivergedError, memory_guard, show
 from lookalike.data import Images, oddities
 from lookalike.data.images import Selection
@@ -36,9 +36,12 @@ from lookalike.game.train import Progress, train
 from lookalike.methods import stored
 from lookalike.runs import own_flags, record, subclasses
 from lookalike.runs import plan as plans
+from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
+from lookalike.runs.expected import expected
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
+from lookalike.runs.presets import GROWTH
 from lookalike.runs.samples import draw_samples
 from lookalike.runs.settings import TrainSettings
 
@@ -55,6 +58,7 @@ def run(
     wait: Callable[[str], None] | None = None,
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
+    note: Note | None = None,
 ) -> Model:
     """Trains, calibrates and stores a model in `out`. A run that was begun there is resumed, or found finished.
 
@@ -74,6 +78,8 @@ def run(
         It gets a line where another process holds the folder, and the run then waits for the folder.
     report, warn : callable
         They get the progress, and what the user should know.
+    note : callable, optional
+        It gets from what sizes to what size images shrink, and how long a GAN will train.
 
     Raises
     ------
@@ -99,6 +105,9 @@ def run(
             return Model.load(folder, device=settings.device)
         for line in (*_remarks(plan), *own_flags.unused(settings, plan.recipe.method, joins=plan.rows.joins)):
             warn(line)
+        if note is not None:
+            for line in _notes(folder, plan, settings):
+                note(line)
         if settings.crosses:
             detector, scores = _crossed(folder, plan, report)
         else:
@@ -122,6 +131,17 @@ def _remarks(plan: Plan) -> Iterator[str]:
             f"{len(plan.rows.calibration)} held-out images both join the known classes and set the threshold: false "
             "alarms may be a little more frequent than promised; add images, or hold out more (--calibration)"
         )
+
+
+def _notes(folder: Path, plan: Plan, given: TrainSettings) -> Iterator[str]:
+    """At what size images are read that shrink, what follows from it, and how long it will take."""
+    yield from oddities.reading(plan.images)
+    if times(given, plan.images.shape[1:]) > 1 and (given.width is None or given.images is None):
+        yield GROWTH
+    with _exact():
+        line = expected(folder, plan)
+    if line:
+        yield line
 
 
 def _taught(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:

@@ -16,7 +16,7 @@ from lookalike.base import names
 from lookalike.base.errors import UsageError, show
 from lookalike.runs.game_settings import GameSettings, StrictSettings
 from lookalike.runs.groups import DATA, LEARN, MOST_USED, OF_METHOD, OF_PRESET, RUN, SCORE, THRESHOLD
-from lookalike.runs.presets import PRESETS, Preset
+from lookalike.runs.presets import FROM, PRESETS, Preset
 
 if TYPE_CHECKING:  # mypy takes no computed names
     ClassGANName: TypeAlias = str
@@ -191,8 +191,9 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     preset: Annotated[
         Preset,
         Parameter(
-            help="The values of flags that you leave out. Preset small has 32 x 32 images and short trainings, for a "
-            "laptop. Preset paper has 64 x 64 images, and the sizes and steps that papers print.",
+            help="The values of flags that you leave out. Preset small suits a laptop: 32 x 32 images, for GANs on "
+            f"photographs {FROM} x {FROM}, where nets and trainings are twice as large. Preset paper has 64 x 64 "
+            "images, and the sizes and steps that papers print.",
             group=MOST_USED,
         ),
     ] = "small"
@@ -210,8 +211,8 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         Parameter(
             help="Images are resized to H,W pixels.",
             group=MOST_USED,
-            show_default=f"{OF_PRESET}, {PRESETS['small']['side']} at small; their own up to 640,640 for methods "
-            "on features, auto too; the aspect is kept",
+            show_default=f"{OF_PRESET}, {PRESETS['small']['side']} at small, for GANs {FROM} where images have them; "
+            "their own up to 640,640 for methods on features, auto too; the aspect is kept",
         ),
     ] = None
     grey: Annotated[bool, Parameter(help="Colour images become grey.", group=MOST_USED, negative=())] = False

@@ -34,7 +34,7 @@ def used_images(folder: Path) -> dict[str, frozenset[str]]:
 
 @dataclass(frozen=True)
 class RunSplit:
-    """The classes of a run, as `data.images.names_of` takes them, and how the run split its images."""
+    """The classes of a run, as `data.images.names_of` takes them, and how the run read and split its images."""
 
     known: tuple[str, ...]
     unlabelled: tuple[str, ...]
@@ -42,16 +42,25 @@ class RunSplit:
     shape: tuple[int, ...]
     test: float
     seed: int
+    key_size: tuple[int, int] | None
 
 
 def run_split(folder: Path) -> RunSplit:
     """The classes and the split of a run; raises ModelError where its record is missing or damaged."""
     match read_config(folder):
         case {
-            "data": {"source": str(source), "shape": [*shape]},
+            "data": {"source": str(source), "shape": [*shape], **read},
             "settings": {"known": [*known], "test": int() | float() as test, "seed": int(seed), **others},
         } if 0 <= test < 1:
-            nameless = others.get("unlabelled", [])  # older runs have none
+            nameless, key_size = others.get("unlabelled", []), _size(read.get("key_size"))  # older runs have none
             if isinstance(nameless, list) and all(isinstance(name, str) for name in (*known, *nameless)):
-                return RunSplit(tuple(known), tuple(nameless), source, tuple(shape), test, seed)
+                return RunSplit(tuple(known), tuple(nameless), source, tuple(shape), test, seed, key_size)
     raise ModelError(f"{show(folder / CONFIG)} does not say how the images were split; give the run as train wrote it")
+
+
+def _size(value: object) -> tuple[int, int] | None:
+    """(H, W) from JSON, or None."""
+    match value:
+        case [int() as height, int() as width]:
+            return height, width
+    return None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lookalike.base import workers
-from lookalike.base.arrays import Report, Warn
+from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import show
 from lookalike.studies.trial import Cell, Trial, name_of
 
@@ -34,8 +34,8 @@ class Study:
         Trials side by side, one thread each.
     command : str
         The command that stands beside each figure.
-    report, warn : callable
-        Callables that get the progress, and what the user should know.
+    report, warn, note : callable
+        Callables that get the progress, what the user should know, and the sizes between which images shrink.
     """
 
     runs: Path
@@ -47,6 +47,7 @@ class Study:
     command: str = ""
     report: Report = lambda stage, done, of: None
     warn: Warn = lambda message: None
+    note: Note = lambda message: None
 
     def perform(self, trials: Sequence[T]) -> dict[T, str]:
         """Does what is missing side by side; warns of each that failed, and returns it with its sentence.

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import torch
 
 from lookalike.base import files
-from lookalike.base.arrays import Report, Warn
+from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import DataError, UsageError, show
-from lookalike.data import Images, read
+from lookalike.data import Images, oddities, read
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import auc, rate
 from lookalike.detect.heat import Locates
@@ -47,6 +47,7 @@ def evaluate(
     threads: int | None = None,
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
+    note: Note = lambda message: None,
 ) -> dict[str, Any]:
     """Score held-out images of the known classes and of `unknown`, and store the figures in the run folder.
 
@@ -75,6 +76,8 @@ def evaluate(
         CPU threads; None means as many as in training, which gives the same bits.
     report, warn : callable
         Called with the progress, and with what the user should know.
+    note : callable
+        Called with the sizes between which images shrink.
 
     Returns
     -------
@@ -112,6 +115,8 @@ def evaluate(
         )
     if pooled := model.training.get("pooled"):
         images = images.pooled([name for name in pooled if name in images.classes], ANY)
+    for line in oddities.reading(images):
+        note(line)
     if images.skipped:
         warn(
             f"images left out because they cannot be read: {len(images.skipped)}, first {show(images.skipped[0].name)}"

@@ -17,11 +17,12 @@ import numpy as np
 from PIL import Image
 
 from lookalike.base import files
-from lookalike.base.arrays import Pixels, Report
+from lookalike.base.arrays import Note, Pixels, Report
 from lookalike.base.errors import UsageError, show
 from lookalike.data import Images, Skipped, stream
+from lookalike.data.sizes import shrinking
 from lookalike.data.source import Picture
-from lookalike.data.sources import open_source, refuse_inside
+from lookalike.data.sources import Size, open_source, refuse_inside
 from lookalike.detect.heat import overlaid, shown
 from lookalike.detect.model import UNKNOWN, Model, Verdicts
 from lookalike.runs.folder import BAD_FILES
@@ -41,6 +42,7 @@ def write(
     on_bad: Literal["fail", "skip"] = "fail",
     max_bad: float = 0.05,
     report: Report = lambda stage, done, of: None,
+    note: Note = lambda message: None,
 ) -> dict[str, Any]:
     """Score `data` into `out`, one line per image: name, class, score, p-value, flagged or not, and the parts.
 
@@ -60,8 +62,8 @@ def write(
         and an .npy file of the map, float16 (H, W). The line gives the PNG's name.
     on_bad, max_bad
         As for `lookalike.stream`.
-    report : callable
-        Called with the progress.
+    report, note : callable
+        Called with the progress, and with the sizes between which images shrink.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def write(
         raise UsageError(f"{show(nearest)} cannot take both kinds of pictures; give two folders")
     bad_files = out.with_name(f"{out.name}.{BAD_FILES}")
     skipped: list[Skipped] = []
-    odd: Counter[str] = Counter()
+    odd, sizes = Counter[str](), Counter[Size]()
     counts = {"images": 0, "flagged": 0}
     with (
         _pictures(nearest, out) as folder,
@@ -104,7 +106,10 @@ def write(
             counts["flagged"] += sum(row["flagged"] for row in rows)
             skipped += block.skipped
             odd.update(block.odd)
+            sizes.update(block.sizes)
             report("scoring", counts["images"], 0)
+        if model.size is not None and (line := shrinking(sizes, model.size)):
+            note(line)
         if skipped:
             files.write_json_lines(bad_files, map(vars, skipped))
     if not skipped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,13 +14,14 @@ import numpy as np
 
 from lookalike.base.arrays import Floats, Warn
 from lookalike.base.errors import DataError, UsageError, listed, show
-from lookalike.data.oddities import remarks
-from lookalike.data.sources import open_source, refuse_inside
+from lookalike.data.oddities import losses, remarks, shrunk
+from lookalike.data.sizes import shrinking
+from lookalike.data.sources import Size, open_source, refuse_inside
 from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.join import Join
 from lookalike.methods import METHODS
-from lookalike.runs.plan import read_used
+from lookalike.runs.reading import read_used, reading_of
 from lookalike.runs.settings import pair
 from lookalike.studies.claims import Claim, Estimate, Values, Verdict, judge, mean
 from lookalike.studies.detect.parts import HELD_OUT, TEST, measurable
@@ -96,6 +98,7 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None) -> B
     first = DetectorTrial(data, AUTO, 0, known=classes, preset=study.preset, settings=changed)
     base = [first.but(seed=seed) for seed in range(study.seeds)]
     classes = _taking_part(classes, base, study.warn)
+    _say_sizes(names, first, study)
     cells = _cells(classes, names, base, study.warn)
     study.perform([trial for cell in cells for trial in cell.trials])
     values = _values([cell for cell in cells if cell.is_done(study.runs)], classes, study.runs)
@@ -134,6 +137,19 @@ def _taking_part(classes: tuple[str, ...], base: Sequence[DetectorTrial], warn: 
             raise DataError(f"fewer than two classes can be measured; {said}; add images")
         warn(f"left out: {said}")
     return fit
+
+
+def _say_sizes(names: Sequence[str], first: DetectorTrial, study: Study) -> None:
+    """Says at which size which methods read the images, where these shrink."""
+    source, by_size = open_source(first.data, allow_empty_class=True), defaultdict[Size, list[str]](list)
+    counts = Counter(source.sizes())
+    for name in names if counts else ():
+        by_size[reading_of(counts, first.but(method=name).train_settings()).size].append(name)
+    for size, methods in by_size.items():
+        if line := shrinking(counts, size):
+            study.note(f"{line} by {', '.join(methods)}")
+        for line in losses({"shrunk": shrunk(counts, size)}):
+            study.warn(line)
 
 
 def _cells(classes: Sequence[str], names: Sequence[str], base: Sequence[DetectorTrial], warn: Warn) -> Cells:
