@@ -243,3 +243,15 @@ def test_trainings_of_another_version_are_told(three, tmp_path, here):
     warned = []
     measured(three, tmp_path, methods=("knn", "pca"), warn=warned.append)
     assert len(warned) == 1 and warned[0].startswith("3 of 6 trials in ") and "by lookalike 0.0.9 and" in warned[0]
+
+
+def test_each_group_of_methods_says_its_size(tmp_path):
+    """Where images shrink, a line names the methods that read them so, and a warning says where they shrink much."""
+    said, warned = [], []
+    study = Study(tmp_path, note=said.append, warn=warned.append)
+    bench._say_sizes({(200, 150): 6}, ("knn", "auto", "acgan", "pca"), DetectorTrial("", "auto", 0, known=NAMES), study)
+    assert said == [
+        "images of 200 x 150 pixels are read at 32 x 24 by knn, pca",
+        "images of 200 x 150 pixels are read at 64 x 48 by acgan",
+    ]
+    assert warned == ["of the images, 6 shrink more than 4 times at this size, which loses small things"]

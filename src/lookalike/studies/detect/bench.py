@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +15,7 @@ import numpy as np
 from lookalike.base.arrays import Floats, Warn
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.data.oddities import losses, remarks, shrunk
-from lookalike.data.sizes import shrinking
+from lookalike.data.sizes import Counts, shrinking
 from lookalike.data.sources import Size, open_source, refuse_inside
 from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
@@ -97,8 +97,7 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None) -> B
     changed = tuple(sorted({"false_alarms": 0.5, **given}.items()))  # no threshold is used
     first = DetectorTrial(data, AUTO, 0, known=classes, preset=study.preset, settings=changed)
     base = [first.but(seed=seed) for seed in range(study.seeds)]
-    classes = _taking_part(classes, base, study.warn)
-    _say_sizes(names, first, study)
+    classes = _taking_part(classes, base, names, study)
     cells = _cells(classes, names, base, study.warn)
     study.perform([trial for cell in cells for trial in cell.trials])
     values = _values([cell for cell in cells if cell.is_done(study.runs)], classes, study.runs)
@@ -118,9 +117,12 @@ def _named(methods: Sequence[str]) -> tuple[str, ...]:
     return tuple(methods) or USUAL
 
 
-def _taking_part(classes: tuple[str, ...], base: Sequence[DetectorTrial], warn: Warn) -> tuple[str, ...]:
-    """The classes that can be learnt, held out and measured with every seed; says which cannot."""
-    images = read_used(base[0].data, base[0].train_settings())
+def _taking_part(
+    classes: tuple[str, ...], base: Sequence[DetectorTrial], names: Sequence[str], study: Study
+) -> tuple[str, ...]:
+    """The classes that can be learnt, held out and measured with every seed; says which cannot, and at which sizes."""
+    images, warn = read_used(base[0].data, base[0].train_settings()), study.warn
+    _say_sizes(images.sizes, names, base[0], study)
     for line in remarks(images):
         warn(line)
     if images.skipped:
@@ -139,10 +141,9 @@ def _taking_part(classes: tuple[str, ...], base: Sequence[DetectorTrial], warn: 
     return fit
 
 
-def _say_sizes(names: Sequence[str], first: DetectorTrial, study: Study) -> None:
-    """Says at which size which methods read the images, where these shrink."""
-    source, by_size = open_source(first.data, allow_empty_class=True), defaultdict[Size, list[str]](list)
-    counts = Counter(source.sizes())
+def _say_sizes(counts: Counts, names: Sequence[str], first: DetectorTrial, study: Study) -> None:
+    """Says at which size which methods read images of these sizes, where they shrink."""
+    by_size = defaultdict[Size, list[str]](list)
     for name in names if counts else ():
         by_size[reading_of(counts, first.but(method=name).train_settings()).size].append(name)
     for size, methods in by_size.items():
