@@ -9,6 +9,7 @@ cifar, stl10, celeba: the official files of CIFAR-10 and CIFAR-100, STL-10 and C
 histopathology: patches of tissue in one folder per patient.
 named: the data sets that have a name, such as digits.
 sources: chooses the reader.
+aspect: squashes, crops or pads images of another aspect.
 load: `read` loads all images, `stream` loads one block at a time.
 images: `Images` holds pixels, labels, names and content keys; `scaled` maps pixels to [-1, 1].
 sizes: what is said of the sizes of many images, and the sizes at which they are read.

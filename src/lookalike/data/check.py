@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lookalike.base.names import Aspect
 from lookalike.data import gate
 from lookalike.data.images import content_key
 from lookalike.data.oddities import lines, oddities
@@ -116,6 +117,7 @@ def check(
     labelled: bool = True,
     value_range: gate.ValueRange | None = None,
     allow_empty_class: bool = False,
+    aspect: Aspect = "squash",
 ) -> Check:
     """Decode every image of `source` once, one at a time, and return what was found.
 
@@ -124,7 +126,7 @@ def check(
     Parameters
     ----------
     source, labelled, value_range, allow_empty_class : as for `read`
-    size : (H, W); it is used only to count the images that would grow or shrink much
+    size, aspect : (H, W), and how images are brought to it; used only to count those that would grow or shrink much
 
     Raises
     ------
@@ -140,18 +142,18 @@ def check(
             unreadable.append(item)
         else:
             same[content_key(item.pixels)].append(number)
-            _count(found, item, size)
+            _count(found, item, size, aspect)
     found.unreadable = tuple(unreadable)
     _compare(found, opened, list(same.values()))
     return found
 
 
-def _count(found: Check, picture: Picture, size: Size | None) -> None:
+def _count(found: Check, picture: Picture, size: Size | None, aspect: Aspect) -> None:
     """Add the facts of one image to the counts."""
     found.images += 1
     for counter, value in ((found.modes, picture.mode), (found.formats, picture.format)):
         counter[value] = counter.get(value, 0) + 1
-    for oddity in oddities(picture, size):
+    for oddity in oddities(picture, size, aspect):
         setattr(found, oddity, getattr(found, oddity) + 1)
     if picture.pixels.ndim == 3:
         height, width, channels = picture.pixels.shape

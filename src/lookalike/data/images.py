@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from lookalike.base.arrays import Pixels
 from lookalike.base.errors import DataError, show
+from lookalike.base.names import Aspect
 from lookalike.data.source import Skipped
 
 if TYPE_CHECKING:  # the data are read without torch
@@ -36,7 +37,8 @@ class Images:
     odd : name of an oddity in `lookalike.data.oddities` -> how many of the images have it
     sizes : (H, W) of images before they were resized -> how many had it; nothing where they were never read
     content : content key of each image where `pixels` must not give it, because scaling must not change the split
-    key_size : (H, W) at which the content keys were taken, where that is another size than that of `pixels`
+    key_size : (H, W) at which the content keys were taken, where `pixels` do not give them
+    aspect : how images of another aspect than that of `pixels` were brought to it
     """
 
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -50,6 +52,7 @@ class Images:
     sizes: Mapping[tuple[int, int], int] = field(default_factory=dict)
     content: tuple[str, ...] | None = None
     key_size: tuple[int, int] | None = None
+    aspect: Aspect = "squash"
 
     def __len__(self) -> int:
         return len(self.names)

@@ -11,6 +11,8 @@ from statistics import median
 import numpy as np
 
 from lookalike.base.errors import DataError
+from lookalike.base.names import Aspect
+from lookalike.data.aspect import SAID
 from lookalike.data.images import Images, names_of
 from lookalike.data.sources import Size, open_source
 
@@ -93,13 +95,13 @@ def aspect_size(images: Images | str | Path, side: int, multiple: int, classes: 
     return small_size(counts, side, multiple)
 
 
-def shrinking(counts: Counts, size: Size) -> str | None:
+def shrinking(counts: Counts, size: Size, aspect: Aspect = "squash") -> str | None:
     """One line that says from what sizes to what size images shrink; None where none does in height or width."""
     if all(height <= size[0] and width <= size[1] for height, width in counts):
         return None
     spread = spread_of(counts)
     ends = dict.fromkeys((text(spread.least), text(spread.largest)))
-    return f"images of {' to '.join(ends)} pixels are read at {text(size)}"
+    return f"images of {' to '.join(ends)} pixels are read at {text(size)}{SAID[aspect]}"
 
 
 def text(size: Size) -> str:

@@ -137,6 +137,11 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     images = data if isinstance(data, Images) else read_used(data, settings)
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
+    if isinstance(data, Images) and settings.aspect != images.aspect:
+        raise UsageError(
+            f"--aspect {settings.aspect}: the images were read with {images.aspect}; read them with aspect="
+            f"{settings.aspect!r}, or leave it out"
+        )
     known, others = images.names_of(settings.known), images.names_of(settings.extra_fakes)
     given, settings = settings, filled(settings, images.shape, len(known))
     truth, true_classes = images.labels, images.classes

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lookalike.base.names import Aspect
 from lookalike.data import Images, read
 from lookalike.data.images import names_of
 from lookalike.data.oddities import MUCH, shrunk
@@ -60,10 +61,10 @@ def size_by_family(counts: Counts) -> dict[str, Size]:
     }
 
 
-def said(counts: Counts) -> Iterator[str]:
+def said(counts: Counts, aspect: Aspect = "squash") -> Iterator[str]:
     """A line for each family: at which size its methods would read images of these sizes."""
     for family, size in size_by_family(counts).items():
-        n = shrunk(counts, size)
+        n = shrunk(counts, size, aspect)
         much = f", and {n:,} of them shrink more than {MUCH} times" if n else ""
         yield f"{family}, such as {EXAMPLES[family]}, read them at {text(size)}{much}"
     if max(size_by_family(counts)["GANs"]) >= FROM:

@@ -312,6 +312,7 @@ def _model(plan: Plan, detector: Detector, scores: Floats) -> Model:
         **({"unlabelled": list(plan.recipe.settings.unlabelled)} if plan.recipe.settings.unlabelled else {}),
         **({"crossed": True} if plan.recipe.settings.crosses else {}),
         **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
+        **({"aspect": plan.images.aspect} if plan.images.aspect != "squash" else {}),
         **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }
     classes = {"known": plan.known, "extra_fakes": plan.others}

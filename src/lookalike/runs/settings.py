@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lookalike.base import names
 from lookalike.base.errors import UsageError, show
+from lookalike.base.names import Aspect
 from lookalike.runs.game_settings import GameSettings, StrictSettings
 from lookalike.runs.groups import DATA, LEARN, MOST_USED, OF_METHOD, OF_PRESET, RUN, SCORE, THRESHOLD
 from lookalike.runs.presets import FROM, PRESETS, Preset
@@ -95,9 +96,19 @@ class DataSettings(BadSettings):
         ),
     ] = None
 
+    aspect: Annotated[
+        Aspect,
+        Parameter(
+            help="Images of another aspect than the size's are squashed, cropped in the middle, or padded with their "
+            "edge.",
+            group=DATA,
+        ),
+    ] = "squash"
+
     def reading(self) -> dict[str, Any]:
         """Keyword arguments of `lookalike.data.read`."""
-        return {name: getattr(self, name) for name in BadSettings.model_fields} | {"value_range": self.low_high}
+        named = {name: getattr(self, name) for name in BadSettings.model_fields}
+        return named | {"value_range": self.low_high, "aspect": self.aspect}
 
     @property
     def low_high(self) -> tuple[float, float] | None:

@@ -122,7 +122,8 @@ def augment(
     else:
         model = Model.load(run, device=given.get("device", "cpu"))
         torch.set_num_threads(model.training["threads"])  # as `generate` does, for the same bits
-    how = DataSettings(**reading).reading() | {"value_range": model.training["value_range"]}
+    own = {"value_range": model.training["value_range"], "aspect": model.aspect}
+    how = DataSettings(**reading).reading() | own
     images = read(data, size=model.size, channels=model.channels, key_size=model.key_size, **how)
     parts = used_images(beside)
     short = wanted(to, _counts(images))

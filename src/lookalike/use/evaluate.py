@@ -113,6 +113,11 @@ def evaluate(
             f"the images have content keys taken at {images.key_size or 'their own size'}, and those of the run were "
             f"taken at {model.key_size or 'their own size'}; give the folder, or read it with key_size={model.key_size}"
         )
+    if images.aspect != model.aspect:
+        raise DataError(
+            f"the images were read with aspect {images.aspect}, and those of the run with {model.aspect}; give the "
+            f"folder, or read it with aspect={model.aspect!r}"
+        )
     if pooled := model.training.get("pooled"):
         images = images.pooled([name for name in pooled if name in images.classes], ANY)
     for line in oddities.reading(images):
@@ -151,7 +156,7 @@ def evaluate(
 def _read(data: str | Path, model: Model, **bad: Any) -> Images:
     return read(
         data, size=model.size, channels=model.channels, value_range=model.training["value_range"],
-        key_size=model.key_size, **bad,
+        key_size=model.key_size, aspect=model.aspect, **bad,
     )  # fmt: skip
 
 

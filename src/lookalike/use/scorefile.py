@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import Image
 
 from lookalike.base import files
 from lookalike.base.arrays import Note, Pixels, Report
 from lookalike.base.errors import UsageError, show
 from lookalike.data import Images, Skipped, stream
+from lookalike.data.aspect import unfitted
 from lookalike.data.sizes import shrinking
 from lookalike.data.source import Picture
 from lookalike.data.sources import Size, open_source, refuse_inside
@@ -100,7 +100,7 @@ def write(
             verdicts, start = model.score(block, maps=heat is not None), counts["images"]
             rows = list(_rows(model, block, verdicts, start, folder))
             if heat is not None and verdicts.maps is not None:
-                _write_maps(heat, start, verdicts.maps, originals, shown(model.detector))
+                _write_maps(heat, start, verdicts.maps, originals, model)
             _append(handle, out.suffix, rows, first=counts["images"] == 0)
             counts["images"] += len(rows)
             counts["flagged"] += sum(row["flagged"] for row in rows)
@@ -108,7 +108,7 @@ def write(
             odd.update(block.odd)
             sizes.update(block.sizes)
             report("scoring", counts["images"], 0)
-        if model.size is not None and (line := shrinking(sizes, model.size)):
+        if model.size is not None and (line := shrinking(sizes, model.size, model.aspect)):
             note(line)
         if skipped:
             files.write_json_lines(bad_files, map(vars, skipped))
@@ -132,14 +132,13 @@ def _originals(model: Model, data: str | Path) -> Iterator[Pixels]:
     return (item.pixels for item in source.pictures() if isinstance(item, Picture))
 
 
-def _write_maps(folder: Path, start: int, maps: Pixels, originals: Iterator[Pixels], of: tuple[float, float]) -> None:
+def _write_maps(folder: Path, start: int, maps: Pixels, originals: Iterator[Pixels], model: Model) -> None:
     """Write a PNG and an .npy file of each map, numbered from `start` on."""
     for i, heat in enumerate(maps):
         picture = next(originals)
-        large = Image.fromarray(heat).resize((picture.shape[1], picture.shape[0]), Image.Resampling.BILINEAR)
-        values, out = np.asarray(large, np.float32), BytesIO()
+        values, out = unfitted(heat, (picture.shape[0], picture.shape[1]), model.aspect), BytesIO()
         np.save(out, values.astype(np.float16))
-        files.write_new(folder / f"{start + i:06d}.png", png(overlaid(picture, values, of)))
+        files.write_new(folder / f"{start + i:06d}.png", png(overlaid(picture, values, shown(model.detector))))
         files.write_new(folder / f"{start + i:06d}.npy", out.getvalue())
 
 
@@ -147,7 +146,9 @@ def _read(model: Model, data: str | Path, maps: bool, **bad: Any) -> Iterator[Im
     value_range = model.training["value_range"]
     most = BLOCK_BYTES // 4 if maps else BLOCK_BYTES  # a map takes four bytes for each pixel
     block = min(BLOCK, max(1, most // math.prod(model.shape)))
-    return stream(data, size=model.size, channels=model.channels, block=block, value_range=value_range, **bad)
+    return stream(
+        data, size=model.size, channels=model.channels, block=block, value_range=value_range, aspect=model.aspect, **bad
+    )  # fmt: skip
 
 
 def _rows(model: Model, block: Images, verdicts: Verdicts, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:

@@ -51,6 +51,7 @@ def check(
         size=(int(sides[0]), int(sides[1])) if sides else None,
         value_range=settings.low_high,
         allow_empty_class=settings.allow_empty_class,
+        aspect=settings.aspect,
     )
     counts = {} if size else found.counts()  # with a size, all methods read at it
     reads = size_by_family(counts) if counts else {}
@@ -64,7 +65,7 @@ def check(
             say(f"{name}: " + ", ".join(f"{show(key)} ({n})" for key, n in getattr(found, name).items()))
         for line in found.notes():
             say(line)
-        for line in said(counts) if counts else ():
+        for line in said(counts, settings.aspect) if counts else ():
             say(line)
     too_many = len(found.unreadable) > settings.max_bad * (found.images + len(found.unreadable))
     if found.unreadable and (settings.on_bad == "fail" or too_many):

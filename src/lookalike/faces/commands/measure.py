@@ -113,7 +113,7 @@ def measure(
         else:
             images = read(made, labelled=not measuring.flat(made), **reading)
         size = images.shape[1:] if len(images.shape) == 3 else None
-        reading |= {"key_size": run_split(run).key_size} if run else {}
+        reading |= run_split(run).reading if run else {}
         real = read(reference, size=size, channels=images.shape[0] if size else None, **reading)
         for line in oddities.reading(real):
             note(line)

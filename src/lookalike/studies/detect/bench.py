@@ -146,10 +146,11 @@ def _say_sizes(counts: Counts, names: Sequence[str], first: DetectorTrial, study
     by_size = defaultdict[Size, list[str]](list)
     for name in names if counts else ():
         by_size[reading_of(counts, first.but(method=name).train_settings()).size].append(name)
+    aspect = first.train_settings().aspect
     for size, methods in by_size.items():
-        if line := shrinking(counts, size):
+        if line := shrinking(counts, size, aspect):
             study.note(f"{line} by {', '.join(methods)}")
-        for line in losses({"shrunk": shrunk(counts, size)}):
+        for line in losses({"shrunk": shrunk(counts, size, aspect)}):
             study.warn(line)
 
 
