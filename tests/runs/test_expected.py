@@ -103,8 +103,8 @@ def test_train_score_and_evaluate_say_from_what_to_what(photographs, tmp_path, c
     argv = ("train", photographs, "--known", "a", "--method", "anogan", "--false-alarms", "0.4", *given)
     code, _, err = call(capsys, *argv, "-o", tmp_path / "run")
     assert code == 0 and err.splitlines() == [
-        "warning: of the images, 30 shrink more than 4 times at this size, which loses small things",
         LINE,
+        "warning: of the images, 30 shrink more than 4 times at this size, which loses small things",
     ]
     assert LINE in call(capsys, "score", tmp_path / "run", photographs, "-o", tmp_path / "scores.csv")[2]
     assert LINE in call(capsys, "evaluate", tmp_path / "run", photographs)[2]
@@ -118,8 +118,9 @@ def test_train_score_and_evaluate_say_from_what_to_what(photographs, tmp_path, c
 def test_the_rule_is_said_where_the_preset_grew(given, grows, photographs, tmp_path, clock):
     """Larger nets or trainings that the user has not chosen are said, with the time that they take."""
     s = train_settings(known=("a",), method="anogan", false_alarms=0.4, **given)
-    said = list(runs._notes(tmp_path, make(photographs, s), s))
+    plan = make(photographs, s)
+    said = list(runs._notes(plan, s))
     assert (GROWTH in said) == grows
     steps = 4 if "images" in given else 1875 * (1 + (grows and "images" not in given))
     assert said[0] == (LINE if "size" not in given else LINE.replace("64 x 56", "32 x 32"))
-    assert said[-1] == f"training takes {duration(30 * steps)}"
+    assert expected.expected(tmp_path, plan) == f"training takes {duration(30 * steps)}"

@@ -103,11 +103,13 @@ def run(
         record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
+        if note is not None:
+            for line in _notes(plan, settings):
+                note(line)
         for line in (*_remarks(plan), *own_flags.unused(settings, plan.recipe.method, joins=plan.rows.joins)):
             warn(line)
-        if note is not None:
-            for line in _notes(folder, plan, settings):
-                note(line)
+        if note is not None and (time_needed := _time(folder, plan)):
+            note(time_needed)
         if settings.crosses:
             detector, scores = _crossed(folder, plan, report)
         else:
@@ -133,15 +135,17 @@ def _remarks(plan: Plan) -> Iterator[str]:
         )
 
 
-def _notes(folder: Path, plan: Plan, given: TrainSettings) -> Iterator[str]:
-    """At what size images are read that shrink, what follows from it, and how long it will take."""
+def _notes(plan: Plan, given: TrainSettings) -> Iterator[str]:
+    """At what size images are read that shrink, and what follows from it."""
     yield from oddities.reading(plan.images)
     if times(given, plan.images.shape[1:]) > 1 and (given.width is None or given.images is None):
         yield GROWTH
+
+
+def _time(folder: Path, plan: Plan) -> str | None:
+    """How long a GAN will train."""
     with _exact():
-        line = expected(folder, plan)
-    if line:
-        yield line
+        return expected(folder, plan)
 
 
 def _taught(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
