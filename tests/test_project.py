@@ -36,6 +36,8 @@ REQUIREMENTS = [
     *PROJECT["project"]["dependencies"],
     *EXTRAS["mnist"],
     *EXTRAS["bench"],
+    *EXTRAS["backbones"],
+    *EXTRAS["onnx"],
     *EXTRAS["imblearn"],
     *EXTRAS["test"],
 ]

@@ -33,17 +33,14 @@ def test_a_share_in_percent(share, said):
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [
-        (0, "less than a minute"),
-        (59.9, "less than a minute"),
-        (60, "about 1 minute"),
-        (89, "about 1 minute"),
-        (420, "about 7 minutes"),
-        (5399, "about 90 minutes"),
-        (5400, "about 1.5 hours"),
-        (7200, "about 2 hours"),
-    ],
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (40, "40 s"), (90, "2 min"), (600, "10 min"), (9000, "2.5 h")],
 )
-def test_a_time_to_wait_has_a_unit(seconds, said):
-    """Minutes up to an hour and a half, then hours with a decimal."""
+def test_a_time_has_the_unit_that_a_person_would_take(seconds, said):
+    """Seconds below a minute and a half, minutes below an hour and a half, then hours."""
     assert words.duration(seconds) == said
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, "1 minute"), (0.5, "0.5 minutes"), (90.0, "90 minutes")])
+def test_a_number_of_minutes_is_one_or_several(number, said):
+    """One alone is singular."""
+    assert words.minutes(number) == said

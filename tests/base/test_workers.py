@@ -5,12 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from lookalike.base.errors import DataError, ResourceError
-from lookalike.base.workers import side_by_side, tell
+from lookalike.base import interrupts, workers
+from lookalike.base.errors import DataError
+from lookalike.base.workers import KILLED, InOrder, side_by_side, tell
 
 
 def say_threads(task: str, folder: Path, command: str) -> None:
@@ -27,7 +30,7 @@ def test_a_worker_computes_on_one_thread(tmp_path, monkeypatch):
     """Torch and numpy's libraries have one thread each, though a task is the first to load them."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.setenv(name, "2")
-    failed = side_by_side(say_threads, ["a", "b"], tmp_path, workers=1, command="", report=lambda *_: None)
+    failed = side_by_side(say_threads, InOrder(["a", "b"]), tmp_path, workers=1, command="", report=lambda *_: None)
     assert failed == {}
     for task in "ab":
         said = (tmp_path / task).read_text().split()
@@ -52,7 +55,7 @@ def test_a_failure_concerns_its_task_alone_and_what_a_worker_says_is_reported(tm
     """A refused task and one whose worker alone is told to stop have their sentences; those after them are done."""
     told = []
     tasks = ["refused", "stopped", "good"]
-    failed = side_by_side(act, tasks, tmp_path, workers=1, command="c", report=lambda *line: told.append(line))
+    failed = side_by_side(act, InOrder(tasks), tmp_path, workers=1, command="c", report=lambda *line: told.append(line))
     assert failed == {"refused": "no such images", "stopped": "stopped by SIGTERM"}
     assert (tmp_path / "good").read_text() == "c" and multiprocessing.active_children() == []
     assert told == [
@@ -60,17 +63,71 @@ def test_a_failure_concerns_its_task_alone_and_what_a_worker_says_is_reported(tm
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("task", "error", "words"), [("wrong", KeyError, "wrong"), ("killed", ResourceError, "fewer --w")]
-)
-def test_a_fault_and_a_killed_worker_end_all(task, error, words, tmp_path):
-    """A bug of ours is raised with the place where it was, a killed worker is one line; nobody is left."""
-    with pytest.raises(error, match=words) as caught:
-        side_by_side(act, [task, "good"], tmp_path, workers=1, command="", report=lambda *_: None)
+def test_a_fault_ends_all(tmp_path):
+    """A bug of ours is raised with the place where it was; nobody is left."""
+    with pytest.raises(KeyError, match="wrong") as caught:
+        side_by_side(act, InOrder(["wrong", "good"]), tmp_path, workers=1, command="", report=lambda *_: None)
     assert multiprocessing.active_children() == [] and not (tmp_path / "good").exists()
-    assert (task == "wrong") == any("raise KeyError(task)" in note for note in getattr(caught.value, "__notes__", []))
+    assert any("raise KeyError(task)" in note for note in caught.value.__notes__)
+
+
+def test_a_killed_worker_fails_its_task_alone(tmp_path):
+    """As where memory runs out: the task has a sentence that says what to do, and another worker does the next one."""
+    failed = side_by_side(act, InOrder(["killed", "good"]), tmp_path, workers=1, command="c", report=lambda *_: None)
+    assert failed == {"killed": KILLED} and "--workers" in KILLED
+    assert (tmp_path / "good").read_text() == "c" and multiprocessing.active_children() == []
+
+
+class OneMore:
+    """Gives out a second task when the first has ended."""
+
+    def __init__(self):
+        self.left, self.said = ["first"], []
+
+    def __len__(self):
+        return 2
+
+    def take(self):
+        return self.left.pop() if self.left else None
+
+    def ended(self, task, said):
+        self.said.append((task, said))
+        self.left += ["second"] if task == "first" else []
+
+
+def test_what_an_ended_task_brings_up_is_done_too(tmp_path):
+    """A task that is known only when another has ended is begun, and both are told as they end."""
+    tasks = OneMore()
+    assert side_by_side(act, tasks, tmp_path, workers=2, command="c", report=lambda *_: None) == {}
+    assert tasks.said == [("first", ""), ("second", "")] and (tmp_path / "second").exists()
+
+
+def test_at_the_end_of_the_time_what_runs_is_stopped_and_has_not_failed(tmp_path):
+    """A time that is over begins nothing, and leaves nobody."""
+    tasks = InOrder(["good"])
+    assert side_by_side(act, tasks, tmp_path, workers=1, command="", report=lambda *_: None, until=0.0) == {}
+    assert not (tmp_path / "good").exists() and multiprocessing.active_children() == []
+
+
+def sleep(task: str, folder: Path, command: str) -> None:
+    """Says that it began, and sleeps until it is stopped."""
+    try:
+        (folder / "began").touch()
+        time.sleep(60)
+    except interrupts.Stopped:
+        (folder / "saved").touch()
+        raise
+
+
+def test_what_runs_when_the_time_is_over_saves_as_after_a_signal(tmp_path, monkeypatch):
+    """A task that began is told to stop, has the time to save, and has not failed."""
+    clock = SimpleNamespace(monotonic=lambda: 10.0 if (tmp_path / "began").exists() else 0.0)
+    monkeypatch.setattr(workers, "time", clock)
+    tasks = InOrder(["long", "never"])
+    assert side_by_side(sleep, tasks, tmp_path, workers=1, command="", report=lambda *_: None, until=5.0) == {}
+    assert (tmp_path / "saved").exists() and multiprocessing.active_children() == [] and tasks.take() == "never"
 
 
 def test_without_tasks_nobody_is_started(tmp_path):
     """No task, no process and no failure."""
-    assert side_by_side(act, [], tmp_path, workers=4, command="", report=lambda *_: None) == {}
+    assert side_by_side(act, InOrder([]), tmp_path, workers=4, command="", report=lambda *_: None) == {}

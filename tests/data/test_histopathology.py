@@ -150,3 +150,14 @@ def test_scoring_streams_patients(write):
     blocks = list(stream(root, size=(5, 5), channels=3, block=16))
     assert [len(block) for block in blocks] == [16, 16, 8]
     assert (np.concatenate([block.pixels for block in blocks]) == read(root).pixels).all()
+
+
+def test_training_and_calibration_share_no_patient(write):
+    """Each patch is of its patient's group, so that the seven patients beside the test part are split as wholes."""
+    images = read(write(PATIENTS))
+    assert images.groups.of == tuple(name.split("/")[0] for name in images.names)
+    for seed in range(5):
+        parts = split(images, test=0.2, calibration=0.25, seed=seed)
+        found = [set(images.groups.names(part)) for part in (parts.train, parts.calibration, parts.test)]
+        assert [len(one) for one in found] == [5, 2, 3] and len(set().union(*found)) == 10
+    assert read(write(PATIENTS), group=r"_x(\d+)_").groups.of[:2] == ("1", "51")

@@ -30,12 +30,23 @@ def test_distances_are_those_of_the_covariance(size):
     assert fitted.distances(new) == pytest.approx(wanted, rel=1e-5)
 
 
+def explained_by(known, added, vector):
+    """What known vectors say of another: kernel ridge regression."""
+    known, vector = known.astype(np.float64), vector.astype(np.float64)
+    products = known @ known.T + added[1] + added[0] * np.eye(len(known))
+    return np.linalg.solve(products, known @ vector + added[1]) @ known
+
+
+@pytest.mark.parametrize("groups", [range(12), [0, 1, 2] * 4, [5] * 7 + [2] * 5], ids=["alone", "fours", "two"])
 @pytest.mark.parametrize("size", [3, 40])
-def test_a_known_vector_left_out_is_one_that_was_never_there(size):
-    """The closed form equals the distance by the Gaussian of all others."""
-    fitted = ShrunkGaussian.fit(drawn(12, size), 0.1)
-    wanted = [direct(np.delete(fitted.known, i, 0), 0, fitted.added, fitted.known[i]) for i in range(12)]
-    assert fitted.left_out() == pytest.approx(wanted, rel=1e-5)
+def test_a_known_vector_left_out_with_its_group_is_one_that_was_never_there(size, groups):
+    """The closed forms equal the distance and the residual by the Gaussian of all of other groups."""
+    fitted, groups = ShrunkGaussian.fit(drawn(12, size), 0.1), np.array(groups)
+    rest = [fitted.known[groups != group] for group in groups]
+    wanted = [direct(rest[i], 0, fitted.added, fitted.known[i]) for i in range(12)]
+    assert fitted.left_out(groups) == pytest.approx(wanted, rel=1e-5)
+    explained = [explained_by(rest[i], fitted.added, fitted.known[i]) for i in range(12)]
+    assert fitted.left_out_residuals(groups) == pytest.approx(fitted.known - np.array(explained), abs=2e-3)
 
 
 def test_more_shrinkage_forgets_directions():

@@ -256,6 +256,7 @@ def test_tampered_share(share, make, tmp_path):
         *(("threads", value) for value in (0, -1, 1.0, "2", True, None, 1025)),
         *(("counts", value) for value in (None, {}, {"train": 1}, {"train": 1, "calibration": "<b>"}, [1, 2])),
         ("counts", {"train": -1, "calibration": 1}),
+        *(("groups", value) for value in (None, [1], {"train": "2"})),
     ],
     ids=str,
 )

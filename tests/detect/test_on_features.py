@@ -10,15 +10,16 @@ from sklearn.neighbors import NearestNeighbors
 from torch.nn.functional import interpolate
 
 from lookalike.base.errors import DataError, ModelError, UsageError
-from lookalike.detect import members
+from lookalike.detect import choose, members
 from lookalike.detect.baselines import BASELINES
-from lookalike.detect.baselines.features import BACKBONE, expecting
+from lookalike.detect.baselines.features import expecting
 from lookalike.detect.choose import LEAST, Expected, chosen, weights
 from lookalike.detect.heat import located
 from lookalike.detect.members import Member, Patches, Whitening
-from lookalike.detect.on_features import OnFeatures, learn, left_out, scores, seen
+from lookalike.detect.on_features import OnFeatures, learn, left_out, score_each, scores, seen
 from lookalike.detect.scale import Scale
 from lookalike.features import efficientnet
+from lookalike.features.efficientnet import LITE0 as BACKBONE
 
 NAMES = ("features-knn", "features-gaussian", "patches", "auto")
 EACH = (
@@ -62,7 +63,7 @@ def test_neighbours_are_scikit_learns(known):
     fitted = {member: learn(BACKBONE, known, [member], 0)[member].fitted()}
     search = NearestNeighbors(n_neighbors=2).fit(rows(member, known).half().double().numpy())
     wanted = search.kneighbors(rows(member, new).double().numpy())[0].mean(1)
-    assert scores(BACKBONE, new, fitted)[member] == pytest.approx(wanted, rel=1e-4)
+    assert scores(BACKBONE, new, [fitted])[0][member] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_patches_are_the_worst_places(known, monkeypatch):
@@ -74,7 +75,7 @@ def test_patches_are_the_worst_places(known, monkeypatch):
     assert fitted.known.shape == (100, 64) and fitted.known.dtype == torch.float16
     search = NearestNeighbors(n_neighbors=1).fit(fitted.known.double().numpy())
     wanted = [search.kneighbors(image.flatten(0, 1).double().numpy())[0].max() for image in rows(member, new)]
-    assert scores(BACKBONE, new, {member: fitted})[member] == pytest.approx(wanted, rel=1e-3)
+    assert scores(BACKBONE, new, [{member: fitted}])[0][member] == pytest.approx(wanted, rel=1e-3)
 
 
 def test_the_worst_share_of_places_is_averaged():
@@ -90,14 +91,43 @@ def test_left_out_images_score_as_if_they_had_not_been_there(member, known, monk
     monkeypatch.setattr(members, "BANK", 10**6)  # all places, so that a bank without an image is that of the others
     taught = learn(BACKBONE, known, [member], 0)
     found = left_out(BACKBONE, known, taught)[member].score
-    inside = scores(BACKBONE, known, {member: taught[member].fitted()})[member]
+    inside = scores(BACKBONE, known, [{member: taught[member].fitted()}])[0][member]
     assert (found > inside).all()
     for number in (0, 7):
         others = learn(BACKBONE, np.delete(known, number, 0), [member], 0)[member].fitted()
-        wanted = scores(BACKBONE, known[[number]], {member: others})[member][0]
+        wanted = scores(BACKBONE, known[[number]], [{member: others}])[0][member][0]
         # The shrinkage follows the number of images; the whitening of few images keeps some of the one left out.
         tolerance = 0.2 if member.stands_out else 0.08 if member.how == "gaussian" else 2e-3
         assert found[number] == pytest.approx(wanted, rel=tolerance)
+
+
+@pytest.mark.parametrize("member", EACH, ids=str)
+def test_a_left_out_image_scores_as_if_its_group_had_not_been_there(member, known, monkeypatch):
+    """With groups the score is that of a detector which learnt from the other groups; no place is nearer then."""
+    monkeypatch.setattr(members, "POOL", 10**6)
+    monkeypatch.setattr(members, "BANK", 10**6)
+    groups, taught = np.arange(20) // 4, learn(BACKBONE, known, [member], 0)
+    found = left_out(BACKBONE, known, taught, groups=groups)[member].score
+    others = learn(BACKBONE, known[groups != 2], [member], 0)[member].fitted()
+    wanted = scores(BACKBONE, known[groups == 2], {member: others})[member]
+    tolerance = 0.3 if member.stands_out else 0.15 if member.how == "gaussian" else 2e-3
+    assert found[groups == 2] == pytest.approx(wanted, rel=tolerance)
+    alone = left_out(BACKBONE, known, learn(BACKBONE, known, [member], 0))[member].score
+    if not member.stands_out:  # which is relative to other places
+        assert (found >= alone * (1 - 1e-6)).all() and found.mean() > alone.mean()
+
+
+def test_members_are_chosen_with_no_group_on_both_sides(known, monkeypatch):
+    """The images held out to choose by and those that teach are of different groups, whatever the seed."""
+    seen_by = []
+    monkeypatch.setattr(choose, "learn", lambda backbone, pixels, *more: seen_by.append(pixels.rows) or {})
+    monkeypatch.setattr(choose, "scores", lambda *given: {member: np.zeros(3) for member in EACH})
+    monkeypatch.setattr(choose, "stand_ins", lambda kind, held, seed: held)
+    groups = np.arange(20) % 7
+    for seed in range(20):
+        chosen(BACKBONE, known, EACH[:2], (Expected("kind", "blend", 0.01),), seed, groups=groups)
+        taught = set(groups[seen_by[-1]].tolist())
+        assert len(taught) in (5, 6) and len(seen_by[-1]) == np.isin(groups, list(taught)).sum()
 
 
 def test_the_panel_that_objects_most_decides(known):
@@ -109,7 +139,7 @@ def test_the_panel_that_objects_most_decides(known):
     (detector, of_known), new = OnFeatures.fit("auto", BACKBONE, known, share, 0), pictures(5, 1)
     said, taught = detector.score(new), learn(BACKBONE, known, [EACH[0], EACH[3]], 0)
     out = {member: found.score for member, found in left_out(BACKBONE, known, taught).items()}
-    raw = scores(BACKBONE, new, {m: t.fitted() for m, t in taught.items()})
+    raw = scores(BACKBONE, new, [{m: t.fitted() for m, t in taught.items()}])[0]
     a, b = (Scale.of(out[m])(raw[m]) for m in (EACH[0], EACH[3]))
     known_a, known_b = (Scale.of(out[m])(out[m]) for m in (EACH[0], EACH[3]))
     defects, kind = Scale.of(0.25 * known_a + 0.75 * known_b), Scale.of(known_a)
@@ -119,6 +149,26 @@ def test_the_panel_that_objects_most_decides(known):
     assert said.parts["another-kind"] == pytest.approx(kind(a))
     assert np.array_equal(said.score, np.maximum(said.parts["defects"], said.parts["another-kind"]))
     assert of_known == pytest.approx(np.maximum(defects(0.25 * known_a + 0.75 * known_b), kind(known_a)))
+
+
+def test_detectors_of_several_classes_share_the_work_of_the_network(known, monkeypatch):
+    """Each says the bits that it says alone, and the network sees every image once at each size."""
+    chosen_for = [
+        {"defects": {EACH[4]: 1.0}, "another-kind": {EACH[0]: 0.5, EACH[3]: 0.5}},
+        {"defects": {EACH[0]: 1.0}},
+    ]
+    every = [OnFeatures.fit("auto", BACKBONE, known[10 * k :][:10], one, 0)[0] for k, one in enumerate(chosen_for)]
+    new, blocks = pictures(5, 2), []
+    alone = [one.score(new) for one in every]
+    real = type(BACKBONE).maps
+    monkeypatch.setattr(type(BACKBONE), "maps", lambda self, x, taps: blocks.append(len(x)) or real(self, x, taps))
+    together = score_each(every, new)
+    assert len(blocks) == 1  # a block of 64 images of 64 x 64 pixels holds all
+    for one, other in zip(alone, together, strict=True):
+        assert np.array_equal(one.score, other.score)
+        assert {name: part.tolist() for name, part in one.parts.items()} == {
+            name: part.tolist() for name, part in other.parts.items()
+        }
 
 
 def test_weights_follow_the_area():

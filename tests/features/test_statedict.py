@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from lookalike.base.errors import ModelError
-from lookalike.features import efficientnet, faces, statedict
+from lookalike.features import faces, statedict
+from lookalike.features.efficientnet import LITE0, LITE1, LITE2
 from lookalike.features.nets.mtcnn import proposal
 
 
@@ -28,10 +29,16 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return list(one) == list(other) and all(torch.equal(one[k], other[k]) for k in other)
 
 
+def weights_of_lites() -> list[Path]:
+    """The files of those that are installed."""
+    packages = {lite: find_spec(lite.package.replace("-", "_")) for lite in (LITE0, LITE1, LITE2)}
+    return [Path(spec.origin).parent / "models" / lite.file for lite, spec in packages.items() if spec]
+
+
 @pytest.mark.parametrize(
     "path",
     [
-        Path(find_spec(efficientnet.PACKAGE).origin).parent / efficientnet.FILE,
+        *weights_of_lites(),
         *(Path(find_spec(faces.PACKAGE).origin).parent / "data" / name for name, _, _ in faces.FILES),
     ],
     ids=lambda path: path.name,

@@ -17,6 +17,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -239,7 +240,7 @@ def safe_name(text: str) -> str:
     return plain if plain == text else f"{plain}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file for reading. Raises ModelError; it never waits for a pipe or a device."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

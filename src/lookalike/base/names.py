@@ -42,16 +42,20 @@ GANS: dict[str, GAN] = {
     "r3gan": GAN("r3gan", conditional=True),
 }
 CONDITIONAL = tuple(name for name, row in GANS.items() if row.conditional)
+ON_FEATURES = ("features-knn", "features-gaussian", "patches", "auto")  # of a frozen network
 BASELINES = (
     *("pca", "knn", "ocsvm", "ocsvm-pca", "iforest", "iforest-pca", "lof", "mahalanobis"),
     *("autoencoder", "deepsvdd", "rotation"),
-    *("features-knn", "features-gaussian", "patches", "auto"),
+    *ON_FEATURES,
 )
 CROSSED = (  # they learn so quickly that the images that train also set the threshold
     *("pca", "knn", "iforest", "iforest-pca", "lof", "mahalanobis"),
-    *("features-knn", "features-gaussian", "patches", "auto"),
+    *ON_FEATURES,
 )
 CLASSIFIERS = ("cnn", "cnn-energy", "cnn-knn")  # for two or more known classes
+BACKBONES = ("lite0", "lite1", "lite2")  # frozen networks that need no file of the user's
+# `bench detect` measures these unless others are named.
+USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "patches", "auto")
 METHODS = (*GANS, *BASELINES, *CLASSIFIERS)
 NETS = ("anogan", "dcgan", "resnet", "r3gan", "mlp")
 LOSSES = ("minimax", "saturating", "hinge", "wasserstein", "relativistic")

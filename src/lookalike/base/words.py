@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-SHARES = ("precision", "recall", "rare_recall", "coverage", "taken_for_it", "outside")  # names of figures
+SHARES = (  # names of figures
+    *("precision", "recall", "rare_recall", "coverage", "taken_for_it", "outside"),
+    *("misses", "false_alarms"),
+)
 
 
 def percent(share: float) -> str:
@@ -20,19 +23,21 @@ def written(name: str, value: float, spread: float | None = None, sign: str = "Â
     return f"{text} %" if is_share(name) else text
 
 
+def duration(seconds: float) -> str:
+    """A time in seconds, minutes or hours: "0.4 s", "40 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def minutes(number: float) -> str:
+    """A number of minutes: "1 minute", "2.5 minutes"."""
+    return f"{number:g} minute{'' if number == 1 else 's'}"
+
+
 def is_share(figure: str) -> bool:
     """Whether a figure is a share, which a person reads in percent."""
     return figure.removeprefix("class_") in SHARES or figure.startswith("surer_than_") or "accuracy" in figure
-
-
-def duration(seconds: float) -> str:
-    """A time to wait: "less than a minute", "about 7 minutes", "about 2.5 hours"."""
-    if seconds < 60:
-        return "less than a minute"
-    if seconds < 90 * 60:
-        minutes = round(seconds / 60)
-        return f"about {minutes} minute{'s' if minutes > 1 else ''}"
-    return f"about {seconds / 3600:.1f}".removesuffix(".0") + " hours"
 
 
 def points(share: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -15,36 +16,69 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as first_of
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
 from lookalike.base import interrupts
 from lookalike.base.arrays import Report
-from lookalike.base.errors import LookalikeError, ResourceError, memory_guard
+from lookalike.base.errors import LookalikeError, memory_guard
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 GRACE = 6.0  # seconds that stopped workers have to finish a step and save it
 ASK = 0.2  # seconds between two checks of the parent for a signal
 DONE, LINE, FAULT = "done", "line", "fault"  # kinds of messages from a worker
+KILLED = "it was killed, as systems do when memory runs out; try fewer --workers; the same command goes on from there"
 CONTEXT = multiprocessing.get_context("spawn")
 T = TypeVar("T")
 Do = Callable[[T, Path, str], None]  # (task, folder of all trainings, command)
 _parent: list[Connection] = []  # the pipe to the parent, within a worker
 
 
+class Tasks(Protocol[T]):
+    """What is to be done, given out task by task."""
+
+    def __len__(self) -> int:
+        """How many tasks there are in all."""
+
+    def take(self) -> T | None:
+        """The next task for a free worker; None where there is none for now."""
+
+    def ended(self, task: T, said: str) -> None:
+        """A task has ended, with its error message, or with an empty one."""
+
+
+class InOrder(Generic[T]):
+    """Tasks in the order of a sequence."""
+
+    def __init__(self, tasks: Sequence[T]) -> None:
+        self.waiting, self.all = deque(tasks), len(tasks)
+
+    def __len__(self) -> int:
+        return self.all
+
+    def take(self) -> T | None:
+        """See `Tasks`."""
+        return self.waiting.popleft() if self.waiting else None
+
+    def ended(self, task: T, said: str) -> None:
+        """See `Tasks`."""
+
+
 def side_by_side(
     do: Do[T],
-    tasks: Sequence[T],
+    tasks: Tasks[T],
     runs: Path,
     *,
     workers: int,
     command: str,
     report: Report,
+    until: float = math.inf,
 ) -> dict[T, str]:
     """Do all tasks, `workers` at a time, one thread each. Returns the message of each task that failed.
 
-    `do` is a function of a module. A task can be pickled and printed.
+    `do` is a function of a module. A task can be pickled and printed. When `time.monotonic()` is `until`, tasks that
+    are not done end as after Ctrl-C, and have not failed. A task whose worker the system kills has failed.
 
     Raises
     ------
@@ -52,8 +86,6 @@ def side_by_side(
         After Ctrl-C, SIGTERM or SIGHUP, when the workers have saved checkpoints. The same call goes on from there. It
         takes at most ten seconds, also after further signals. A worker whose step takes longer is killed, and its task
         goes on from the checkpoint before.
-    ResourceError
-        If the system killed a worker.
     """
     failed: dict[T, str] = {}
     done = 0
@@ -61,9 +93,10 @@ def side_by_side(
     def progress(line: str) -> None:
         report(line, done, len(tasks))
 
-    with closing(_spread(do, tasks, runs, workers, command, progress)) as results:
+    with closing(_spread(do, tasks, runs, workers, command, progress, until)) as results:
         for task, said in results:
             done += 1
+            tasks.ended(task, said)
             if said:
                 failed[task] = said
             report(str(task), done, len(tasks))
@@ -95,47 +128,59 @@ class _Worker:
             self.pipe.send((do, task, runs, command))
 
     def result(self) -> tuple[str, Any]:
-        """Its next message, (kind, value). Raises ResourceError if it is dead."""
-        try:
-            kind, value = self.pipe.recv()
-        except (EOFError, OSError) as error:
-            raise ResourceError(
-                "a training was killed, as systems do when memory runs out; "
-                "try fewer --workers; the same command goes on from there"
-            ) from error
+        """Its next message, (kind, value). Raises EOFError or OSError if it is dead."""
+        kind, value = self.pipe.recv()
         if kind != LINE:
             self.task = []
         return kind, value
 
 
 def _spread(
-    do: Do[T], tasks: Sequence[T], runs: Path, workers: int, command: str, progress: Callable[[str], None]
+    do: Do[T], tasks: Tasks[T], runs: Path, workers: int, command: str, progress: Callable[[str], None], until: float
 ) -> Generator[tuple[T, str], None, None]:
     """Each task as it ends, with its error message, or with an empty one."""
-    waiting, crew = deque(tasks), list[_Worker]()
-    ended: list[tuple[T, str]] = []
+    crew, ended = list[_Worker](), list[tuple[T, str]]()
+    begun = told = True
     with interrupts.deferred(every=True) as request:
         try:
-            while waiting or ended or any(one.task for one in crew):
+            while (begun or told or ended or any(one.task for one in crew)) and time.monotonic() < until:
                 if request.number:
                     raise interrupts.stopped(request.number)
-                if waiting and len(crew) < workers and all(one.task for one in crew):
-                    crew.append(_Worker())
-                for one in [one for one in crew if not one.task][: len(waiting)]:
-                    one.begin(do, waiting.popleft(), runs, command)
-                yield from ended  # after new tasks have started, so that no worker waits for the caller
-                ended = list(_results(crew, 0 if waiting and len(crew) < workers else ASK, progress))
+                begun = _begin(do, tasks, runs, crew, workers, command)
+                yield from ended  # after a new task has started, so that no worker waits for the caller
+                told = bool(ended)  # the caller may know of more to do now
+                ended = list(_results(crew, 0 if begun else ASK, progress))
         finally:
             _end(crew)
 
 
-def _results(crew: Sequence[_Worker], seconds: float, progress: Callable[[str], None]) -> Iterator[tuple[Any, str]]:
-    """The tasks that end within `seconds`, with their messages. Raises an unexpected error of a worker."""
+def _begin(do: Do[T], tasks: Tasks[T], runs: Path, crew: list[_Worker], workers: int, command: str) -> bool:
+    """Gives the next task to a worker that is free, or to a new one; says whether there was both."""
+    free = [one for one in crew if not one.task]
+    task = tasks.take() if free or len(crew) < workers else None
+    if task is None:
+        return False
+    if not free:
+        crew.append(_Worker())
+    (free or crew)[-1].begin(do, task, runs, command)
+    return True
+
+
+def _results(crew: list[_Worker], seconds: float, progress: Callable[[str], None]) -> Iterator[tuple[Any, str]]:
+    """The tasks that end within `seconds`, with their messages; a dead worker leaves the crew.
+
+    Raises an unexpected error of a worker.
+    """
     busy = {one.pipe: one for one in crew if one.task}
     for pipe in first_of(list(busy), seconds):
         one = busy[pipe]  # type: ignore[index]
         task = one.task[:]
-        kind, value = one.result()
+        try:
+            kind, value = one.result()
+        except (EOFError, OSError):
+            crew.remove(one)
+            one.pipe.close()
+            kind, value = DONE, KILLED
         if kind == FAULT:
             raise value
         if kind == LINE:

@@ -13,6 +13,7 @@ import numpy as np
 from lookalike.base.names import Aspect
 from lookalike.data import gate
 from lookalike.data.images import content_key
+from lookalike.data.load import grouped
 from lookalike.data.oddities import lines, oddities
 from lookalike.data.sizes import spread_of, text
 from lookalike.data.source import Picture, Skipped, Source, reasons
@@ -28,6 +29,7 @@ class Check:
     Attributes
     ----------
     classes : class name -> number of images
+    groups : class name -> number of groups, where images have groups
     images, official_test : the sum over all classes, and how many of them the source calls test images
     channels : 1 when every image is grey, else 3; None for vectors
     grey : images without colour, those that are stored in colour too
@@ -47,6 +49,7 @@ class Check:
 
     source: str
     classes: dict[str, int]
+    groups: dict[str, int] = field(default_factory=dict)
     images: int = 0
     official_test: int | None = None
     channels: int | None = None
@@ -117,6 +120,7 @@ def check(
     labelled: bool = True,
     value_range: gate.ValueRange | None = None,
     allow_empty_class: bool = False,
+    group: str | None = None,
     aspect: Aspect = "squash",
 ) -> Check:
     """Decode every image of `source` once, one at a time, and return what was found.
@@ -125,16 +129,22 @@ def check(
 
     Parameters
     ----------
-    source, labelled, value_range, allow_empty_class : as for `read`
+    source, labelled, value_range, allow_empty_class, group : as for `read`
     size, aspect : (H, W), and how images are brought to it; used only to count those that would grow or shrink much
 
     Raises
     ------
     DataError
         When the source itself cannot be used, as for `read`.
+    UsageError
+        As for `read`.
     """
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
+    opened = opened if group is None else grouped(opened, group, opened.classes)
     found = Check(str(source), dict.fromkeys(opened.classes, 0), ignored=opened.ignored)
+    if opened.groups is not None:
+        mine = {name: np.flatnonzero(opened.labels == number) for number, name in enumerate(opened.classes)}
+        found.groups = {name: len(opened.groups.names(rows)) for name, rows in mine.items()}
     unreadable: list[Skipped] = []
     same: dict[str, list[int]] = defaultdict(list)
     for number, item in enumerate(opened.pictures()):

@@ -1,9 +1,9 @@
 """Breast histopathology (Janowczyk and Madabhushi 2016, Kaggle's IDC patches) as a `Source`: `PATIENT/{0,1}/*.png`.
 
 Class 0 is no invasive ductal carcinoma, class 1 is carcinoma; the classes keep the folders' names. A quarter of the
-patients is the test part. No patient is in both parts, because patches of one patient look alike. The paper
-gan-augmentation-2020 splits by patch instead. The calibration part is drawn by patch from the training patients, so
-these two parts share patients.
+patients is the test part. No patient is in both parts, because patches of one patient look alike. The patients are the
+groups of the patches too, so that no other part shares a patient with another. The paper gan-augmentation-2020 splits
+by patch instead.
 
 Patches at the borders are smaller than 50 x 50. They stay and are resized like any image, because the paper counts
 them. To leave them out, all 277,524 files would have to be opened twice.
@@ -22,6 +22,7 @@ import numpy as np
 from lookalike.base.errors import show
 from lookalike.data import gate
 from lookalike.data.folder import SYSTEM, Listing, of_files
+from lookalike.data.groups import Groups
 from lookalike.data.source import Source, check_counts
 
 CLASSES = ("0", "1")
@@ -44,8 +45,8 @@ def patients(
     """Return the patches of all patients; with `by_patient` some patients are the official test part.
 
     The patients are sorted by the SHA-256 of their folder's name. The first quarter of them, rounded and at least one,
-    is the test part. A single patient gives no test part. Without `by_patient` there is no official test part either:
-    the patches are then split like other images.
+    is the test part, and each patient is a group. A single patient gives neither. Nor does the source have them without
+    `by_patient`: the patches are then split like other images.
 
     Raises
     ------
@@ -61,7 +62,9 @@ def patients(
     if not by_patient or len(folders) < 2:
         return source
     tested = tuple(f"{folder}/" for folder in _tested(folders))
-    return replace(source, test=np.array([name.startswith(tested) for name in source.names], np.bool_))
+    test = np.array([name.startswith(tested) for name in source.names], np.bool_)
+    mine = [name.split("/")[-3] for name in source.names]
+    return replace(source, test=test, groups=Groups.among(mine, source.labels, source.classes, test))
 
 
 def _tested(folders: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from lookalike.base.arrays import Pixels
 from lookalike.base.errors import DataError, show
 from lookalike.base.names import Aspect
+from lookalike.data.groups import Groups, Rule
 from lookalike.data.source import Skipped
 
 if TYPE_CHECKING:  # the data are read without torch
@@ -39,6 +40,7 @@ class Images:
     content : content key of each image where `pixels` must not give it, because scaling must not change the split
     key_size : (H, W) at which the content keys were taken, where `pixels` do not give them
     aspect : how images of another aspect than that of `pixels` were brought to it
+    groups : the group of each image, which stays on one side of every split; None when each image stands for itself
     """
 
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -53,6 +55,7 @@ class Images:
     content: tuple[str, ...] | None = None
     key_size: tuple[int, int] | None = None
     aspect: Aspect = "squash"
+    groups: Groups | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -79,7 +82,13 @@ class Images:
             names=tuple(self.names[i] for i in chosen),
             test=None if self.test is None else self.test[chosen],
             content=None if self.content is None else tuple(self.content[i] for i in chosen),
+            groups=None if self.groups is None else self.groups.select(chosen),
         )
+
+    def grouped(self, group: str) -> Images:
+        """Return the images with the groups that a `--group` gives them; raises as `Rule.of` and `Rule.groups`."""
+        of = Rule.of(group).groups(self.names, np.ones(len(self), np.bool_))
+        return replace(self, groups=Groups.among(of, self.labels, self.classes, self.test))
 
     def of(self, *class_names: str) -> Images:
         """Return the images of these classes in their present order; the labels keep their meaning.

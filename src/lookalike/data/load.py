@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from lookalike.base.names import Aspect
 from lookalike.base.words import percent
 from lookalike.data import gate
 from lookalike.data.aspect import fitted
+from lookalike.data.groups import Groups, Rule
 from lookalike.data.images import Images, content_key, names_of
 from lookalike.data.oddities import oddities
 from lookalike.data.source import Picture, Skipped, Source
@@ -37,6 +39,7 @@ def read(
     labelled: bool = True,
     key_size: Size | None = None,
     aspect: Aspect = "squash",
+    group: str | None = None,
 ) -> Images:
     """Return the images of `source` with their labels, at one size.
 
@@ -55,14 +58,20 @@ def read(
         None means at `size`
     aspect : images of another aspect than that of `size` are squashed, cropped in the middle, or padded with their
         edge; content keys are those of squashed images in any case
+    group : a regular expression that finds an image's group in its name (its first group, or all that it matches), or
+        the path of a .csv file with the columns file,group; see `Images.groups`. None means as the source groups them
 
     Raises
     ------
     DataError
-        For a source that cannot be used; the message is one line with the file and what to do.
+        For a source that cannot be used, or an image without a group; the message is one line with the file and what
+        to do.
+    UsageError
+        For a `group` that is neither, or that puts all images into one group.
     """
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     names = names_of(classes, opened.classes)
+    opened = opened if group is None else grouped(opened, group, names or opened.classes)
     opened = opened.only(names) if names else opened
     keyed = key_size or (size if aspect != "squash" else None)
     loader = _Loader(opened, str(source), size, channels, on_bad, keyed, aspect)
@@ -181,7 +190,16 @@ class _Loader:
             content=tuple(map(content_key, _stacked(self.small))) if self.key_size else None,
             key_size=self.key_size,
             aspect=self.aspect,
+            groups=None if opened.groups is None else opened.groups.select(index),
         )
+
+
+def grouped(opened: Source, group: str, classes: Iterable[str]) -> Source:
+    """Return the source with the groups of its images; images of other `classes` may have none."""
+    rule = Rule.of(group)
+    rule.check_files(opened.names)
+    of = rule.groups(opened.names, np.isin(opened.labels, [opened.classes.index(name) for name in classes]))
+    return replace(opened, groups=Groups.among(of, opened.labels, opened.classes, opened.test))
 
 
 def _stacked(pixels: list[npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.base.errors import DataError, show
+from lookalike.data.groups import Groups
 
 UNLABELLED = -1
 Wanted = npt.NDArray[np.bool_]  # (N,), which of a source's images to decode
@@ -62,6 +63,7 @@ class Source:
     vectors: bool = False
     test: npt.NDArray[np.bool_] | None = None
     ignored: tuple[Skipped, ...] = ()
+    groups: Groups | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -91,6 +93,7 @@ class Source:
             decode=lambda wanted: self.decode(here(wanted)),
             measure=lambda wanted: self.measure(here(wanted)),
             test=None if self.test is None else self.test[rows],
+            groups=None if self.groups is None else self.groups.select(rows),
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lookalike.base.arrays import Pixels
+from lookalike.base.arrays import Labels, Pixels
 from lookalike.base.seeds import generator
 from lookalike.data.images import Selection
 from lookalike.detect.auc import area
@@ -20,6 +20,7 @@ from lookalike.features.backbone import Backbone
 FEWEST = 10  # images; with fewer nothing can be chosen
 TAUGHT, HELD_OUT = 400, 100  # images at most that teach, and that are held out; of fewer images a fifth is held out
 SHARE = 5
+LEARNT_FROM = 2  # images at least
 LEAST = 0.005  # smaller weights are dropped
 
 
@@ -44,7 +45,7 @@ class Expected:
 
 def chosen(
     backbone: Backbone, pixels: Pixels | Selection, members: Sequence[Member], expected: Sequence[Expected], seed: int,
-    steps: Steps = lambda n: None,
+    steps: Steps = lambda n: None, groups: Labels | None = None,
 ) -> dict[str, dict[Member, float]]:  # fmt: skip
     """What is expected -> member -> its weight, by the AUC of held-out images against stand-ins made from them.
 
@@ -62,19 +63,24 @@ def chosen(
         Draws which images are held out, and the stand-ins.
     steps : callable
         See `learn`.
+    groups : ndarray, optional
+        (N,) the group of each image: no group is both held out and learnt from. Without, each image is one.
     """
-    if len(pixels) < FEWEST or len(members) == 1:
+    groups = np.arange(len(pixels)) if groups is None else groups
+    n, number = min(HELD_OUT, len(pixels) // SHARE), np.unique(groups, return_inverse=True)[1]
+    place = torch.randperm(int(number.max()) + 1, generator=generator(seed, "choose")).argsort().numpy()
+    order = np.argsort(place[number], kind="stable")  # group by group
+    rest = order[~np.isin(groups[order], groups[order[:n]])]
+    if len(pixels) < FEWEST or len(members) == 1 or len(rest) < LEARNT_FROM:
         return {one.what: dict.fromkeys(members, 1 / len(members)) for one in expected}
-    order = torch.randperm(len(pixels), generator=generator(seed, "choose")).numpy()
-    n = min(HELD_OUT, len(pixels) // SHARE)
-    held_out, taught = pixels[np.sort(order[:n])], Selection(pixels, np.sort(order[n : n + TAUGHT]))
+    held_out, taught = pixels[np.sort(order[:n])], Selection(pixels, np.sort(rest[:TAUGHT]))
     unlike = {one.what: stand_ins(one.stand_ins, held_out, seed) for one in expected}
     areas: dict[str, dict[Member, float]] = {one.what: {} for one in expected}
     for mine in by_side(members).values():  # one size after the other, for memory
         fitted = {member: one.fitted() for member, one in learn(backbone, taught, mine, seed, steps).items()}
-        known = scores(backbone, held_out, fitted, steps)
+        known = scores(backbone, held_out, [fitted], steps)[0]
         for what, made in unlike.items():
-            other = scores(backbone, made, fitted, steps)
+            other = scores(backbone, made, [fitted], steps)[0]
             areas[what] |= {member: area(known[member], other[member]) for member in mine}
     return {one.what: weights(areas[one.what], one.warmth) for one in expected}
 

@@ -2,11 +2,12 @@
 
 The vectors can be far longer than N: all work is on matrices (N, N). Leave-one-out values come in closed form, so every
 known vector has a part in the Gaussian and still gets an honest distance (Rasmussen and Williams 2006, section 5.4.2).
+So do the values that leave out a whole group of vectors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lookalike.base import checkpoint
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import ModelError, show
 
 MEAN = 10.0  # variance of the unknown mean, in units of the total variance of the known vectors
@@ -58,13 +59,18 @@ class ShrunkGaussian:
         products = (wide @ wide.T).astype(np.float64)
         return cls(known, mean, np.linalg.inv(products + added[1] + added[0] * np.eye(len(known))), added)
 
-    def left_out(self) -> Floats:
-        """(N,) squared distances of the known vectors, each by the Gaussian of all others."""
-        return np.asarray(1 / np.diag(self.inverse) - self.added[0])
+    def left_out(self, groups: Labels) -> Floats:
+        """(N,) squared distances of the known vectors, each by the Gaussian of all of other `groups` (N,)."""
+        found = np.empty(len(self.known))
+        for rows in _members(groups):
+            found[rows] = np.diag(np.linalg.inv(self.inverse[np.ix_(rows, rows)])) - self.added[0]
+        return found
 
-    def left_out_residuals(self) -> Pixels:
-        """(N, D) float32: each known vector less what all others say of it; see `residuals`."""
-        inverse = self.inverse / np.diag(self.inverse)[:, None]
+    def left_out_residuals(self, groups: Labels) -> Pixels:
+        """(N, D) float32: each known vector less what all of other `groups` (N,) say of it; see `residuals`."""
+        inverse = np.empty_like(self.inverse)
+        for rows in _members(groups):
+            inverse[rows] = np.linalg.solve(self.inverse[np.ix_(rows, rows)], self.inverse[rows])
         return np.asarray(inverse.astype(np.float32) @ self.known.astype(np.float32))
 
     def residuals(self, vectors: Pixels) -> Pixels:
@@ -108,3 +114,9 @@ class ShrunkGaussian:
         if n < 2 or not (np.isfinite(added).all() and (added > 0).all()):
             raise ModelError(f"{what} has {n} known images, or adds {show(added.tolist())}; train again")
         return cls._of(known, mean, added)
+
+
+def _members(groups: Labels) -> Iterator[Labels]:
+    """The rows of each group."""
+    order = np.argsort(groups, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from lookalike.base import checkpoint
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import ModelError
 from lookalike.base.seeds import generator
 from lookalike.detect.coreset import coreset
@@ -116,11 +116,11 @@ class Learner(Protocol):
     def fitted(self) -> Fitted:
         """What has learnt from all of them."""
 
-    def again(self, rows: Tensor) -> None:
-        """The same rows once more, after the last `add`; asked of patches alone."""
+    def again(self, rows: Tensor, groups: Labels) -> None:
+        """The same rows once more, after the last `add`, and the groups (N,) of all images; asked of patches alone."""
 
-    def left_out(self) -> LeftOut:
-        """What it says of the known images, each by what all others teach."""
+    def left_out(self, groups: Labels) -> LeftOut:
+        """What it says of the known images, each by what all images of other groups (N,) teach."""
 
 
 @dataclass(frozen=True)
@@ -293,24 +293,25 @@ class _All:
             return Neighbours(known)
         return Gaussian(ShrunkGaussian.fit(known.float().numpy(), SHRINKAGE))
 
-    def again(self, rows: Tensor) -> None:
+    def again(self, rows: Tensor, groups: Labels) -> None:
         """See `Learner`."""
 
-    def left_out(self) -> LeftOut:
+    def left_out(self, groups: Labels) -> LeftOut:
         """See `Learner`."""
         fitted, found = self._fitted, []
         if isinstance(fitted, Gaussian):
-            score = np.sqrt(np.maximum(fitted.of.left_out(), 0))
-            return LeftOut(score, self._usual(fitted.of) if self.member.locates else LeftOut.usual)
-        known = fitted.known.float()
+            score = np.sqrt(np.maximum(fitted.of.left_out(groups), 0))
+            return LeftOut(score, self._usual(fitted.of, groups) if self.member.locates else LeftOut.usual)
+        known, of = fitted.known.float(), torch.from_numpy(groups)
+        others = len(known) - int(torch.unique(of, return_counts=True)[1].max())
         for part in torch.arange(len(known)).split(BLOCK):
             distances = torch.cdist(known[part], known)
-            distances[torch.arange(len(part)), part] = torch.inf
-            found.append(_nearest_images(distances, len(known) - 1))
+            distances[of[part][:, None] == of] = torch.inf
+            found.append(_nearest_images(distances, others))
         return LeftOut(np.concatenate(found))
 
-    def _usual(self, of: ShrunkGaussian) -> tuple[float, float]:
-        lengths = _lengths(of.left_out_residuals(), self.grid)
+    def _usual(self, of: ShrunkGaussian, groups: Labels) -> tuple[float, float]:
+        lengths = _lengths(of.left_out_residuals(groups), self.grid)
         return float(lengths.mean()), max(float(lengths.std()), LEAST)
 
 
@@ -343,15 +344,15 @@ class _Pool:
         chosen = coreset(pool, self.times * BANK, generator(self.seed, str(self.member), "coreset"))
         return Patches(pool[chosen].half(), whitening), owner[chosen]
 
-    def again(self, rows: Tensor) -> None:
+    def again(self, rows: Tensor, groups: Labels) -> None:
         """See `Learner`."""
-        bank, owner = self._bank
+        (bank, owner), of = self._bank, torch.from_numpy(groups)
         for image in rows:
-            distances = bank.distances(image, owner == len(self.scores))
+            distances = bank.distances(image, of[owner] == of[len(self.scores)])
             self.scores.append(worst(distances))
             self.sums += [distances.numel(), float(distances.sum()), float((distances.double() ** 2).sum())]
 
-    def left_out(self) -> LeftOut:
+    def left_out(self, groups: Labels) -> LeftOut:
         """See `Learner`."""
         places, total, squares = self.sums.tolist()
         mean = total / places

@@ -236,7 +236,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
     """Raises ModelError for wrong facts. `checkpoint` has checked their types before."""
     training, shape, classes = facts["training"], facts["shape"], facts["classes"]
     kind = facts["settings"].get("kind") if facts["kind"] == OpenSet.kind else facts["kind"]
-    counts = training.get("counts")
+    counts: Any = training.get("counts")
     checks = {
         "shape": (len(shape) == 3 and shape[0] in (1, 3)) or len(shape) == 1,
         "classes": set(classes) == set(ROLES)
@@ -247,9 +247,8 @@ def _check_facts(facts: dict[str, Any]) -> None:
         "training.key_size": _is_size(training.get("key_size", [1, 1])),
         "training.aspect": training.get("aspect", "squash") in SAID,
         "training.threads": _is_count(training.get("threads")) and 1 <= training["threads"] <= 1024,
-        "training.counts": isinstance(counts, dict)
-        and {"train", "calibration"} <= set(counts)
-        and all(map(_is_count, counts.values())),
+        "training.counts": _are_counts(counts) and {"train", "calibration"} <= set(counts),
+        "training.groups": _are_counts(training.get("groups", {})),
     }
     for name, good in checks.items():
         if not good:
@@ -260,6 +259,10 @@ def _check_facts(facts: dict[str, Any]) -> None:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
 
 
 def _is_size(value: Any) -> bool:
@@ -321,6 +324,9 @@ def _open_set(tensors: dict[str, Tensor], facts: Mapping[str, Any], device: torc
         raise ModelError(f"the model does not have one detector for each of its {n} known classes; train again")
     if settings["kind"] not in (GANDetector.kind, *BASELINES):
         raise ModelError(f"the model's kind {show(settings['kind'])} is no detector of single classes; train again")
+    seen = {str(member.get("sha256")) for member in settings["members"] if isinstance(member, dict)}
+    if len(seen) > 1:  # they share the work of one network
+        raise ModelError("the detectors of the model's classes see images through different networks; train again")
     own = {name: tensors.pop(name) for name in WEIGHTS if name in tensors}
     sides = zip(WEIGHTS, ((n, n), (n,)), strict=True)
     expected = {name: torch.empty(side, dtype=torch.float64, device="meta") for name, side in sides}

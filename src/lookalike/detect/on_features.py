@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import ModelError, show
 from lookalike.data.images import Selection
 from lookalike.detect.detector import Scores
@@ -56,26 +56,36 @@ def learn(
 
 
 def left_out(
-    backbone: Backbone, pixels: Pixels | Selection, taught: Mapping[Member, Learner], steps: Steps = lambda n: None
-) -> dict[Member, LeftOut]:
-    """What each member says of the images that taught it, each by what all others teach."""
+    backbone: Backbone, pixels: Pixels | Selection, taught: Mapping[Member, Learner], steps: Steps = lambda n: None,
+    groups: Labels | None = None,
+) -> dict[Member, LeftOut]:  # fmt: skip
+    """What each member says of the images that taught it, each by what all images of other groups (N,) teach.
+
+    Without `groups` each image is one.
+    """
+    groups = np.arange(len(pixels)) if groups is None else groups
     for mine in by_side([member for member in taught if member.how == "patches"]).values():
         for n, found in seen(backbone, pixels, mine, steps):
             for member in mine:
-                taught[member].again(member.rows(found)[:n])
-    return {member: learner.left_out() for member, learner in taught.items()}
+                taught[member].again(member.rows(found)[:n], groups)
+    return {member: learner.left_out(groups) for member, learner in taught.items()}
 
 
 def scores(
-    backbone: Backbone, pixels: Pixels | Selection, fitted: Mapping[Member, Fitted], steps: Steps = lambda n: None
-) -> dict[Member, Floats]:
-    """The scores (N,) of images by each member, unscaled."""
-    found: dict[Member, list[Floats]] = {member: [] for member in fitted}
-    for mine in by_side(list(fitted)).values():
+    backbone: Backbone, pixels: Pixels | Selection, fitted: Sequence[Mapping[Member, Fitted]],
+    steps: Steps = lambda n: None,
+) -> list[dict[Member, Floats]]:  # fmt: skip
+    """The scores (N,) of images by each member of several detectors, unscaled; they share the work of the network."""
+    found: list[dict[Member, list[Floats]]] = [{member: [] for member in one} for one in fitted]
+    members = list(dict.fromkeys(member for one in fitted for member in one))
+    for mine in by_side(members).values():
         for n, said in seen(backbone, pixels, mine, steps):
             for member in mine:
-                found[member].append(fitted[member].score(member.rows(said))[:n])
-    return {member: np.concatenate(parts) for member, parts in found.items()}
+                rows = member.rows(said)
+                for one, parts in zip(fitted, found, strict=True):
+                    if member in one:
+                        parts[member].append(one[member].score(rows)[:n])
+    return [{member: np.concatenate(said) for member, said in parts.items()} for parts in found]
 
 
 @dataclass(frozen=True)
@@ -152,14 +162,16 @@ class OnFeatures:
     def fit(
         cls, kind: str, backbone: Backbone, pixels: Pixels | Selection,
         chosen: Mapping[str, Mapping[Member, float]], seed: int, steps: Steps = lambda n: None,
+        groups: Labels | None = None,
     ) -> tuple[OnFeatures, Floats]:  # fmt: skip
         """The detector of known images (N, C, H, W) uint8, N at least 2, and the score (N,) of each as left out.
 
-        `chosen` has, for each kind of unknown, the weights of members.
+        `chosen` has, for each kind of unknown, the weights of members. With `groups` (N,) an image
+        is left out with its group.
         """
         members = list(dict.fromkeys(member for weights in chosen.values() for member in weights))
         taught = learn(backbone, pixels, members, seed, steps)
-        known = left_out(backbone, pixels, taught, steps)
+        known = left_out(backbone, pixels, taught, steps, groups)
         scales = {member: Scale.of(said.score) for member, said in known.items()}
         usual = {member: said.usual for member, said in known.items()}
         fitted = {member: learner.fitted() for member, learner in taught.items()}
@@ -171,8 +183,12 @@ class OnFeatures:
 
     def score(self, pixels: Pixels) -> Scores:
         """What the panel that objects most says; the parts are what each panel, and each member, says."""
-        voting = {member: fitted for member, fitted in self.members.items() if self.shares[member]}
-        return self.joined(scores(self.backbone, pixels, voting))
+        return score_each([self], pixels)[0]
+
+    @property
+    def voting(self) -> dict[Member, Fitted]:
+        """The members that have a share of the score."""
+        return {member: fitted for member, fitted in self.members.items() if self.shares[member]}
 
     def joined(self, found: Mapping[Member, Floats]) -> Scores:
         """`score`, from what `scores` gave."""
@@ -251,7 +267,7 @@ class OnFeatures:
             For anything else.
         """
         if set(facts) != {"backbone", "sha256", "members", "scales", "panels", "usual"} or (
-            (facts["backbone"], facts["sha256"]) != (backbone.name, backbone.origin.sha256)
+            facts["sha256"] != backbone.origin.sha256
         ):
             raise ModelError(f"{kind} has the settings {show(facts, 200)}, not those of {backbone.name}; train again")
         names = {str(member.json()): member for member in allowed}
@@ -282,6 +298,12 @@ class OnFeatures:
             raise ModelError(f"{kind} has panels that this version cannot have; train again")
         places = {member: (float(one[0]), float(one[1])) for member, one in zip(known, usual, strict=True)}
         return cls(kind, backbone, shape, fitted, scales, panels, places)
+
+
+def score_each(detectors: Sequence[OnFeatures], pixels: Pixels) -> list[Scores]:
+    """What each detector says of images (N, C, H, W) uint8; the network sees each image once at each size."""
+    found = scores(detectors[0].backbone, pixels, [detector.voting for detector in detectors])
+    return [detector.joined(mine) for detector, mine in zip(detectors, found, strict=True)]
 
 
 def _panel(given: Any, members: Sequence[Member], kind: str) -> Panel:
@@ -317,7 +339,7 @@ def _is_usual(value: Any) -> bool:
 
 def _row_shape(backbone: Backbone, member: Member, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of the member's row of one image, by the sizes of empty maps."""
-    size = seen_size(shape, member.side, backbone.multiple)
+    size = seen_size(backbone, shape, member.side)
     grids = {
         tap.name: torch.empty(1, tap.channels, -(-size[0] // tap.stride), -(-size[1] // tap.stride), device="meta")
         for tap in backbone.taps

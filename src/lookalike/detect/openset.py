@@ -18,8 +18,19 @@ from lookalike.base.arrays import Labels, Pixels
 from lookalike.detect.detector import Detector, Scores
 from lookalike.detect.heat import Locates, located
 from lookalike.detect.join import Decides, Join, Scaling
+from lookalike.detect.on_features import OnFeatures
+from lookalike.detect.on_features import score_each as score_each_on_features
 
 WEIGHTS = ("weights", "biases")
+
+
+def score_each(members: Mapping[str, Detector], pixels: Pixels) -> list[Scores]:
+    """What each detector says of images; those on a frozen network's features share its work."""
+    detectors = list(members.values())
+    on_features = [detector for detector in detectors if isinstance(detector, OnFeatures)]
+    if len(on_features) == len(detectors):
+        return score_each_on_features(on_features, pixels)
+    return [detector.score(pixels) for detector in detectors]
 
 
 class OpenSet:
@@ -61,12 +72,12 @@ class OpenSet:
         scaling, decides
             As for `Join.fit`.
         """
-        raw = np.stack([member.score(pixels).score for member in members.values()], 1)
+        raw = np.stack([said.score for said in score_each(members, pixels)], 1)
         return cls(members, Join.fit(raw, labels, scaling=scaling, decides=decides))
 
     def score(self, pixels: Pixels) -> Scores:
         """Return the scaled score and nearest image of the most likely class; the parts are all scaled scores."""
-        return self._joined([member.score(pixels) for member in self.members.values()])
+        return self._joined(score_each(self.members, pixels))
 
     @property
     def locates(self) -> bool:
@@ -75,11 +86,13 @@ class OpenSet:
 
     def locate(self, pixels: Pixels) -> tuple[Scores, Pixels]:
         """See `heat.Locates`; the map is that of the most likely class."""
-        found = [located(member, pixels) for member in self.members.values()]
-        said = self._joined([scores for scores, _ in found])
+        said = self.score(pixels)
         assert said.classes is not None, "several classes are known"
-        likely = said.classes.argmax(1)
-        return said, np.stack([maps for _, maps in found])[likely, np.arange(len(pixels))]
+        likely, maps = said.classes.argmax(1), np.empty((len(pixels), *pixels.shape[2:]), np.float32)
+        for k, member in enumerate(self.members.values()):
+            if (mine := likely == k).any():
+                maps[mine] = located(member, pixels[mine])[1]
+        return said, maps
 
     def _joined(self, found: Sequence[Scores]) -> Scores:
         raw = np.stack([s.score for s in found], 1)

@@ -49,6 +49,8 @@ class _Fitted(Rows):
         self, rows: npt.NDArray[Any], labels: npt.NDArray[np.int64] | None = None, classes: tuple[str, ...] = (KNOWN,)
     ) -> None:
         """Trains on samples whose classes are all known."""
+        if (self.settings or {}).get("group") is not None:
+            raise UsageError("settings: group goes by the names of images, and samples have no names; leave it out")
         settings = train_settings(
             **{"test": 0.0, "threads": 1}
             | dict(self.settings or {})

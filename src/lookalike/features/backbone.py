@@ -49,6 +49,10 @@ class Backbone(Protocol):
     def multiple(self) -> int:
         """The sides of its images are multiples of this."""
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(H, W) of its images, where it takes no other; None: any multiples."""
+
     def maps(self, x: Tensor, taps: Sequence[Tap]) -> list[Tensor]:
         """Float32 maps (N, channels, ceil(H / stride), ceil(W / stride)) of some taps, in their order.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,9 +18,19 @@ BLOCK = 2**18  # pixels that a network sees at once; other block sizes give othe
 NEIGHBOURS = 3  # a place is averaged with those around it (Roth et al. 2022, section 3.1)
 
 
-def seen_size(shape: tuple[int, ...], side: int, multiple: int) -> tuple[int, int]:
-    """(H, W) with the aspect of images (C, H, W) and about the area `side` x `side`, both multiples of `multiple`."""
-    stretch = (shape[1] / shape[2]) ** 0.5
+def side_of(backbone: Backbone, side: int) -> int:
+    """The side at which the network sees images that are wanted at `side`: its own, where it takes one size alone."""
+    return side if backbone.size is None else round(math.sqrt(math.prod(backbone.size)))
+
+
+def seen_size(backbone: Backbone, shape: tuple[int, ...], side: int) -> tuple[int, int]:
+    """(H, W) at which the network sees images (C, H, W): its only size, or of about the area `side` x `side`.
+
+    In the second case the aspect stays, and both are multiples of what the network needs.
+    """
+    if backbone.size is not None:
+        return backbone.size
+    stretch, multiple = (shape[1] / shape[2]) ** 0.5, backbone.multiple
     height, width = (max(multiple, round(s / multiple) * multiple) for s in (side * stretch, side / stretch))
     return height, width
 
@@ -43,7 +54,7 @@ def maps(
     taps : sequence of Tap
         Of the network, the earliest first.
     """
-    size = seen_size(pixels.shape[1:], side, backbone.multiple)
+    size = seen_size(backbone, pixels.shape[1:], side)
     block = max(1, BLOCK // (size[0] * size[1]))
     for start in range(0, len(pixels), block):
         x = _resized(np.ascontiguousarray(pixels[start : start + block]), size)

@@ -18,8 +18,9 @@ def write(bench: Bench, out: Path) -> Path:
     files.make_folder(out)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("unknown", "method", "seed", "auc"))
-    writer.writerows((show(u), m, s, f"{v:.4f}") for (u, m, s), v in bench.values.items())
+    writer.writerow(("unknown", "method", "seed", "auc", "error"))
+    writer.writerows((show(u), m, s, f"{v:.4f}", "") for (u, m, s), v in bench.values.items())
+    writer.writerows((show(u), m, s, "", show(why, 1000)) for (u, m, s), why in bench.errors.items())
     files.write_text(out / f"{NAME}.csv", text.getvalue())
     files.write_json(out / f"{NAME}.json", record(bench))
     files.write_text(out / f"{NAME}.html", page(bench))
@@ -33,7 +34,7 @@ def page(bench: Bench) -> str:
             v for (unknown, method, _), v in bench.values.items() if (unknown, method) == (name, line.method)
         ]
         for line in bench.lines
-        for name in bench.classes
+        for name in bench.cast.rows
     }
     means = {key: fmean(found) if found else None for key, found in cells.items()}
     return environment().get_template("bench_detect.html.jinja").render(bench=bench, means=means)

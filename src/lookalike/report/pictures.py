@@ -104,6 +104,23 @@ def curves(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title
         return _png(figure, legend_columns=2 if max(map(len, columns)) < 18 else 1)
 
 
+def by_number(lines: Mapping[str, Sequence[tuple[int, float, float]]], x: str, y: str) -> Markup:
+    """Return a line for each name through its points (number, figure, deviation); numbers stand on a log axis."""
+    numbers = sorted({number for points in lines.values() for number, _, _ in points})
+    with _style():
+        figure, axes = _canvas(WIDE, x, y)
+        axes.set_xscale("log")
+        for place, (name, points) in enumerate(lines.items()):
+            at, mean, sd = zip(*points, strict=True) if points else ((), (), ())
+            axes.errorbar(
+                at, mean, sd, capsize=2, label=name, marker="os^Dv"[place % 5], markersize=4,
+                linestyle=("-", "--", ":")[place // 10 % 3],
+            )  # fmt: skip
+        axes.set_xticks(numbers, [str(number) for number in numbers])
+        axes.minorticks_off()
+        return _png(figure, legend_columns=4)
+
+
 def residual(query: Pixels, nearest: Pixels) -> npt.NDArray[np.float64]:
     """Return |x - nearest| of two (C, H, W) images in grey levels, averaged over the channels: float64 (H, W)."""
     difference = query.astype(np.float64) - nearest.astype(np.float64)

@@ -38,7 +38,7 @@ def expected(folder: Path, plan: Plan) -> str | None:
     seconds = _seconds(method, one) if left else None
     if seconds is None:
         return None
-    return f"training {f'{len(places)} GANs ' if each else ''}takes {duration(left * seconds)}"
+    return f"training {f'{len(places)} GANs ' if each else ''}takes about {duration(left * seconds)}"
 
 
 def _seconds(method: Method, plan: Plan) -> float | None:

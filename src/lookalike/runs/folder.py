@@ -27,11 +27,12 @@ Array = npt.NDArray[Any]
 ARRAYS_LIMIT = 1 << 30  # bytes of one evaluation, unpacked
 LINE_LIMIT = 1 << 16  # bytes of one line of metrics
 CONFIG, SPLIT, METRICS, BAD_FILES = "config.json", "split.json", "metrics.jsonl", "bad_files.jsonl"
+GROUPS = "groups.json"  # where images have groups
 FACTS, PICTURE, LIST = "subclasses.json", "subclasses.png", "subclasses.csv"
 PICTURED = 100  # sub-classes in the picture at most
 CHECKPOINTS, SAMPLES = "checkpoints", "samples"  # folders of a training
 CLASSES, EVALUATIONS = "classes", "evaluations"  # folders of the trainings of several known classes, of figures
-BEGUN = (".lock", PROBE, CONFIG, SPLIT, BAD_FILES)  # what the beginning of a run may leave
+BEGUN = (".lock", PROBE, CONFIG, SPLIT, BAD_FILES, GROUPS)  # what the beginning of a run may leave
 
 
 class _Record(BaseModel):

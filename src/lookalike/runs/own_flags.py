@@ -13,7 +13,7 @@ from lookalike.runs.settings import DataSettings, TrainSettings, flag
 
 OF_BASELINES = {  # settings that a baseline uses
     *("known", "pooled", "method", "preset", "seed", "size", "grey", "test", "calibration", "false_alarms"),
-    "expect",
+    *("expect", "backbone"),
     *("device", "threads"),
     *DataSettings.model_fields,
 }

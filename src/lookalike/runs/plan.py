@@ -13,17 +13,19 @@ import torch
 from lookalike.base.arrays import Index
 from lookalike.base.checkpoint import TENSOR_LIMIT
 from lookalike.base.errors import DataError, UsageError, listed, show
+from lookalike.base.names import BACKBONES, ON_FEATURES
 from lookalike.base.renamed import OLD
 from lookalike.base.words import percent
 from lookalike.data import Images, split
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.baselines.auto import AutoBaseline
-from lookalike.detect.baselines.cross import FEWEST
+from lookalike.detect.baselines.cross import FEWEST, FEWEST_GROUPS
 from lookalike.detect.baselines.features import FeatureBaseline
 from lookalike.detect.baselines.networks import need_images
 from lookalike.detect.detector import Threshold, images_needed
 from lookalike.detect.gan import GANDetector
 from lookalike.detect.model import ANY, UNKNOWN, check_device
+from lookalike.features.backbones import named
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
 from lookalike.game.source import Source
@@ -116,6 +118,11 @@ class Plan:
         mine = np.isin(self.images.labels, self.labels_of(self.known))
         return {self.true_classes[label] for label in np.unique(self.truth[mine]).tolist()}
 
+    def groups(self) -> dict[str, list[str]] | None:
+        """Names of the groups in each part, for the run's record; None where images have no groups."""
+        groups = self.images.groups
+        return None if groups is None else {name: groups.names(rows) for name, rows in self.rows.parts().items()}
+
     def data_digest(self) -> str:
         """One hash over all images that are used. A resumed run must have the same."""
         recorded = {new: old for old, new in OLD.items()}  # runs that an earlier version began go on
@@ -134,7 +141,11 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         For settings that do not fit the data or each other.
     """
     check_device(settings.device)
+    if settings.method in ON_FEATURES:
+        named(settings.backbone)  # one that cannot be used is refused before the images are read
     images = data if isinstance(data, Images) else read_used(data, settings)
+    if settings.group is not None and images.groups is None:  # images in memory
+        images = images.grouped(settings.group)
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
     if isinstance(data, Images) and settings.aspect != images.aspect:
@@ -158,6 +169,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     plan = Plan(name, images, rows, Recipe(settings, method), known, others, truth, true_classes)
     _check_images(plan, rows.deciding if joins else rows.calibration)
     _check_calibration(plan)
+    _check_groups(plan)
     _check_expected(plan)
     if method is not None:
         _check_method(plan, method)
@@ -244,11 +256,28 @@ def _check_calibration(plan: Plan) -> None:
         )
 
 
+def _check_groups(plan: Plan) -> None:
+    """Raises DataError for a known class whose images would be scored by what other groups teach, and has none."""
+    if plan.images.groups is None or not plan.recipe.settings.crosses:
+        return
+    for name in plan.known:
+        mine = np.isin(plan.images.labels[plan.rows.train], plan.labels_of((name,)))
+        found = plan.images.groups.names(plan.rows.train[mine])
+        if len(found) < FEWEST_GROUPS:
+            raise DataError(
+                f"class {show(name)}: all images to train on are of one group, {show(found[0], 60)}, and the threshold "
+                "comes from images that are scored by what other groups teach; add images of other groups, or hold "
+                "no test images out (--test 0)"
+            )
+
+
 def _check_expected(plan: Plan) -> None:
-    """Raises UsageError where --expect cannot be asked, or one file cannot hold a detector for each class."""
+    """Raises UsageError for an idle --expect or --backbone, or where one file cannot hold a detector for each class."""
     settings, vectors = plan.recipe.settings, len(plan.images.shape) == 1
     if settings.expect and vectors:
         raise UsageError(f"--expect {settings.expect} is asked of images, and these are vectors; leave it out")
+    if settings.backbone != BACKBONES[0] and vectors:
+        raise UsageError(f"--backbone {show(settings.backbone)} sees images, and these are vectors; leave it out")
     baseline = plan.recipe.baseline if settings.method in BASELINES else None
     if isinstance(baseline, AutoBaseline | FeatureBaseline) and not vectors:
         _check_number(plan, len(plan.known), baseline.tensors(plan.images.shape))
@@ -325,13 +354,18 @@ def _drawn(images: Images, rows: Index, settings: TrainSettings) -> Index:
 
 
 def _deciding(images: Images, held: Index, allowed: float) -> Index:
-    """Every second distinct image of each class, or all where the rest could not promise so few false alarms."""
-    keys, labels, chosen = np.array(images.keys)[held], images.labels[held], dict[str, bool]()
+    """Every second distinct image or group of each class, or all where the rest could not promise so few false alarms.
+
+    All are needed too where groups leave a class none.
+    """
+    names = images.keys if images.groups is None else images.groups.of
+    keys, labels, chosen = np.array(names)[held], images.labels[held], dict[str, bool]()
     for label in sorted(np.unique(labels).tolist(), key=images.classes.__getitem__):
         mine = sorted(set(keys[labels == label].tolist()) - set(chosen))  # by content, whatever their order
         chosen |= {key: i % 2 == 0 for i, key in enumerate(mine)}
     deciding = held[[chosen[key] for key in keys.tolist()]] if len(held) else held
-    return deciding if len(held) - len(deciding) >= images_needed(allowed) else held
+    enough = len(held) - len(deciding) >= images_needed(allowed)
+    return deciding if enough and len(np.unique(images.labels[deciding])) == len(np.unique(labels)) else held
 
 
 def _check_each(plan: Plan, held: Index) -> None:

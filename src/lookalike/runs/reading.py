@@ -73,8 +73,19 @@ def said(counts: Counts, aspect: Aspect = "squash") -> Iterator[str]:
 
 def read_used(data: str | Path, s: TrainSettings) -> Images:
     """The images of the classes that train, at the size of the training; raises DataError as `read` does."""
+    reading = reading_used(data, s)
+    how = s.reading() | (asdict(reading) if reading else {})
+    return read(data, channels=1 if s.grey else None, classes=_used(s), **how)
+
+
+def reading_used(data: str | Path, s: TrainSettings) -> Reading | None:
+    """How a training with these settings reads `data`; None for vectors. Raises DataError where they cannot be read."""
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
-    used, how = (*s.known, *s.extra_fakes, *s.unlabelled), s.reading()
-    if not source.vectors:
-        how |= asdict(reading_of(Counter(source.only(names_of(used, source.classes)).sizes()), s))
-    return read(data, channels=1 if s.grey else None, classes=used, **how)
+    if source.vectors:
+        return None
+    counts = {} if s.sides else Counter(source.only(names_of(_used(s), source.classes)).sizes())
+    return reading_of(counts, s)
+
+
+def _used(s: TrainSettings) -> tuple[str, ...]:
+    return (*s.known, *s.extra_fakes, *s.unlabelled)

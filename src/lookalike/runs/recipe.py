@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from lookalike.detect.baselines import BASELINES
 from lookalike.detect.baselines.auto import AutoBaseline
 from lookalike.detect.baselines.baseline import Baseline
-from lookalike.detect.baselines.features import expecting
+from lookalike.detect.baselines.features import FeatureBaseline, expecting
 from lookalike.detect.search import Search
+from lookalike.features.backbones import named
 from lookalike.game.method import Method
 from lookalike.runs.choices import FULL, preset_of
 from lookalike.runs.settings import TrainSettings
@@ -42,10 +43,18 @@ class Recipe:
 
     @property
     def baseline(self) -> Baseline:
-        """The baseline that the settings name, for what they expect; KeyError for another method."""
-        if self.settings.expect:
-            return AutoBaseline(expecting(self.settings.expect))
-        return BASELINES[self.settings.method]
+        """The baseline that the settings name, for what they expect and on their backbone.
+
+        Raises
+        ------
+        KeyError
+            For another method.
+        UsageError, ModelError
+            For a backbone that cannot be used; see `named`.
+        """
+        s = self.settings
+        baseline = AutoBaseline(expecting(s.expect)) if s.expect else BASELINES[s.method]
+        return baseline.on(named(s.backbone)) if isinstance(baseline, AutoBaseline | FeatureBaseline) else baseline
 
     @property
     def needs_others(self) -> bool:

@@ -15,11 +15,12 @@ from lookalike.base.arrays import Warn
 from lookalike.base.errors import UsageError, show
 from lookalike.base.parts import target_of
 from lookalike.base.words import percent
+from lookalike.data import groups
 from lookalike.data.aspect import SAID
 from lookalike.game.method import Method
 from lookalike.methods import stored
 from lookalike.runs.axes import axes
-from lookalike.runs.folder import BAD_FILES, BEGUN, CONFIG, SPLIT, read_config
+from lookalike.runs.folder import BAD_FILES, BEGUN, CONFIG, GROUPS, SPLIT, read_config
 from lookalike.runs.plan import Plan
 from lookalike.runs.settings import HELD_OUT, TrainSettings
 
@@ -30,11 +31,19 @@ BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("m
 
 def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> None:
     """Writes the configuration and the split, or compares them with those of the run in the folder."""
-    wanted = {"data": plan.data, "data_digest": plan.data_digest(), **plan.recipe.settings.model_dump(mode="json")}
+    settings, group = plan.recipe.settings.model_dump(mode="json"), plan.recipe.settings.group
+    digests = {"data_digest": plan.data_digest(), "group_digest": groups.digest(group)}
+    wanted = {"data": plan.data, **digests, **settings}
     there = begun(folder)
     if there is not None:
         given = _defaults() | there["settings"]
-        differ = [k for k in wanted if k not in (*REPEATABLE, "data") and given.get(k) != wanted[k]]
+        moved = ["group"] * (digests["group_digest"] is not None)  # the content of the file counts, not its place
+        differ = [k for k in wanted if k not in (*REPEATABLE, *moved, "data") and given.get(k) != wanted[k]]
+        if "group_digest" in differ and given.get("group_digest") and group:
+            raise UsageError(
+                f"{show(folder)} was begun with other rows of the file --group {show(group)}; give the file as it was, "
+                "or another folder (-o)"
+            )
         if differ:
             pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
             earlier = plan.recipe.settings.crosses and given.get("calibration") == HELD_OUT
@@ -45,6 +54,9 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
         _note_changes(folder, there, _config(plan, wanted, command), warn)
         return
     files.write_json(folder / SPLIT, plan.keys())
+    if (parts := plan.groups()) is not None:
+        by = str(Path(group).resolve()) if group and groups.is_file(group) else group
+        files.write_json(folder / GROUPS, {"by": by, "sha256": digests["group_digest"], "parts": parts})
     if plan.images.skipped:
         files.write_json_lines(folder / BAD_FILES, [vars(bad) for bad in plan.images.skipped])
         n = len(plan.images.skipped)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from lookalike.game.train import Progress, train
 from lookalike.methods import stored
 from lookalike.runs import own_flags, record, subclasses
 from lookalike.runs import plan as plans
+from lookalike.runs.blocks import blocks
 from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
 from lookalike.runs.expected import expected
@@ -295,11 +296,8 @@ def _crossed(folder: Path, plan: Plan, report: Report) -> tuple[Detector, Floats
 
 def _calibration_scores(plan: Plan, detector: Detector, report: Report) -> Floats:
     """(n,) scores of the held-out images that set the threshold."""
-    pixels, scores = plan.images.pixels[plan.rows.calibration], [np.empty(0)]
-    for i in range(0, len(pixels), 256):
-        report("calibrating", i, len(pixels))
-        scores.append(detector.score(pixels[i : i + 256]).score)
-    return np.concatenate(scores)
+    found = [detector.score(part).score for part in blocks(plan, plan.rows.calibration, "calibrating", report)]
+    return np.concatenate([np.empty(0), *found])
 
 
 def _model(plan: Plan, detector: Detector, scores: Floats) -> Model:
@@ -315,12 +313,19 @@ def _model(plan: Plan, detector: Detector, scores: Floats) -> Model:
         "threads": plan.recipe.settings.threads,
         **({"unlabelled": list(plan.recipe.settings.unlabelled)} if plan.recipe.settings.unlabelled else {}),
         **({"crossed": True} if plan.recipe.settings.crosses else {}),
+        **({"groups": _groups(parts)} if (parts := plan.groups()) is not None else {}),
         **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
         **({"aspect": plan.images.aspect} if plan.images.aspect != "squash" else {}),
         **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }
     classes = {"known": plan.known, "extra_fakes": plan.others}
     return Model(detector, threshold, plan.images.shape, classes, method, training)
+
+
+def _groups(parts: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """How many groups train, are held out, and test; those that train and set the threshold only train."""
+    train = {*parts["train"], *parts["extra_fakes"]}
+    return {"train": len(train), "held_out": len({*parts["calibration"]} - train), "test": len(parts["test"])}
 
 
 def _resumed(folder: Path, gan: GAN, warn: Warn) -> tuple[int, float]:

@@ -49,6 +49,12 @@ def _ordered(value: str | None) -> str | None:
     return value
 
 
+def _network(value: str) -> str:
+    if value not in names.BACKBONES and not value.endswith(".onnx"):
+        raise ValueError(f"{', '.join(names.BACKBONES)} and paths of .onnx files are accepted")
+    return value
+
+
 def pair(value: str | None) -> tuple[float, float] | None:
     """The two numbers of "A,B"."""
     if value is None:
@@ -57,6 +63,10 @@ def pair(value: str | None) -> tuple[float, float] | None:
     return first, second
 
 
+GROUP = (
+    "A regular expression, or a .csv file with the columns file,group: it says which images are of one slide, patient, "
+    "part or batch. No split parts a group."
+)
 HELD_OUT = 0.2  # share of the images that sets the threshold, where the method learns slowly
 Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
 Range = Annotated[str, BeforeValidator(_joined), AfterValidator(_ordered)]
@@ -95,7 +105,7 @@ class DataSettings(BadSettings):
             show_default="the full 16 bits",
         ),
     ] = None
-
+    group: Annotated[str | None, Parameter(help=GROUP, group=DATA)] = None
     aspect: Annotated[
         Aspect,
         Parameter(
@@ -107,8 +117,8 @@ class DataSettings(BadSettings):
 
     def reading(self) -> dict[str, Any]:
         """Keyword arguments of `lookalike.data.read`."""
-        named = {name: getattr(self, name) for name in BadSettings.model_fields}
-        return named | {"value_range": self.low_high, "aspect": self.aspect}
+        bad = {name: getattr(self, name) for name in BadSettings.model_fields}
+        return bad | {"value_range": self.low_high, "group": self.group, "aspect": self.aspect}
 
     @property
     def low_high(self) -> tuple[float, float] | None:
@@ -256,6 +266,15 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
             show_default="both; another-kind for pictures of 64 x 64 pixels and less",
         ),
     ] = None
+    backbone: Annotated[
+        str,
+        AfterValidator(_network),
+        Parameter(
+            help="Methods on features: the frozen network that sees the images. It is lite0, lite1 or lite2, or the "
+            "path of an .onnx file.",
+            group=LEARN,
+        ),
+    ] = names.BACKBONES[0]
     pooled: Annotated[
         bool,
         Parameter(help="The known classes are learnt as one class, without their labels.", group=LEARN, negative=()),
@@ -363,6 +382,11 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
             raise ValueError(f"class {show(min(both))} is both known and an extra fake; name it once")
         if self.expect and self.method != "auto":
             raise ValueError(f"--expect {self.expect}: only auto asks what is expected; leave it out")
+        if self.backbone != names.BACKBONES[0] and self.method not in names.ON_FEATURES:
+            raise ValueError(
+                f"--backbone {show(self.backbone)}: {self.method} has no frozen network; leave it out, or take "
+                f"{', '.join(names.ON_FEATURES)}"
+            )
         return self
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.base import files
-from lookalike.base.errors import ModelError, show
+from lookalike.base.errors import ModelError, UsageError, show
 from lookalike.base.renamed import current
-from lookalike.runs.folder import CONFIG, SPLIT, read_config
+from lookalike.data.groups import digest, is_file
+from lookalike.runs.folder import CONFIG, GROUPS, SPLIT, read_config
 
 PARTS = {"train", "calibration", "extra_fakes", "test"}
 SPARE = "spare"  # a part that few runs have
@@ -68,3 +69,46 @@ def _reading(how: Mapping[Any, Any]) -> dict[str, Any]:
         case _:
             key_size = {}
     return key_size | ({"aspect": how["aspect"]} if how.get("aspect") in ("crop", "pad") else {})
+
+
+@dataclass(frozen=True)
+class UsedGroups:
+    """How a run grouped its images, and which groups it used.
+
+    Parameters
+    ----------
+    by : str or None
+        Its `--group`, of a CSV file the whole path; None where the data group themselves.
+    trained : frozenset of str
+        The groups whose images trained, or set the threshold.
+    """
+
+    by: str | None
+    trained: frozenset[str]
+
+
+def used_groups(folder: Path, given: str | None = None) -> UsedGroups | None:
+    """The groups of a run, None where its images had none; `given` is a `--group` that takes the place of the run's.
+
+    Raises
+    ------
+    ModelError
+        Where the record is damaged.
+    UsageError
+        For a `given` where the run had no groups, or a CSV file that is not there any more or has changed.
+    """
+    path = folder / GROUPS
+    if not path.exists():
+        if given is not None:
+            raise UsageError(f"--group {show(given)}: {show(folder)} was not split by group; leave it out, or train so")
+        return None
+    match files.read_json(path, limit=1 << 30):
+        case {"by": None | str() as by, "sha256": None | str() as sha256, "parts": {"test": [*_], **parts}}:
+            if given is None and by is not None and is_file(by) and digest(by) != sha256:
+                raise UsageError(
+                    f"{show(by)} has changed since {show(folder)} was split by its groups; give the file as it was "
+                    "(--group)"
+                )
+            trained = (str(name) for names in parts.values() if isinstance(names, list) for name in names)
+            return UsedGroups(given or by, frozenset(trained))
+    raise ModelError(f"{show(path)} does not say which groups were used; give the run as train wrote it")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -11,8 +13,12 @@ from typing import TypeVar
 from lookalike.base import workers
 from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import show
+from lookalike.base.words import duration, minutes
+from lookalike.base.workers import InOrder, Tasks
+from lookalike.studies.schedule import Schedule
 from lookalike.studies.trial import Cell, Trial, name_of
 
+RESERVE = 15.0  # seconds of a given time in which the program starts, workers stop and the result is written
 T = TypeVar("T", bound=Trial)
 
 
@@ -32,6 +38,8 @@ class Study:
         Some methods, as the study names them; empty: the study's own choice.
     workers : int
         Trials side by side, one thread each.
+    minutes : float or None
+        The time from `began` on in which all is done that fits; None: all is done.
     command : str
         The command that stands beside each figure.
     report, warn, note : callable
@@ -44,29 +52,71 @@ class Study:
     seeds: int = 3
     methods: tuple[str, ...] = ()
     workers: int = 1
+    minutes: float | None = None
+    began: float = field(default_factory=time.monotonic)
     command: str = ""
     report: Report = lambda stage, done, of: None
     warn: Warn = lambda message: None
     note: Note = lambda message: None
 
+    @property
+    def until(self) -> float:
+        """When no trial goes on any more, as `time.monotonic` counts."""
+        return math.inf if self.minutes is None else self.began + 60 * self.minutes - RESERVE
+
+    @property
+    def too_late(self) -> str:
+        """Why a trial has neither failed nor figures."""
+        return f"not done within {minutes(self.minutes or 0)}"
+
     def perform(self, trials: Sequence[T]) -> dict[T, str]:
-        """Does what is missing side by side; warns of each that failed, and returns it with its sentence.
+        """As `attempt`, and warns of each that failed."""
+        failed = self.attempt(trials)
+        self._warn_of_failures(failed)
+        return failed
+
+    def attempt(self, trials: Sequence[T]) -> dict[T, str]:
+        """Does what is missing side by side; returns each that failed with its sentence.
 
         Raises
         ------
-        KeyboardInterrupt, Stopped, ResourceError
+        KeyboardInterrupt, Stopped
             In the cases of `workers.side_by_side`.
         """
         name_of.cache_clear()  # images may have changed since
         every = merged(trials, self.runs)
         missing = [trial for trial in every if not trial.is_done(self.runs)]
-        self.report("training and measuring", 0, len(missing))
-        failed = workers.side_by_side(
-            _perform, missing, self.runs, workers=self.workers, command=self.command, report=self.report
-        )
-        self._warn_of_failures(failed)
+        self._report("training and measuring", 0, len(missing))
+        if self.minutes is None:
+            failed = self._side_by_side(InOrder(missing))
+        else:
+            failed = self._within(missing, [trial for trial in every if trial.is_done(self.runs)])
         self._warn_of_versions([trial.made_by(self.runs) for trial in every if trial.is_done(self.runs)])
         return failed
+
+    def _within(self, missing: Sequence[T], done: Sequence[T]) -> dict[T, str]:
+        """Does what fits into the time, and says what is left."""
+        schedule = Schedule(missing, done, self.runs, until=self.until, workers=self.workers, tell=self.warn)
+        failed = self._side_by_side(schedule)
+        if left := schedule.left():
+            self.warn(f"{self.too_late}: {left}; the same command with more --minutes goes on")
+        return failed
+
+    def _side_by_side(self, tasks: Tasks[T]) -> dict[T, str]:
+        return workers.side_by_side(
+            _perform,
+            tasks,
+            self.runs,
+            workers=self.workers,
+            command=self.command,
+            report=self._report,
+            until=self.until,
+        )
+
+    def _report(self, stage: str, done: int, of: int) -> None:
+        """Reports, with the time that is left of a given one."""
+        over = "" if self.minutes is None else f", {duration(max(0.0, self.until - time.monotonic()))} left"
+        self.report(stage + over, done, of)
 
     def lacking(
         self, cells: Sequence[Cell[T]], is_there: Callable[[Cell[T]], bool] | None = None, where: str = ""
@@ -76,13 +126,7 @@ class Study:
         A mean over fewer cells, perhaps the easy ones, compares with no other. So these methods are in no mean and in
         no advice.
         """
-        there: dict[str, list[bool]] = {}
-        for cell in cells:
-            there.setdefault(cell.method, []).append(is_there(cell) if is_there else cell.is_done(self.runs))
-        missing = {method: (measured.count(False), len(measured)) for method, measured in there.items()}
-        gone = {
-            method: f"{n} of {of} cells {'is' if n == 1 else 'are'} missing" for method, (n, of) in missing.items() if n
-        }
+        gone = lacking(cells, is_there or (lambda cell: cell.is_done(self.runs)))
         for method, said in gone.items():
             self.warn(f"{method}{where} is compared with nothing: {said}; the same command tries them again")
         return gone
@@ -103,6 +147,17 @@ class Study:
                 f"{show(strange[0])} and not again by {version('lookalike')}; remove them, or give another --runs, to "
                 "measure all with one version"
             )
+
+
+def lacking(cells: Sequence[Cell[T]], is_there: Callable[[Cell[T]], bool]) -> dict[str, str]:
+    """Methods that lack a cell, and how many in words."""
+    there: dict[str, list[bool]] = {}
+    for cell in cells:
+        there.setdefault(cell.method, []).append(is_there(cell))
+    missing = {method: (measured.count(False), len(measured)) for method, measured in there.items()}
+    return {
+        method: f"{n} of {of} cells {'is' if n == 1 else 'are'} missing" for method, (n, of) in missing.items() if n
+    }
 
 
 def merged(trials: Sequence[T], runs: Path) -> list[T]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from lookalike.base import files, workers
 from lookalike.base.errors import show
+from lookalike.data.groups import stamp
 from lookalike.data.named import NAMED
 
 FIGURES = "figures.json"
@@ -58,7 +59,7 @@ class Trial(ABC):
 
     def changed(self) -> str:
         """The other settings as part of a folder's name."""
-        return ",".join(f"{name}={value}" for name, value in self.settings)
+        return ",".join(f"{name}={stamp(value) if name == 'group' else value}" for name, value in self.settings)
 
     def perform(self, runs: Path, command: str = "") -> None:
         """Does what is missing, and goes on where it was stopped; waits where another process does it."""
@@ -78,6 +79,14 @@ class Trial(ABC):
     @abstractmethod
     def work(self, folder: Path, command: str) -> None:
         """Trains and measures in its folder, which this process has locked."""
+
+    def cost(self, runs: Path) -> float:
+        """Seconds of training and measuring, of a trial that is done; 0 where it does not say."""
+        return 0.0
+
+    def promise(self, runs: Path) -> float:
+        """How good its method looks by this trial alone, as an AUC; only to decide what is done first."""
+        return 0.5
 
     @abstractmethod
     def made_by(self, runs: Path) -> str | None:

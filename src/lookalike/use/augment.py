@@ -182,6 +182,9 @@ def _trained(
     images = read_used(data, settings)
     trained = split(images, test=settings.test, calibration=0.0, seed=settings.seed).train
     check_size(images, wanted(to, _counts(images)), trained)
+    if images.groups is not None:
+        others = np.setdiff1d(np.arange(len(images)), trained)
+        warn(images.groups.said(train=trained, test=others))
     counts = np.bincount(images.labels[trained], minlength=len(classes))
     known = tuple(name for name, count in zip(classes, counts.tolist(), strict=True) if count > 1)
     final = train_settings(**chosen, known=known)

@@ -19,12 +19,13 @@ from lookalike.base import files
 from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import DataError, UsageError, show
 from lookalike.data import Images, oddities, read
+from lookalike.data.groups import Rule
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import auc, rate
 from lookalike.detect.heat import Locates
 from lookalike.detect.model import ANY, Model, Verdicts
 from lookalike.runs.folder import EVALUATIONS, training_seconds
-from lookalike.runs.used import used_images
+from lookalike.runs.used import UsedGroups, used_groups, used_images
 from lookalike.use.masks import masks_of, measured
 
 BLOCK = 512  # images scored at one time
@@ -40,6 +41,7 @@ def evaluate(
     *,
     unknown: tuple[str, ...] | str = (),
     masks: str | Path | None = None,
+    group: str | None = None,
     on_bad: Literal["fail", "skip"] = "fail",
     max_bad: float = 0.05,
     allow_empty_class: bool = False,
@@ -53,7 +55,8 @@ def evaluate(
 
     Images are recognised by their content. The official test images are used where the data has them. Otherwise, a
     class that training read (a known class, or one of the extra fakes) gives the test images of the run's record. Any
-    other class gives all its images. An image used in training or calibration, or as an extra fake, is never used.
+    other class gives all its images. An image used in training or calibration, or as an extra fake, is never used. Nor
+    is one of a group that was, where the run was split by group, but for official test images.
 
     Nothing here sets a threshold. Where one of the two groups has no held-out images, a figure that needs it is None,
     with the reason.
@@ -68,6 +71,8 @@ def evaluate(
         The classes that count as unknown; empty means all other classes.
     masks : str, Path or None
         A folder with a mask of each unknown image: it adds figures of the heat maps. See `lookalike.use.masks`.
+    group : str or None
+        As for `lookalike.read`, for a run that was split by group; None means as the run has it.
     on_bad, max_bad, allow_empty_class
         As for `lookalike.read`; `warn` gets the number of skipped images.
     device : str
@@ -101,7 +106,7 @@ def evaluate(
         If another process is writing to `folder`.
     """
     folder = Path(folder)
-    model, parts = Model.load(folder, device=device), used_images(folder)
+    model, parts, groups = Model.load(folder, device=device), used_images(folder), used_groups(folder, group)
     with files.lock(folder, EVALUATIONS):  # fail before the scoring where the result could not be written
         files.make_folder(folder / EVALUATIONS)
     torch.set_num_threads(threads or model.training["threads"])
@@ -127,7 +132,8 @@ def evaluate(
             f"images left out because they cannot be read: {len(images.skipped)}, first {show(images.skipped[0].name)}"
         )
     others = _others(model, images, unknown, warn)
-    rows, used = _groups(model, parts, images, others, warn)
+    near = _of_used_groups(images, groups, warn)
+    rows, used = _roles(model, parts, images, others, near, warn)
     marked = None if masks is None else masks_of(model, masks, [images.names[i] for i in rows["unknown"]])
     began = time.monotonic()
     verdicts = _verdicts(model, images, rows, report)
@@ -173,8 +179,28 @@ def _others(model: Model, images: Images, unknown: tuple[str, ...] | str, warn: 
     return others or tuple(name for name in images.classes if name not in (*known, *nameless))
 
 
-def _groups(
-    model: Model, parts: dict[str, frozenset[str]], images: Images, others: tuple[str, ...], warn: Warn
+def _of_used_groups(images: Images, used: UsedGroups | None, warn: Warn) -> npt.NDArray[np.bool_]:
+    """Return which images are of a group that the run used (bool (N,)); an official test image is of none."""
+    of: tuple[str, ...] = () if images.groups is None else images.groups.of
+    if used is None or images.test is not None:
+        return np.zeros(len(images), np.bool_)
+    if used.by is not None:
+        of = tuple(map(Rule.of(used.by), images.names))
+    if missing := [name for name, group in zip(images.names, of, strict=False) if not group]:
+        warn(
+            f"images without a group, which may be of one that trained: {len(missing):,}, first {show(missing[0])}; "
+            "give a --group that fits these names"
+        )
+    return np.isin(np.array(of or [""] * len(images)), sorted(used.trained))
+
+
+def _roles(
+    model: Model,
+    parts: dict[str, frozenset[str]],
+    images: Images,
+    others: tuple[str, ...],
+    near: npt.NDArray[np.bool_],
+    warn: Warn,
 ) -> tuple[dict[str, Rows], npt.NDArray[np.bool_]]:
     """Return the rows of the held-out known and unknown images, and which images the run used."""
     known = model.classes["known"]
@@ -182,6 +208,9 @@ def _groups(
     # The record holds all images of the known classes, but not of other classes.
     if images.test is None and (newcomers := len(_rows(images, known, ~held_out & ~used))):
         warn(f"known images that were added to the data after training split it, which are left out: {newcomers}")
+    if n := len(_rows(images, others, held_out & near)):
+        warn(f"unknown images left out, as images of their groups trained or set the threshold: {n:,}")
+    held_out &= ~near
     return {role: _rows(images, names, held_out) for role, names in (("known", known), ("unknown", others))}, used
 
 

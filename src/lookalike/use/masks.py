@@ -45,7 +45,16 @@ def measured(
         It gets the progress.
     """
     none, rows = np.zeros(model.shape[1:], np.bool_), np.concatenate([known, unknown])
-    return pixel_figures(_maps(model, images, rows, report), [*(none for _ in known), *marked])
+    return pixel_figures(maps_of(model, images, rows, report), [*(none for _ in known), *marked])
+
+
+def maps_of(model: Model, images: Images, rows: npt.NDArray[np.int64], report: Report) -> Iterator[Pixels]:
+    """The heat map (H, W) of each of these rows of `images`, in their order; the arguments are those of `measured`."""
+    for start in range(0, len(rows), BLOCK):
+        report("locating", start, len(rows))
+        maps = model.score(images.pixels[rows[start : start + BLOCK]], maps=True).maps
+        assert maps is not None, "they were asked for"
+        yield from maps
 
 
 def masks_of(model: Model, masks: str | Path, names: Sequence[str]) -> list[npt.NDArray[np.bool_]]:
@@ -99,14 +108,6 @@ def _marked(mask: Pixels) -> npt.NDArray[np.bool_]:
     """The white pixels; of a mask whose few pixels became grey when it was shrunk, all that are not black."""
     white: npt.NDArray[np.bool_] = mask >= WHITE
     return white if white.any() else mask > 0
-
-
-def _maps(model: Model, images: Images, rows: npt.NDArray[np.int64], report: Report) -> Iterator[Pixels]:
-    for start in range(0, len(rows), BLOCK):
-        report("locating", start, len(rows))
-        maps = model.score(images.pixels[rows[start : start + BLOCK]], maps=True).maps
-        assert maps is not None, "they were asked for"
-        yield from maps
 
 
 def _key(name: str) -> str:

@@ -23,7 +23,7 @@ from lookalike.features.efficientnet import lite0
 from lookalike.features.extractor import Extractor
 from lookalike.features.faces import detector, faces
 from lookalike.features.inception import Published, published
-from lookalike.runs.used import run_split, used_images
+from lookalike.runs.used import run_split, used_groups, used_images
 from lookalike.use.generate import generators
 from lookalike.use.quality import frechet
 from lookalike.use.quality.accuracy import Accuracy, accuracy_score
@@ -100,12 +100,13 @@ def measure(
     made : Images
         The images to measure. Their classes are among the real ones', or `any`, or there are none.
     real : Images
-        Real images of the same size.
+        Real images of the same size. Their groups, where they have some, stay on one side: in training or held out.
     data : str
         The name of the real images in the report.
     run : Path, optional
         The run that generated the images. Its training images are not among the held-out ones. Real images that it
-        trained on without a label form no class. Images without a class are compared with its known classes. Without
+        trained on without a label form no class. Images without a class are compared with its known classes. Where it
+        was split by group, the real images are too, and no image of a group that it used is held out. Without
         `run`, the official test images are held out, or a fifth that `seed` draws.
     features : {"own", "efficientnet", "inception"}
         Features of that classifier, of EfficientNet-Lite0 trained on ImageNet, or of
@@ -131,6 +132,8 @@ def measure(
     """
     if run is not None:
         real = real.without(run_split(run).unlabelled)
+        if real.groups is None and (groups := used_groups(run)) and groups.by is not None:
+            real = real.grouped(groups.by)
     _check(made, real, features, accuracy=accuracy)
     network = _network(features, weights, real.shape)  # errors come before the long training
     if show_faces:
@@ -196,6 +199,8 @@ def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels
             f"the run read images of shape {how.shape}, but these have shape {real.shape} and none of them trained it; "
             "measure at the run's size, and read with its --value-range"
         )
+    if real.groups is not None and (groups := used_groups(run)):
+        trained |= np.isin(np.array(real.groups.of), sorted(groups.trained))
     return np.union1d(parts.train, parts.test[trained[parts.test]]), parts.test[~trained[parts.test]]
 
 

@@ -203,6 +203,8 @@ def find(
     for line in oddities.reading(images):
         note(line)
     train, held_out, classes = _parts(images, choices)
+    if images.groups is not None:
+        warn(images.groups.said(train=train, test=held_out))
     with _new_folder(out) as folder:
         for line in _remarks(images, held_out, classes, choices):
             warn(line)

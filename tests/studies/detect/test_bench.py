@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import shutil
 from importlib.metadata import version
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import ttest_1samp
 from tiny import call
 
+from lookalike import studies
 from lookalike.base import files
 from lookalike.base.errors import DataError, UsageError
-from lookalike.data import read, split
+from lookalike.base.names import USUAL
+from lookalike.data import aspect_size, read, split
 from lookalike.detect.auc import area
-from lookalike.detect.baselines import BASELINES
+from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.openset import OpenSet
 from lookalike.report.bench_detect import write
-from lookalike.studies.claims import Estimate, Verdict
 from lookalike.studies.detect import bench, trial
+from lookalike.studies.detect.cast import Cast
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study
 
@@ -44,7 +46,8 @@ def measured(three, tmp_path, **changes):
     """A benchmark of kNN and PCA with one seed, done in this process."""
     settings = changes.pop("settings", {"size": "8,8"})
     options = {"methods": ("knn", "pca"), "seeds": 1, **changes}
-    found = bench.run(three, Study(tmp_path / "runs", **options), settings)
+    known = options.pop("known", ())
+    found = bench.run(three, Study(tmp_path / "runs", **options), settings, known=known)
     write(found, tmp_path / "out")
     return found
 
@@ -66,6 +69,34 @@ def test_each_auc_is_that_of_detectors_joined_by_hand(three, tmp_path, here):
     known, unknown = (joint.score(images.pixels[of(parts.test, *names)]).score for names in ("ab", "c"))
     assert found.values["c", "knn", 0] == pytest.approx(area(known, unknown), abs=1e-12)
     assert set(found.values) == {(u, m, 0) for u in NAMES for m in ("knn", "pca")}
+
+
+def test_classes_whose_images_have_different_sizes_are_split_alike(tmp_path, here):
+    """Detectors of tall and of wide images see all images at one size, and are joined by scores of the same images."""
+    draw = np.random.default_rng(0)
+    for name, shape in (("a", (64, 32)), ("b", (32, 64)), ("c", (64, 32))):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(30):
+            pixels = draw.integers(0, 120, shape, dtype=np.uint8)
+            pixels[:, 8 * "abc".index(name) : 8 * "abc".index(name) + 8] += 30
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
+    found = measured(str(tmp_path / "data"), tmp_path, methods=("knn",), known=("a", "b"), settings={})
+    size = aspect_size(str(tmp_path / "data"), 32, 4, ("a", "b"))
+    images = read(str(tmp_path / "data"), size=size)
+    parts = split(images, test=0.2, calibration=0.1, seed=0)
+
+    def of(part, label):
+        return images.pixels[part[images.labels[part] == label]]
+
+    members = {name: BASELINES["knn"].fit(of(parts.train, k), 0) for k, name in enumerate("ab")}
+    held = [of(parts.calibration, k) for k in (0, 1)]
+    joint = OpenSet.fit(members, np.concatenate(held), np.repeat([0, 1], [len(part) for part in held]))
+    known, unknown = np.concatenate([of(parts.test, k) for k in (0, 1)]), images.pixels[images.labels == 2]
+    assert found.values["c", "knn", 0] == pytest.approx(
+        area(joint.score(known).score, joint.score(unknown).score), abs=1e-12
+    )
+    shapes = [files.read_json(path)["data"]["shape"] for path in (tmp_path / "runs").rglob("config.json")]
+    assert shapes == [[1, *size]] * 2
 
 
 def test_the_unknown_class_is_in_no_training(three, tmp_path, here, monkeypatch):
@@ -110,35 +141,6 @@ def test_mean_interval_and_paired_test_are_scipys(three, tmp_path, here):
     assert (best.low, best.high) == pytest.approx((max(low, 0), min(high, 1)))
 
 
-def line(method, auc, seconds, low=None):
-    """A line whose distance to the best, of AUC 0.9, has this lower end."""
-    gap = None if low is None else Verdict(4, 3, 4, 3, Estimate(0.9 - auc, low, 2 * (0.9 - auc) - low, 0.1))
-    return bench.Line(method, auc, 0.8, 1.0, seconds, 4, gap)
-
-
-BEST = "Take auto: mean AUC 0.900 over 4 unknown classes and 3 seeds, 40 s per training and scoring"
-
-
-@pytest.mark.parametrize(
-    ("lines", "begins"),
-    [
-        ([line("auto", 0.9, 40), line("knn", 0.89, 1, low=0.005)], f"{BEST}."),
-        ([line("auto", 0.9, 40), line("knn", 0.89, 1, low=-0.01)], "Take knn (1.0 s): auto has the highest mean AUC, "),
-        ([line("auto", 0.9, 40), line("knn", 0.89, 1, low=math.nan)], "Take knn (1.0 s): auto has"),
-        (
-            [line("auto", 0.9, 40), line("knn", 0.6, 1, low=-0.01)],
-            f"{BEST}. Its lead over knn, +0.300 [-0.010, +0.610]",
-        ),
-        ([line("auto", 0.9, 40), line("lof", 0.89, 30, low=-0.01)], f"{BEST}. Its lead over lof, +0.010 [-0.010"),
-        ([line("auto", 0.9, 40), line("lof", 0.89, 9, low=-0.01), line("knn", 0.6, 1, low=-0.2)], "Take lof (9.0 s)"),
-        ([line("auto", 0.9, 40)], f"{BEST}."),
-    ],
-)
-def test_advice_is_the_best_or_what_is_as_good_for_half_the_time(lines, begins):
-    """A cheaper one is taken where its distance to the best is at most .02, may be chance, and halves the time."""
-    assert bench.advice(lines, 4, 3).startswith(begins)
-
-
 def test_table_json_and_page_agree(three, tmp_path, capsys, here):
     """The command prints the advice; CSV and JSON hold the figures; the page names every method and class."""
     where = ["-o", tmp_path / "out", "--runs", tmp_path / "runs", "--workers", 1]
@@ -163,7 +165,17 @@ def test_a_method_that_cannot_be_measured_is_said_and_left_out(tmp_path, here):
     warned = []
     found = measured(str(tmp_path / "v.npz"), tmp_path, methods=("knn", "rotation"), settings={}, warn=warned.append)
     assert [found_line.method for found_line in found.lines] == ["knn"]
-    assert warned.pop().startswith("rotation is compared with nothing: 3 of 3 cells are missing; ")
+    (left,) = found.unranked
+    assert (left.method, left.missing) == ("rotation", "3 of 3 cells are missing")
+    assert len(left.errors) == 1 and left.errors[0].startswith("rotation takes images")
+    assert files.read_json(tmp_path / "out" / "bench-detect.json")["unranked"] == [
+        {"method": "rotation", "missing": left.missing, "errors": list(left.errors)}
+    ]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "bench-detect.csv").read_text())))
+    assert {(row["unknown"], row["auc"], row["error"]) for row in rows if row["method"] == "rotation"} == {
+        (name, "", left.errors[0]) for name in NAMES
+    }
+    assert f"not ranked, as {left.missing}: {left.errors[0]}" in (tmp_path / "out" / "bench-detect.html").read_text()
     assert len(warned) == 1 and warned[0].startswith("3 trials failed (rotation): rotation takes images")
 
 
@@ -180,18 +192,30 @@ def test_a_method_that_lacks_a_cell_is_ranked_nowhere(three, tmp_path, here):
     found = measured(three, tmp_path, **options, warn=warned.append)
     assert [line.method for line in found.lines] == [other]
     assert found.lines[0].auc == whole.lines[1].auc and found.advice.startswith(f"Take {other}: ")
-    assert warned[1] == (
-        f"{best} is compared with nothing: 2 of 3 cells are missing; the same command tries them again"
-    )
+    assert found.unranked[0].missing == "2 of 3 cells are missing" and found.advice.endswith(f" Not ranked: {best}.")
+    assert len(warned) == 1 and "holds other files" in warned[0]
     assert found.values["a", best, 0] == whole.values["a", best, 0]
-    with pytest.raises(UsageError, match="no method could be measured for every unknown class and seed"):
-        measured(three, tmp_path, **options | {"methods": (best,)})
+    alone = measured(three, tmp_path, **options | {"methods": (best,)})
+    assert alone.lines == () and alone.advice.startswith("No method was measured for every") and len(alone.values) == 1
+
+
+def test_the_table_has_a_row_for_a_method_that_failed(tmp_path, capsys, here):
+    """The command prints it with its reason below the others, and ends well; where all fail it is one line."""
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "v.npz", images=random.random((90, 5), np.float32), labels=np.repeat(NAMES, 30))
+    argv = ["bench", "detect", tmp_path / "v.npz", "--seeds", 1, "-o", tmp_path / "out", "--runs", tmp_path / "runs"]
+    code, said, _ = call(capsys, *argv, "--methods", "knn", "--methods", "rotation")
+    words = " ".join(said.split())
+    assert code == 0 and "why not" in words and "rotation not ranked" in words and "3 of 3 cells are missing" in words
+    code, said, err = call(capsys, *argv, "--methods", "rotation")
+    assert code == 2 and err.splitlines()[-1].startswith("error: no method could be measured on this data")
 
 
 def _all(three):
     """All cells of `measured`."""
     base = DetectorTrial(three, "", 0, known=NAMES, settings=(("false_alarms", 0.5), ("size", "8,8")))
-    return bench._cells(NAMES, ("knn", "pca"), [base], pytest.fail)
+    rows = {name: tuple(other for other in NAMES if other != name) for name in NAMES}
+    return bench._cells(Cast(rows, NAMES, ()), ("knn", "pca"), [base], pytest.fail)
 
 
 def test_bad_input_is_one_line(three, tmp_path, capsys):
@@ -205,8 +229,8 @@ def test_bad_input_is_one_line(three, tmp_path, capsys):
     assert not (tmp_path / "runs").exists() and not (tmp_path / "out").exists()
 
 
-def test_classes_that_cannot_be_measured_are_left_out(tmp_path, here):
-    """A class of one image, and two classes of the same images, are named in one warning; the others are measured."""
+def test_classes_that_cannot_be_known_are_the_unknown_one_alone(tmp_path, here):
+    """A class of one image is a row of its own and never known; two classes of the same images are left out."""
     random, warned = np.random.default_rng(0), []
     images = random.integers(0, 256, (160, 8, 8), dtype=np.uint8)
     images[120:] = images[80:120]  # "twin" is "c"
@@ -214,18 +238,82 @@ def test_classes_that_cannot_be_measured_are_left_out(tmp_path, here):
     labels[0] = "one"
     np.savez(tmp_path / "d.npz", images=images, labels=labels)
     found = measured(str(tmp_path / "d.npz"), tmp_path, methods=("knn",), warn=warned.append)
-    assert found.classes == ("a", "b") and set(found.values) == {("a", "knn", 0), ("b", "knn", 0)}
-    assert len(warned) == 1
-    assert warned[0].startswith("left out: c, one, twin: too few images that stand under no other label; 5 to train on")
+    assert found.cast.rows == {"a": ("b",), "b": ("a",), "one": ("a", "b")}
+    assert set(found.values) == {(name, "knn", 0) for name in ("a", "b", "one")}
+    assert [line[:52] for line in warned] == [
+        "left out: c, twin: no image to measure stands under ",
+        "never known, only the unknown one: too few images, o",
+    ]
+    assert warned[1].endswith(
+        "one: 5 to train on, one held-out image and one test image that stand under no other label are needed"
+    )
 
 
-def test_too_few_classes_that_can_be_measured_are_one_line(tmp_path, here):
-    """Where a single class is left nothing is trained."""
-    images = np.random.default_rng(0).integers(0, 256, (43, 8, 8), dtype=np.uint8)
-    np.savez(tmp_path / "d.npz", images=images, labels=np.repeat(["a", "b"], [40, 3]))
-    with pytest.raises(DataError, match=r"^fewer than two classes can be measured; b: too few images"):
+def test_too_few_images_of_all_classes_are_one_line(tmp_path, here):
+    """Where no class can be known nothing is trained."""
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "d.npz", images=images, labels=np.repeat(["a", "b"], 3))
+    with pytest.raises(DataError, match=r"^no class can be known while another is the unknown one: too few images, a"):
         measured(str(tmp_path / "d.npz"), tmp_path, methods=("knn",))
     assert not (tmp_path / "runs").exists()
+
+
+# --- named known classes
+
+
+def test_known_classes_are_trained_once_for_all_rows(three, tmp_path, here, monkeypatch):
+    """With a and b known, c is the one row; a is known alone for the rows of b and c, by the detector that is there."""
+    fitted, honest = [], BASELINES["knn"].fit
+    monkeypatch.setattr(
+        BASELINES["knn"], "fit", lambda pixels, seed: fitted.append(len(pixels)) or honest(pixels, seed)
+    )
+    part = measured(three, tmp_path, known=("a,b",), methods=("knn",))
+    assert part.cast.rows == {"c": ("a", "b")} and len(fitted) == 2
+    single = measured(three, tmp_path, known=("a",), methods=("knn",))
+    assert single.cast.rows == {"b": ("a",), "c": ("a",)} and len(fitted) == 2
+    assert {u for u, _, _ in single.values} == {"b", "c"}
+
+
+def test_all_images_of_a_class_that_is_never_known_are_scored(three, tmp_path, here):
+    """The AUC with a known compares the test images of a with all 60 images of b, by the stored model."""
+    found = measured(three, tmp_path, known=("a",), methods=("knn",))
+    images = read(three, size=(8, 8))
+    parts = split(images, test=0.2, calibration=0.1, seed=0)
+    detector = BASELINES["knn"].fit(images.pixels[parts.train[images.labels[parts.train] == 0]], 0)
+    known = detector.score(images.pixels[parts.test[images.labels[parts.test] == 0]]).score
+    unknown = detector.score(images.pixels[images.labels == 1]).score
+    assert len(unknown) == 60 and found.values["b", "knn", 0] == pytest.approx(area(known, unknown), abs=1e-12)
+
+
+def test_a_known_class_that_is_missing_or_small_is_one_line(three, tmp_path, here):
+    """A wrong name is refused with a near one, a small class with what it needs, and all classes known with a line."""
+    with pytest.raises(DataError, match="no class 'd'"):
+        measured(three, tmp_path, known=("d",))
+    with pytest.raises(DataError, match="no class can be known while another is the unknown one"):
+        measured(three, tmp_path, known=NAMES)
+    images = np.random.default_rng(0).integers(0, 256, (43, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "d.npz", images=images, labels=np.repeat(["a", "b"], [40, 3]))
+    with pytest.raises(DataError, match=r"^too few images to be known, b: 5 to train on"):
+        measured(str(tmp_path / "d.npz"), tmp_path, known=("b",))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_known_and_size_reach_every_training(three, tmp_path, capsys, here):
+    """`--known a --size 6,6` trains models of a at 6 x 6, and table, JSON and page say which classes are known."""
+    where = ["-o", tmp_path / "out", "--runs", tmp_path / "runs", "--workers", 1, "--seeds", 1]
+    code, _, err = call(capsys, "bench", "detect", three, "--known", "a", "--size", "6,6", "--methods", "knn", *where)
+    assert code == 0, err
+    assert files.read_json(tmp_path / "out" / "bench-detect.json")["rows"] == {"b": ["a"], "c": ["a"]}
+    assert "Known: a. Each other class in turn" in (tmp_path / "out" / "bench-detect.html").read_text()
+    configs = [files.read_json(path) for path in (tmp_path / "runs").rglob("config.json")]
+    assert [(one["data"]["shape"], one["settings"]["known"]) for one in configs] == [([1, 6, 6], ["a"])]
+
+
+def test_help_names_the_methods_of_a_bench(capsys, monkeypatch):
+    """The default of --methods is what is measured where none is named."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert f"[default: {', '.join(USUAL)}]" in " ".join(call(capsys, "bench", "detect", "--help")[1].split())
+    assert set(USUAL) <= {*BASELINES, *CLASSIFIERS}
 
 
 def test_what_reading_changed_is_said(three, tmp_path, here):
@@ -255,3 +343,54 @@ def test_each_group_of_methods_says_its_size(tmp_path):
         "images of 200 x 150 pixels are read at 64 x 48 by acgan",
     ]
     assert warned == ["of the images, 6 shrink more than 4 times at this size, which loses small things"]
+
+
+# --- a given time
+
+
+class Clock:
+    """Stands for the module `time`: each look at it takes a second."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        """See the module."""
+        self.now += 1
+        return self.now
+
+
+def within(three, tmp_path, monkeypatch, minutes, **options):
+    """A bench of kNN and PCA within so many minutes of such a clock."""
+    clock = Clock()
+    for module in (studies.schedule, studies.study):
+        monkeypatch.setattr(module, "time", clock)
+    return measured(three, tmp_path, minutes=minutes, began=0.0, **options)
+
+
+def test_a_time_that_is_enough_changes_nothing(three, tmp_path, here, monkeypatch):
+    """The figures are those without a time, and nobody is told of anything left."""
+    said = []
+    found = within(three, tmp_path, monkeypatch, 60, warn=said.append)
+    assert found.values == measured(three, tmp_path / "other").values and found.unranked == ()
+    assert not any("not done within" in line for line in said)
+
+
+def test_a_short_time_gives_a_part_that_the_same_command_completes(three, tmp_path, here, monkeypatch):
+    """Both methods are begun, one is not whole and is not ranked; with more minutes its trainings go on."""
+    said, fitted, honest = [], [], BASELINES["knn"].fit
+    monkeypatch.setattr(BASELINES["knn"], "fit", lambda pixels, seed: fitted.append(1) or honest(pixels, seed))
+    found = within(three, tmp_path, monkeypatch, 0.56, warn=said.append)
+    (left,) = found.unranked
+    assert len(found.lines) == 1 and left.errors == ("not done within 0.56 minutes",)
+    assert found.advice.endswith(f"Not ranked: {left.method}.")
+    assert any(line.startswith(f"not done within 0.56 minutes: {left.method} (") for line in said)
+    begun = len(fitted)
+    whole = within(three, tmp_path, monkeypatch, 60)
+    assert whole.values == measured(three, tmp_path / "other").values and len(fitted) == 3 + 3 and begun <= 3
+
+
+def test_a_time_in_which_nothing_is_done_is_one_line(three, tmp_path, here, monkeypatch):
+    """The line says which time was too short."""
+    with pytest.raises(UsageError, match=r"^no method could be measured on this data: not done within 0.1 minutes"):
+        within(three, tmp_path, monkeypatch, 0.1)

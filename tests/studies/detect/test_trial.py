@@ -160,7 +160,7 @@ def test_what_is_done_is_not_done_again(four, tmp_path, monkeypatch, here):
     one.perform(tmp_path)
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file()}
     with monkeypatch.context() as patch:
-        for name in ("run", "_read"):
+        for name in ("run", "read_once"):
             patch.setattr(trial, name, lambda *_, **__: pytest.fail("done again"))
         one.perform(tmp_path)
         told = []

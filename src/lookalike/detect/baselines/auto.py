@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import DataError, ModelError, show
 from lookalike.base.seeds import generator
 from lookalike.data.images import Selection
@@ -27,6 +27,7 @@ from lookalike.detect.baselines.knn import KNN
 from lookalike.detect.baselines.rotation import Rotation
 from lookalike.detect.detector import Detector, Scores
 from lookalike.detect.scale import Scale
+from lookalike.features.backbone import Backbone
 
 HELD = 5  # one of this many known vectors is held out for the scales
 VECTORS: tuple[Baseline, ...] = (KNN, LOF)
@@ -57,12 +58,20 @@ class AutoBaseline:
         """See `FeatureBaseline.tensors`; for images."""
         return self.on_images.tensors(shape)
 
+    def on(self, backbone: Backbone) -> AutoBaseline:
+        """The same on another backbone."""
+        return AutoBaseline(self.on_images.on(backbone))
+
     def fit(self, pixels: Pixels | Selection, seed: int) -> Detector:
         """Return a detector of known images or vectors; raises as `fit_left_out` does."""
         return self.on_images.fit(pixels, seed) if len(pixels.shape) == 4 else Auto.fit(pixels[:], seed)
 
-    def fit_left_out(self, pixels: Pixels | Selection, seed: int) -> tuple[Detector, Floats]:
-        """Return the detector, and float64 (N,) scores of what it has learnt from, each by what the others teach.
+    def fit_left_out(
+        self, pixels: Pixels | Selection, seed: int, groups: Labels | None = None
+    ) -> tuple[Detector, Floats]:
+        """Return the detector, and float64 (N,) scores of what it has learnt from, each by what other groups teach.
+
+        Without `groups` (N,) each image or vector is a group.
 
         Raises
         ------
@@ -71,7 +80,9 @@ class AutoBaseline:
         DataError
             For a single image, or fewer than 6 vectors.
         """
-        return self.on_images.fit_left_out(pixels, seed) if len(pixels.shape) == 4 else folded(self, pixels, seed)
+        if len(pixels.shape) == 4:
+            return self.on_images.fit_left_out(pixels, seed, groups)
+        return folded(self, pixels, seed, groups)
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> Detector:
         """Return the detector for inputs of `shape` that gave `tensors` and `facts`; raises ModelError otherwise."""

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import DataError
 from lookalike.data.images import Selection
 from lookalike.detect.baselines.networks import counter, need_images
 from lookalike.detect.choose import Expected, chosen, looked_at
+from lookalike.detect.layers import Layers
 from lookalike.detect.members import Member
 from lookalike.detect.on_features import OnFeatures
-from lookalike.features.efficientnet import LITE0 as BACKBONE
+from lookalike.features.backbone import Backbone, Tap
+from lookalike.features.backbones import stored
+from lookalike.features.efficientnet import LITE0
+from lookalike.features.views import side_of
 
 SMALL, LARGE = 64, 320  # sides in pixels: up to the first, images are small; from the second on, they have fine detail
 SIDES_OF_SMALL, SIDES = (64, 128, 160), (64, 128, 224)  # at which the network sees them
 FINEST = 640  # the side at which it looks for the smallest defects; images are read at this size, or at their own
-EARLY, MIDDLE = ("stage 2", "stage 3"), ("stage 4", "stage 5")
-TAPS = tuple(tap.name for tap in BACKBONE.taps)
-LATE = TAPS[2:]
-LAST = TAPS[-1]
 MOST = 600  # images of a class
 TENSORS = 3  # of a member at most
 WARMTH = 0.01  # difference of AUC that makes a weight e times as large
 ALIKE = 0.1  # the same for small grey pictures, which all layers see about equally well
-Candidates = Callable[[int], tuple[Member, ...]]  # for the side of a square as large as the images
+Candidates = Callable[[Backbone, int], tuple[Member, ...]]  # for the side of a square as large as the images
 
 
 def _side(shape: tuple[int, ...]) -> int:
@@ -37,45 +37,58 @@ def _side(shape: tuple[int, ...]) -> int:
     return round(math.sqrt(shape[1] * shape[2]))
 
 
-def _sides(side: int) -> tuple[int, ...]:
-    return SIDES_OF_SMALL if side <= SMALL else SIDES
+def _sides(backbone: Backbone, side: int) -> tuple[int, ...]:
+    """The sizes at which the network sees the images, from coarse to fine; of one size alone all are that one."""
+    return tuple(side_of(backbone, s) for s in (SIDES_OF_SMALL if side <= SMALL else SIDES))
 
 
-def _finest(side: int) -> tuple[int, ...]:
+def _finest(backbone: Backbone, side: int) -> tuple[int, ...]:
     """The size for small defects, where the images have the detail."""
-    return (FINEST if side > (FINEST + LARGE) // 2 else LARGE,) if side >= LARGE * 0.9 else ()
+    fine = FINEST if side > (FINEST + LARGE) // 2 else LARGE
+    return (side_of(backbone, fine),) if side >= LARGE * 0.9 else ()
 
 
-def _nearest(side: int) -> tuple[Member, ...]:
-    return (Member("neighbours", _sides(side)[1], (LAST,)),)
+def _names(taps: Sequence[Tap]) -> tuple[str, ...]:
+    return tuple(tap.name for tap in taps)
 
 
-def _gaussians(side: int) -> tuple[Member, ...]:
-    return tuple(Member("gaussian", _sides(side)[-1], (tap,), cells) for cells in (1, 3) for tap in TAPS[1:])
+def _nearest(backbone: Backbone, side: int) -> tuple[Member, ...]:
+    return (Member("neighbours", _sides(backbone, side)[1], _names(backbone.taps[-1:])),)
 
 
-def _patches(side: int) -> tuple[Member, ...]:
-    usual = [Member("patches", s, taps) for s in _sides(side)[1:] for taps in (MIDDLE, ("stage 5", "stage 6"))]
-    return (*usual, *_small_defects(side))
+def _gaussians(backbone: Backbone, side: int) -> tuple[Member, ...]:
+    every = _names(Layers.of(backbone.taps).every)
+    taps = every[1:] or every
+    return tuple(Member("gaussian", _sides(backbone, side)[-1], (tap,), cells) for cells in (1, 3) for tap in taps)
 
 
-def _small_defects(side: int) -> tuple[Member, ...]:
-    return tuple(Member("patches", s, EARLY, stands_out=out) for s in _finest(side) for out in (False, True))
+def _patches(backbone: Backbone, side: int) -> tuple[Member, ...]:
+    layers = Layers.of(backbone.taps)
+    both = _names(layers.middle), _names(layers.joint)
+    usual = [Member("patches", s, taps) for s in _sides(backbone, side)[1:] for taps in both]
+    return (*usual, *_small_defects(backbone, side))
 
 
-def _all(side: int) -> tuple[Member, ...]:
+def _small_defects(backbone: Backbone, side: int) -> tuple[Member, ...]:
+    early = _names(Layers.of(backbone.taps).early)
+    return tuple(Member("patches", s, early, stands_out=out) for s in _finest(backbone, side) for out in (False, True))
+
+
+def _all(backbone: Backbone, side: int) -> tuple[Member, ...]:
+    layers = Layers.of(backbone.taps)
+    late = _names(layers.late)
     of_size = [
         member
-        for s in _sides(side)
+        for s in _sides(backbone, side)
         for member in (
-            *(Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in LATE),
-            *(Member("gaussian", s, (tap,), 0) for tap in LATE[:3]),
-            *(Member("neighbours", s, (tap,)) for tap in LATE[1:]),
-            Member("patches", s, MIDDLE),
+            *(Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in late),
+            *(Member("gaussian", s, (tap,), 0) for tap in _names(layers.whole(s))),
+            *(Member("neighbours", s, (tap,)) for tap in late[1:] or late),
+            Member("patches", s, _names(layers.middle)),
         )
     ]
-    fine = [*_small_defects(side)]
-    fine += [Member("gaussian", s, (tap,), cells) for s in _finest(side) for cells in (1, 3) for tap in LATE]
+    fine = [*_small_defects(backbone, side)]
+    fine += [Member("gaussian", s, (tap,), cells) for s in _finest(backbone, side) for cells in (1, 3) for tap in late]
     return (*of_size, *fine)
 
 
@@ -106,9 +119,11 @@ class FeatureBaseline:
     kind, paper, summary : str
         See `Baseline`.
     candidates : callable
-        Its members, for images of some side.
+        Its members, for a backbone and images of some side.
     expected : callable
         The kinds of unknown that members are chosen for, for images of some shape; none: all count alike.
+    backbone : Backbone
+        The network.
     """
 
     kind: str
@@ -116,13 +131,18 @@ class FeatureBaseline:
     summary: str
     candidates: Candidates
     expected: Callable[[tuple[int, ...]], tuple[Expected, ...]] = _alike
+    backbone: Backbone = LITE0
 
     side = FINEST
     most_images = MOST
 
     def members(self, shape: tuple[int, ...]) -> tuple[Member, ...]:
         """The candidates for images of `shape` (C, H, W)."""
-        return self.candidates(_side(shape))
+        return tuple(dict.fromkeys(self.candidates(self.backbone, _side(shape))))
+
+    def on(self, backbone: Backbone) -> FeatureBaseline:
+        """The same on another backbone."""
+        return replace(self, backbone=backbone)
 
     def tensors(self, shape: tuple[int, ...]) -> int:
         """How many tensors the detector of one class has at most."""
@@ -132,8 +152,12 @@ class FeatureBaseline:
         """Return a detector of known images (N, C, H, W) uint8; raises as `fit_left_out` does."""
         return self.fit_left_out(pixels, seed)[0]
 
-    def fit_left_out(self, pixels: Pixels | Selection, seed: int) -> tuple[OnFeatures, Floats]:
-        """Return the detector, and float64 (N,) scores of the known images, each as if it had not been learnt.
+    def fit_left_out(
+        self, pixels: Pixels | Selection, seed: int, groups: Labels | None = None
+    ) -> tuple[OnFeatures, Floats]:
+        """Return the detector, and float64 (N,) scores of the known images, each as if its group had not been learnt.
+
+        Without `groups` (N,) each image is a group.
 
         Raises
         ------
@@ -150,16 +174,18 @@ class FeatureBaseline:
         votes = {self.kind: dict.fromkeys(members, 1 / len(members))}
         if expected := self.expected(pixels.shape[1:]):
             of = sizes * looked_at(len(pixels), len(expected))
-            votes = chosen(BACKBONE, pixels, members, expected, seed, counter(of))
-        return OnFeatures.fit(self.kind, BACKBONE, pixels, votes, seed, counter(sizes * len(pixels)))
+            votes = chosen(self.backbone, pixels, members, expected, seed, counter(of), groups)
+        return OnFeatures.fit(self.kind, self.backbone, pixels, votes, seed, counter(sizes * len(pixels)), groups)
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], shape: tuple[int, ...]) -> OnFeatures:
         """Return the detector that gave `tensors` and `facts`; raises ModelError for anything else."""
         need_images(shape, self.kind)
-        return OnFeatures.restore(self.kind, BACKBONE, self.members(shape), tensors, facts, shape)
+        named = {"backbone", "sha256"} <= set(facts)  # other facts are refused below
+        own = self.on(stored(facts["backbone"], facts["sha256"])) if named else self
+        return OnFeatures.restore(self.kind, own.backbone, own.members(shape), tensors, facts, shape)
 
 
-NETWORK = f"EfficientNet-{BACKBONE.name.capitalize()}, which ImageNet trained"
+NETWORK = f"EfficientNet-{LITE0.name.capitalize()}, which ImageNet trained"
 FEATURES_KNN = FeatureBaseline(
     "features-knn",
     "dn2-2020",

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from lookalike.base import checkpoint
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import ModelError, show
 from lookalike.detect.baselines.flat import blocks, flat
 from lookalike.detect.detector import Scores
@@ -46,10 +46,18 @@ class KNN:
         return cls(pixels)
 
     @classmethod
-    def fit_left_out(cls, pixels: Pixels, _seed: int) -> tuple[KNN, Floats]:
-        """The detector of known images, and the distance (N,) of each to its k-th nearest among the others."""
-        near = min(cls.neighbours, len(pixels) - 1)
+    def fit_left_out(cls, pixels: Pixels, _seed: int, groups: Labels | None = None) -> tuple[KNN, Floats]:
+        """The detector of known images, and the distance (N,) of each to its k-th nearest among the others.
+
+        With `groups` (N,) the others are the images of other groups.
+        """
         made = cls(pixels)
+        if groups is not None:
+            score = np.empty(len(pixels))
+            for group in np.unique(groups):
+                score[groups == group] = cls(pixels[groups != group]).score(pixels[groups == group]).score
+            return made, score
+        near = min(cls.neighbours, len(pixels) - 1)
         distance, _ = made.index.kneighbors(n_neighbors=near)  # without an argument, no image is its own neighbour
         return made, distance[:, -1].astype(np.float64)
 

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, show
+from lookalike.base.names import USUAL
 from lookalike.base.words import written
 from lookalike.faces.commands.flags import (
     OUT,
     Data,
+    DetectorSettings,
     Flat,
     Json,
-    LengthSettings,
     MakerSettings,
     PresetOfAll,
     Seeds,
@@ -29,7 +31,7 @@ from lookalike.faces.commands.flags import (
     Workers,
 )
 from lookalike.faces.console import note, print_json, progress, say, show_table, warn
-from lookalike.runs.groups import DATA
+from lookalike.runs.groups import DATA, RUN
 from lookalike.runs.presets import Preset
 from lookalike.runs.settings import DataSettings
 
@@ -111,7 +113,8 @@ def table(
         str,
         Parameter(
             help="PAPER/TABLE: vtgan-2021/1, mcgan-2021/1, mcgan-2021/2, gan-augmentation-2020/I, "
-            "splitting-gan-2017/1, /2 or /3, kplus1-2020/gaussians, /cifar-10 or /celeba, r3gan-2024/small."
+            "splitting-gan-2017/1, /2 or /3, kplus1-2020/gaussians, /cifar-10 or /celeba, r3gan-2024/small, and "
+            "our own photographs/1."
         ),
     ],
     /,
@@ -137,6 +140,14 @@ def table(
     mnist: Annotated[
         str, Parameter(help="MNIST: a folder with its four IDX files, or mnist-5k.", group=DATA)
     ] = "mnist-5k",
+    photographs: Annotated[
+        Path | None,
+        Parameter(
+            help="For photographs/1: a folder with the folders tiles, pcb, steel and cifar-10-batches-bin, or some of "
+            "them. Masks lie beside them, in tiles-masks and pcb-masks.",
+            group=DATA,
+        ),
+    ] = None,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
     runs: Trainings = TRAININGS,
@@ -149,6 +160,7 @@ def table(
     """
     from lookalike.studies.tables import TABLES
     from lookalike.studies.tables.detectors import DATA, DetectorTable
+    from lookalike.studies.tables.photographs import Photographs
     from lookalike.studies.tables.quality import Quality
     from lookalike.studies.tables.table import run
 
@@ -157,14 +169,19 @@ def table(
     table = TABLES[name]
     if weights is not None and not isinstance(table, Quality):
         raise UsageError(f"table {name} takes no --weights, as it measures no features; leave the flag out")
+    if photographs is not None and not isinstance(table, Photographs):
+        raise UsageError(f"table {name} takes no --photographs, as it has data sets of its own; leave the flag out")
     if isinstance(table, DetectorTable):
         table = replace(table, data=DATA | {"mnist": mnist})
     if isinstance(table, Quality):
         table = replace(table, weights=weights)
+    if isinstance(table, Photographs):
+        table = replace(table, folder=photographs)
     options = [f"--preset {preset} --seeds {seeds}", *(f"--rows {shlex.quote(row)}" for row in rows)]
     options += [f"--methods {method}" for method in methods]
     options += [f"--weights {shlex.quote(str(weights))}"] if weights else []
     options += [f"--mnist {shlex.quote(mnist)}"] if mnist != "mnist-5k" else []
+    options += [f"--photographs {shlex.quote(str(photographs))}"] if photographs else []
     command = " ".join([f"lookalike table {name}", *options])
     with _study(runs, preset, seeds, methods, workers, command) as study:
         lines = run(table, study, out, rows)
@@ -195,45 +212,112 @@ def bench_detect(
     data: Data,
     /,
     *,
-    methods: Annotated[
+    known: Annotated[
         tuple[str, ...],
         Parameter(
-            help="A method, or all. Repeat the flag for more. Those left out unless you name them: the GANs, iforest, "
-            "ocsvm, mahalanobis, autoencoder, deepsvdd, features-knn, features-gaussian, patches, cnn and cnn-energy.",
+            help="The known classes, as train takes them; every other class is in turn the unknown one.",
+            consume_multiple=False,
             negative=(),
-            show_default="knn, pca, lof, iforest-pca, ocsvm-pca, rotation, cnn-knn, auto and features",
+            show_default="all but the unknown one, which is each class in turn",
+        ),
+    ] = (),
+    methods: Annotated[
+        tuple[str, ...],
+        Parameter(help="A method, or all. Repeat the flag for more.", negative=(), show_default=", ".join(USUAL)),
+    ] = (),
+    test_data: Annotated[
+        str,
+        Parameter(
+            help="A folder of class folders with the test images; all images of DATA then train.",
+            group=DATA,
+            show_default="a share of DATA",
+        ),
+    ] = "",
+    shots: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Numbers of images, such as 1,2,4,8,16: each method learns from so many of each known class.",
+            consume_multiple=False,
+            negative=(),
+            show_default="all images",
         ),
     ] = (),
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
-    length: Annotated[LengthSettings | None, Flat] = None,
+    training: Annotated[DetectorSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
+    minutes: Annotated[
+        float | None,
+        Parameter(
+            help="The command takes no longer: what fits is measured, and the same command goes on.",
+            group=RUN,
+            validator=Number(gt=0),
+            show_default="as long as it takes",
+        ),
+    ] = None,
     bad: Annotated[DataSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
     """Measures which detector is best on DATA. The same command again resumes.
 
-    Each class in turn is the unknown one, and all methods have the same images. Writes a table, JSON and an HTML page.
+    Each class in turn is the unknown one, or each that --known does not name, and all methods have the same images.
+    Writes a table, JSON and an HTML page.
     """
     from lookalike.data.sources import refuse_inside
-    from lookalike.report.bench_detect import write
     from lookalike.studies.detect import bench
+    from lookalike.studies.detect import shots as few
 
     refuse_inside(out, data)
+    refuse_inside(out, test_data or None)
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
-    given |= (length or LengthSettings()).model_dump(exclude_none=True)
-    with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
-        found = bench.run(data, study, given)
+    given |= (training or DetectorSettings()).model_dump(exclude_none=True)
+    levels = few.numbers(shots) if shots else ()
+    command = shlex.join(["lookalike", *sys.argv[1:]])
+    with _study(runs, preset, seeds, methods, workers, command, minutes) as study:
+        how: Any = {"known": known, "test_data": test_data}
+        found: Any = few.run(data, study, levels, given, **how) if levels else bench.run(data, study, given, **how)
+    (_tell_shots if levels else _tell_bench)(found, out, json_=json_)
+
+
+def _tell_bench(found: Any, out: Path, *, json_: bool) -> None:
+    """Writes and prints what was measured."""
+    from lookalike.report.bench_detect import write
+    from lookalike.studies.detect.bench import record
+
     page = write(found, out)
     if json_:
-        print_json(bench.record(found))
+        print_json(record(found))
+        return
+    best = found.lines[0].method if found.lines else "best"
+    rows = [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}", ""] for line in found.lines]
+    rows += [
+        [one.method, "not ranked", "", "", "", f"{one.missing}: {'; '.join(one.errors)}"] for one in found.unranked
+    ]
+    show_table(["method", "mean AUC", f"{best} is above by", "p", "seconds", "why not" if found.unranked else ""], rows)
+    say(found.advice)
+    say(f"report: {show(page)}")
+
+
+def _tell_shots(found: Any, out: Path, *, json_: bool) -> None:
+    """Writes and prints the figures of few images."""
+    from lookalike.report.bench_shots import write
+    from lookalike.studies.detect.shots import record
+
+    page = write(found, out)
+    if json_:
+        print_json(record(found))
         return
     show_table(
-        ["method", "mean AUC", f"{found.lines[0].method} is above by", "p", "seconds"],
-        [[line.method, _mean_auc(line), *_gap(line.against_best), f"{line.seconds:.1f}"] for line in found.lines],
+        ["images of each class", *map(str, found.shots)],
+        [
+            [name, *("-" if one.auc is None else written("AUC", one.auc, one.sd, "+-") for one in mine)]
+            for name, mine in found.levels.items()
+        ],
     )
+    for name, images, why in found.missing:
+        say(f"no figure for {name} with {images}: {why}")
     say(found.advice)
     say(f"report: {show(page)}")
 
@@ -312,15 +396,21 @@ def _gap(verdict: Any) -> list[str]:
 
 @contextmanager
 def _study(
-    runs: Path, preset: Preset, seeds: int, methods: tuple[str, ...], workers: int | None, command: str
+    runs: Path,
+    preset: Preset,
+    seeds: int,
+    methods: tuple[str, ...],
+    workers: int | None,
+    command: str,
+    minutes: float | None = None,
 ) -> Iterator[Any]:
     """The study of these flags, whose progress is on the terminal while it runs."""
     from lookalike.studies.study import Study
 
     with progress("trials") as report:
         yield Study(
-            runs, preset=preset, seeds=seeds, methods=methods, workers=workers or _cores(), command=command,
-            report=report, warn=warn, note=note,
+            runs, preset=preset, seeds=seeds, methods=methods, workers=workers or _cores(), minutes=minutes,
+            command=command, report=report, warn=warn, note=note,
         )  # fmt: skip
 
 

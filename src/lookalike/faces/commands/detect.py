@@ -16,7 +16,7 @@ from lookalike.base.errors import UsageError, listed, show
 from lookalike.base.words import percent
 from lookalike.faces.commands.flags import OUT, Data, Device, Flat, Json, Out, Run, ThreadsOfRun
 from lookalike.faces.console import interval, note, print_json, progress, say, share, show_table, warn
-from lookalike.runs.groups import MOST_USED
+from lookalike.runs.groups import DATA, MOST_USED
 from lookalike.runs.presets import Preset
 from lookalike.runs.settings import (
     BadImageSettings,
@@ -51,6 +51,7 @@ def check(
         size=(int(sides[0]), int(sides[1])) if sides else None,
         value_range=settings.low_high,
         allow_empty_class=settings.allow_empty_class,
+        group=settings.group,
         aspect=settings.aspect,
     )
     counts = {} if size else found.counts()  # with a size, all methods read at it
@@ -61,6 +62,8 @@ def check(
         show_table(["class", "images"], [[show(name, 60), str(n)] for name, n in found.classes.items()])
         for line in found.about():
             say(line)
+        if found.groups:
+            say("groups: " + ", ".join(f"{show(name, 60)} ({n})" for name, n in found.groups.items()))
         for name in ("modes", "formats"):
             say(f"{name}: " + ", ".join(f"{show(key)} ({n})" for key, n in getattr(found, name).items()))
         for line in found.notes():
@@ -88,6 +91,7 @@ def train(
     json_: Json = False,
 ) -> None:
     """Trains a detector of what is not of a known class. The same command again resumes, or finds the run finished."""
+    from lookalike.data.groups import said
     from lookalike.runs.folder import training_seconds
     from lookalike.runs.run import run
 
@@ -101,6 +105,7 @@ def train(
         "false_alarms": model.threshold.allowed if model.threshold else None,
         "seconds": training_seconds(out),
         "counts": model.training["counts"],
+        **{name: value for name, value in model.training.items() if name == "groups"},
     }
     of_detector = model.detector.facts()
     apart = dict(zip(facts["known"], of_detector.get("apart", ()), strict=False))
@@ -110,6 +115,8 @@ def train(
     counts, known = model.training["counts"], listed(facts["known"])
     took = f"{facts['seconds'] or 0:.0f} s"
     say(f"{show(out)}: {facts['method']} has learnt {known} from {counts['train']} images in {took}")
+    if "groups" in model.training:
+        say(said(model.training["groups"]))
     if model.threshold is None:
         say("no threshold, as no images were held out: the GAN makes images, and scores none")
         say(f"next: lookalike generate {show(out)} -o made")
@@ -189,6 +196,14 @@ def evaluate(
         ),
     ] = (),
     bad: Annotated[BadSettings | None, Flat] = None,
+    group: Annotated[
+        str | None,
+        Parameter(
+            help="As train takes it, for a run that was split by group: no image of a group that it used is measured.",
+            group=DATA,
+            show_default="as the training had",
+        ),
+    ] = None,
     device: Device = "cpu",
     threads: ThreadsOfRun = None,
     masks: Annotated[
@@ -205,7 +220,9 @@ def evaluate(
 
     how = (bad or BadSettings()).model_dump() | {"device": device, "threads": threads}
     with progress() as report:
-        figures = measure(run, data, unknown=unknown, masks=masks, report=report, warn=warn, note=note, **how)
+        figures = measure(
+            run, data, unknown=unknown, masks=masks, group=group, report=report, warn=warn, note=note, **how
+        )
     if json_:
         print_json(figures)
         return

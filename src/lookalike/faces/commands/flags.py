@@ -57,6 +57,15 @@ class LengthSettings(StrictSettings):
     ] = None
 
 
+class DetectorSettings(LengthSettings):
+    """How the detectors of a bench train."""
+
+    size: Annotated[
+        Size | None,
+        Parameter(help="Images are resized to H,W pixels.", group=TRAINING, show_default="as train takes it"),
+    ] = None
+
+
 class MakerSettings(LengthSettings):
     """How a GAN trains that makes images."""
 

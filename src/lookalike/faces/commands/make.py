@@ -153,6 +153,7 @@ def augment(
     from lookalike.use.filters import Filters
 
     chosen = (gan or GANSettings()).model_dump(exclude_none=True)
+    chosen |= {"group": bad.group} if run is not None and bad is not None and bad.group is not None else {}
     if run is not None and chosen:
         raise UsageError(
             f"the GAN of --run is trained already; leave out {flag(next(iter(chosen)))}, or leave out --run"

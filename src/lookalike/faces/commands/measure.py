@@ -111,7 +111,7 @@ def measure(
                 raise UsageError("--run is for a folder of images, and MADE is a run itself; leave out --run")
             run, images = made, measuring.generated(Model.load(made), number, seed)
         else:
-            images = read(made, labelled=not measuring.flat(made), **reading)
+            images = read(made, labelled=not measuring.flat(made), **reading | {"group": None})
         size = images.shape[1:] if len(images.shape) == 3 else None
         reading |= run_split(run).reading if run else {}
         real = read(reference, size=size, channels=images.shape[0] if size else None, **reading)

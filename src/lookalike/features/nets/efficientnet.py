@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (Tan and Le 2019); "Lite" (2020) has ReLU6 and no squeeze-and-excitation.
+"""EfficientNet-Lite (Tan and Le 2019); "Lite" (2020) has ReLU6 and no squeeze-and-excitation.
 
 It consists of inverted residual blocks: a 1 x 1 convolution widens, a depthwise one mixes neighbouring pixels, and a
 1 x 1 one narrows. At stride 2 the padding is TensorFlow's "SAME", which puts the odd pixel below and to the right.
@@ -6,12 +6,14 @@ It consists of inverted residual blocks: a 1 x 1 convolution widens, a depthwise
 
 from __future__ import annotations
 
+from math import ceil
+
 from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STEM, HEAD, CLASSES = 32, 1280, 1000
-STAGES = (  # (number of blocks, kernel, stride of the first, widening factor, channels out)
+STAGES = (  # of Lite0: (number of blocks, kernel, stride of the first, widening factor, channels out)
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -20,6 +22,19 @@ STAGES = (  # (number of blocks, kernel, stride of the first, widening factor, c
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+EIGHT = 8  # channels are multiples of it
+
+
+def scaled(width: float, depth: float) -> tuple[tuple[int, int, int, int, int], ...]:
+    """The stages with `width` times the channels, and in all but the first and last `depth` times the blocks."""
+    ends = STAGES[0], STAGES[-1]
+    return tuple(
+        (
+            *(stage[0] if stage in ends else ceil(stage[0] * depth), *stage[1:4]),
+            int(stage[4] * width + EIGHT / 2) // EIGHT * EIGHT,
+        )
+        for stage in STAGES
+    )
 
 
 class Convolution(nn.Sequential):
@@ -69,14 +84,17 @@ class Block(nn.Module):
         return x + y if self.adds else y
 
 
-class EfficientNetLite0(nn.Module):
-    """Features, and logits of ImageNet's classes; the parameters stand in the order of the published weights."""
+class EfficientNetLite(nn.Module):
+    """Features, and logits of ImageNet's classes; the parameters stand in the order of the published weights.
 
-    def __init__(self) -> None:
+    `width` and `depth` scale the stages of Lite0, but neither stem nor head.
+    """
+
+    def __init__(self, width: float = 1.0, depth: float = 1.0) -> None:
         super().__init__()
         layers: list[nn.Module] = [Convolution(3, STEM, 3, 2)]
         channels, ends = STEM, []
-        for times, kernel, stride, widening, out in STAGES:
+        for times, kernel, stride, widening, out in scaled(width, depth):
             for i in range(times):
                 layers.append(Block(channels, out, kernel, 1 if i else stride, widening))
                 channels = out

@@ -119,6 +119,8 @@ def _able(base: ClassifierTrial, study: Study) -> tuple[ClassifierTrial, dict[st
     for line in reading(images):
         study.note(line)
     parts = parts_of(base, images)
+    if parts.said:
+        study.warn(f"seed 0, {parts.said}")
     counts, tests = (np.bincount(labels, minlength=len(images.classes)) for labels in (parts.train[1], parts.test[1]))
     fit = tuple(name for name, n, m in zip(images.classes, counts, tests, strict=True) if n >= LEAST and m)
     gone = [name for name in base.classes if name not in fit]

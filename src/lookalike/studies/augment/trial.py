@@ -129,6 +129,7 @@ class Parts:
     validation: tuple[Pixels, Labels]
     test: tuple[Pixels, Labels]
     images: Images  # those of `train`, with names and content
+    said: str  # how many groups each part has; "" without groups
 
 
 def parts_of(trial: ClassifierTrial, images: Images) -> Parts:
@@ -139,7 +140,9 @@ def parts_of(trial: ClassifierTrial, images: Images) -> Parts:
     train, validation, test = (
         (images.pixels[rows], images.labels[rows]) for rows in (found.train, found.calibration, found.test)
     )
-    return Parts(train, validation, test, replace(images.select(found.train), test=None))
+    groups = images.groups
+    said = groups.said(train=found.train, held_out=found.calibration, test=found.test) if groups is not None else ""
+    return Parts(train, validation, test, replace(images.select(found.train), test=None), said)
 
 
 def _measured(

@@ -1,0 +1,36 @@
+"""The result of `bench detect --shots` as a table, JSON and one self-contained HTML page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from lookalike.base import files
+from lookalike.base.errors import show
+from lookalike.report import environment, pictures
+from lookalike.studies.detect.shots import NAME, Level, Shots, record
+
+
+def write(found: Shots, out: Path) -> Path:
+    """Write bench-detect-shots.csv, .json and .html to the folder `out`, which is made if missing; return the page."""
+    files.make_folder(out)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("method", "shots", "auc", "sd", "seeds", "seconds", "error"))
+    writer.writerows(_row(one) for mine in found.levels.values() for one in mine)
+    files.write_text(out / f"{NAME}.csv", text.getvalue())
+    files.write_json(out / f"{NAME}.json", record(found))
+    points = {
+        name: [(one.shots, one.auc, one.sd or 0.0) for one in mine if one.auc is not None]
+        for name, mine in found.levels.items()
+    }
+    picture = pictures.by_number(points, "images of each known class", "mean AUC")
+    page = environment().get_template("bench_shots.html.jinja").render(found=found, picture=picture)
+    files.write_text(out / f"{NAME}.html", page)
+    return out / f"{NAME}.html"
+
+
+def _row(one: Level) -> tuple[object, ...]:
+    auc, sd, seconds = ("" if x is None else f"{x:.4f}" for x in (one.auc, one.sd, one.seconds))
+    return one.method, one.shots, auc, sd, len(one.aucs), seconds, show(one.error, 1000)
