@@ -388,7 +388,8 @@ def test_photographs_are_filled_up_at_64_pixels(folder, tmp_path, capsys, monkey
             image.resize((100, 100)).save(large / path.parent.name / path.name)
     how, said = {name: value for name, value in TINY.items() if name != "size"}, []
     first = augment(str(large), tmp_path / "out", settings=how, note=said.append)
-    assert said == ["images of 100 x 100 pixels are read at 64 x 64", "training takes less than a minute"]
+    assert said[:-1] == ["images of 100 x 100 pixels are read at 64 x 64"]
+    assert said[-1].startswith("training takes about ")
     assert read(tmp_path / "out").shape == (1, 64, 64)  # of one size, or reading would refuse
     model, used = Model.load(tmp_path / "out-run"), used_images(tmp_path / "out-run")
     assert (model.size, model.key_size) == ((64, 64), (32, 32))

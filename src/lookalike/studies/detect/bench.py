@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,7 @@ def set_up(
     base = [first.but(seed=seed) for seed in range(study.seeds)]
     images = read_used(data, first.train_settings())
     _say_sizes(images.sizes, named(study.methods), first, study)
+    images = replace(images, odd={name: n for name, n in images.odd.items() if name != "shrunk"})  # said of each size
     tests = read_tests(test_data, data, images, first.train_settings()) if test_data else None
     return base, cast(images, [trial.train_settings() for trial in base], known, study.warn, tests)
 
