@@ -364,9 +364,8 @@ def _deciding(images: Images, held: Index, allowed: float) -> Index:
         mine = sorted(set(keys[labels == label].tolist()) - set(chosen))  # by content, whatever their order
         chosen |= {key: i % 2 == 0 for i, key in enumerate(mine)}
     deciding = held[[chosen[key] for key in keys.tolist()]] if len(held) else held
-    enough = len(held) - len(deciding) >= images_needed(allowed)
-    none_lost = images.groups is None or len(np.unique(images.labels[deciding])) == len(np.unique(labels))
-    return deciding if enough and none_lost else held
+    lacking = images.groups is not None and len(np.unique(images.labels[deciding])) < len(np.unique(labels))
+    return deciding if not lacking and len(held) - len(deciding) >= images_needed(allowed) else held
 
 
 def _check_each(plan: Plan, held: Index) -> None:
