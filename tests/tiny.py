@@ -15,7 +15,7 @@ EXTRA_FAKES = {"mcgan": ("8",)}
 PROGRESS = re.compile(
     r"(reading|(.{1,200}: )?training|joining the classes|calibrating|(.{1,200}: )?scoring|scoring known|"
     r"scoring unknown|locating)"
-    r"(: \d+ images)?\n"
+    r"(: \d+ images)?\n|training (\d+ GANs )?takes .+\n"
 )
 
 

@@ -6,6 +6,8 @@ import json
 import struct
 
 import numpy as np
+import pytest
+from PIL import Image
 
 from lookalike.data import check
 
@@ -64,6 +66,38 @@ def test_J1_repeats_over_the_official_parts_are_found(tmp_path):
     assert found.classes == {"0": 5}
 
 
+def test_many_sizes_take_one_line(folder, make):
+    """Least, largest and median size with the spread of aspects, whatever the number of sizes; and the colours."""
+    files = {f"a/{i:03}.png": make.photo(10 + i, 20, 1, seed=i) for i in range(21)}
+    found = check(folder(files | {"a/red.png": make.photo(20, 20)}))
+    assert found.about() == (
+        "sizes: 10 x 20 to 30 x 20, median 20 x 20; width / height of nine in ten 0.69 to 1.82",
+        "colours: 1 in colour, 21 grey",
+    )
+
+
+@pytest.mark.parametrize(
+    ("channels", "stored", "said"),
+    [
+        (1, "L", "grey"),
+        (1, "RGB", "grey, though stored in colour: --grey makes training cheaper"),
+        (3, "RGB", "colour"),
+    ],
+)
+def test_one_size_and_one_kind_of_colour_are_said_in_a_word(channels, stored, said, folder, make):
+    """Grey pixels count as grey in a file of colour too, where one channel would do."""
+    pixels = make.photo(12, 10, channels)
+    found = check(folder({"a/x.png": np.asarray(Image.fromarray(pixels.squeeze()).convert(stored))}))
+    assert found.about() == ("sizes: 12 x 10", f"colours: {said}")
+
+
+def test_vectors_have_no_sizes(tmp_path):
+    """Nothing is said of the sizes and colours of vectors."""
+    np.savez(tmp_path / "v.npz", images=np.zeros((4, 7), np.float32), labels=[0, 0, 1, 1])
+    found = check(tmp_path / "v.npz")
+    assert found.about() == () and found.json()["spread"] is None
+
+
 def test_json_holds_every_field(folder, make):
     """The values survive JSON, and hold what was found."""
     found = check(folder({"a/x.png": make.photo(), "a/bad.png": b""}))
@@ -71,3 +105,4 @@ def test_json_holds_every_field(folder, make):
     assert values["unreadable"] == [{"name": "a/bad.png", "reason": "empty, 0 bytes"}]
     assert values["classes"] == {"a": 1}
     assert values["ignored_reasons"] == {}
+    assert values["spread"] == {"least": [12, 10], "median": [12, 10], "largest": [12, 10], "aspects": [10 / 12] * 2}

@@ -1,4 +1,4 @@
-"""The sizes of many images in one line, and the size that stands for them."""
+"""What is said of the sizes of many images, and the sizes at which they are read."""
 
 from __future__ import annotations
 
@@ -21,10 +21,32 @@ def test_the_usual_size_has_the_median_area_and_aspect(counts, usual):
     assert sizes.usual_size(counts) == usual
 
 
-def test_few_sizes_are_listed_and_many_are_summed_up():
-    """Up to five sizes stand each with its number; a thousand take one short line."""
-    assert sizes.said({(12, 10): 2000, (8, 8): 1}) == "12 x 10 (2,000), 8 x 8 (1)"
-    many = {(100 + i, 300 - i): 1 for i in range(200)}
-    said = sizes.said(many)
-    assert said.startswith("200 different, heights 100 to 299 and widths 101 to 300, usually ") and len(said) < 140
-    assert said.endswith("aspects 0.34 to 3.00")
+def test_the_spread_is_of_images_that_are_there():
+    """Least, middle and largest by area, each image once; a twentieth of the images at either end is no aspect."""
+    counts = {(10, 20): 1, (30, 30): 17, (100, 50): 1, (20, 200): 1}
+    spread = sizes.spread_of(counts)
+    assert (spread.least, spread.median, spread.largest) == ((10, 20), (30, 30), (100, 50))
+    assert spread.aspects == (0.5, 2.0)
+    assert sizes.spread_of({(30, 30): 98, (10, 90): 1, (90, 10): 1}).aspects == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "size", "line"),
+    [
+        ({(200, 200): 3}, (32, 32), "images of 200 x 200 pixels are read at 32 x 32"),
+        ({(402, 640): 1, (105, 283): 2}, (32, 24), "images of 105 x 283 to 402 x 640 pixels are read at 32 x 24"),
+        ({(28, 28): 9, (20, 33): 1}, (32, 32), "images of 20 x 33 to 28 x 28 pixels are read at 32 x 32"),
+        ({(28, 28): 9}, (32, 32), None),
+        ({(32, 32): 9}, (32, 32), None),
+        ({}, (32, 32), None),
+    ],
+    ids=["one", "several", "one side of one", "grows", "equal", "never read"],
+)
+def test_a_line_says_from_what_to_what_images_shrink(counts, size, line):
+    """Where one image shrinks in one side there is a line; where none does there is none."""
+    assert sizes.shrinking(counts, size) == line
+
+
+def test_without_sizes_a_square_is_chosen():
+    """Where no image can be measured `read` says why, so that a size must be chosen before."""
+    assert sizes.own_size({}, 640) == (640, 640) and sizes.small_size({}, 32, 8) == (32, 32)

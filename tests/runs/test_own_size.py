@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from lookalike.data.images import Selection
 from lookalike.data.sizes import own_size
 from lookalike.data.sources import open_source
 from lookalike.detect.model import Model
-from lookalike.runs.plan import make, read_used
+from lookalike.runs.plan import make
+from lookalike.runs.reading import read_used
 from lookalike.runs.settings import train_settings
 from lookalike.runs.used import used_images
 
@@ -46,14 +48,16 @@ def settings(method, **given):
 )
 def test_images_are_never_enlarged(photographs, side, size):
     """Read at their usual size, or shrunk to the area that the method wants, with the aspect kept."""
-    assert own_size(open_source(photographs).only(["good"]), side, (9, 9)) == size
+    assert own_size(Counter(open_source(photographs).only(["good"]).sizes()), side) == size
 
 
-def test_where_nothing_can_be_measured_the_usual_size_stays(tmp_path):
-    """`read` then says what is wrong with the files."""
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "x.png").write_bytes(b"no image")
-    assert own_size(open_source(tmp_path), 640, (9, 9)) == (9, 9)
+@pytest.mark.parametrize("method", ["auto", "knn", "acgan"])
+def test_where_nothing_can_be_measured_the_file_is_named(method, tmp_path):
+    """No size can be chosen, and reading says what is wrong with the files."""
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "x.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"x\.png"):
+        read_used(tmp_path, train_settings(known=("good",), method=method))
 
 
 def test_the_split_is_that_of_every_other_method(photographs):

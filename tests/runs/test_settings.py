@@ -72,7 +72,7 @@ BAD = [
     ("size", ""), ("size", "8.5,8"),
     ("value_range", "1,0"), ("value_range", "1,1"), ("value_range", "nan,1"), ("value_range", "5"),
     ("value_range", "a,b"), ("value_range", "0,inf"), ("value_range", "-inf,1"),
-    ("max_bad", "-0.1"), ("max_bad", "1.1"), ("expect", "trouble"), ("backbone", "lite9"),
+    ("max_bad", "-0.1"), ("max_bad", "1.1"), ("expect", "trouble"), ("backbone", "lite9"), ("aspect", "stretch"),
     ("on_bad", "ignore"), ("method", "wgan"), ("preset", "large"), ("net", "unet"), ("latent", "cauchy"),
     ("score", "izi"),
     ("loss", "lsgan"), ("conditioning", "film"), ("labels", "rare"), ("class_loss", "fake"),

@@ -373,3 +373,30 @@ def test_a_full_folder_is_refused_before_training(folder, tmp_path):
     with pytest.raises(UsageError, match="is not empty"):
         augment(str(folder), tmp_path / "out", settings=TINY)
     assert not (tmp_path / "out-run").exists()
+
+
+def test_photographs_are_filled_up_at_64_pixels(folder, tmp_path, capsys, monkeypatch):
+    """Images have the GAN's 64 x 64; those that trained are known again, by --run and by measure."""
+    from lookalike.use import augment as module
+
+    kept = {name: lambda made: np.ones(len(made), np.bool_) for name in COUNTS}
+    monkeypatch.setattr(module, "agrees", lambda *_: kept)  # at this size the classifier would take its time
+    large = tmp_path / "large"
+    for path in folder.rglob("*.png"):
+        (large / path.parent.name).mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            image.resize((100, 100)).save(large / path.parent.name / path.name)
+    how, said = {name: value for name, value in TINY.items() if name != "size"}, []
+    first = augment(str(large), tmp_path / "out", settings=how, note=said.append)
+    assert said[:-1] == ["images of 100 x 100 pixels are read at 64 x 64"]
+    assert said[-1].startswith("training takes about ")
+    assert read(tmp_path / "out").shape == (1, 64, 64)  # of one size, or reading would refuse
+    model, used = Model.load(tmp_path / "out-run"), used_images(tmp_path / "out-run")
+    assert (model.size, model.key_size) == ((64, 64), (32, 32))
+    keys = read(large, size=(32, 32)).keys
+    assert used["train"] | used["test"] == set(keys) and len(first[0].memory.training) > 9
+    again = augment(str(large), tmp_path / "again.npz", run=tmp_path / "out-run")
+    assert [one.name for one in again] == [one.name for one in first]
+    assert all((one.pixels == other.pixels).all() for one, other in zip(first, again, strict=True))
+    code, _, err = call(capsys, "measure", tmp_path / "out-run", "--real", large, "-n", "40")
+    assert code == 3 and f"held-out real images: {len(used['test'])};" in err

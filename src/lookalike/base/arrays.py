@@ -17,3 +17,4 @@ Labels = npt.NDArray[np.int64]  # class numbers
 Pixels = npt.NDArray[Any]  # images or vectors
 Report = Callable[[str, int, int], None]  # called with progress: (stage, done, of)
 Warn = Callable[[str], None]  # called with a sentence for the user
+Note = Callable[[str], None]  # the same, where the sentence is no warning

@@ -5,7 +5,7 @@ What the names stand for is in `methods`, `detect.baselines` and `game`. Tests k
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class GAN(NamedTuple):
@@ -61,3 +61,4 @@ NETS = ("anogan", "dcgan", "resnet", "r3gan", "mlp")
 LOSSES = ("minimax", "saturating", "hinge", "wasserstein", "relativistic")
 CONDITIONINGS = ("embedding", "batch-norm", "one-hot", "none")
 SCORES = ("search", "encoder", "realness", "features", "classes")
+Aspect = Literal["squash", "crop", "pad"]  # how images of another aspect are brought to a size

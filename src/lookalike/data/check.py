@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from lookalike.base.names import Aspect
 from lookalike.data import gate
 from lookalike.data.images import content_key
 from lookalike.data.load import grouped
 from lookalike.data.oddities import lines, oddities
+from lookalike.data.sizes import spread_of, text
 from lookalike.data.source import Picture, Skipped, Source, reasons
 from lookalike.data.sources import Size, open_source
 
@@ -30,6 +32,7 @@ class Check:
     groups : class name -> number of groups, where images have groups
     images, official_test : the sum over all classes, and how many of them the source calls test images
     channels : 1 when every image is grey, else 3; None for vectors
+    grey : images without colour, those that are stored in colour too
     sizes, modes, formats : size "H x W", the file's own colour mode, and the file format -> number of images
     transparent : images with transparency, which is laid on white
     frames : images with more than one frame, of which the first is used
@@ -50,6 +53,7 @@ class Check:
     images: int = 0
     official_test: int | None = None
     channels: int | None = None
+    grey: int = 0
     sizes: dict[str, int] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     formats: dict[str, int] = field(default_factory=dict)
@@ -71,9 +75,31 @@ class Check:
         """Return reason -> number of ignored entries, the most frequent reason first."""
         return reasons(self.ignored)
 
+    def counts(self) -> dict[Size, int]:
+        """Return size (H, W) -> number of images."""
+        pairs = ((key.split(" x "), number) for key, number in self.sizes.items())
+        return {(int(height), int(width)): number for (height, width), number in pairs}
+
     def json(self) -> dict[str, Any]:
         """Return all fields as JSON values; names may hold surrogates, so the JSON must be written as ASCII."""
-        return asdict(self) | {"ignored_reasons": self.ignored_reasons()}
+        spread = asdict(spread_of(self.counts())) if self.sizes else None
+        return asdict(self) | {"ignored_reasons": self.ignored_reasons(), "spread": spread}
+
+    def about(self) -> tuple[str, ...]:
+        """Return the sizes, aspects and colours of the images, in a line or two; nothing for vectors."""
+        if not self.sizes:
+            return ()
+        spread, colour = spread_of(self.counts()), self.images - self.grey
+        if len(self.sizes) == 1:
+            sizes = text(spread.least)
+        else:
+            least, middle, largest = map(text, (spread.least, spread.median, spread.largest))
+            aspects = "width / height of nine in ten {:.2f} to {:.2f}".format(*spread.aspects)
+            sizes = f"{least} to {largest}, median {middle}; {aspects}"
+        if colour and self.grey:
+            return f"sizes: {sizes}", f"colours: {colour:,} in colour, {self.grey:,} grey"
+        stored = ", though stored in colour: --grey makes training cheaper" if self.channels == 3 else ""
+        return f"sizes: {sizes}", "colours: " + ("colour" if colour else f"grey{stored}")
 
     def notes(self) -> tuple[str, ...]:
         """Return what the user should know, one printable line each."""
@@ -95,6 +121,7 @@ def check(
     value_range: gate.ValueRange | None = None,
     allow_empty_class: bool = False,
     group: str | None = None,
+    aspect: Aspect = "squash",
 ) -> Check:
     """Decode every image of `source` once, one at a time, and return what was found.
 
@@ -103,7 +130,7 @@ def check(
     Parameters
     ----------
     source, labelled, value_range, allow_empty_class, group : as for `read`
-    size : (H, W); it is used only to count the images that would grow or shrink much
+    size, aspect : (H, W), and how images are brought to it; used only to count those that would grow or shrink much
 
     Raises
     ------
@@ -125,23 +152,24 @@ def check(
             unreadable.append(item)
         else:
             same[content_key(item.pixels)].append(number)
-            _count(found, item, size)
+            _count(found, item, size, aspect)
     found.unreadable = tuple(unreadable)
     _compare(found, opened, list(same.values()))
     return found
 
 
-def _count(found: Check, picture: Picture, size: Size | None) -> None:
+def _count(found: Check, picture: Picture, size: Size | None, aspect: Aspect) -> None:
     """Add the facts of one image to the counts."""
     found.images += 1
     for counter, value in ((found.modes, picture.mode), (found.formats, picture.format)):
         counter[value] = counter.get(value, 0) + 1
-    for oddity in oddities(picture, size):
+    for oddity in oddities(picture, size, aspect):
         setattr(found, oddity, getattr(found, oddity) + 1)
     if picture.pixels.ndim == 3:
         height, width, channels = picture.pixels.shape
         found.sizes[f"{height} x {width}"] = found.sizes.get(f"{height} x {width}", 0) + 1
         found.channels = max(found.channels or 1, channels)
+        found.grey += bool((picture.pixels == picture.pixels[..., :1]).all())
 
 
 def _compare(found: Check, opened: Source, same: list[list[int]]) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from lookalike.base.arrays import Pixels
 from lookalike.base.errors import DataError, show
+from lookalike.base.names import Aspect
 from lookalike.data.groups import Groups, Rule
 from lookalike.data.source import Skipped
 
@@ -35,8 +36,10 @@ class Images:
     skipped : files that could not be read and were left out (`on_bad="skip"`)
     ignored : entries of the source that are no images, or are left out for another reason
     odd : name of an oddity in `lookalike.data.oddities` -> how many of the images have it
+    sizes : (H, W) of images before they were resized -> how many had it; nothing where they were never read
     content : content key of each image where `pixels` must not give it, because scaling must not change the split
-    key_size : (H, W) at which the content keys were taken, where that is another size than that of `pixels`
+    key_size : (H, W) at which the content keys were taken, where `pixels` do not give them
+    aspect : how images of another aspect than that of `pixels` were brought to it
     groups : the group of each image, which stays on one side of every split; None when each image stands for itself
     """
 
@@ -48,8 +51,10 @@ class Images:
     skipped: tuple[Skipped, ...] = ()
     ignored: tuple[Skipped, ...] = ()
     odd: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[tuple[int, int], int] = field(default_factory=dict)
     content: tuple[str, ...] | None = None
     key_size: tuple[int, int] | None = None
+    aspect: Aspect = "squash"
     groups: Groups | None = None
 
     def __len__(self) -> int:

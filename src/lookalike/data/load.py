@@ -13,8 +13,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.names import Aspect
 from lookalike.base.words import percent
 from lookalike.data import gate
+from lookalike.data.aspect import fitted
 from lookalike.data.groups import Groups, Rule
 from lookalike.data.images import Images, content_key, names_of
 from lookalike.data.oddities import oddities
@@ -36,6 +38,7 @@ def read(
     classes: Iterable[str] = (),
     labelled: bool = True,
     key_size: Size | None = None,
+    aspect: Aspect = "squash",
     group: str | None = None,
 ) -> Images:
     """Return the images of `source` with their labels, at one size.
@@ -53,6 +56,8 @@ def read(
     labelled : False also accepts a folder of loose images or one image file, with labels of -1
     key_size : (H, W) at which content keys are taken, so that images read at another size are split in the same way;
         None means at `size`
+    aspect : images of another aspect than that of `size` are squashed, cropped in the middle, or padded with their
+        edge; content keys are those of squashed images in any case
     group : a regular expression that finds an image's group in its name (its first group, or all that it matches), or
         the path of a .csv file with the columns file,group; see `Images.groups`. None means as the source groups them
 
@@ -68,7 +73,8 @@ def read(
     names = names_of(classes, opened.classes)
     opened = opened if group is None else grouped(opened, group, names or opened.classes)
     opened = opened.only(names) if names else opened
-    loader = _Loader(opened, str(source), size, channels, on_bad, key_size)
+    keyed = key_size or (size if aspect != "squash" else None)
+    loader = _Loader(opened, str(source), size, channels, on_bad, keyed, aspect)
     for item in opened.pictures():
         loader.add(item)
     _check_skipped(opened, source, loader.skipped, max_bad)
@@ -84,6 +90,7 @@ def stream(
     on_bad: OnBad = "fail",
     max_bad: float = 0.05,
     value_range: gate.ValueRange | None = None,
+    aspect: Aspect = "squash",
 ) -> Iterator[Images]:
     """Yield the images of `source` in blocks of at most `block`, with one block in memory at a time; for scoring.
 
@@ -93,7 +100,7 @@ def stream(
     Parameters
     ----------
     size, channels : (H, W), and 1 or 3, for images; None for vectors
-    on_bad, max_bad, value_range : as for `read`
+    on_bad, max_bad, value_range, aspect : as for `read`
 
     Raises
     ------
@@ -105,7 +112,7 @@ def stream(
         found, wanted = ("vectors", "images") if opened.vectors else ("images", "vectors")
         raise DataError(f"'{show(source)}' holds {found}, but the model needs {wanted}")
     skipped: list[Skipped] = []
-    loader = _Loader(opened, str(source), size, channels, on_bad)
+    loader = _Loader(opened, str(source), size, channels, on_bad, aspect=aspect)
     for item in opened.pictures():
         if isinstance(item, Picture) and len(loader.taken) == block:
             yield loader.images()
@@ -121,13 +128,15 @@ class _Loader:
 
     def __init__(
         self, opened: Source, source: str, size: Size | None, channels: int | None, on_bad: OnBad,
-        key_size: Size | None = None,
+        key_size: Size | None = None, aspect: Aspect = "squash",
     ) -> None:  # fmt: skip
         if size is not None and (min(size) < 1 or size[0] * size[1] > gate.MAX_PIXELS):
             given = f"{size[0]},{size[1]}"
             raise UsageError(f"the size is {given}; give H,W of at least 1,1 and at most {gate.MAX_PIXELS:,} pixels")
         self.opened, self.source, self.size, self.channels, self.on_bad = opened, source, size, channels, on_bad
-        self.key_size = None if key_size == size or opened.vectors else key_size
+        self.aspect: Aspect = "squash" if size is None or opened.vectors else aspect
+        same = key_size == size and self.aspect == "squash"  # the pixels themselves give the keys
+        self.key_size = None if same or opened.vectors else key_size
         self.place = 0
         self.clear()
 
@@ -138,6 +147,7 @@ class _Loader:
         self.taken: list[int] = []
         self.skipped: list[Skipped] = []
         self.odd: Counter[str] = Counter()
+        self.sizes: Counter[Size] = Counter()
 
     def add(self, item: Picture | Skipped) -> None:
         """Add the next item of the source, or note that it is skipped."""
@@ -149,13 +159,15 @@ class _Loader:
                 )
             self.skipped.append(item)
             return
-        pixels = item.pixels if self.opened.vectors else resized(item.pixels, self.size, self.channels)
+        pixels = item.pixels if self.opened.vectors else resized(item.pixels, self.size, self.channels, self.aspect)
         if self.pixels and self.pixels[0].shape[:2] != pixels.shape[:2]:
             first, here = (" x ".join(map(str, image.shape[:2])) for image in (self.pixels[0], pixels))
             name = show(self.opened.names[number])
             given = f"'{show(self.source)}' has images of different sizes ({first}, and {here} in '{name}')"
             raise DataError(f"{given}; choose one with --size H,W")
-        self.odd.update(oddities(item, self.size))
+        self.odd.update(oddities(item, self.size, self.aspect))
+        if not self.opened.vectors:
+            self.sizes[item.pixels.shape[0], item.pixels.shape[1]] += 1
         self.pixels.append(pixels)
         if self.key_size:
             self.small.append(resized(item.pixels, self.key_size, self.channels))
@@ -174,8 +186,10 @@ class _Loader:
             skipped=tuple(self.skipped),
             ignored=opened.ignored,
             odd=dict(self.odd),
+            sizes=dict(self.sizes),
             content=tuple(map(content_key, _stacked(self.small))) if self.key_size else None,
             key_size=self.key_size,
+            aspect=self.aspect,
             groups=None if opened.groups is None else opened.groups.select(index),
         )
 
@@ -198,7 +212,9 @@ def _stacked(pixels: list[npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
     return stacked
 
 
-def resized(pixels: npt.NDArray[Any], size: Size | None, channels: int | None) -> npt.NDArray[Any]:
+def resized(
+    pixels: npt.NDArray[Any], size: Size | None, channels: int | None, aspect: Aspect = "squash"
+) -> npt.NDArray[Any]:
     """Return uint8 (H, W, C), resized to `size` and then converted to `channels`; None keeps what is there."""
     have = pixels.shape[2]
     wanted = channels or have
@@ -206,7 +222,7 @@ def resized(pixels: npt.NDArray[Any], size: Size | None, channels: int | None) -
         return pixels
     image = Image.fromarray(pixels[..., 0] if have == 1 else pixels)
     if size is not None and pixels.shape[:2] != size:
-        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+        image = fitted(image, size, aspect)
     if wanted != have:
         image = image.convert("L" if wanted == 1 else "RGB")
     return np.asarray(image).reshape(image.height, image.width, wanted)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from lookalike.base.names import Aspect
+from lookalike.data.aspect import seen
 from lookalike.data.folder import HIDDEN
 from lookalike.data.images import Images
+from lookalike.data.sizes import Counts, shrinking
 from lookalike.data.source import Picture, reasons
 from lookalike.data.sources import Size
 
@@ -23,17 +26,24 @@ LINES = {
 LOSSES = ("frames", "transparent", "deep", "upscaled", "shrunk")
 
 
-def oddities(picture: Picture, size: Size | None) -> Iterator[str]:
+def oddities(picture: Picture, size: Size | None, aspect: Aspect = "squash") -> Iterator[str]:
     """Yield the names in `LINES` that apply to `picture` when it is resized to `size` (H, W); None keeps its size."""
     yield from (name for name in ("renamed", "frames", "turned", "transparent", "icc") if getattr(picture, name))
     if picture.mode.startswith("I;16"):
         yield "deep"
     if size is not None and picture.pixels.ndim == 3:
-        height, width, _ = picture.pixels.shape
+        own = picture.pixels.shape[0], picture.pixels.shape[1]
+        height, width = seen(own, size, aspect)
         if size[0] > MUCH * height or size[1] > MUCH * width:
             yield "upscaled"
-        if MUCH * size[0] < height or MUCH * size[1] < width:
+        if shrunk({own: 1}, size, aspect):
             yield "shrunk"
+
+
+def shrunk(counts: Counts, size: Size, aspect: Aspect = "squash") -> int:
+    """Return how many images of these sizes shrink more than `MUCH` times in height or width at `size` (H, W)."""
+    parts = ((seen(own, size, aspect), n) for own, n in counts.items())
+    return sum(n for (height, width), n in parts if MUCH * size[0] < height or MUCH * size[1] < width)
 
 
 def lines(counts: Mapping[str, int]) -> tuple[str, ...]:
@@ -44,6 +54,13 @@ def lines(counts: Mapping[str, int]) -> tuple[str, ...]:
 def losses(counts: Mapping[str, int]) -> tuple[str, ...]:
     """Return the lines of what reading loses or invents; training and scoring print them too."""
     return tuple(f"of the images, {line}" for line in lines({name: counts.get(name, 0) for name in LOSSES}))
+
+
+def reading(images: Images) -> Iterator[str]:
+    """Yield the line that says from what sizes to what size the images shrank, where they did."""
+    if len(images.shape) == 3:
+        line = shrinking(images.sizes, (images.shape[1], images.shape[2]), images.aspect)
+        yield from [line] if line else []
 
 
 def remarks(images: Images) -> Iterator[str]:

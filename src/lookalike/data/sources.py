@@ -1,16 +1,13 @@
-"""The choice of the reader for what the user names, and the preset image size."""
+"""The choice of the reader for what the user names."""
 
 from __future__ import annotations
 
 import math
 import stat
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from lookalike.base.errors import DataError, UsageError, show
 from lookalike.data import arrays, celeba, cifar, folder, gate, histopathology, idx, named, stl10
-from lookalike.data.images import Images, names_of
 from lookalike.data.source import Source
 
 Size = tuple[int, int]
@@ -89,33 +86,3 @@ def _open_file(path: Path, labelled: bool, value_range: gate.ValueRange | None, 
     if labelled and not source.classes:
         raise DataError(f"'{show(path)}' has no labels; store an array 'labels' beside 'images' in an .npz file")
     return source
-
-
-def aspect_size(images: Images | str | Path, side: int, multiple: int, classes: Iterable[str] = ()) -> tuple[int, int]:
-    """Return (H, W): the longer side is about `side`, and both are multiples of `multiple`.
-
-    The aspect is that of the most common image size. Only the images of `classes` count, which `Images.names_of`
-    explains; without `classes` all images count.
-
-    Raises
-    ------
-    DataError
-        For vectors, which have no size.
-    """
-    sizes: Iterable[Size]
-    if isinstance(images, Images):
-        vectors, sizes = len(images.shape) == 1, [(images.shape[1], images.shape[2])] if len(images.shape) == 3 else []
-    else:
-        source = open_source(images, labelled=False, allow_empty_class=True)
-        names = names_of(classes, source.classes)
-        vectors, sizes = source.vectors, (source.only(names) if names else source).sizes()
-    if vectors:
-        raise DataError("the data are vectors, which have no image size; leave out the size")
-    common = Counter(sizes).most_common() or [((side, side), 0)]  # no image can be read: `read` says which
-    height, width = min(size for size, count in common if count == common[0][1])
-    scale = side / max(height, width)
-    return _nearest(height * scale, multiple), _nearest(width * scale, multiple)
-
-
-def _nearest(length: float, multiple: int) -> int:
-    return max(multiple, int(length / multiple + 0.5) * multiple)

@@ -16,7 +16,9 @@ from torch import Tensor
 from lookalike.base import checkpoint
 from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError, LookalikeError, ModelError, UsageError, show
+from lookalike.base.names import Aspect
 from lookalike.base.renamed import current
+from lookalike.data.aspect import SAID
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.detector import Detector, Threshold
@@ -93,6 +95,12 @@ class Model:
         """(H, W) at which the content keys of its training images were taken; None: at its own size."""
         size = self.training.get("key_size")
         return (size[0], size[1]) if size else None
+
+    @property
+    def aspect(self) -> Aspect:
+        """How images of another aspect are brought to its size."""
+        aspect: Aspect = self.training.get("aspect", "squash")
+        return aspect
 
     @property
     def channels(self) -> int | None:
@@ -239,6 +247,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
         "method": kind not in (*BASELINES, *CLASSIFIERS) or facts["method"] == {"name": kind},
         "training.value_range": _is_range(training.get("value_range", ())),
         "training.key_size": _is_size(training.get("key_size", [1, 1])),
+        "training.aspect": training.get("aspect", "squash") in SAID,
         "training.threads": _is_count(training.get("threads")) and 1 <= training["threads"] <= 1024,
         "training.counts": _are_counts(counts) and {"train", "calibration"} <= set(counts),
         "training.groups": _are_counts(training.get("groups", {})),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lookalike.base.arrays import Report, Warn
+from lookalike.base.arrays import Note, Report, Warn
 from lookalike.data import Images
 from lookalike.detect.model import Model
 from lookalike.runs.run import run
@@ -65,6 +65,7 @@ def augment(
     command: tuple[str, ...] = (),
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
+    note: Note | None = None,
 ) -> list[Filled]:
     """Trains a GAN of all classes, fills up those with few images, and writes real and generated ones into `out`.
 
@@ -86,6 +87,8 @@ def augment(
         The command line, for the page.
     report, warn : callable
         They get the progress, and what the user should know.
+    note : callable, optional
+        It gets from what sizes to what size images shrink, and how long the GAN will train.
 
     Raises
     ------
@@ -107,6 +110,7 @@ def augment(
         command=command,
         report=report,
         warn=warn,
+        note=note,
     )
 
 

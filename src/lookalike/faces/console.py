@@ -54,6 +54,11 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
+def note(message: str) -> None:
+    """What the user may want to know, on standard error."""
+    print(message, file=sys.stderr)
+
+
 def _line_per_stage(unit: str) -> Callable[[str, int, int], None]:
     said: set[str] = set()
 

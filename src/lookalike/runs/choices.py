@@ -26,7 +26,7 @@ from lookalike.game.splitting import Splitting
 from lookalike.game.streams import Real, Unlabelled
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.r3gan import RelativisticPairing
-from lookalike.runs.presets import PRESETS
+from lookalike.runs.presets import FROM, PRESETS, TIMES
 from lookalike.runs.settings import TrainSettings
 
 FIELDS = {  # setting -> (axis, field of a part on it)
@@ -105,14 +105,21 @@ def preset_of(s: TrainSettings) -> dict[str, Any]:
     return preset | (preset["per_class"] if several else {}) | (preset["twice"] if twice else {})
 
 
+def times(s: TrainSettings, sides: tuple[int, ...] | None) -> int:
+    """By how much the preset's side, width and images shown grow for images of these (H, W); `runs/presets.py`."""
+    grows = PRESETS[s.preset]["grows"] and s.method in METHODS
+    return TIMES if grows and sides and max(sides) >= FROM else 1
+
+
 def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> TrainSettings:
     """The settings with every open value filled in, for images of `shape` and so many known classes."""
     preset = preset_of(settings)
     several = per_class(settings) or settings.pooled
-    images = settings.images or preset["images"] * (min(known, FULL) if several else 1)
+    larger = times(settings, shape[1:])
+    images = settings.images or larger * preset["images"] * (min(known, FULL) if several else 1)
     batch = settings.batch or preset["batch"]
     net = settings.net or (net_of(settings).name if len(shape) == 3 else "mlp")
-    width = settings.width or (8 * preset["width"] if net == "mlp" else preset["width"])
+    width = settings.width or larger * (8 * preset["width"] if net == "mlp" else preset["width"])
     every = {"log_every": 100, "sample_every": 8, "save_every": 10}
     steps = {name: getattr(settings, name) or max(batch, images // times) for name, times in every.items()}
     search = {name: getattr(settings, name) or preset[name] for name in ("search_steps", "search_lr")}
@@ -189,7 +196,7 @@ def method_of(s: TrainSettings) -> Method:
         **_conditioned(s, named),
         **_played(s, named),
         d_sees=(*zip(streams, shares, strict=True), *more),
-        net=net if s.width is None else _with(net, {"width": s.width}),
+        net=_sized(net, s),
         latent=_latent(s, named),
         optimiser=Adam(lr, **g),
         d_optimiser=Adam(d_lr, **d),
@@ -203,6 +210,16 @@ def method_of(s: TrainSettings) -> Method:
         decay=named.decay if s.decay is None else s.decay,
         score=named.score if s.score in (None, named.score.name) else SCORES[s.score or ""],
     )
+
+
+def _sized(net: Net, s: TrainSettings) -> Net:
+    """The net with the width, and one layer more for large images whose sides can be halved, if its depth is fixed."""
+    values = {} if s.width is None else {"width": s.width}
+    depth: int | None = next(values_of(net, "layers"), None)
+    if depth and times(s, s.sides) > 1 and all(side % (2 * net.multiple) == 0 for side in s.sides or ()):
+        values["layers"] = depth + 1
+    sized: Net = _with(net, values)
+    return sized
 
 
 def _latent(s: TrainSettings, named: Method) -> Latent:

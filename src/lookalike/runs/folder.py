@@ -258,6 +258,14 @@ def training_seconds(folder: Path) -> float | None:
         return None
 
 
+def images_shown(folder: Path) -> int:
+    """How many images a GAN was shown until the last line of its metrics; 0 where no metrics are there."""
+    try:
+        return int(parse_json((folder / METRICS).read_bytes().splitlines()[-1])["images"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return 0
+
+
 def made_by_version(folder: Path) -> str | None:
     """The version of this package that began the run; None where no record is there."""
     try:

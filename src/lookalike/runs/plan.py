@@ -16,10 +16,7 @@ from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.names import BACKBONES, ON_FEATURES
 from lookalike.base.renamed import OLD
 from lookalike.base.words import percent
-from lookalike.data import Images, aspect_size, read, split
-from lookalike.data.images import names_of
-from lookalike.data.sizes import own_size
-from lookalike.data.sources import Size, open_source
+from lookalike.data import Images, split
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.baselines.auto import AutoBaseline
 from lookalike.detect.baselines.cross import FEWEST, FEWEST_GROUPS
@@ -35,8 +32,9 @@ from lookalike.game.source import Source
 from lookalike.game.splitting import Splitting
 from lookalike.game.train import check_batch
 from lookalike.methods import METHODS
-from lookalike.runs.choices import filled, net_of, preset_of
+from lookalike.runs.choices import filled
 from lookalike.runs.own_flags import chosen_method
+from lookalike.runs.reading import read_used
 from lookalike.runs.recipe import Recipe
 from lookalike.runs.rows import Rows
 from lookalike.runs.settings import TrainSettings
@@ -150,6 +148,11 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         images = images.grouped(settings.group)
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
+    if isinstance(data, Images) and settings.aspect != images.aspect:
+        raise UsageError(
+            f"--aspect {settings.aspect}: the images were read with {images.aspect}; read them with aspect="
+            f"{settings.aspect!r}, or leave it out"
+        )
     known, others = images.names_of(settings.known), images.names_of(settings.extra_fakes)
     given, settings = settings, filled(settings, images.shape, len(known))
     truth, true_classes = images.labels, images.classes
@@ -338,28 +341,6 @@ def _of(images: Images, names: tuple[str, ...], rows: Index) -> Index:
     if len(found) < 2 * bool(names):
         raise DataError(f"unlabelled {listed(names)}: fewer than 2 images are left to train on; add images")
     return found
-
-
-def read_used(data: str | Path, s: TrainSettings) -> Images:
-    """The images of the classes that train, at the size of the training; raises DataError as `read` does."""
-    size, key_size = sizes_used(data, s)
-    return read(data, size=size, channels=1 if s.grey else None, classes=_used(s), key_size=key_size, **s.reading())
-
-
-def sizes_used(data: str | Path, s: TrainSettings) -> tuple[Size | None, Size | None]:
-    """The (H, W) of the training, None for vectors; and that of the content keys, None where it is the same."""
-    source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
-    if source.vectors or s.sides is not None:
-        return s.sides, None
-    size = aspect_size(data, preset_of(s)["side"], net_of(s).multiple, _used(s))
-    side = BASELINES[s.method].side if s.method in BASELINES else None
-    if side is None:
-        return size, None
-    return own_size(source.only(names_of(_used(s), source.classes)), side, size), size
-
-
-def _used(s: TrainSettings) -> tuple[str, ...]:
-    return (*s.known, *s.extra_fakes, *s.unlabelled)
 
 
 def _distinct(images: Images, rows: Index) -> Index:

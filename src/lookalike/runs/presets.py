@@ -2,6 +2,10 @@
 
 The values at the top are of the family "dcgan". Methods of another family take theirs under "families". Where these
 have no step sizes, the method's own optimisers stay.
+
+Preset small grows with the images. A GAN reads photographs, which have `FROM` pixels or more in both sides, at `TIMES`
+the side. At `FROM` pixels and more, nets are `TIMES` as wide, those of a fixed depth are a layer deeper, and `TIMES` as
+many images are shown.
 """
 
 from __future__ import annotations
@@ -10,11 +14,14 @@ from typing import Any, Literal
 
 Preset = Literal["small", "paper"]
 
+FROM, TIMES = 64, 2  # pixels, and by how much preset small grows there
+GROWTH = f"from {FROM} pixels on, preset small makes the nets of GANs twice as wide and shows twice as many images"
 RESNET = {"width": 16, "batch": 32, "class_weight": 1.0}  # of residual networks in preset small
 
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {
         "side": 32,
+        "grows": True,
         "width": 8,
         "images": 30_000,
         "batch": 16,  # with 64, G has not learnt the class after so few steps
@@ -36,6 +43,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "paper": {
         "side": 64,
+        "grows": False,
         "width": 64,
         "images": 150_000,
         "batch": 64,

@@ -16,6 +16,7 @@ from lookalike.base.errors import UsageError, show
 from lookalike.base.parts import target_of
 from lookalike.base.words import percent
 from lookalike.data import groups
+from lookalike.data.aspect import SAID
 from lookalike.game.method import Method
 from lookalike.methods import stored
 from lookalike.runs.axes import axes
@@ -119,6 +120,8 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
         "data": {
             "source": plan.data,
             "shape": list(plan.images.shape),
+            **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
+            **({"aspect": plan.images.aspect} if plan.images.aspect != "squash" else {}),
             "train": len(plan.rows.train),
             "calibration": len(plan.rows.calibration),
             "extra_fakes": len(plan.rows.extra_fakes),
@@ -170,7 +173,7 @@ def open_choices(plan: Plan) -> dict[str, Any]:
     """Every choice that the papers leave open, with the value of this run. Each report prints them."""
     s, method = plan.recipe.settings, plan.recipe.method
     common = {
-        "resize filter": "bilinear, antialiased",
+        "resize filter": f"bilinear, antialiased{SAID[plan.images.aspect]}",
         "training images": f"all but the held-out ones: {len(plan.rows.train)}",
         **({"images without a label": f"{len(plan.rows.unlabelled)}"} if len(plan.rows.unlabelled) else {}),
         "threshold": _threshold(s),

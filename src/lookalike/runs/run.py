@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from lookalike.base import checkpoint, files, interrupts
-from lookalike.base.arrays import Floats, Report, Warn
+from lookalike.base.arrays import Floats, Note, Report, Warn
 from lookalike.base.errors import DivergedError, memory_guard, show
 from lookalike.data import Images, oddities
 from lookalike.data.images import Selection
@@ -37,9 +37,12 @@ from lookalike.methods import stored
 from lookalike.runs import own_flags, record, subclasses
 from lookalike.runs import plan as plans
 from lookalike.runs.blocks import blocks
+from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
+from lookalike.runs.expected import expected
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
+from lookalike.runs.presets import GROWTH
 from lookalike.runs.samples import draw_samples
 from lookalike.runs.settings import TrainSettings
 
@@ -56,6 +59,7 @@ def run(
     wait: Callable[[str], None] | None = None,
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
+    note: Note | None = None,
 ) -> Model:
     """Trains, calibrates and stores a model in `out`. A run that was begun there is resumed, or found finished.
 
@@ -75,6 +79,8 @@ def run(
         It gets a line where another process holds the folder, and the run then waits for the folder.
     report, warn : callable
         They get the progress, and what the user should know.
+    note : callable, optional
+        It gets from what sizes to what size images shrink, and how long a GAN will train.
 
     Raises
     ------
@@ -98,8 +104,13 @@ def run(
         record.begin(folder, plan, command, warn)
         if (folder / checkpoint.CARD).exists():
             return Model.load(folder, device=settings.device)
+        if note is not None:
+            for line in _notes(plan, settings):
+                note(line)
         for line in (*_remarks(plan), *own_flags.unused(settings, plan.recipe.method, joins=plan.rows.joins)):
             warn(line)
+        if note is not None and (time_needed := _time(folder, plan)):
+            note(time_needed)
         if settings.crosses:
             detector, scores = _crossed(folder, plan, report)
         else:
@@ -123,6 +134,19 @@ def _remarks(plan: Plan) -> Iterator[str]:
             f"{len(plan.rows.calibration)} held-out images both join the known classes and set the threshold: false "
             "alarms may be a little more frequent than promised; add images, or hold out more (--calibration)"
         )
+
+
+def _notes(plan: Plan, given: TrainSettings) -> Iterator[str]:
+    """At what size images are read that shrink, and what follows from it."""
+    yield from oddities.reading(plan.images)
+    if times(given, plan.images.shape[1:]) > 1 and (given.width is None or given.images is None):
+        yield GROWTH
+
+
+def _time(folder: Path, plan: Plan) -> str | None:
+    """How long a GAN will train."""
+    with _exact():
+        return expected(folder, plan)
 
 
 def _taught(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
@@ -291,6 +315,7 @@ def _model(plan: Plan, detector: Detector, scores: Floats) -> Model:
         **({"crossed": True} if plan.recipe.settings.crosses else {}),
         **({"groups": _groups(parts)} if (parts := plan.groups()) is not None else {}),
         **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
+        **({"aspect": plan.images.aspect} if plan.images.aspect != "squash" else {}),
         **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }
     classes = {"known": plan.known, "extra_fakes": plan.others}

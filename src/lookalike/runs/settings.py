@@ -14,9 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lookalike.base import names
 from lookalike.base.errors import UsageError, show
+from lookalike.base.names import Aspect
 from lookalike.runs.game_settings import GameSettings, StrictSettings
 from lookalike.runs.groups import DATA, LEARN, MOST_USED, OF_METHOD, OF_PRESET, RUN, SCORE, THRESHOLD
-from lookalike.runs.presets import PRESETS, Preset
+from lookalike.runs.presets import FROM, PRESETS, Preset
 
 if TYPE_CHECKING:  # mypy takes no computed names
     ClassGANName: TypeAlias = str
@@ -105,11 +106,19 @@ class DataSettings(BadSettings):
         ),
     ] = None
     group: Annotated[str | None, Parameter(help=GROUP, group=DATA)] = None
+    aspect: Annotated[
+        Aspect,
+        Parameter(
+            help="Images of another aspect than the size's are squashed, cropped in the middle, or padded with their "
+            "edge.",
+            group=DATA,
+        ),
+    ] = "squash"
 
     def reading(self) -> dict[str, Any]:
         """Keyword arguments of `lookalike.data.read`."""
         bad = {name: getattr(self, name) for name in BadSettings.model_fields}
-        return bad | {"value_range": self.low_high, "group": self.group}
+        return bad | {"value_range": self.low_high, "group": self.group, "aspect": self.aspect}
 
     @property
     def low_high(self) -> tuple[float, float] | None:
@@ -203,8 +212,9 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     preset: Annotated[
         Preset,
         Parameter(
-            help="The values of flags that you leave out. Preset small has 32 x 32 images and short trainings, for a "
-            "laptop. Preset paper has 64 x 64 images, and the sizes and steps that papers print.",
+            help="The values of flags that you leave out. Preset small suits a laptop: 32 x 32 images, for GANs on "
+            f"photographs {FROM} x {FROM}, where nets and trainings are twice as large. Preset paper has 64 x 64 "
+            "images, and the sizes and steps that papers print.",
             group=MOST_USED,
         ),
     ] = "small"
@@ -222,8 +232,8 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         Parameter(
             help="Images are resized to H,W pixels.",
             group=MOST_USED,
-            show_default=f"{OF_PRESET}, {PRESETS['small']['side']} at small; their own up to 640,640 for methods "
-            "on features, auto too; the aspect is kept",
+            show_default=f"{OF_PRESET}, {PRESETS['small']['side']} at small, for GANs {FROM} where images have them; "
+            "their own up to 640,640 for methods on features, auto too; the aspect is kept",
         ),
     ] = None
     grey: Annotated[bool, Parameter(help="Colour images become grey.", group=MOST_USED, negative=())] = False

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lookalike.base import files
 from lookalike.base.errors import ModelError, UsageError, show
@@ -35,7 +37,7 @@ def used_images(folder: Path) -> dict[str, frozenset[str]]:
 
 @dataclass(frozen=True)
 class RunSplit:
-    """The classes of a run, as `data.images.names_of` takes them, and how the run split its images."""
+    """The classes of a run, as `data.images.names_of` takes them, and how the run read and split its images."""
 
     known: tuple[str, ...]
     unlabelled: tuple[str, ...]
@@ -43,19 +45,30 @@ class RunSplit:
     shape: tuple[int, ...]
     test: float
     seed: int
+    reading: Mapping[str, Any]  # keyword arguments of `lookalike.read`, with which its images are known again
 
 
 def run_split(folder: Path) -> RunSplit:
     """The classes and the split of a run; raises ModelError where its record is missing or damaged."""
     match read_config(folder):
         case {
-            "data": {"source": str(source), "shape": [*shape]},
+            "data": {"source": str(source), "shape": [*shape], **how},
             "settings": {"known": [*known], "test": int() | float() as test, "seed": int(seed), **others},
         } if 0 <= test < 1:
             nameless = others.get("unlabelled", [])  # older runs have none
             if isinstance(nameless, list) and all(isinstance(name, str) for name in (*known, *nameless)):
-                return RunSplit(tuple(known), tuple(nameless), source, tuple(shape), test, seed)
+                return RunSplit(tuple(known), tuple(nameless), source, tuple(shape), test, seed, _reading(how))
     raise ModelError(f"{show(folder / CONFIG)} does not say how the images were split; give the run as train wrote it")
+
+
+def _reading(how: Mapping[Any, Any]) -> dict[str, Any]:
+    """At which size content keys were taken, and the aspect; most runs have neither."""
+    match how.get("key_size"):
+        case [int() as height, int() as width]:
+            key_size = {"key_size": (height, width)}
+        case _:
+            key_size = {}
+    return key_size | ({"aspect": how["aspect"]} if how.get("aspect") in ("crop", "pad") else {})
 
 
 @dataclass(frozen=True)

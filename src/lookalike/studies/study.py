@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lookalike.base import workers
-from lookalike.base.arrays import Report, Warn
+from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import show
 from lookalike.base.words import duration, minutes
 from lookalike.base.workers import InOrder, Tasks
@@ -42,8 +42,8 @@ class Study:
         The time from `began` on in which all is done that fits; None: all is done.
     command : str
         The command that stands beside each figure.
-    report, warn : callable
-        Callables that get the progress, and what the user should know.
+    report, warn, note : callable
+        Callables that get the progress, what the user should know, and the sizes between which images shrink.
     """
 
     runs: Path
@@ -57,6 +57,7 @@ class Study:
     command: str = ""
     report: Report = lambda stage, done, of: None
     warn: Warn = lambda message: None
+    note: Note = lambda message: None
 
     @property
     def until(self) -> float:

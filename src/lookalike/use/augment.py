@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from lookalike.base import files
-from lookalike.base.arrays import Pixels, Report, Warn
+from lookalike.base.arrays import Note, Pixels, Report, Warn
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.data import Images, read, split
 from lookalike.data.sources import open_source, refuse_inside
@@ -24,7 +24,7 @@ from lookalike.detect.model import Model
 from lookalike.methods import METHODS
 from lookalike.runs import run as runs
 from lookalike.runs.choices import conditional
-from lookalike.runs.plan import read_used
+from lookalike.runs.reading import read_used
 from lookalike.runs.settings import DataSettings, train_settings
 from lookalike.runs.used import used_images
 from lookalike.use.balanced import Filled, usable, write
@@ -106,6 +106,7 @@ def augment(
     command: tuple[str, ...] = (),
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
+    note: Note | None = None,
 ) -> list[Filled]:
     """Run `lookalike.augment`; `page` returns the report as HTML."""
     given, filters = dict(settings or {}), filters or Filters()
@@ -117,12 +118,13 @@ def augment(
         _check_folder(out, data, allow_empty_class=given.get("allow_empty_class", False))
     reading = {name: given[name] for name in DataSettings.model_fields if name in given}
     if run is None:
-        images, model = _trained(data, beside, to, given, command, report, warn)
+        model = _trained(data, beside, to, given, command, report, warn, note)
     else:
         model = Model.load(run, device=given.get("device", "cpu"))
         torch.set_num_threads(model.training["threads"])  # as `generate` does, for the same bits
-        how = DataSettings(**reading).reading() | {"value_range": model.training["value_range"]}
-        images = read(data, size=model.size, channels=model.channels, **how)
+    own = {"value_range": model.training["value_range"], "aspect": model.aspect}
+    how = DataSettings(**reading).reading() | own
+    images = read(data, size=model.size, channels=model.channels, key_size=model.key_size, **how)
     parts = used_images(beside)
     short = wanted(to, _counts(images))
     able = generators(model)
@@ -168,8 +170,9 @@ def _trained(
     command: tuple[str, ...],
     report: Report,
     warn: Warn,
-) -> tuple[Images, Model]:
-    """Return all images, and a GAN of all classes with two training images; checks first what would fail later."""
+    note: Note | None,
+) -> Model:
+    """Return a GAN of all classes with two training images; checks first what would fail later."""
     chosen = {"method": METHOD, "test": HELD_OUT, **given, "calibration": 0.0}
     classes = open_source(data, allow_empty_class=given.get("allow_empty_class", False)).classes
     settings = train_settings(**chosen, known=classes)
@@ -184,10 +187,8 @@ def _trained(
         warn(images.groups.said(train=trained, test=others))
     counts = np.bincount(images.labels[trained], minlength=len(classes))
     known = tuple(name for name, count in zip(classes, counts.tolist(), strict=True) if count > 1)
-    size = {} if len(images.shape) == 1 else {"size": images.shape[1:]}
-    return images, runs.run(
-        data, train_settings(**chosen | size, known=known), run, command=command, report=report, warn=warn
-    )
+    final = train_settings(**chosen, known=known)
+    return runs.run(data, final, run, command=command, report=report, warn=warn, note=note)
 
 
 def _counts(images: Images) -> dict[str, int]:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import torch
 
 from lookalike.base import files
-from lookalike.base.arrays import Report, Warn
+from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import DataError, UsageError, show
-from lookalike.data import Images, read
+from lookalike.data import Images, oddities, read
 from lookalike.data.groups import Rule
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import auc, rate
@@ -49,6 +49,7 @@ def evaluate(
     threads: int | None = None,
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
+    note: Note = lambda message: None,
 ) -> dict[str, Any]:
     """Score held-out images of the known classes and of `unknown`, and store the figures in the run folder.
 
@@ -80,6 +81,8 @@ def evaluate(
         CPU threads; None means as many as in training, which gives the same bits.
     report, warn : callable
         Called with the progress, and with what the user should know.
+    note : callable
+        Called with the sizes between which images shrink.
 
     Returns
     -------
@@ -115,8 +118,15 @@ def evaluate(
             f"the images have content keys taken at {images.key_size or 'their own size'}, and those of the run were "
             f"taken at {model.key_size or 'their own size'}; give the folder, or read it with key_size={model.key_size}"
         )
+    if images.aspect != model.aspect:
+        raise DataError(
+            f"the images were read with aspect {images.aspect}, and those of the run with {model.aspect}; give the "
+            f"folder, or read it with aspect={model.aspect!r}"
+        )
     if pooled := model.training.get("pooled"):
         images = images.pooled([name for name in pooled if name in images.classes], ANY)
+    for line in oddities.reading(images):
+        note(line)
     if images.skipped:
         warn(
             f"images left out because they cannot be read: {len(images.skipped)}, first {show(images.skipped[0].name)}"
@@ -152,7 +162,7 @@ def evaluate(
 def _read(data: str | Path, model: Model, **bad: Any) -> Images:
     return read(
         data, size=model.size, channels=model.channels, value_range=model.training["value_range"],
-        key_size=model.key_size, **bad,
+        key_size=model.key_size, aspect=model.aspect, **bad,
     )  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def masks_of(model: Model, masks: str | Path, names: Sequence[str]) -> list[npt.
     if model.size is None:
         raise UsageError("masks are of images, and this model takes vectors; leave --masks out")
     located(model.detector, np.zeros((1, *model.shape), np.uint8))  # raises where there are no maps
-    read_masks = read(masks, size=model.size, channels=1, labelled=False)
+    read_masks = read(masks, size=model.size, channels=1, labelled=False, aspect=model.aspect)
     found = {_key(name): i for i, name in enumerate(read_masks.names)}
     alone = {name for name, n in Counter(PurePosixPath(name).name for name in names).items() if n == 1}
     rows = [_row(found, name, alone) for name in names]
@@ -93,7 +93,8 @@ def masks_of(model: Model, masks: str | Path, names: Sequence[str]) -> list[npt.
     marked = [_marked(read_masks.pixels[row, 0]) for row in rows if row is not None]
     for name, mask in zip(names, marked, strict=True):
         if not mask.any():
-            raise DataError(f"the mask of {show(name)} marks nothing; white is unlike the known")
+            cut = " that --aspect crop has left" if model.aspect == "crop" else ""
+            raise DataError(f"the mask of {show(name)} marks nothing{cut}; white is unlike the known")
     return marked
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lookalike.base import files
-from lookalike.base.arrays import Index, Report
+from lookalike.base.arrays import Index, Note, Report
 from lookalike.base.errors import DataError, UsageError, show
 from lookalike.base.seeds import generator
 from lookalike.data import Images, aspect_size, oddities, read, split
@@ -167,6 +167,7 @@ def find(
     reading: Mapping[str, Any] | None = None,
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
+    note: Note = lambda message: None,
 ) -> Found:
     """Learn an embedding on training images and count the classes of the held-out images' nearest neighbours.
 
@@ -183,6 +184,8 @@ def find(
         Further keyword arguments of `lookalike.read`.
     report, warn : callable
         Called with the progress, and with what the user should know.
+    note : callable
+        Called with the sizes between which images shrink.
 
     Raises
     ------
@@ -197,6 +200,8 @@ def find(
     images = data if isinstance(data, Images) else _read(data, reading or {})
     if len(images.shape) != 3:
         raise DataError("the data holds vectors, but look-alike classes are found by images; give images")
+    for line in oddities.reading(images):
+        note(line)
     train, held_out, classes = _parts(images, choices)
     if images.groups is not None:
         warn(images.groups.said(train=train, test=held_out))

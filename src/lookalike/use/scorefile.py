@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import Image
 
 from lookalike.base import files
-from lookalike.base.arrays import Pixels, Report
+from lookalike.base.arrays import Note, Pixels, Report
 from lookalike.base.errors import UsageError, show
 from lookalike.data import Images, Skipped, stream
+from lookalike.data.aspect import unfitted
+from lookalike.data.sizes import shrinking
 from lookalike.data.source import Picture
-from lookalike.data.sources import open_source, refuse_inside
+from lookalike.data.sources import Size, open_source, refuse_inside
 from lookalike.detect.heat import overlaid, shown
 from lookalike.detect.model import UNKNOWN, Model, Verdicts
 from lookalike.runs.folder import BAD_FILES
@@ -41,6 +42,7 @@ def write(
     on_bad: Literal["fail", "skip"] = "fail",
     max_bad: float = 0.05,
     report: Report = lambda stage, done, of: None,
+    note: Note = lambda message: None,
 ) -> dict[str, Any]:
     """Score `data` into `out`, one line per image: name, class, score, p-value, flagged or not, and the parts.
 
@@ -60,8 +62,8 @@ def write(
         and an .npy file of the map, float16 (H, W). The line gives the PNG's name.
     on_bad, max_bad
         As for `lookalike.stream`.
-    report : callable
-        Called with the progress.
+    report, note : callable
+        Called with the progress, and with the sizes between which images shrink.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def write(
         raise UsageError(f"{show(nearest)} cannot take both kinds of pictures; give two folders")
     bad_files = out.with_name(f"{out.name}.{BAD_FILES}")
     skipped: list[Skipped] = []
-    odd: Counter[str] = Counter()
+    odd, sizes = Counter[str](), Counter[Size]()
     counts = {"images": 0, "flagged": 0}
     with (
         _pictures(nearest, out) as folder,
@@ -98,13 +100,16 @@ def write(
             verdicts, start = model.score(block, maps=heat is not None), counts["images"]
             rows = list(_rows(model, block, verdicts, start, folder))
             if heat is not None and verdicts.maps is not None:
-                _write_maps(heat, start, verdicts.maps, originals, shown(model.detector))
+                _write_maps(heat, start, verdicts.maps, originals, model)
             _append(handle, out.suffix, rows, first=counts["images"] == 0)
             counts["images"] += len(rows)
             counts["flagged"] += sum(row["flagged"] for row in rows)
             skipped += block.skipped
             odd.update(block.odd)
+            sizes.update(block.sizes)
             report("scoring", counts["images"], 0)
+        if model.size is not None and (line := shrinking(sizes, model.size, model.aspect)):
+            note(line)
         if skipped:
             files.write_json_lines(bad_files, map(vars, skipped))
     if not skipped:
@@ -127,14 +132,13 @@ def _originals(model: Model, data: str | Path) -> Iterator[Pixels]:
     return (item.pixels for item in source.pictures() if isinstance(item, Picture))
 
 
-def _write_maps(folder: Path, start: int, maps: Pixels, originals: Iterator[Pixels], of: tuple[float, float]) -> None:
+def _write_maps(folder: Path, start: int, maps: Pixels, originals: Iterator[Pixels], model: Model) -> None:
     """Write a PNG and an .npy file of each map, numbered from `start` on."""
     for i, heat in enumerate(maps):
         picture = next(originals)
-        large = Image.fromarray(heat).resize((picture.shape[1], picture.shape[0]), Image.Resampling.BILINEAR)
-        values, out = np.asarray(large, np.float32), BytesIO()
+        values, out = unfitted(heat, (picture.shape[0], picture.shape[1]), model.aspect), BytesIO()
         np.save(out, values.astype(np.float16))
-        files.write_new(folder / f"{start + i:06d}.png", png(overlaid(picture, values, of)))
+        files.write_new(folder / f"{start + i:06d}.png", png(overlaid(picture, values, shown(model.detector))))
         files.write_new(folder / f"{start + i:06d}.npy", out.getvalue())
 
 
@@ -142,7 +146,9 @@ def _read(model: Model, data: str | Path, maps: bool, **bad: Any) -> Iterator[Im
     value_range = model.training["value_range"]
     most = BLOCK_BYTES // 4 if maps else BLOCK_BYTES  # a map takes four bytes for each pixel
     block = min(BLOCK, max(1, most // math.prod(model.shape)))
-    return stream(data, size=model.size, channels=model.channels, block=block, value_range=value_range, **bad)
+    return stream(
+        data, size=model.size, channels=model.channels, block=block, value_range=value_range, aspect=model.aspect, **bad
+    )  # fmt: skip
 
 
 def _rows(model: Model, block: Images, verdicts: Verdicts, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,9 @@ from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.openset import OpenSet
 from lookalike.report.bench_detect import write
+from lookalike.runs.reading import Reading
 from lookalike.studies.detect import bench, trial
+from lookalike.studies.detect import shots as few
 from lookalike.studies.detect.cast import Cast
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study
@@ -331,6 +333,60 @@ def test_trainings_of_another_version_are_told(three, tmp_path, here):
     warned = []
     measured(three, tmp_path, methods=("knn", "pca"), warn=warned.append)
     assert len(warned) == 1 and warned[0].startswith("3 of 6 trials in ") and "by lookalike 0.0.9 and" in warned[0]
+
+
+def test_each_group_of_methods_says_its_size(tmp_path):
+    """Where images shrink, a line names the methods that read them so, and a warning says where they shrink much."""
+    said, warned = [], []
+    study = Study(tmp_path, note=said.append, warn=warned.append)
+    bench._say_sizes({(200, 150): 6}, ("knn", "auto", "acgan", "pca"), DetectorTrial("", "auto", 0, known=NAMES), study)
+    assert said == [
+        "images of 200 x 150 pixels are read at 32 x 24 by knn, pca",
+        "images of 200 x 150 pixels are read at 64 x 48 by acgan",
+    ]
+    assert warned == [SHRUNK.format(6)]
+
+
+SHRUNK = "of the images, {} shrink more than 4 times at this size, which loses small things"
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A folder of 12 tall images of "a", and as many wide ones of "b" and of "c"."""
+    draw = np.random.default_rng(0)
+    for name, shape in (("a", (200, 100)), ("b", (100, 200)), ("c", (100, 200))):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = draw.integers(0, 256, shape, dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i:02}.png")
+    return str(tmp_path / "data")
+
+
+@pytest.mark.parametrize("shots", [(), (2,)], ids=["all images", "few images"])
+def test_a_bench_says_each_size_and_what_shrinks_once(shots, photographs, tmp_path, here):
+    """One size for all methods is one line and one warning, whether they learn from all images or from few."""
+    said, warned = [], []
+    study = Study(tmp_path / "runs", methods=("knn", "pca"), seeds=1, note=said.append, warn=warned.append)
+    settings = {"size": "16,16"}
+    if shots:
+        few.run(photographs, study, shots, settings, known=("a",))
+    else:
+        bench.run(photographs, study, settings, known=("a",))
+    assert said == ["images of 100 x 200 to 200 x 100 pixels are read at 16 x 16 by knn, pca"]
+    assert warned == [SHRUNK.format(36)]
+
+
+def test_classes_of_different_sizes_have_one_size_per_method_and_one_of_the_keys(photographs, tmp_path):
+    """Methods on pixels, on features and GANs read at sizes of their own, and split by keys of the same size."""
+    names = ("knn", "patches", "acgan")
+    study = Study(tmp_path / "runs", methods=names, seeds=1)
+    base, found = bench.set_up(photographs, study, {}, (), "")
+    sizes = bench._sizes(found, names, base[0])
+    assert sizes == {
+        "knn": Reading((16, 32)),
+        "patches": Reading((100, 200), (16, 32)),
+        "acgan": Reading((32, 64), (16, 32)),
+    }
 
 
 # --- a given time

@@ -30,7 +30,7 @@ from lookalike.faces.commands.flags import (
     Trainings,
     Workers,
 )
-from lookalike.faces.console import print_json, progress, say, show_table, warn
+from lookalike.faces.console import note, print_json, progress, say, show_table, warn
 from lookalike.runs.groups import DATA, RUN
 from lookalike.runs.presets import Preset
 from lookalike.runs.settings import DataSettings
@@ -85,7 +85,8 @@ def pairs(
     drawn = None if examples == "all" else examples
     choices = Choices(temperature, dimensions, steps, neighbours, drawn, test, seed)
     with progress("steps") as report:
-        found = find(data, choices, out=out, reading=(settings or DataSettings()).reading(), report=report, warn=warn)
+        reading = (settings or DataSettings()).reading()
+        found = find(data, choices, out=out, reading=reading, report=report, warn=warn, note=note)
     if json_:
         print_json(found.json())
         return
@@ -409,7 +410,7 @@ def _study(
     with progress("trials") as report:
         yield Study(
             runs, preset=preset, seeds=seeds, methods=methods, workers=workers or _cores(), minutes=minutes,
-            command=command, report=report, warn=warn,
+            command=command, report=report, warn=warn, note=note,
         )  # fmt: skip
 
 

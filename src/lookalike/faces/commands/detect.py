@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from lookalike.base.errors import UsageError, listed, show
 from lookalike.base.words import percent
 from lookalike.faces.commands.flags import OUT, Data, Device, Flat, Json, Out, Run, ThreadsOfRun
-from lookalike.faces.console import interval, print_json, progress, say, share, show_table, warn
+from lookalike.faces.console import interval, note, print_json, progress, say, share, show_table, warn
 from lookalike.runs.groups import DATA, MOST_USED
 from lookalike.runs.presets import Preset
 from lookalike.runs.settings import (
@@ -42,8 +42,8 @@ def check(
     The exit code is 3 where images cannot be read, unless --on-bad skip allows them.
     """
     from lookalike.base.errors import DataError
-    from lookalike.data import sizes
     from lookalike.data.check import check as look
+    from lookalike.runs.reading import said, size_by_family
 
     settings, sides = settings or DataSettings(), pair(size)
     found = look(
@@ -52,19 +52,24 @@ def check(
         value_range=settings.low_high,
         allow_empty_class=settings.allow_empty_class,
         group=settings.group,
+        aspect=settings.aspect,
     )
+    counts = {} if size else found.counts()  # with a size, all methods read at it
+    reads = size_by_family(counts) if counts else {}
     if json_:
-        print_json(found.json())
+        print_json(found.json() | {"read_at": reads})
     else:
         show_table(["class", "images"], [[show(name, 60), str(n)] for name, n in found.classes.items()])
-        if found.sizes:
-            say(f"sizes: {sizes.said({_size(key): n for key, n in found.sizes.items()})}")
+        for line in found.about():
+            say(line)
         if found.groups:
             say("groups: " + ", ".join(f"{show(name, 60)} ({n})" for name, n in found.groups.items()))
         for name in ("modes", "formats"):
             say(f"{name}: " + ", ".join(f"{show(key)} ({n})" for key, n in getattr(found, name).items()))
-        for note in found.notes():
-            say(note)
+        for line in found.notes():
+            say(line)
+        for line in said(counts, settings.aspect) if counts else ():
+            say(line)
     too_many = len(found.unreadable) > settings.max_bad * (found.images + len(found.unreadable))
     if found.unreadable and (settings.on_bad == "fail" or too_many):
         first = found.unreadable[0]
@@ -72,12 +77,6 @@ def check(
             f"images that cannot be read: {len(found.unreadable)}, first {show(first.name)}: {show(first.reason)}"
             f"; mend or remove them, or leave out at most {percent(settings.max_bad)} (--on-bad skip, --max-bad)"
         )
-
-
-def _size(text: str) -> tuple[int, int]:
-    """(H, W) of "H x W"."""
-    height, width = map(int, text.split(" x "))
-    return height, width
 
 
 def train(
@@ -97,7 +96,7 @@ def train(
     from lookalike.runs.run import run
 
     with progress() as report:
-        model = run(data, settings, out, command=("lookalike", *sys.argv[1:]), report=report, warn=warn)
+        model = run(data, settings, out, command=("lookalike", *sys.argv[1:]), report=report, warn=warn, note=note)
     facts = {
         "run": str(out),
         "method": model.method["name"],
@@ -170,7 +169,9 @@ def score(
     model, bad = Model.load(run, device=device), bad or BadImageSettings()
     torch.set_num_threads(threads or model.training["threads"])
     with progress() as report:
-        counts = write(model, images, out, nearest=nearest, heat_maps=heat_maps, report=report, **bad.model_dump())
+        counts = write(
+            model, images, out, nearest=nearest, heat_maps=heat_maps, report=report, note=note, **bad.model_dump()
+        )
     for line in losses(counts["odd"]):
         warn(line)
     if json_:
@@ -219,7 +220,9 @@ def evaluate(
 
     how = (bad or BadSettings()).model_dump() | {"device": device, "threads": threads}
     with progress() as report:
-        figures = measure(run, data, unknown=unknown, masks=masks, group=group, report=report, warn=warn, **how)
+        figures = measure(
+            run, data, unknown=unknown, masks=masks, group=group, report=report, warn=warn, note=note, **how
+        )
     if json_:
         print_json(figures)
         return

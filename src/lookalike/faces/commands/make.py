@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from lookalike.base.errors import UsageError, listed, show
 from lookalike.base.words import percent
 from lookalike.faces.commands.flags import Data, Device, Flat, GANSettings, Json, NewData, Run, Threads
-from lookalike.faces.console import print_json, progress, say, show_table, warn
+from lookalike.faces.console import note, print_json, progress, say, show_table, warn
 from lookalike.runs.settings import DataSettings, flag
 
 POOR = 0.7  # recognised share of generated images below which we warn
@@ -171,6 +171,7 @@ def augment(
             command=("lookalike", *sys.argv[1:]),
             report=report,
             warn=warn,
+            note=note,
         )
     rows: list[dict[str, Any]] = [
         {

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 from lookalike.base.errors import UsageError, show
 from lookalike.base.words import percent, written
 from lookalike.faces.commands.flags import Flat, Json, Threads
-from lookalike.faces.console import print_json, progress, say, share, show_table
+from lookalike.faces.console import note, print_json, progress, say, share, show_table
 from lookalike.runs.settings import DataSettings
 
 if TYPE_CHECKING:
@@ -96,9 +96,10 @@ def measure(
     import torch
 
     from lookalike.base.checkpoint import CARD
-    from lookalike.data import read
+    from lookalike.data import oddities, read
     from lookalike.detect.model import Model
     from lookalike.runs.folder import CONFIG
+    from lookalike.runs.used import run_split
     from lookalike.use import measure as measuring
 
     torch.set_num_threads(threads)
@@ -112,7 +113,10 @@ def measure(
         else:
             images = read(made, labelled=not measuring.flat(made), **reading | {"group": None})
         size = images.shape[1:] if len(images.shape) == 3 else None
+        reading |= run_split(run).reading if run else {}
         real = read(reference, size=size, channels=images.shape[0] if size else None, **reading)
+        for line in oddities.reading(real):
+            note(line)
         report("measuring", 0, len(images.pixels))
         found = measuring.measure(
             images,

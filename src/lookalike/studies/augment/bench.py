@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.base.arrays import Warn
 from lookalike.base.errors import DataError, UsageError, listed, show
-from lookalike.data.oddities import remarks
+from lookalike.data.oddities import reading, remarks
 from lookalike.data.sources import open_source, refuse_inside
-from lookalike.runs.plan import read_used
+from lookalike.runs.reading import read_used
 from lookalike.runs.settings import pair
 from lookalike.studies.augment.trial import GANS, NONE, OVERSAMPLE, TRANSFORMS, WAYS, ClassifierTrial, cost, parts_of
 from lookalike.studies.claims import Estimate, bonferroni, difference
@@ -94,7 +93,7 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, t
     ).classes
     changed = tuple(sorted(given.items()))
     base = ClassifierTrial(data, NONE, 0, preset=study.preset, settings=changed, classes=classes, to=to)
-    base, counts = _able(base, study.warn)
+    base, counts = _able(base, study)
     short = wanted(to, counts)
     cells = [Cell(data, way, seed, (base.but(method=way, seed=seed),)) for seed in range(study.seeds) for way in names]
     study.perform([trial for cell in cells for trial in cell.trials])
@@ -112,14 +111,16 @@ def _named(methods: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((NONE, *methods))) if methods else USUAL
 
 
-def _able(base: ClassifierTrial, warn: Warn) -> tuple[ClassifierTrial, dict[str, int]]:
+def _able(base: ClassifierTrial, study: Study) -> tuple[ClassifierTrial, dict[str, int]]:
     """The trial of the classes that can be learnt, and how many training images each has; says which cannot."""
     images = read_used(base.data, base.train_settings())
     for line in remarks(images):
-        warn(line)
+        study.warn(line)
+    for line in reading(images):
+        study.note(line)
     parts = parts_of(base, images)
     if parts.said:
-        warn(f"seed 0, {parts.said}")
+        study.warn(f"seed 0, {parts.said}")
     counts, tests = (np.bincount(labels, minlength=len(images.classes)) for labels in (parts.train[1], parts.test[1]))
     fit = tuple(name for name, n, m in zip(images.classes, counts, tests, strict=True) if n >= LEAST and m)
     gone = [name for name in base.classes if name not in fit]
@@ -127,7 +128,7 @@ def _able(base: ClassifierTrial, warn: Warn) -> tuple[ClassifierTrial, dict[str,
         said = f"{listed(gone)}: fewer than {LEAST} images to train on, or no test image"
         if len(fit) < 2:
             raise DataError(f"fewer than two classes can be measured; {said}; add images")
-        warn(f"left out: {said}")
+        study.warn(f"left out: {said}")
     return base.but(classes=fit), {name: int(counts[images.classes.index(name)]) for name in fit}
 
 

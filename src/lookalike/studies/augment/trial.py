@@ -23,7 +23,7 @@ from lookalike.data.sparsify import sparsify
 from lookalike.detect.model import Model
 from lookalike.methods import METHODS
 from lookalike.runs.folder import training_seconds
-from lookalike.runs.plan import read_used
+from lookalike.runs.reading import read_used
 from lookalike.runs.run import run
 from lookalike.runs.settings import TrainSettings, train_settings
 from lookalike.studies.augment import classifier

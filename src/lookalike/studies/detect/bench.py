@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from lookalike.base.arrays import Floats, Warn
 from lookalike.base.errors import DataError, LookalikeError, UsageError, show
 from lookalike.base.names import USUAL
 from lookalike.data.images import names_of
+from lookalike.data.oddities import losses, shrunk
+from lookalike.data.sizes import Counts, shrinking
 from lookalike.data.sources import Size, open_source, refuse_inside
 from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.join import Join
 from lookalike.methods import METHODS
-from lookalike.runs.plan import read_used, sizes_used
+from lookalike.runs.reading import Reading, read_used, reading_of, reading_used
 from lookalike.runs.settings import pair
 from lookalike.studies.claims import Values, Verdict
 from lookalike.studies.detect.cast import Cast, cast, read_tests
@@ -118,6 +121,8 @@ def set_up(
     )
     base = [first.but(seed=seed) for seed in range(study.seeds)]
     images = read_used(data, first.train_settings())
+    _say_sizes(images.sizes, named(study.methods), first, study)
+    images = replace(images, odd={name: n for name, n in images.odd.items() if name != "shrunk"})  # said of each size
     tests = read_tests(test_data, data, images, first.train_settings()) if test_data else None
     return base, cast(images, [trial.train_settings() for trial in base], known, study.warn, tests)
 
@@ -131,6 +136,19 @@ def named(methods: Sequence[str]) -> tuple[str, ...]:
         if name not in there:
             raise UsageError(f"there is no method {show(name)}; there are {', '.join(there)}, and {ALL}")
     return tuple(methods) or USUAL
+
+
+def _say_sizes(counts: Counts, names: Sequence[str], first: DetectorTrial, study: Study) -> None:
+    """Says at which size which methods read images of these sizes, where they shrink."""
+    by_size = defaultdict[Size, list[str]](list)
+    for name in names if counts else ():
+        by_size[reading_of(counts, first.but(method=name).train_settings()).size].append(name)
+    aspect = first.train_settings().aspect
+    for size, methods in by_size.items():
+        if line := shrinking(counts, size, aspect):
+            study.note(f"{line} by {', '.join(methods)}")
+        for line in losses({"shrunk": shrunk(counts, size, aspect)}):
+            study.warn(line)
 
 
 def _cells(found: Cast, names: Sequence[str], base: Sequence[DetectorTrial], warn: Warn) -> Cells:
@@ -148,16 +166,15 @@ def _cells(found: Cast, names: Sequence[str], base: Sequence[DetectorTrial], war
     ]
 
 
-def _sizes(found: Cast, names: Sequence[str], base: DetectorTrial) -> dict[str, tuple[Size, Size | None] | None]:
+def _sizes(found: Cast, names: Sequence[str], base: DetectorTrial) -> dict[str, Reading | None]:
     """By method the one size at which all are trained, where the known classes alone would have different ones."""
 
-    def of(method: str, *known: str) -> tuple[Size | None, Size | None]:
-        return sizes_used(base.data, base.but(method=method, known=known).train_settings())
+    def of(method: str, *known: str) -> Reading | None:
+        return reading_used(base.data, base.but(method=method, known=known).train_settings())
 
     if len({of(AUTO, name) for name in found.tested}) == 1:
         return dict.fromkeys(names)
-    together = {name: of(name, *found.tested) for name in names}
-    return {name: (size, key_size) if size else None for name, (size, key_size) in together.items()}
+    return {name: of(name, *found.tested) for name in names}
 
 
 def _trials(known: tuple[str, ...], base: DetectorTrial) -> tuple[DetectorTrial, ...]:

@@ -19,7 +19,7 @@ from lookalike.data import Images
 from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES
 from lookalike.detect.detector import Detector
-from lookalike.runs.plan import sizes_used
+from lookalike.runs.reading import reading_used
 from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import TrainSettings, train_settings
 from lookalike.studies.detect.parts import GIVEN, TEST, WHOLE, drawn, images_of
@@ -120,7 +120,8 @@ class ShotsTrial(FiguresTrial):
         return train_settings(**given | dict(self.settings) | changes)
 
     def _read(self, data: str, settings: TrainSettings) -> Images:
-        size, key_size = sizes_used(self.data, settings)
+        reading = reading_used(self.data, settings)
+        size, key_size = (reading.size, reading.key_size) if reading else (None, None)
         how = settings.reading() | ({"group": None} if data == self.test_data else {})
         return read_once(data, size, 1 if settings.grey else None, tuple(how.items()), key_size)
 

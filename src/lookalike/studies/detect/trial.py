@@ -17,11 +17,11 @@ from lookalike.base import files
 from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import ModelError, listed, show
 from lookalike.data import Images, read
-from lookalike.data.sources import Size
 from lookalike.detect.auc import area
 from lookalike.detect.model import Model
 from lookalike.runs import record
 from lookalike.runs.folder import made_by_version, training_seconds
+from lookalike.runs.reading import Reading
 from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import TrainSettings, train_settings
 from lookalike.studies.detect.parts import FEW, GIVEN, HELD_OUT, TEST, WHOLE, images_of
@@ -45,9 +45,9 @@ class DetectorTrial(Trial):
         Classes whose images are all scored; no training learns them.
     test_data : str
         Where the images are that are scored, if not in `data`: all images there of the classes in `scored` and `whole`.
-    sizes : pair, optional
-        (H, W) of all images, and of their content keys where that is another; None: as the known classes' own images
-        are. Detectors of single classes that are joined need one split, and so one size of the keys.
+    sizes : Reading, optional
+        The sizes of all images, and of their content keys; None: as the known classes' own images are. Detectors of
+        single classes that are joined need one split, and so one size of the keys.
     held_out : bool
         Scores the held-out images of these classes too: those that set the threshold, were their class known.
     """
@@ -58,7 +58,7 @@ class DetectorTrial(Trial):
     scored: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
     test_data: str = ""
-    sizes: tuple[Size, Size | None] | None = None
+    sizes: Reading | None = None
     held_out: bool = False
 
     places: ClassVar[tuple[str, ...]] = (*PLACES, TEST, HELD_OUT, WHOLE, FEW, GIVEN)
@@ -82,7 +82,8 @@ class DetectorTrial(Trial):
     def folder(self, runs: Path) -> Path:
         """The folder of the training; trials that differ only in what they score share it."""
         method = "-".join((self.method, *(["extra_fakes", *self.extra_fakes] if self.extra_fakes else [])))
-        sizes = "at=" + ",".join(str(side) for size in self.sizes if size for side in size) if self.sizes else ""
+        sides = (*self.sizes.size, *(self.sizes.key_size or ())) if self.sizes else ()
+        sizes = f"at={','.join(map(str, sides))}" if sides else ""
         way = "-".join(filter(None, (method, self.changed(), sizes)))
         parts = (self.preset, name_of(self.data), ",".join(self.known), way)
         return runs.joinpath(*map(files.safe_name, parts), f"seed-{self.seed}")
@@ -161,7 +162,8 @@ class DetectorTrial(Trial):
         if self.sizes is None:
             return self.data
         channels = 1 if settings.grey else None
-        images = read_once(self.data, self.sizes[0], channels, tuple(settings.reading().items()), self.sizes[1])
+        how = tuple(settings.reading().items())
+        images = read_once(self.data, self.sizes.size, channels, how, self.sizes.key_size)
         return images.of(*self.known, *self.extra_fakes)
 
     def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
