@@ -16,9 +16,10 @@ ON_PHOTOGRAPHS = [(name, f"{name}-defect", method) for name in defects.CLASSES f
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The demo with a few steps per training, and few photographs."""
+    """The demo with a few steps per training, and few small photographs."""
     monkeypatch.setattr(demo, "SETTINGS", demo.SETTINGS | {"images": 128, "width": 4, "search_steps": 3, "threads": 1})
-    monkeypatch.setattr(defects, "SOUND", 8)
+    monkeypatch.setattr(defects, "SIDE", 96)
+    monkeypatch.setattr(defects, "SOUND", 30)
     monkeypatch.setattr(defects, "WITH_DEFECT", 2)
 
 
@@ -43,7 +44,7 @@ def test_the_demo_compares_methods_on_digits_and_photographs(
             stored["seconds"],
             stored.get("pixels"),
         )
-    assert [row["pixels"]["images"] for row in told["rows"] if "pixels" in row] == [2 + 2] * len(ON_PHOTOGRAPHS)
+    assert [row["pixels"]["images"] for row in told["rows"] if "pixels" in row] == [9 + 2] * len(ON_PHOTOGRAPHS)
     page = Path(told["report"]).read_text(encoding="utf-8")
     assert all(f"{row['auc']['value']:.3f}" in page for row in told["rows"])
     assert page.index("temple-temple-defect-auto") < page.index("3-8-auto")

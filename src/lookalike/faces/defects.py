@@ -17,7 +17,7 @@ CLASSES = ("temple", "flower")  # the photographs china.jpg and flower.jpg
 DEFECTIVE = "{}-defect"  # the class of a photograph's crops with a defect
 IMAGES, MASKS = "images", "masks"  # folders of class folders
 SIDE = 200  # pixels of a crop
-SOUND, WITH_DEFECT = 60, 20  # crops of each photograph
+SOUND, WITH_DEFECT = 200, 20  # crops of each photograph; of few known images auto cannot choose well
 DARK, BRIGHT = (70, 35, 20), (235, 225, 200)  # colours of the defects
 
 Draw = Callable[[ImageDraw.ImageDraw, tuple[int, int, int], np.random.Generator], None]
