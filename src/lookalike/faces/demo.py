@@ -23,7 +23,7 @@ METHODS = ("anogan", "noisegan", "mcgan", "vtgan", "pca", "knn", "auto")
 SETTINGS: dict[str, Any] = {"size": "8,8", "test": 0.3, "images": 12_000}
 HELD_OUT = 0.25  # of the images beside the test images, for the threshold of a GAN
 
-ON_PHOTOGRAPHS = ("auto", "patches", "knn")
+ON_PHOTOGRAPHS = ("auto", "knn")  # the first makes the heat maps
 HEAT_MAPS = "heat-maps"
 
 Row = dict[str, Any]
@@ -60,7 +60,7 @@ def of_photographs(out: Path, report: Report) -> list[Row]:
     """The figures of methods that learn the crops of a photograph and look for drawn defects.
 
     The crops and the masks of the defects are written to out/photographs. The scores of the crops with a defect, and
-    their heat maps by `auto`, are written to out/heat-maps.
+    their heat maps, are written to out/heat-maps.
     """
     folder, rows = out / "photographs", []
     if not folder.exists():
@@ -73,7 +73,7 @@ def of_photographs(out: Path, report: Report) -> list[Row]:
             rows.append(measured(images, settings, unknown, out, report, masks=folder / defects.MASKS))
         scores = make_folder(out / HEAT_MAPS) / f"{unknown}.csv"
         if not scores.exists():
-            model = Model.load(out / _name(known, unknown, "auto"))
+            model = Model.load(out / _name(known, unknown, ON_PHOTOGRAPHS[0]))
             scorefile.write(model, images / unknown, scores, heat_maps=scores.with_suffix(""), report=report)
     return rows
 

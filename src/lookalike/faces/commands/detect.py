@@ -288,7 +288,7 @@ def demo(*, out: Out = Path("runs/demo"), json_: Json = False) -> None:
         ],
     )
     say("mcgan has learnt training images of the unknown class as fake; no other method had images of that class.")
-    say(f"heat maps of auto: {show(out / HEAT_MAPS)}")
+    say(f"heat maps: {show(out / HEAT_MAPS)}")
     say(f"report: {page}")
 
 
