@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --no-deps -c constraints.txt facenet-pytorch
 	@touch $@
 
-demo: $(READY) ## train and compare all methods on scikit-learn's digits, about 3 minutes
+demo: $(READY) ## train and compare methods on scikit-learn's digits and photographs, about 3 minutes
 	$(BIN)/lookalike demo
 
 test: $(READY) ## run the tests, two files side by side

@@ -32,7 +32,7 @@ COMMANDS = {
     "pairs": "Find which classes of DATA look alike.",
     "table": "Run a table of a paper, and write our figures beside the printed ones.",
     "bench": "Measure on your images which method is best, or whether augment helps.",
-    "demo": "Train and compare methods on small real digits, in about 3 minutes.",
+    "demo": "Train and compare methods on digits and on photographs, in about 3 minutes.",
     "methods": "List the methods with their papers.",
     "describe": "Say what a method does, and the values of its settings, on one screen.",
     "cite": "Print the BibTeX of a method's paper.",

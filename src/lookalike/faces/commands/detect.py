@@ -265,8 +265,8 @@ def report(
 
 
 def demo(*, out: Out = Path("runs/demo"), json_: Json = False) -> None:
-    """Trains methods on scikit-learn's digits, 3 against 8 and 9 against 7, and compares them in about 3 minutes."""
-    from lookalike.faces.demo import run
+    """Compares methods on scikit-learn's digits, and on its photographs with drawn defects, in about 3 minutes."""
+    from lookalike.faces.demo import HEAT_MAPS, run
 
     with progress() as report:
         rows, page = run(out, report)
@@ -274,7 +274,7 @@ def demo(*, out: Out = Path("runs/demo"), json_: Json = False) -> None:
         print_json({"rows": rows, "report": str(page)})
         return
     show_table(
-        ["known", "unknown", "method", "AUC", "false alarms", "misses", "training, s", "scoring, s"],
+        ["known", "unknown", "method", "AUC", "false alarms", "misses", "map AUROC", "training, s", "scoring, s"],
         [
             [
                 row["known"],
@@ -283,6 +283,7 @@ def demo(*, out: Out = Path("runs/demo"), json_: Json = False) -> None:
                 interval(row["auc"]["value"], row["auc"]),
                 percent(row["false_alarms"]["rate"]),
                 percent(row["misses"]["rate"]),
+                f"{row['pixels']['auroc']:.3f}" if "pixels" in row else "",
                 f"{row['seconds']['train']:.1f}",
                 f"{row['seconds']['score']:.1f}",
             ]
@@ -290,6 +291,7 @@ def demo(*, out: Out = Path("runs/demo"), json_: Json = False) -> None:
         ],
     )
     say("mcgan has learnt training images of the unknown class as fake; no other method had images of that class.")
+    say(f"heat maps: {show(out / HEAT_MAPS)}")
     say(f"report: {page}")
 
 
