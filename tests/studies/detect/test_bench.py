@@ -314,7 +314,9 @@ def test_known_and_size_reach_every_training(three, tmp_path, capsys, here):
 def test_help_names_the_methods_of_a_bench(capsys, monkeypatch):
     """The default of --methods is what is measured where none is named."""
     monkeypatch.setenv("COLUMNS", "200")
-    assert f"[default: {', '.join(USUAL)}]" in " ".join(call(capsys, "bench", "detect", "--help")[1].split())
+    assert f"[default: {', '.join(USUAL)}]" in " ".join(
+        call(capsys, "bench", "detect", "--help")[1].replace("│", " ").split()
+    )
     assert set(USUAL) <= {*BASELINES, *CLASSIFIERS}
 
 
