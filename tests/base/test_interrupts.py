@@ -39,7 +39,7 @@ def handlers():
 
 @pytest.fixture(autouse=True)
 def untimed(monkeypatch):
-    """No steps are timed before a training: `at` would count them. A signal there stops at once, as nothing is begun."""
+    """No steps are timed before a training, since `at` would count them; a signal there stops at once."""
     monkeypatch.setattr(runs, "expected", lambda *given: None)
 
 
