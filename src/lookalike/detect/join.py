@@ -79,6 +79,11 @@ class Join:
         logits = np.stack([(scaled * row).sum(1) for row in self.weights], 1) + self.biases
         return scaled, _softmax(logits) if self.order is None else _sticks(logits, self.order)
 
+    def likely(self, raw: Floats) -> Floats:
+        """Return the scaled score of each image's most likely class, (N,), for raw scores (N, K)."""
+        scaled, shares = self(raw)
+        return np.asarray(scaled[np.arange(len(scaled)), shares.argmax(1)])
+
 
 def _scaled(raw: Floats, scales: tuple[Scale, ...]) -> Floats:
     return np.stack([scale(raw[:, k]) for k, scale in enumerate(scales)], 1)

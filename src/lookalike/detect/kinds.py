@@ -56,15 +56,12 @@ class Nearest:
     @classmethod
     def of(cls, shares: Mapping[Member, float], raw: Raw, likely: Floats, share: float) -> Nearest:
         """By the scores of known images, each left out by its own class's detector; `likely` is (n,)."""
-        least = {member: raw[member].min(1) for member in shares}
-        scales = {member: Scale.of(score) for member, score in least.items()}
-        found = mean_of(shares, {member: scales[member](score) for member, score in least.items()})
-        return cls(shares, scales, Scale.of(found), Scale.of(likely), share)
+        scales = {member: Scale.of(raw[member].min(1)) for member in shares}
+        return cls(shares, scales, Scale.of(_nearest(raw, shares, scales)), Scale.of(likely), share)
 
     def away(self, raw: Raw) -> Floats:
         """(n,) how far images are from the nearest known one, in spreads above the usual."""
-        least = {member: self.scales[member](raw[member].min(1)) for member in self.weights}
-        return self.scale(mean_of(self.weights, least))
+        return self.scale(_nearest(raw, self.weights, self.scales))
 
     def __call__(self, away: Floats, likely: Floats) -> Floats:
         """(n,) the scores of images, by what `away` says and the score of the likely class."""
@@ -195,8 +192,7 @@ def likely(raw: Floats, labels: Labels) -> Floats:
     if raw.shape[1] == 1:
         return raw[:, 0]
     known = labels >= 0
-    scaled, shares = Join.fit(raw[known], labels[known])(raw)
-    return np.asarray(scaled[np.arange(len(scaled)), shares.argmax(1)])
+    return Join.fit(raw[known], labels[known]).likely(raw)
 
 
 def _learn(
@@ -229,7 +225,11 @@ def _chosen(raw: Raw, labels: Labels) -> tuple[dict[Member, float], dict[Member,
         return _finds(lambda rest, own: likely(one[:, rest], own), labels)
 
     def of_nearest(shares: Mapping[Member, float]) -> float:
-        return _finds(lambda rest, own: _nearest({m: raw[m][:, rest] for m in shares}, shares, own), labels)
+        def away(rest: list[int], own: Labels) -> Floats:
+            there = {member: raw[member][:, rest] for member in shares}
+            return _nearest(there, shares, {member: Scale.of(one.min(1)[own >= 0]) for member, one in there.items()})
+
+        return _finds(away, labels)
 
     votes = weights({member: of_class(one) for member, one in raw.items()}, WARMTH)
     near = weights({member: of_nearest({member: 1.0}) for member in raw if member.how == "neighbours"}, WARMTH)
@@ -244,10 +244,9 @@ def _scaled(raw: Floats, labels: Labels) -> Floats:
     return np.stack([Scale.of(raw[labels == k, k])(raw[:, k]) for k in range(raw.shape[1])], 1)
 
 
-def _nearest(raw: Raw, shares: Mapping[Member, float], labels: Labels) -> Floats:
-    """(n,) the weighted distance to the nearest known image; `labels` are -1 for images of no known class."""
-    least = {member: one.min(1) for member, one in raw.items()}
-    return mean_of(shares, {member: Scale.of(one[labels >= 0])(one) for member, one in least.items()})
+def _nearest(raw: Raw, shares: Mapping[Member, float], scales: Mapping[Member, Scale]) -> Floats:
+    """(n,) the weighted distance to the nearest known image, on the members' scales."""
+    return mean_of(shares, {member: scales[member](raw[member].min(1)) for member in shares})
 
 
 def _finds(score: Callable[[list[int], Labels], Floats], labels: Labels) -> float:

@@ -38,8 +38,7 @@ def crossed(plan: Plan, report: Report) -> tuple[Detector, Floats]:
         return _joined(plan, kinds, labels, report)
     members, raw = (_by_image if plan.images.groups is None else _by_group)(plan, labels, report)
     join = Join.fit(raw, labels, scaling=settings.scaling, decides=settings.decides)
-    scaled, shares = join(raw)
-    return OpenSet(members, join), scaled[np.arange(len(rows)), shares.argmax(1)]
+    return OpenSet(members, join), join.likely(raw)
 
 
 def _kinds(plan: Plan, labels: Labels, report: Report) -> Kinds | None:
@@ -61,9 +60,9 @@ def _joined(plan: Plan, kinds: Kinds, labels: Labels, report: Report) -> tuple[O
     raw = filled_in(new, kinds.left_out, labels, np.arange(len(labels)))
     each = [one.joined({member: raw[member][:, k] for member in raw}).score for k, one in enumerate(kinds.detectors)]
     settings = plan.recipe.settings
-    join = Join.fit(np.stack(each, 1), labels, scaling=settings.scaling, decides=settings.decides)
-    scaled, shares = join(np.stack(each, 1))
-    likely = scaled[np.arange(len(labels)), shares.argmax(1)]
+    scores = np.stack(each, 1)
+    join = Join.fit(scores, labels, scaling=settings.scaling, decides=settings.decides)
+    likely = join.likely(scores)
     nearest = Nearest.of(kinds.near, raw, likely, kinds.share)
     members = dict(zip(plan.known, kinds.detectors, strict=True))
     return OpenSet(members, join, nearest), nearest(nearest.away(raw), likely)

@@ -65,7 +65,7 @@ def pair(value: str | None) -> tuple[float, float] | None:
 
 GROUP = (
     "A regular expression, or a .csv file with the columns file,group: it says which images are of one slide, patient, "
-    "part or batch. No split parts a group."
+    "part or batch. No group is on both sides of a split."
 )
 HELD_OUT = 0.2  # share of the images that sets the threshold, where the method learns slowly
 Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]

@@ -227,13 +227,8 @@ def _auc(cell: Cell[DetectorTrial], known: Sequence[str], scores: Callable[[Dete
         held = [np.stack([scores(trial, name, HELD_OUT) for trial in cell.trials], 1) for name in known]
         labels = np.repeat(np.arange(len(known)), [len(part) for part in held])
         join = Join.fit(np.concatenate(held), labels)
-        score = {name: _likely(*join(said)) for name, said in raw.items()}
+        score = {name: join.likely(said) for name, said in raw.items()}
     return area(np.concatenate([score[name] for name in known]), score[cell.row])
-
-
-def _likely(scaled: Floats, shares: Floats) -> Floats:
-    """(N,) the scaled score of the most likely class."""
-    return np.asarray(scaled[np.arange(len(scaled)), shares.argmax(1)])
 
 
 def record(bench: Bench) -> dict[str, Any]:
