@@ -81,7 +81,7 @@ def finish(server, out, method, changes=SETTINGS, *, after=None, call=None):
     child.start()
     child.join(after)
     if child.is_alive():
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()  # nothing, where it has just ended by itself
     child.join()
     return child.exitcode
 
