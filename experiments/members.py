@@ -27,7 +27,7 @@ from lookalike.detect.auc import area
 from lookalike.detect.baselines.features import AUTO
 from lookalike.detect.choose import HELD_OUT, SHARE, TAUGHT, weights
 from lookalike.detect.members import Member
-from lookalike.detect.on_features import Panel, by_side, learn, scores
+from lookalike.detect.on_features import Panel, by_view, learn, scores
 from lookalike.detect.scale import Scale
 from lookalike.detect.standins import stand_ins
 from lookalike.studies.trial import FiguresTrial
@@ -80,7 +80,7 @@ class MembersTrial(FiguresTrial):
         expected = {one.what: one for one in AUTO.expected(shape)}
         parts |= {what: stand_ins(one.stand_ins, parts["held out"], 0) for what, one in expected.items()}
         said: dict[str, dict[Member, Floats]] = {part: {} for part in parts if part != "teach"}
-        for mine in by_side(AUTO.members(shape)).values():
+        for mine in by_view(AUTO.members(shape)):
             fitted = {m: one.fitted() for m, one in learn(AUTO.backbone, parts["teach"], mine, 0).items()}
             for part in said:
                 said[part] |= scores(AUTO.backbone, parts[part], [fitted])[0]

@@ -37,6 +37,21 @@ def explained_by(known, added, vector):
     return np.linalg.solve(products, known @ vector + added[1]) @ known
 
 
+@pytest.mark.parametrize("size", [3, 40])
+def test_residuals_are_what_ridge_regression_leaves(size):
+    """What kernel ridge regression does not explain of new vectors, shorter or longer than the number of known ones."""
+    fitted = ShrunkGaussian.fit(drawn(12, size), 0.1)
+    new = drawn(5, size, 1) - fitted.mean
+    wanted = [vector - explained_by(fitted.known, fitted.added, vector) for vector in new]
+    assert fitted.residuals(new + fitted.mean) == pytest.approx(np.array(wanted), abs=2e-3)
+
+
+def test_the_smaller_matrix_is_kept():
+    """Of 12 vectors the inverse is 12 x 12 where they are long, and one more than their length a side where short."""
+    assert ShrunkGaussian.fit(drawn(12, 40), 0.1).inverse.shape == (12, 12)
+    assert ShrunkGaussian.fit(drawn(12, 3), 0.1).inverse.shape == (4, 4)
+
+
 @pytest.mark.parametrize("groups", [range(12), [0, 1, 2] * 4, [5] * 7 + [2] * 5], ids=["alone", "fours", "two"])
 @pytest.mark.parametrize("size", [3, 40])
 def test_a_known_vector_left_out_with_its_group_is_one_that_was_never_there(size, groups):

@@ -147,7 +147,7 @@ def test_the_command_says_about_and_the_record_how(tmp_path, capsys):
 
 def test_a_method_on_features_learns_from_so_many_images_of_a_class_at_most(monkeypatch):
     """Drawn by seed and content; the others are spare, do nothing, and stand in the record."""
-    monkeypatch.setattr(type(BASELINES["patches"]), "most_images", 30)
+    monkeypatch.setattr(type(BASELINES["patches"]), "most_images", lambda *_: 30)
     plan = plans.make("digits", given("patches", known=("3", "8"), extra_fakes=()))
     assert [int((plan.numbered(plan.rows.train) == k).sum()) for k in (0, 1)] == [30, 30]
     assert not set(plan.rows.spare) & {*plan.rows.train, *plan.rows.calibration, *plan.rows.test}

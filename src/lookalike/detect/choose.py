@@ -13,7 +13,7 @@ from lookalike.base.seeds import generator
 from lookalike.data.images import Selection
 from lookalike.detect.auc import area
 from lookalike.detect.members import Member
-from lookalike.detect.on_features import Steps, by_side, learn, scores
+from lookalike.detect.on_features import Steps, by_view, learn, scores
 from lookalike.detect.standins import stand_ins
 from lookalike.features.backbone import Backbone
 
@@ -76,7 +76,7 @@ def chosen(
     held_out, taught = pixels[np.sort(order[:n])], Selection(pixels, np.sort(rest[:TAUGHT]))
     unlike = {one.what: stand_ins(one.stand_ins, held_out, seed) for one in expected}
     areas: dict[str, dict[Member, float]] = {one.what: {} for one in expected}
-    for mine in by_side(members).values():  # one size after the other, for memory
+    for mine in by_view(members):  # one size after the other, for memory
         fitted = {member: one.fitted() for member, one in learn(backbone, taught, mine, seed, steps).items()}
         known = scores(backbone, held_out, [fitted], steps)[0]
         for what, made in unlike.items():

@@ -1,8 +1,9 @@
-"""A Gaussian with a shrunk covariance over long vectors, by the products of the N known vectors with each other.
+"""A Gaussian with a shrunk covariance over vectors, by the smaller of two matrices: of vectors or of their entries.
 
-The vectors can be far longer than N: all work is on matrices (N, N). Leave-one-out values come in closed form, so every
-known vector has a part in the Gaussian and still gets an honest distance (Rasmussen and Williams 2006, section 5.4.2).
-So do the values that leave out a whole group of vectors.
+N known vectors of length D have N x N products with each other, and their D entries and a one D + 1 x D + 1. Both
+give the same distances (Woodbury's identity), so D can be far above N, and N far above D. Leave-one-out values come in
+closed form, so every known vector has a part in the Gaussian and still gets an honest distance (Rasmussen and Williams
+2006, section 5.4.2). So do the values that leave out a whole group of vectors.
 """
 
 from __future__ import annotations
@@ -31,16 +32,18 @@ class ShrunkGaussian:
         (N, D) float16, the known vectors less their mean.
     mean : ndarray
         (D,) float32.
-    inverse : ndarray
-        (N, N) float64, the inverse of their products, with what the unknown mean and the shrinkage add.
     added : ndarray
         (2,) float64: what the shrinkage adds to the diagonal, and the unknown mean to every product.
+    inverse : ndarray
+        float64, the inverse of the vectors' products (N, N), with what is added; or where N is larger than D + 1 of
+        the products (D + 1, D + 1) of their entries, with what the shrinkage adds. The last entry of every vector is
+        then the root of what the unknown mean adds.
     """
 
     known: Pixels
     mean: Pixels
-    inverse: Floats
     added: Floats
+    inverse: Floats
 
     @classmethod
     def fit(cls, vectors: Pixels, shrinkage: float) -> ShrunkGaussian:
@@ -54,30 +57,59 @@ class ShrunkGaussian:
 
     @classmethod
     def _of(cls, known: Pixels, mean: Pixels, added: Floats) -> ShrunkGaussian:
-        """With the inverse, which follows from the others and is as large as N x N."""
+        """With the inverse, which follows from the others."""
+        n, length = known.shape
+        if length + 1 < n:
+            rows = _with_last(known, added)
+            return cls(known, mean, added, np.linalg.inv(rows.T @ rows + added[0] * np.eye(length + 1)))
         wide = known.astype(np.float32)
         products = (wide @ wide.T).astype(np.float64)
-        return cls(known, mean, np.linalg.inv(products + added[1] + added[0] * np.eye(len(known))), added)
+        return cls(known, mean, added, np.linalg.inv(products + added[1] + added[0] * np.eye(n)))
+
+    @property
+    def _of_entries(self) -> bool:
+        """Whether the inverse is that of the entries' products."""
+        n, length = self.known.shape
+        return bool(length + 1 < n)
 
     def left_out(self, groups: Labels) -> Floats:
         """(N,) squared distances of the known vectors, each by the Gaussian of all of other `groups` (N,)."""
         found = np.empty(len(self.known))
+        if self._of_entries:
+            for rows, explained, _ in self._explained(groups):
+                found[rows] = self.added[0] * (np.diag(np.linalg.inv(np.eye(len(rows)) - explained)) - 1)
+            return found
         for rows in _members(groups):
             found[rows] = np.diag(np.linalg.inv(self.inverse[np.ix_(rows, rows)])) - self.added[0]
         return found
 
     def left_out_residuals(self, groups: Labels) -> Pixels:
         """(N, D) float32: each known vector less what all of other `groups` (N,) say of it; see `residuals`."""
+        if self._of_entries:
+            found = np.empty(self.known.shape, np.float32)
+            for rows, explained, solved in self._explained(groups):
+                found[rows] = self.added[0] * np.linalg.solve(np.eye(len(rows)) - explained, solved)[:, :-1]
+            return found
         inverse = np.empty_like(self.inverse)
         for rows in _members(groups):
             inverse[rows] = np.linalg.solve(self.inverse[np.ix_(rows, rows)], self.inverse[rows])
         return np.asarray(inverse.astype(np.float32) @ self.known.astype(np.float32))
+
+    def _explained(self, groups: Labels) -> Iterator[tuple[Labels, Floats, Floats]]:
+        """Of each group the rows, the part of their products (n, n) that all known vectors explain, and what solves."""
+        every = _with_last(self.known, self.added)
+        solved = every @ self.inverse
+        for rows in _members(groups):
+            yield rows, solved[rows] @ every[rows].T, solved[rows]
 
     def residuals(self, vectors: Pixels) -> Pixels:
         """(M, D) float32: what of the vectors (M, D), less the mean, the known ones do not explain (ridge regression).
 
         Its squared length is the part of the squared distance that lies in the entries of the vector.
         """
+        if self._of_entries:
+            rows = _with_last(vectors - self.mean, self.added)
+            return np.array([self.added[0] * (self.inverse @ row)[:-1] for row in rows], np.float32)
         known = self.known.astype(np.float32)
         found = []
         for vector in vectors - self.mean:
@@ -87,9 +119,12 @@ class ShrunkGaussian:
 
     def distances(self, vectors: Pixels) -> Floats:
         """(M,) squared Mahalanobis distances of vectors (M, D) float32, times the variance that the shrinkage adds."""
-        known = self.known.astype(np.float32)
-        found = []
-        for vector in vectors - self.mean:  # one by one, so that bits do not depend on the others
+        # one by one, so that bits do not depend on the others
+        if self._of_entries:
+            rows = _with_last(vectors - self.mean, self.added)
+            return np.array([self.added[0] * (row @ (self.inverse @ row)) for row in rows])
+        known, found = self.known.astype(np.float32), []
+        for vector in vectors - self.mean:
             products = (known @ vector).astype(np.float64) + self.added[1]
             own = (vector.astype(np.float64) ** 2).sum() + self.added[1]
             found.append(own - products @ (self.inverse @ products))
@@ -114,6 +149,12 @@ class ShrunkGaussian:
         if n < 2 or not (np.isfinite(added).all() and (added > 0).all()):
             raise ModelError(f"{what} has {n} known images, or adds {show(added.tolist())}; train again")
         return cls._of(known, mean, added)
+
+
+def _with_last(vectors: Pixels, added: Floats) -> Floats:
+    """(M, D + 1) float64: vectors (M, D), and the entry that stands for the mean."""
+    last = np.full((len(vectors), 1), added[1] ** 0.5)
+    return np.hstack([vectors.astype(np.float64), last])
 
 
 def _members(groups: Labels) -> Iterator[Labels]:

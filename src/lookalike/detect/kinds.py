@@ -22,7 +22,7 @@ from lookalike.detect.auc import area
 from lookalike.detect.choose import weights
 from lookalike.detect.join import Join
 from lookalike.detect.members import Learner, LeftOut, Member
-from lookalike.detect.on_features import ANOTHER_KIND, OnFeatures, Panel, Steps, by_side, mean_of, scores, seen
+from lookalike.detect.on_features import ANOTHER_KIND, OnFeatures, Panel, Steps, by_view, mean_of, scores, seen
 from lookalike.detect.scale import Scale
 from lookalike.features.backbone import Backbone
 
@@ -138,7 +138,7 @@ def learn_kinds(
         See `learn`.
     """
     rows, raw = _judged(labels, seed), dict[Member, Floats]()
-    for mine in by_side(members).values():  # one size after the other, for memory
+    for mine in by_view(members):  # one size after the other, for memory
         taught = _learn(backbone, pixels, labels, mine, seed, steps)
         left_out = [{member: said.score for member, said in one.items()} for one in _left_out(taught, labels)]
         fitted = [{member: learner.fitted() for member, learner in one.items()} for one in taught]
@@ -201,7 +201,7 @@ def _learn(
     """The members of each class, taught by its images; the network sees each image once at each size."""
     counts = np.bincount(labels).tolist()
     taught = [{member: member.learner(count, seed) for member in members} for count in counts]
-    for mine in by_side(members).values():
+    for mine in by_view(members):
         start = 0
         for n, found in seen(backbone, pixels, mine, steps):
             own, start = labels[start : start + n], start + n

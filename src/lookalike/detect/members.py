@@ -54,6 +54,10 @@ class Member:
     stands_out : bool
         Patches, for small defects: rows are whitened, the bank is twice as large, and of the distance of a place what
         it has above that of its surroundings counts.
+    unit : bool
+        Rows have length 1.
+    averaged : bool
+        Its maps are means over four views of an image; see `lookalike.features.views.averaged`.
     """
 
     how: How
@@ -62,15 +66,17 @@ class Member:
     cells: int = 1
     stands_out: bool = False
     unit: bool = False
+    averaged: bool = False
 
     def __str__(self) -> str:
         grid = {0: ", whole map", 1: ""}.get(self.cells, f", {self.cells} x {self.cells} cells")
         grid += ", above its surroundings" if self.stands_out else ", directions" if self.unit else ""
+        grid += ", averaged over views" if self.averaged else ""
         return f"{self.how}: {' and '.join(self.taps)} at {self.side} pixels{grid}"
 
     def json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        later = {} if self.unit else {"unit"}  # a field that older models lack
+        later = {name for name in ("unit", "averaged") if not getattr(self, name)}  # fields that older models lack
         return {name: value for name, value in asdict(self).items() if name not in later} | {"taps": list(self.taps)}
 
     @property

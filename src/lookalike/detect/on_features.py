@@ -20,7 +20,7 @@ from lookalike.detect.heat import smoothed
 from lookalike.detect.members import Fitted, Gaussian, Learner, LeftOut, Member, Patches
 from lookalike.detect.scale import Scale
 from lookalike.features.backbone import Backbone, layers
-from lookalike.features.views import maps, seen_size
+from lookalike.features.views import averaged, maps, seen_size
 
 DEFECTS, ANOTHER_KIND = "defects", "another-kind"  # kinds of unknown
 Steps = Callable[[int], None]  # gets the number of images that a network has just seen
@@ -30,17 +30,21 @@ Maps = Mapping[str, Tensor]
 def seen(
     backbone: Backbone, pixels: Pixels | Selection, members: Sequence[Member], steps: Steps
 ) -> Iterator[tuple[int, Maps]]:
-    """Blocks of one size: the number of images, and the maps by tap that members of one size read; see `maps`."""
+    """Blocks of one size: the number of images, and the maps by tap that members with one view read; see `maps`."""
     wanted = {tap for member in members for tap in member.taps}
     taps = [tap for tap in layers(backbone) if tap.name in wanted]
-    for n, found in maps(backbone, pixels, members[0].side, taps):
+    view = averaged if members[0].averaged else maps
+    for n, found in view(backbone, pixels, members[0].side, taps):
         yield n, dict(zip((tap.name for tap in taps), found, strict=True))
         steps(n)
 
 
-def by_side(members: Sequence[Member]) -> dict[int, list[Member]]:
-    """Members that share a size, and so the work of the network."""
-    return {side: [m for m in members if m.side == side] for side in dict.fromkeys(m.side for m in members)}
+def by_view(members: Sequence[Member]) -> list[list[Member]]:
+    """Members that see images in the same way, and so share the work of the network."""
+    found: dict[tuple[int, bool], list[Member]] = {}
+    for member in members:
+        found.setdefault((member.side, member.averaged), []).append(member)
+    return list(found.values())
 
 
 def learn(
@@ -48,7 +52,7 @@ def learn(
 ) -> dict[Member, Learner]:
     """Each member, taught by known images (N, C, H, W) uint8; N is at least 2."""
     taught = {member: member.learner(len(pixels), seed) for member in members}
-    for mine in by_side(members).values():
+    for mine in by_view(members):
         for n, found in seen(backbone, pixels, mine, steps):
             for member in mine:
                 taught[member].add(member.rows(found)[:n])
@@ -64,7 +68,7 @@ def left_out(
     Without `groups` each image is one.
     """
     groups = np.arange(len(pixels)) if groups is None else groups
-    for mine in by_side([member for member in taught if member.how == "patches"]).values():
+    for mine in by_view([member for member in taught if member.how == "patches"]):
         for n, found in seen(backbone, pixels, mine, steps):
             for member in mine:
                 taught[member].again(member.rows(found)[:n], groups)
@@ -78,7 +82,7 @@ def scores(
     """The scores (N,) of images by each member of several detectors, unscaled; they share the work of the network."""
     found: list[dict[Member, list[Floats]]] = [{member: [] for member in one} for one in fitted]
     members = list(dict.fromkeys(member for one in fitted for member in one))
-    for mine in by_side(members).values():
+    for mine in by_view(members):
         for n, said in seen(backbone, pixels, mine, steps):
             for member in mine:
                 rows = member.rows(said)
@@ -207,7 +211,7 @@ class OnFeatures:
         if not any(locating.values()):
             locating = dict.fromkeys(locating, 1.0)
         heat = np.zeros((len(pixels), *self.shape[1:]), np.float32)
-        for mine in by_side(list(self.members)).values():
+        for mine in by_view(list(self.members)):
             start = 0
             for n, said in seen(self.backbone, pixels, mine, lambda n: None):
                 for member in mine:

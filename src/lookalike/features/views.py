@@ -15,6 +15,7 @@ from lookalike.data.images import Selection
 from lookalike.features.backbone import Backbone, Tap
 
 BLOCK = 2**18  # pixels that a network sees at once; other block sizes give other bits
+SMALLER = 5 / 7  # the second size at which an image is seen where maps are averaged: 160 beside 224 pixels
 NEIGHBOURS = 3  # a place is averaged with those around it (Roth et al. 2022, section 3.1)
 
 
@@ -36,8 +37,9 @@ def seen_size(backbone: Backbone, shape: tuple[int, ...], side: int) -> tuple[in
 
 
 def maps(
-    backbone: Backbone, pixels: Pixels | Selection, side: int, taps: Sequence[Tap]
-) -> Iterator[tuple[int, list[Tensor]]]:
+    backbone: Backbone, pixels: Pixels | Selection, side: int, taps: Sequence[Tap], *, mirrored: bool = False,
+    block: int | None = None,
+) -> Iterator[tuple[int, list[Tensor]]]:  # fmt: skip
     """Blocks of images in order: their number n, and maps float32 (block, channels, h, w) of each tap.
 
     All blocks have one size, so that bits do not depend on N. In the last one only the first n images are real. Each
@@ -53,15 +55,45 @@ def maps(
         Side in pixels of a square as large as the images that the network sees.
     taps : sequence of Tap
         Of the network, the earliest first.
+    mirrored : bool
+        Whether it sees mirror images.
+    block : int, optional
+        Images of a block; without, as many as have `BLOCK` pixels.
     """
     size = seen_size(backbone, pixels.shape[1:], side)
-    block = max(1, BLOCK // (size[0] * size[1]))
+    block = block or max(1, BLOCK // (size[0] * size[1]))
     for start in range(0, len(pixels), block):
-        x = _resized(np.ascontiguousarray(pixels[start : start + block]), size)
+        read = np.asarray(pixels[start : start + block])
+        x = _resized(np.ascontiguousarray(read[..., ::-1] if mirrored else read), size)
         n = len(x)
         x = torch.cat([x, x.new_zeros(block - n, *x.shape[1:])])
         found = backbone.maps(x, taps)
         yield n, [avg_pool2d(m, NEIGHBOURS, 1, NEIGHBOURS // 2, count_include_pad=False) for m in found]
+
+
+def averaged(
+    backbone: Backbone, pixels: Pixels | Selection, side: int, taps: Sequence[Tap]
+) -> Iterator[tuple[int, list[Tensor]]]:
+    """As `maps`, each the mean over an image and its mirror image, at `side` and at `SMALLER` of it.
+
+    Maps of the smaller size are brought to the grid of the larger, and those of mirror images turned back.
+    """
+    height, width = seen_size(backbone, pixels.shape[1:], side)
+    block = max(1, BLOCK // (height * width))
+    views = [(one, mirrored) for one in dict.fromkeys((side, round(SMALLER * side))) for mirrored in (False, True)]
+    every = [maps(backbone, pixels, one, taps, mirrored=mirrored, block=block) for one, mirrored in views]
+    for parts in zip(*every, strict=True):
+        n, like = parts[0]
+        turned = [
+            [_on_grid(m.flip(3) if mirrored else m, of.shape[2:]) for m, of in zip(found, like, strict=True)]
+            for (_, mirrored), (_, found) in zip(views, parts, strict=True)
+        ]
+        yield n, [torch.stack(same).mean(0) for same in zip(*turned, strict=True)]
+
+
+def _on_grid(maps: Tensor, grid: torch.Size) -> Tensor:
+    """(n, C, *grid) float32."""
+    return maps if maps.shape[2:] == grid else interpolate(maps, size=grid, mode="bilinear", align_corners=False)
 
 
 def _resized(pixels: Pixels | Selection, size: tuple[int, int]) -> Tensor:

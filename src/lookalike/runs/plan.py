@@ -351,10 +351,10 @@ def _distinct(images: Images, rows: Index) -> Index:
 
 def _drawn(images: Images, rows: Index, settings: TrainSettings) -> Index:
     """So many of each class as the method learns from at most, by seed and content."""
-    most = BASELINES[settings.method].most_images if settings.method in BASELINES and len(images.shape) == 3 else None
-    if most is None:
+    limit = BASELINES[settings.method].most_images if settings.method in BASELINES and len(images.shape) == 3 else None
+    if limit is None:
         return rows
-    kept = []
+    most, kept = limit(images.shape, len(settings.known)), []
     for label in np.unique(images.labels[rows]):
         mine = rows[images.labels[rows] == label].tolist()
         kept += sorted(mine, key=lambda row: sha256(f"{settings.seed}:{images.keys[row]}".encode()).digest())[:most]

@@ -125,7 +125,8 @@ def _remarks(plan: Plan) -> Iterator[str]:
     """What reading left out or changed, and what few held-out images cost."""
     yield from oddities.remarks(plan.images)
     if n := len(plan.rows.spare):
-        most = plan.recipe.baseline.most_images
+        limit = plan.recipe.baseline.most_images
+        most = limit and limit(plan.images.shape, len(plan.known))
         yield (
             f"{plan.recipe.settings.method} learns from {most} images of a class at most: {n} known images are left out"
         )

@@ -52,12 +52,15 @@ class AutoBaseline:
     kind = AUTO.kind
     paper = AUTO.paper
     side = AUTO.side
-    most_images = AUTO.most_images
     summary = AUTO.summary
 
     def tensors(self, shape: tuple[int, ...], *, several: bool) -> int:
         """See `FeatureBaseline.tensors`; for images."""
         return self.on_images.tensors(shape, several=several)
+
+    def most_images(self, shape: tuple[int, ...], classes: int) -> int:
+        """See `Baseline`; for images."""
+        return self.on_images.most_images(shape, classes)
 
     def on(self, backbone: Backbone) -> AutoBaseline:
         """The same on another backbone."""

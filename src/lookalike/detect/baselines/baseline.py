@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -23,8 +23,11 @@ class Baseline(Protocol):
         """The side of a square as large as the images that it wants at most; None: the preset's, as GANs have."""
 
     @property
-    def most_images(self) -> int | None:
-        """How many images of a class it learns from at most, as more would add little and cost much; None: all."""
+    def most_images(self) -> Callable[[tuple[int, ...], int], int] | None:
+        """How many images of a class it learns from at most, as more would add little and cost much; None: all.
+
+        It depends on their shape (C, H, W) and on how many classes are known.
+        """
 
     @property
     def paper(self) -> str:

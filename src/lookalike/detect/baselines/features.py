@@ -17,7 +17,7 @@ from lookalike.detect.choose import Expected, chosen, looked_at
 from lookalike.detect.kinds import JUDGED, Kinds, learn_kinds
 from lookalike.detect.layers import Layers
 from lookalike.detect.members import Member
-from lookalike.detect.on_features import ANOTHER_KIND, DEFECTS, OnFeatures
+from lookalike.detect.on_features import ANOTHER_KIND, DEFECTS, OnFeatures, by_view
 from lookalike.features.backbone import Backbone, Tap
 from lookalike.features.backbone import layers as every_layer
 from lookalike.features.backbones import stored
@@ -26,11 +26,11 @@ from lookalike.features.views import side_of
 
 SMALL, LARGE = 64, 320  # sides in pixels: up to the first, images are small; from the second on, they have fine detail
 SIDES_OF_SMALL, SIDES = (64, 128, 160), (64, 128, 224)  # at which the network sees them
-SIDES_OF_SMALL_COLOUR = (160, 224)  # for `auto`: pictures of things, which the late layers tell apart when enlarged
+SIDES_OF_SMALL_COLOUR = (160, 224)  # the same, where `auto` has several known classes of them
 FINEST = 640  # the side at which it looks for the smallest defects; images are read at this size, or at their own
-MOST = 600  # images of a class
+MOST, MOST_OF_SMALL_COLOUR = 600, 2500  # images of a class; the second for `auto` with one known class
 WARMTH = 0.01  # difference of AUC that makes a weight e times as large
-ALIKE = 0.1  # the same for small pictures, whose stand-ins tell less about the unknown
+ALIKE, ALIKE_IN_COLOUR = 0.1, 0.03  # the same for small pictures, whose stand-ins tell less about the unknown
 Candidates = Callable[[Backbone, tuple[int, ...]], tuple[Member, ...]]  # for images of a shape (C, H, W)
 
 
@@ -45,9 +45,12 @@ def _sides(backbone: Backbone, side: int) -> tuple[int, ...]:
 
 
 def _finest(backbone: Backbone, side: int) -> tuple[int, ...]:
-    """The size for small defects, where the images have the detail."""
-    fine = FINEST if side > (FINEST + LARGE) // 2 else LARGE
-    return (side_of(backbone, fine),) if side >= LARGE * 0.9 else ()
+    """The sizes for small defects: those of the images, or up to twice as large."""
+    if side >= LARGE * 0.9:
+        fine = [FINEST if side > (FINEST + LARGE) // 2 else LARGE]
+    else:
+        fine = [SIDES[-1], LARGE] if side >= LARGE // 2 else []
+    return tuple(dict.fromkeys(side_of(backbone, s) for s in fine))
 
 
 def _names(taps: Sequence[Tap]) -> tuple[str, ...]:
@@ -78,16 +81,33 @@ def _small_defects(backbone: Backbone, side: int) -> tuple[Member, ...]:
 
 def _all(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
     side = _side(shape)
-    if side <= SMALL and shape[0] == 3:
+    if _is_small_colour(shape):
         return _of_small_colour(backbone)
     late = _names(Layers.of(backbone.taps).late)
     fine = [*_small_defects(backbone, side)]
-    fine += [Member("gaussian", s, (tap,), cells) for s in _finest(backbone, side) for cells in (1, 3) for tap in late]
+    if side >= LARGE * 0.9:
+        sides = _finest(backbone, side)
+        fine += [Member("gaussian", s, (tap,), cells) for s in sides for cells in (1, 3) for tap in late]
     return (*_of_sizes(backbone, _sides(backbone, side)), *fine)
 
 
+def _is_small_colour(shape: tuple[int, ...]) -> bool:
+    """Mostly pictures of things, which the last layers tell apart when enlarged."""
+    return _side(shape) <= SMALL and shape[0] == 3
+
+
 def _of_small_colour(backbone: Backbone) -> tuple[Member, ...]:
-    """Without patches, and with one map that is compared whole, of the last layer that can be."""
+    """Gaussians of late layers, averaged over views. The head stands for the last tap, and a whole map locates."""
+    layers, side = Layers.of(backbone.taps), side_of(backbone, SIDES_OF_SMALL_COLOUR[-1])
+    late = _names(layers.late)
+    return (
+        *(Member("gaussian", side, (tap,), averaged=True) for tap in late[:-1]),
+        Member("gaussian", side, _head(backbone), unit=True, averaged=True),
+        Member("gaussian", side, (_names(layers.whole(side)) or late)[:1], 0, averaged=True),
+    )
+
+
+def _earlier_small_colour(backbone: Backbone) -> tuple[Member, ...]:
     layers = Layers.of(backbone.taps)
     late, head = _names(layers.late), _head(backbone)
     sides = dict.fromkeys(side_of(backbone, s) for s in SIDES_OF_SMALL_COLOUR)
@@ -122,7 +142,7 @@ def _of_sizes(backbone: Backbone, sides: Sequence[int]) -> tuple[Member, ...]:
 def _of_kinds(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
     """Gaussians and neighbours, then the one that locates."""
     side, layers = _side(shape), Layers.of(backbone.taps)
-    sides = SIDES_OF_SMALL_COLOUR if side <= SMALL and shape[0] == 3 else _sides(backbone, side)
+    sides = SIDES_OF_SMALL_COLOUR if _is_small_colour(shape) else _sides(backbone, side)
     sides, late = tuple(side_of(backbone, s) for s in sides), _names(layers.late)
     members = [
         member
@@ -138,8 +158,9 @@ def _of_kinds(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
 
 
 def _earlier(backbone: Backbone, shape: tuple[int, ...]) -> tuple[Member, ...]:
-    """Small colour pictures were seen at other sizes."""
-    return _of_sizes(backbone, _sides(backbone, _side(shape)))
+    """Small colour pictures were seen at other sizes, and later by more members."""
+    seen = _of_sizes(backbone, _sides(backbone, _side(shape)))
+    return (*seen, *_earlier_small_colour(backbone)) if _is_small_colour(shape) else seen
 
 
 def _head(backbone: Backbone) -> tuple[str]:
@@ -156,7 +177,8 @@ def _defects(_shape: tuple[int, ...]) -> tuple[Expected, ...]:
 
 
 def _another_kind(shape: tuple[int, ...]) -> tuple[Expected, ...]:
-    return (Expected(ANOTHER_KIND, "blend", ALIKE if _side(shape) <= SMALL else WARMTH),)
+    warmth = WARMTH if _side(shape) > SMALL else ALIKE_IN_COLOUR if _is_small_colour(shape) else ALIKE
+    return (Expected(ANOTHER_KIND, "blend", warmth),)
 
 
 def _either(shape: tuple[int, ...]) -> tuple[Expected, ...]:
@@ -195,7 +217,11 @@ class FeatureBaseline:
     earlier: Candidates | None = None
 
     side = FINEST
-    most_images = MOST
+
+    def most_images(self, shape: tuple[int, ...], classes: int) -> int:
+        """See `Baseline`."""
+        alone = self.kind == AUTO.kind and classes == 1
+        return MOST_OF_SMALL_COLOUR if alone and _is_small_colour(shape) else MOST
 
     def members(self, shape: tuple[int, ...]) -> tuple[Member, ...]:
         """The candidates for images of `shape` (C, H, W)."""
@@ -232,12 +258,12 @@ class FeatureBaseline:
         if len(pixels) < 2:
             raise DataError(f"{self.kind} needs 2 known images to train on, not {len(pixels)}; add images")
         members = self.members(pixels.shape[1:])
-        sizes = len({member.side for member in members})
+        views = len(by_view(members))
         votes = {self.kind: dict.fromkeys(members, 1 / len(members))}
         if expected := self.expected(pixels.shape[1:]):
-            of = sizes * looked_at(len(pixels), len(expected))
+            of = views * looked_at(len(pixels), len(expected))
             votes = chosen(self.backbone, pixels, members, expected, seed, counter(of), groups)
-        return OnFeatures.fit(self.kind, self.backbone, pixels, votes, seed, counter(sizes * len(pixels)), groups)
+        return OnFeatures.fit(self.kind, self.backbone, pixels, votes, seed, counter(views * len(pixels)), groups)
 
     def learn_kinds(self, pixels: Pixels | Selection, labels: Labels, seed: int) -> Kinds | None:
         """The detectors of several known classes, images (N, C, H, W) uint8 of classes (N,); None: see `of_kinds`."""
@@ -245,8 +271,8 @@ class FeatureBaseline:
             return None
         need_images(pixels.shape[1:], self.kind)
         *members, locator = self.of_kinds(self.backbone, pixels.shape[1:])
-        sizes = len({member.side for member in members})
-        steps = counter(sizes * (2 * len(pixels) + min(len(pixels), JUDGED * (int(labels.max()) + 1))))
+        views = len(by_view(members))
+        steps = counter(views * (2 * len(pixels) + min(len(pixels), JUDGED * (int(labels.max()) + 1))))
         return learn_kinds(self.kind, self.backbone, pixels, labels, members, locator, seed, steps)
 
     def every_member(self, shape: tuple[int, ...]) -> tuple[Member, ...]:
