@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import torch
@@ -12,9 +16,12 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from lookalike.base.arrays import Pixels
 from lookalike.data.images import Selection
+from lookalike.features import cache
 from lookalike.features.backbone import Backbone, Tap
+from lookalike.features.cache import View
 
 BLOCK = 2**18  # pixels that a network sees at once; other block sizes give other bits
+EDITION = 1  # of what this file does; counts up with any change of maps, so that none come from the cache of before
 NEIGHBOURS = 3  # a place is averaged with those around it (Roth et al. 2022, section 3.1)
 
 
@@ -56,12 +63,33 @@ def maps(
     """
     size = seen_size(backbone, pixels.shape[1:], side)
     block = max(1, BLOCK // (size[0] * size[1]))
+
+    def see(part: Pixels) -> list[Tensor]:
+        x = _resized(np.ascontiguousarray(part), size)
+        x = torch.cat([x, x.new_zeros(block - len(x), *x.shape[1:])])
+        return [avg_pool2d(m, NEIGHBOURS, 1, NEIGHBOURS // 2, count_include_pad=False) for m in backbone.maps(x, taps)]
+
+    if kept := cache.current():
+        yield from kept.blocks(see, pixels, block, [_view(backbone, size, tap) for tap in taps])
+        return
     for start in range(0, len(pixels), block):
-        x = _resized(np.ascontiguousarray(pixels[start : start + block]), size)
-        n = len(x)
-        x = torch.cat([x, x.new_zeros(block - n, *x.shape[1:])])
-        found = backbone.maps(x, taps)
-        yield n, [avg_pool2d(m, NEIGHBOURS, 1, NEIGHBOURS // 2, count_include_pad=False) for m in found]
+        part = pixels[start : start + block]
+        yield len(part), see(part)
+
+
+def _view(backbone: Backbone, size: tuple[int, int], tap: Tap) -> View:
+    """What the map of a tap depends on: network, size, and all that rounds sums in another way."""
+    facts = (backbone.origin.sha256, size, tap, BLOCK, NEIGHBOURS, EDITION, torch.get_num_threads(), *_makers())
+    return View.of(facts, (tap.channels, -(-size[0] // tap.stride), -(-size[1] // tap.stride)))
+
+
+@lru_cache
+def _makers() -> tuple[str, ...]:
+    """The versions of what computes maps, and the kind of CPU."""
+    versions = [version("lookalike"), torch.__version__]
+    with suppress(PackageNotFoundError):
+        versions.append(version("onnxruntime"))
+    return (*versions, platform.machine(), torch.backends.cpu.get_cpu_capability())
 
 
 def _resized(pixels: Pixels | Selection, size: tuple[int, int]) -> Tensor:
