@@ -129,7 +129,7 @@ def test_damage_costs_values_alone(opened, path):
     opened().close()
     whole = path.read_bytes()
     lost = 0
-    for place in range(0, len(whole), 5000):
+    for place in range(0, len(whole), 11_000):
         for wrong in (bytes([whole[place] ^ 1]), os.urandom(PAGE)):
             path.write_bytes((whole[:place] + wrong + whole[place + len(wrong) :])[: len(whole)])
             here = opened()

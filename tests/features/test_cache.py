@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import torch
 from onnx_made import written
 
+from lookalike.base.store import Store
 from lookalike.data.images import Selection
 from lookalike.detect import members
 from lookalike.detect.members import Member
@@ -171,6 +174,30 @@ def test_each_view_is_its_own(lite):
     kept(lite, pixels)
     torch.set_num_threads(threads)
     assert sum(lite.seen) == before + 3
+
+
+def test_the_clock_counts_what_was_spared(lite, monkeypatch):
+    """A method costs as much from the cache, or while it is written, as without, whatever the cache itself takes."""
+    time = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(cache, "time", SimpleNamespace(monotonic=lambda: time.now))
+
+    def takes(seconds, call):
+        def slow(*given):
+            time.now += seconds
+            return call(*given)
+
+        return slow
+
+    monkeypatch.setattr(Counted, "maps", takes(3.5, Counted.maps))
+    monkeypatch.setattr(Store, "read", takes(0.1, Store.read))
+    costs, taken = [], []
+    for within in (nullcontext, cache.kept, cache.kept):
+        with within():
+            began = cache.clock(), time.now
+            blocks(lite, pictures(2 * BLOCK))
+            costs.append(cache.clock() - began[0])
+            taken.append(time.now - began[1])
+    assert costs == pytest.approx([7, 7, 7]) and taken == pytest.approx([7, 7.1, 0.1])
 
 
 def test_nothing_is_kept_outside(lite, own_folder):

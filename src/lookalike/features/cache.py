@@ -5,12 +5,14 @@ Detectors, folds and seeds of a study see the same images again and again; the n
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
+from struct import Struct
 from typing import TypeVar
 
 import numpy as np
@@ -25,6 +27,7 @@ from lookalike.data.images import Selection
 
 FILE = "features.sqlite"
 AT_ONCE = 4  # blocks that are looked up together, so that images the file lacks fill whole blocks of the network
+END = Struct("<?d")  # after the numbers of a stored map
 T = TypeVar("T")
 See = Callable[[Pixels], list[Tensor]]
 
@@ -52,45 +55,57 @@ class View:
 
 @dataclass(frozen=True)
 class Map:
-    """The map of one image as it lies in memory: (h, w, C) float32 where channels are `last`, else (C, h, w).
+    """The map of one image.
 
-    How later sums are rounded depends on that order.
+    Parameters
+    ----------
+    values : ndarray
+        Float32 as it lies in memory, which decides how later sums are rounded: (h, w, C) or (C, h, w).
+    last : bool
+        Whether channels are last.
+    seconds : float
+        What the image cost in the network, with all layers that were asked for.
     """
 
     values: npt.NDArray[np.float32]
     last: bool
+    seconds: float
 
     def stored(self) -> bytes:
-        """The values, and a byte for the order."""
-        return self.values.tobytes() + bytes([self.last])
+        """What `read` reads."""
+        return self.values.tobytes() + END.pack(self.last, self.seconds)
 
     @classmethod
     def read(cls, data: bytes, shape: tuple[int, int, int]) -> Map:
         """The map (C, h, w) of what `stored` gave."""
+        last, seconds = END.unpack(data[-END.size :])
         channels, *grid = shape
-        last = bool(data[-1])
-        return cls(np.frombuffer(data, np.float32, prod(shape)).reshape((*grid, channels) if last else shape), last)
+        values = np.frombuffer(data, np.float32, prod(shape)).reshape((*grid, channels) if last else shape)
+        return cls(values, last, seconds)
 
 
 class Kept:
     """The maps in a file."""
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        self.store, self.spared = store, 0.0  # seconds
 
     def blocks(
         self, see: See, pixels: Pixels | Selection, block: int, views: Sequence[View]
     ) -> Iterator[tuple[int, list[Tensor]]]:
         """As `lookalike.features.views.maps`. `see` gives the maps (block, C, h, w) of at most `block` images."""
         for start in range(0, len(pixels), AT_ONCE * block):
+            began = time.monotonic()
             part = pixels[start : start + AT_ONCE * block]
             images = [_digest(image) for image in part]
             found = self._read(images, views)
             rows = {image: row for row, image in enumerate(images) if image not in found}
             for new in _parts(list(rows), block):
-                seen = [_split(m, len(new)) for m in see(part[[rows[image] for image in new]])]
-                found |= dict(zip(new, map(list, zip(*seen, strict=True)), strict=True))
+                seen = _seen(see, part[[rows[image] for image in new]], block)
+                found |= dict(zip(new, seen, strict=True))
                 self._write({image: found[image] for image in new}, views)
+            alone = sum(max(one.seconds for one in mine) for mine in found.values())
+            self.spared += alone - (time.monotonic() - began)
             for mine in _parts(images, block):
                 of_taps = zip(*(found[image] for image in mine), strict=True)
                 yield len(mine), [_joined(maps, block) for maps in of_taps]
@@ -137,6 +152,12 @@ def current() -> Kept | None:
     return _current.get()
 
 
+def clock() -> float:
+    """Seconds as `time.monotonic` counts, and those that kept maps spared: what a method costs depends on no other."""
+    mine = current()
+    return time.monotonic() + (mine.spared if mine else 0.0)
+
+
 def _digest(image: Pixels) -> bytes:
     """The SHA-256 over the shape, dtype and bytes of an image."""
     return sha256(f"{image.shape} {image.dtype.str} ".encode() + image.tobytes()).digest()
@@ -146,10 +167,17 @@ def _parts(of: list[T], size: int) -> Iterator[list[T]]:
     return (of[i : i + size] for i in range(0, len(of), size))
 
 
-def _split(m: Tensor, n: int) -> list[Map]:
-    """The maps of the first n images of a block (block, C, h, w)."""
-    last = m.is_contiguous(memory_format=torch.channels_last) and not m.is_contiguous()
-    return [Map(one, last) for one in (m.permute(0, 2, 3, 1) if last else m).contiguous().numpy()[:n]]
+def _seen(see: See, pixels: Pixels, block: int) -> list[list[Map]]:
+    """The maps of each of at most `block` images."""
+    began = time.monotonic()
+    found = see(pixels)
+    each = (time.monotonic() - began) / block
+    by_tap = []
+    for m in found:
+        last = m.is_contiguous(memory_format=torch.channels_last) and not m.is_contiguous()
+        values = (m.permute(0, 2, 3, 1) if last else m).contiguous().numpy()
+        by_tap.append([Map(one, last, each) for one in values[: len(pixels)]])
+    return [list(maps) for maps in zip(*by_tap, strict=True)]
 
 
 def _joined(maps: Sequence[Map], block: int) -> Tensor:
