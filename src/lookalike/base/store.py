@@ -79,10 +79,10 @@ def _opened(path: Path) -> sqlite3.Connection:
     with files.lock(path.parent, wait=lambda _line: None):  # two that make it at once would refuse each other
         file = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
         try:
+            file.execute("PRAGMA synchronous = OFF")  # twice as fast; what a power cut damages is found by its checksum
             file.execute(f"PRAGMA page_size = {PAGE}")
             file.execute("PRAGMA auto_vacuum = INCREMENTAL")
             file.execute("PRAGMA journal_mode = WAL")
-            file.execute("PRAGMA synchronous = OFF")  # twice as fast; what a power cut damages is found by its checksum
             file.executescript(LAYOUT)
             _limit(file, path.parent)
         except BaseException:
