@@ -27,8 +27,9 @@ from lookalike.detect.auc import area
 from lookalike.detect.baselines.features import AUTO
 from lookalike.detect.choose import HELD_OUT, SHARE, TAUGHT, weights
 from lookalike.detect.members import Member
-from lookalike.detect.on_features import Panel, by_view, learn, scores
+from lookalike.detect.on_features import Panel, learn, scores
 from lookalike.detect.scale import Scale
+from lookalike.detect.seen import by_view
 from lookalike.detect.standins import stand_ins
 from lookalike.studies.trial import FiguresTrial
 

@@ -43,6 +43,7 @@ def own_cache(tmp_path_factory):
     """The user's cache folder is left alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("LOOKALIKE_CACHE", raising=False)
         yield
 
 

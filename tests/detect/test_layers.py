@@ -70,7 +70,13 @@ def of_lite0(sides, fine):
         AUTO: [
             *of_size,
             *small,
-            *(Member("gaussian", s, (tap,), cells) for s in fine for cells in (1, 3) for tap in STAGES),
+            *(
+                Member("gaussian", s, (tap,), cells)
+                for s in fine
+                if 224 not in fine
+                for cells in (1, 3)
+                for tap in STAGES
+            ),
         ],
     }
 
@@ -80,28 +86,39 @@ def of_lite0(sides, fine):
     [
         ((1, 28, 28), (64, 128, 160), ()),
         ((1, 64, 64), (64, 128, 160), ()),
-        ((3, 200, 300), (64, 128, 224), ()),
+        ((3, 100, 120), (64, 128, 224), ()),
+        ((3, 200, 300), (64, 128, 224), (224, 320)),
         ((3, 320, 320), (64, 128, 224), (320,)),
         ((3, 900, 1200), (64, 128, 224), (640,)),
     ],
 )
 def test_the_candidates_on_lite0(shape, sides, fine):
-    """The members, and their order, are those with which models of earlier versions were trained."""
+    """Small defects are looked for at the size of the images, or up to twice that; large ones show late layers more."""
     for baseline, wanted in of_lite0(sides, fine).items():
         assert list(baseline.members(shape)) == wanted, baseline.kind
 
 
 def test_small_colour_pictures_are_enlarged():
-    """`auto` sees them at 160 and 224 pixels, other methods as grey ones; models of earlier versions are restored."""
-    wanted = []
-    for s in (160, 224):
-        wanted += [Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in STAGES]
-        wanted += [Member("gaussian", s, ("stage 6",), 0)]
-        wanted += [Member("neighbours", s, (tap,)) for tap in STAGES[1:]]
-        wanted += [Member(how, s, ("head",), unit=True) for how in ("gaussian", "neighbours")]
+    """`auto` has Gaussians of averaged views at 224 pixels; models of earlier versions are restored."""
+    wanted = [Member("gaussian", 224, (tap,), averaged=True) for tap in STAGES[:3]]
+    wanted.append(Member("gaussian", 224, ("head",), unit=True, averaged=True))
+    wanted.append(Member("gaussian", 224, ("stage 6",), 0, averaged=True))
     assert list(AUTO.members((3, 64, 64))) == wanted
-    assert set(of_lite0((64, 128, 160), ())[AUTO]) < set(AUTO.every_member((3, 64, 64)))
+    earlier = set(of_lite0((64, 128, 160), ())[AUTO])
+    for s in (160, 224):
+        earlier |= {Member("gaussian", s, (tap,), cells) for cells in (1, 3) for tap in STAGES}
+        earlier |= {Member("gaussian", s, ("stage 6",), 0)}
+        earlier |= {Member("neighbours", s, (tap,)) for tap in STAGES[1:]}
+        earlier |= {Member(how, s, ("head",), unit=True) for how in ("gaussian", "neighbours")}
+    assert earlier < set(AUTO.every_member((3, 64, 64)))
     assert FEATURES_KNN.members((3, 64, 64)) == FEATURES_KNN.members((1, 64, 64))
+
+
+def test_of_small_colour_pictures_more_are_learnt():
+    """2,500 of one class by `auto`, else 600 of each."""
+    for shape, classes, most in (((3, 32, 32), 1, 2500), ((3, 32, 32), 2, 600), ((1, 28, 28), 1, 600)):
+        assert AUTO.most_images(shape, classes) == most
+    assert AUTO.most_images((3, 200, 200), 1) == FEATURES_KNN.most_images((3, 32, 32), 1) == 600
 
 
 def test_the_candidates_of_several_classes():

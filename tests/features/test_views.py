@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 from lookalike.data.images import Selection
 from lookalike.features.efficientnet import LITE0, network
-from lookalike.features.views import maps, seen_size
+from lookalike.features.views import averaged, maps, seen_size
 
 TAPS = (LITE0.taps[0], LITE0.taps[3])
 
@@ -60,6 +60,25 @@ def test_an_image_does_not_depend_on_its_company():
     chosen = every(Selection(Selection(pixels, np.arange(60, 70)), np.array([6, 0])))
     for all_of, one, two in zip(together, alone, chosen, strict=True):
         assert torch.equal(all_of[66:67], one) and torch.equal(all_of[[66, 60]], two)
+
+
+def test_averaged_maps_are_means_over_four_views():
+    """The image and its mirror image, at the size and at five sevenths of it; mirrored maps are turned back."""
+    pixels = pictures(12, (3, 40, 40))
+    mirrored = np.ascontiguousarray(pixels[..., ::-1])
+    wanted = []
+    for large, large_mirrored, small, small_mirrored in zip(
+        every(pixels, 224), every(mirrored, 224), every(pixels, 160), every(mirrored, 160), strict=True
+    ):
+        views = [large, large_mirrored.flip(3)]
+        views += [
+            interpolate(one, size=large.shape[2:], mode="bilinear", align_corners=False)
+            for one in (small, small_mirrored.flip(3))
+        ]
+        wanted.append(sum(views) / 4)
+    blocks = [[m[:n] for m in found] for n, found in averaged(LITE0, pixels, 224, TAPS)]
+    found = [torch.cat(parts) for parts in zip(*blocks, strict=True)]
+    assert all(torch.allclose(one, two, atol=1e-5) for one, two in zip(found, wanted, strict=True))
 
 
 def test_grey_images_are_colour_images_with_equal_channels():

@@ -9,18 +9,22 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from official import CLASSES, official
 
 from lookalike.base import files
 from lookalike.base.errors import LockedError
+from lookalike.features import cache
+from lookalike.features.cache import View
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study, merged
-from lookalike.studies.trial import Cell
+from lookalike.studies.trial import Cell, FiguresTrial
 
 TINY = (("size", "8,8"), ("width", 4), ("z", 8), ("images", 128), ("batch", 64), ("search_steps", 5))
 NAMES = tuple(map(str, CLASSES))
@@ -45,6 +49,35 @@ def test_trials_of_one_folder_are_one():
     assert merged([first, other, again, extra_fakes, extra_fakes], Path("runs")) == [
         DetectorTrial("d", "pca", 0, known=("3",), scored=("3", "8", "9")), other, extra_fakes,
     ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Looking(FiguresTrial):
+    """A trial that looks at the same image as the others, and stores how many images the network saw."""
+
+    def folder(self, runs):
+        return runs / str(self.seed)
+
+    def measure(self, folder, command):
+        seen = []
+
+        def see(pixels):
+            seen.extend(pixels)
+            return [torch.ones(2, 3, 4, 5)]
+
+        views = [View.of("a view", (3, 4, 5))]
+        ((n, (found,)),) = cache.current().blocks(see, np.ones((1, 3, 8, 8), np.uint8), 2, views)
+        return {"seen": len(seen), "found": [n, *found.shape]}
+
+
+def test_trials_share_what_networks_saw(tmp_path, monkeypatch, here):
+    """The second trial finds the maps of the first; after the trials nothing is kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    trials = [Looking("d", "m", seed) for seed in range(2)]
+    for trial in trials:
+        assert not Study(tmp_path / "runs").perform([trial])
+    assert [trial.figures(tmp_path / "runs")["seen"] for trial in trials] == [1, 0]
+    assert trials[1].figures(tmp_path / "runs")["found"] == [1, 2, 3, 4, 5] and cache.current() is None
 
 
 def test_one_failure_leaves_the_others(four, tmp_path, here):

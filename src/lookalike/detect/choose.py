@@ -13,7 +13,8 @@ from lookalike.base.seeds import generator
 from lookalike.data.images import Selection
 from lookalike.detect.auc import area
 from lookalike.detect.members import Member
-from lookalike.detect.on_features import Steps, by_view, learn, scores
+from lookalike.detect.on_features import learn, scores
+from lookalike.detect.seen import Steps, by_view
 from lookalike.detect.standins import stand_ins
 from lookalike.features.backbone import Backbone
 

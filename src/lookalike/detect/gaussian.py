@@ -50,9 +50,8 @@ class ShrunkGaussian:
         """The Gaussian of vectors (N, D) float32, N at least 2; `shrinkage` is above 0."""
         mean = vectors.mean(0)
         known = (vectors - mean).astype(np.float16)
-        wide = known.astype(np.float32)
-        products = (wide @ wide.T).astype(np.float64)
-        total = max(float(np.trace(products)), 1e-12)  # where all are equal any other is infinitely far, nearly
+        total = sum(float((part.astype(np.float64) ** 2).sum()) for part in known)
+        total = max(total, 1e-12)  # where all are equal any other is infinitely far, nearly
         return cls._of(known, mean, np.array([shrinkage * total / len(known), MEAN * total]))
 
     @classmethod

@@ -22,8 +22,9 @@ from lookalike.detect.auc import area
 from lookalike.detect.choose import weights
 from lookalike.detect.join import Join
 from lookalike.detect.members import Learner, LeftOut, Member
-from lookalike.detect.on_features import ANOTHER_KIND, OnFeatures, Panel, Steps, by_view, mean_of, scores, seen
+from lookalike.detect.on_features import ANOTHER_KIND, OnFeatures, Panel, mean_of, scores
 from lookalike.detect.scale import Scale
+from lookalike.detect.seen import Steps, by_view, seen
 from lookalike.features.backbone import Backbone
 
 JUDGED = 100  # images of a class at most by which members are chosen
@@ -203,12 +204,11 @@ def _learn(
     taught = [{member: member.learner(count, seed) for member in members} for count in counts]
     for mine in by_view(members):
         start = 0
-        for n, found in seen(backbone, pixels, mine, steps):
+        for n, rows in seen(backbone, pixels, mine, steps):
             own, start = labels[start : start + n], start + n
             for member in mine:
-                rows = member.rows(found)[:n]
                 for k in np.unique(own).tolist():
-                    taught[k][member].add(rows[torch.from_numpy(own == k)])
+                    taught[k][member].add(rows[member][:n][torch.from_numpy(own == k)])
     return taught
 
 

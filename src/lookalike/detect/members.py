@@ -85,6 +85,11 @@ class Member:
         return self.how == "patches" or (self.how == "gaussian" and not self.cells)
 
     @property
+    def reads(self) -> tuple[object, ...]:
+        """All that its rows depend on, but for the network and the image."""
+        return self.side, self.taps, 0 if self.locates else self.cells, self.unit, self.averaged
+
+    @property
     def tensors(self) -> int:
         """The number of tensors that are stored of it; see `Fitted.tensors`."""
         return 3 if self.how == "gaussian" or self.stands_out else 1
@@ -93,7 +98,8 @@ class Member:
         """What it compares, from maps (n, C, h, w) by tap: (n, F) float32, or where it locates (n, h, w, F)."""
         if self.locates:
             grid = maps[self.taps[-1]].shape[2], maps[self.taps[-1]].shape[3]
-            return torch.cat([adaptive_avg_pool2d(maps[tap], grid) for tap in self.taps], 1).permute(0, 2, 3, 1)
+            rows = torch.cat([adaptive_avg_pool2d(maps[tap], grid) for tap in self.taps], 1).permute(0, 2, 3, 1)
+            return rows.contiguous()
         rows = adaptive_avg_pool2d(maps[self.taps[0]], self.cells).flatten(1)
         return normalize(rows) if self.unit else rows
 

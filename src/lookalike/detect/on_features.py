@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -19,32 +18,10 @@ from lookalike.detect.detector import Scores
 from lookalike.detect.heat import smoothed
 from lookalike.detect.members import Fitted, Gaussian, Learner, LeftOut, Member, Patches
 from lookalike.detect.scale import Scale
-from lookalike.features.backbone import Backbone, layers
-from lookalike.features.views import averaged, maps, seen_size
+from lookalike.detect.seen import Steps, by_view, row_shape, seen
+from lookalike.features.backbone import Backbone
 
 DEFECTS, ANOTHER_KIND = "defects", "another-kind"  # kinds of unknown
-Steps = Callable[[int], None]  # gets the number of images that a network has just seen
-Maps = Mapping[str, Tensor]
-
-
-def seen(
-    backbone: Backbone, pixels: Pixels | Selection, members: Sequence[Member], steps: Steps
-) -> Iterator[tuple[int, Maps]]:
-    """Blocks of one size: the number of images, and the maps by tap that members with one view read; see `maps`."""
-    wanted = {tap for member in members for tap in member.taps}
-    taps = [tap for tap in layers(backbone) if tap.name in wanted]
-    view = averaged if members[0].averaged else maps
-    for n, found in view(backbone, pixels, members[0].side, taps):
-        yield n, dict(zip((tap.name for tap in taps), found, strict=True))
-        steps(n)
-
-
-def by_view(members: Sequence[Member]) -> list[list[Member]]:
-    """Members that see images in the same way, and so share the work of the network."""
-    found: dict[tuple[int, bool], list[Member]] = {}
-    for member in members:
-        found.setdefault((member.side, member.averaged), []).append(member)
-    return list(found.values())
 
 
 def learn(
@@ -53,9 +30,9 @@ def learn(
     """Each member, taught by known images (N, C, H, W) uint8; N is at least 2."""
     taught = {member: member.learner(len(pixels), seed) for member in members}
     for mine in by_view(members):
-        for n, found in seen(backbone, pixels, mine, steps):
+        for n, rows in seen(backbone, pixels, mine, steps):
             for member in mine:
-                taught[member].add(member.rows(found)[:n])
+                taught[member].add(rows[member][:n])
     return taught
 
 
@@ -69,9 +46,9 @@ def left_out(
     """
     groups = np.arange(len(pixels)) if groups is None else groups
     for mine in by_view([member for member in taught if member.how == "patches"]):
-        for n, found in seen(backbone, pixels, mine, steps):
+        for n, rows in seen(backbone, pixels, mine, steps):
             for member in mine:
-                taught[member].again(member.rows(found)[:n], groups)
+                taught[member].again(rows[member][:n], groups)
     return {member: learner.left_out(groups) for member, learner in taught.items()}
 
 
@@ -83,12 +60,11 @@ def scores(
     found: list[dict[Member, list[Floats]]] = [{member: [] for member in one} for one in fitted]
     members = list(dict.fromkeys(member for one in fitted for member in one))
     for mine in by_view(members):
-        for n, said in seen(backbone, pixels, mine, steps):
+        for n, rows in seen(backbone, pixels, mine, steps):
             for member in mine:
-                rows = member.rows(said)
                 for one, parts in zip(fitted, found, strict=True):
                     if member in one:
-                        parts[member].append(one[member].score(rows)[:n])
+                        parts[member].append(one[member].score(rows[member])[:n])
     return [{member: np.concatenate(said) for member, said in parts.items()} for parts in found]
 
 
@@ -213,13 +189,12 @@ class OnFeatures:
         heat = np.zeros((len(pixels), *self.shape[1:]), np.float32)
         for mine in by_view(list(self.members)):
             start = 0
-            for n, said in seen(self.backbone, pixels, mine, lambda n: None):
+            for n, rows in seen(self.backbone, pixels, mine, lambda n: None):
                 for member in mine:
-                    rows = member.rows(said)
-                    found[member].append(self.members[member].score(rows)[:n])
+                    found[member].append(self.members[member].score(rows[member])[:n])
                     if member in locating:
                         share = locating[member] / sum(locating.values())
-                        heat[start : start + n] += share * self._heat(member, rows)[:n]
+                        heat[start : start + n] += share * self._heat(member, rows[member])[:n]
                 start += n
         return self.joined({member: np.concatenate(parts) for member, parts in found.items()}), smoothed(heat)
 
@@ -292,7 +267,7 @@ class OnFeatures:
         fitted = {}
         for i, member in zip(numbers, known, strict=True):
             mine = {key.removeprefix(f"{i}."): t for key, t in tensors.items() if key.startswith(f"{i}.")}
-            fitted[member] = member.restore(mine, _row_shape(backbone, member, shape), f"{kind}'s {member}")
+            fitted[member] = member.restore(mine, row_shape(backbone, member, shape), f"{kind}'s {member}")
         scales = {m: Scale.stored(value, f"{kind}'s {m}") for m, value in zip(known, stored, strict=True)}
         panels = [_panel(given, known, kind) for given in _list(facts["panels"])]
         if (
@@ -345,13 +320,3 @@ def _is_usual(value: Any) -> bool:
         and math.isfinite(value[0])
         and 0 < value[1] < math.inf
     )
-
-
-def _row_shape(backbone: Backbone, member: Member, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of the member's row of one image, by the sizes of empty maps."""
-    size = seen_size(backbone, shape, member.side)
-    grids = {
-        tap.name: torch.empty(1, tap.channels, -(-size[0] // tap.stride), -(-size[1] // tap.stride), device="meta")
-        for tap in layers(backbone)
-    }
-    return tuple(member.rows(grids).shape[1:])

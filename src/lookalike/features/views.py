@@ -36,6 +36,12 @@ def seen_size(backbone: Backbone, shape: tuple[int, ...], side: int) -> tuple[in
     return height, width
 
 
+def block_size(backbone: Backbone, shape: tuple[int, ...], side: int) -> int:
+    """How many images (C, H, W) a network sees at once."""
+    height, width = seen_size(backbone, shape, side)
+    return max(1, BLOCK // (height * width))
+
+
 def maps(
     backbone: Backbone, pixels: Pixels | Selection, side: int, taps: Sequence[Tap], *, mirrored: bool = False,
     block: int | None = None,
@@ -60,8 +66,7 @@ def maps(
     block : int, optional
         Images of a block; without, as many as have `BLOCK` pixels.
     """
-    size = seen_size(backbone, pixels.shape[1:], side)
-    block = block or max(1, BLOCK // (size[0] * size[1]))
+    size, block = seen_size(backbone, pixels.shape[1:], side), block or block_size(backbone, pixels.shape[1:], side)
     for start in range(0, len(pixels), block):
         read = np.asarray(pixels[start : start + block])
         x = _resized(np.ascontiguousarray(read[..., ::-1] if mirrored else read), size)
@@ -78,8 +83,7 @@ def averaged(
 
     Maps of the smaller size are brought to the grid of the larger, and those of mirror images turned back.
     """
-    height, width = seen_size(backbone, pixels.shape[1:], side)
-    block = max(1, BLOCK // (height * width))
+    block = block_size(backbone, pixels.shape[1:], side)
     views = [(one, mirrored) for one in dict.fromkeys((side, round(SMALLER * side))) for mirrored in (False, True)]
     every = [maps(backbone, pixels, one, taps, mirrored=mirrored, block=block) for one, mirrored in views]
     for parts in zip(*every, strict=True):

@@ -27,6 +27,7 @@ from lookalike.detect.detector import Detector, Threshold
 from lookalike.detect.gan import GANDetector
 from lookalike.detect.model import Model
 from lookalike.detect.openset import OpenSet
+from lookalike.features.cache import clock
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
 from lookalike.game.share import share_at
@@ -178,10 +179,10 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
             members[name] = _single(own, plan.only(name), _prefixed(report, name), warn)
         spent += training_seconds(own) or 0.0
     report("joining the classes", 0, len(plan.rows.deciding))
-    began = time.monotonic()
+    began = clock()
     joined = _open_set(members, plan)
     _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), spent + time.monotonic() - began)
+    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), spent + clock() - began)
     return joined
 
 
@@ -219,7 +220,7 @@ def _said_of(name: str) -> Iterator[None]:
 def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
     """The baseline that the settings name."""
     report("training", 0, len(plan.rows.train))
-    began = time.monotonic()
+    began = clock()
     name = plan.recipe.settings.method
     detector: Detector
     large = name in BASELINES and BASELINES[name].side is not None  # too large to copy
@@ -230,7 +231,7 @@ def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
         else:
             detector = plan.recipe.baseline.fit(pixels, plan.recipe.settings.seed)
     _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), time.monotonic() - began)
+    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), clock() - began)
     return detector
 
 
@@ -288,10 +289,10 @@ def _detector(gan: GAN, plan: Plan, label: int | None) -> GANDetector:
 
 def _crossed(folder: Path, plan: Plan, report: Report) -> tuple[Detector, Floats]:
     """As `crossed`, with the time that it took in the log."""
-    began = time.monotonic()
+    began = clock()
     detector, scores = crossed(plan, report)
     _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), time.monotonic() - began)
+    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), clock() - began)
     return detector, scores
 
 

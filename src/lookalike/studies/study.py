@@ -15,6 +15,7 @@ from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import show
 from lookalike.base.words import duration, minutes
 from lookalike.base.workers import InOrder, Tasks
+from lookalike.features import cache
 from lookalike.studies.schedule import Schedule
 from lookalike.studies.trial import Cell, Trial, name_of
 
@@ -170,5 +171,6 @@ def merged(trials: Sequence[T], runs: Path) -> list[T]:
 
 
 def _perform(trial: Trial, runs: Path, command: str) -> None:
-    """The task of one worker: a trial."""
-    trial.perform(runs, command)
+    """The task of one worker: a trial, which finds what frozen networks saw in other trials."""
+    with cache.kept():
+        trial.perform(runs, command)

@@ -17,7 +17,8 @@ from lookalike.detect.choose import Expected, chosen, looked_at
 from lookalike.detect.kinds import JUDGED, Kinds, learn_kinds
 from lookalike.detect.layers import Layers
 from lookalike.detect.members import Member
-from lookalike.detect.on_features import ANOTHER_KIND, DEFECTS, OnFeatures, by_view
+from lookalike.detect.on_features import ANOTHER_KIND, DEFECTS, OnFeatures
+from lookalike.detect.seen import by_view
 from lookalike.features.backbone import Backbone, Tap
 from lookalike.features.backbone import layers as every_layer
 from lookalike.features.backbones import stored
@@ -103,7 +104,7 @@ def _of_small_colour(backbone: Backbone) -> tuple[Member, ...]:
     return (
         *(Member("gaussian", side, (tap,), averaged=True) for tap in late[:-1]),
         Member("gaussian", side, _head(backbone), unit=True, averaged=True),
-        Member("gaussian", side, (_names(layers.whole(side)) or late)[:1], 0, averaged=True),
+        Member("gaussian", side, (_names(layers.whole(side)) or late)[-1:], 0, averaged=True),
     )
 
 

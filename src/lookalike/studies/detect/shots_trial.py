@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 import warnings
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from lookalike.data import Images
 from lookalike.detect.auc import area
 from lookalike.detect.baselines import BASELINES
 from lookalike.detect.detector import Detector
+from lookalike.features.cache import clock
 from lookalike.runs.reading import reading_used
 from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import TrainSettings, train_settings
@@ -103,13 +103,13 @@ class ShotsTrial(FiguresTrial):
         images = self._read(self.data, settings)
         rows = np.concatenate([drawn(images, settings, name, self.shots, self.seed) for name in self.known])
         tests = self._read(self.test_data, settings) if self.test_data else images
-        began = time.monotonic()
+        began = clock()
         detector = self._taught(images.select(np.sort(rows)), folder, command)
         pixels = {name: images_of(tests, settings, name, self._part(name)) for name in (*self.known, *self.unknown)}
         scores = {name: _scores(detector, mine) for name, mine in pixels.items()}
         known = np.concatenate([scores[name] for name in self.known])
         auc = {name: {self._part(name): area(known, scores[name])} for name in self.unknown}
-        return {"auc": auc, "seconds": time.monotonic() - began}
+        return {"auc": auc, "seconds": clock() - began}
 
     def _part(self, name: str) -> str:
         return GIVEN if self.test_data else WHOLE if name in self.whole else TEST

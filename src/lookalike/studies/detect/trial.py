@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -19,6 +18,7 @@ from lookalike.base.errors import ModelError, listed, show
 from lookalike.data import Images, read
 from lookalike.detect.auc import area
 from lookalike.detect.model import Model
+from lookalike.features.cache import clock
 from lookalike.runs import record
 from lookalike.runs.folder import made_by_version, training_seconds
 from lookalike.runs.reading import Reading
@@ -187,7 +187,7 @@ class ClassScores:
 
 def _store(model: Model, pixels: Pixels, path: Path) -> None:
     """Scores images, and writes the scores and the seconds."""
-    began = time.monotonic()
+    began = clock()
     said = [model.score(pixels[i : i + BLOCK]) for i in range(0, len(pixels), BLOCK)]
     label = [np.zeros(len(s.score), np.int64) if s.classes is None else s.classes.argmax(1) for s in said]
     out = BytesIO()
@@ -196,7 +196,7 @@ def _store(model: Model, pixels: Pixels, path: Path) -> None:
         label=np.concatenate(label),
         score=np.concatenate([s.score for s in said]),
         p_value=np.concatenate([s.p_value for s in said]),
-        seconds=time.monotonic() - began,
+        seconds=clock() - began,
     )
     files.write_bytes(path, out.getvalue())
 

@@ -6,11 +6,8 @@ A file there may be deleted at any time. A damaged file, or one that cannot be w
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,25 +15,13 @@ import torch
 
 from lookalike.base import checkpoint
 from lookalike.base.arrays import Pixels
+from lookalike.base.cache import folder
 from lookalike.base.errors import ModelError, OutputError
 from lookalike.base.files import make_folder
 from lookalike.detect.baselines import classifier
 from lookalike.detect.baselines.classifier import CNN, Classifier
 
 STEPS = 2000  # batches of 32 images
-
-
-def folder() -> Path | None:
-    """Return the cache folder, or None without a home folder.
-
-    It is $XDG_CACHE_HOME/lookalike, else ~/.cache/lookalike, and on macOS ~/Library/Caches/lookalike.
-    """
-    given = os.environ.get("XDG_CACHE_HOME")
-    try:
-        usual = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
-        return (Path(given) if given else usual.expanduser()) / "lookalike"
-    except RuntimeError:
-        return None
 
 
 def trained(pixels: Pixels, labels: npt.NDArray[np.int64], seed: int) -> Classifier:
