@@ -158,7 +158,7 @@ def test_equal_images_are_seen_once(lite):
 
 
 def test_each_view_is_its_own(lite):
-    """Another size, tap, number of cells, network, thread count or shape is seen anew; the first ones are still known."""
+    """Another size, tap, cells, network, thread count or shape is seen anew; the first ones are still known."""
     pixels = pictures(3)
     kept(lite, pixels)
     other = replace(lite, origin=replace(lite.origin, sha256="0" * 64))
