@@ -97,6 +97,22 @@ def test_gallery_shows_query_nearest_and_their_difference(run: Path, page: str, 
     assert np.array_equal(shown.decoded("difference"), np.concatenate(maps))
 
 
+def test_finds_come_first(make_run: MakeRun, seen: Read) -> None:
+    """Flagged unknown images stand above the misses; evaluations of earlier versions have none."""
+    run = make_run()
+    with np.load(run / "evaluations/8.npz") as old:
+        arrays = dict(old.items())
+    before = seen(write([run], run / "report.html").read_text("utf-8"))
+    assert "Finds" not in before.text
+    finds = {name.replace("misses", "finds"): one[::-1] for name, one in arrays.items() if name.startswith("misses")}
+    finds["finds_score"] = finds["finds_score"] + 1e6
+    np.savez(run / "evaluations/8.npz", **arrays, **finds)
+    shown = seen(write([run], run / "report.html").read_text("utf-8"))
+    assert np.array_equal(shown.decoded("image"), [*finds["finds_query"][:, 0], *before.decoded("image")])
+    assert shown.text.index("Finds") < shown.text.index("Worst misses")
+    assert f"{finds['finds_score'][0]:.4g} flagged {finds['finds_name'][0]}" in shown.text
+
+
 def test_residual_is_the_mean_over_channels() -> None:
     """|x - G(z)| of two RGB images is taken in grey levels, without wrapping, and averaged over channels."""
     query, nearest = np.zeros((3, 1, 2), np.uint8), np.zeros((3, 1, 2), np.uint8)

@@ -58,7 +58,7 @@ def test_a_run_is_read_as_it_was_written(run: Path) -> None:
     assert scores is not None
     with np.load(run / "evaluations/8.npz") as arrays:
         assert np.array_equal(scores.unknown, arrays["unknown_scores"])
-        assert np.array_equal(scores.worst["misses"].score, arrays["misses_score"])
+        assert np.array_equal(scores.galleries["misses"].score, arrays["misses_score"])
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from lookalike.report import write
 from lookalike.runs import run as runs
 from lookalike.runs.folder import training_seconds
 from lookalike.runs.settings import train_settings
-from lookalike.use.evaluate import WORST, evaluate
+from lookalike.use.evaluate import SHOWN, evaluate
 
 
 def used_by(run):
@@ -105,7 +105,7 @@ def test_the_against_class_counts_only_where_it_was_not_shown(tmp_path, digits):
 
 
 def test_the_files_hold_what_is_returned(run, digits, unseen):
-    """evaluations/5.json equals the returned figures; 5.npz holds all scores and the worst mistakes."""
+    """evaluations/5.json equals the returned figures; 5.npz holds all scores, the worst mistakes, and some finds."""
     figures = evaluate(run, "digits", unknown="5")
     assert json.loads((run / "evaluations" / "5.json").read_text("ascii")) == figures
     model = Model.load(run)
@@ -116,11 +116,15 @@ def test_the_files_hold_what_is_returned(run, digits, unseen):
         assert np.array_equal(arrays["calibration_scores"], model.threshold.calibration)
         for kind, name, said, sign in (("misses", "5", unknown, 1), ("alarms", "3", known, -1)):
             worst = [i for i in np.argsort(sign * said.score, kind="stable") if said.flagged[i] == (kind == "alarms")]
-            chosen = [unseen(name)[i] for i in worst[:WORST]]
-            assert np.array_equal(arrays[f"{kind}_score"], said.score[worst[:WORST]])
+            chosen = [unseen(name)[i] for i in worst[:SHOWN]]
+            assert np.array_equal(arrays[f"{kind}_score"], said.score[worst[:SHOWN]])
             assert arrays[f"{kind}_name"].tolist() == [digits.names[i] for i in chosen]
             assert np.array_equal(arrays[f"{kind}_query"], digits.pixels[chosen])
-            assert np.array_equal(arrays[f"{kind}_nearest"], said.nearest[worst[:WORST]])
+            assert np.array_equal(arrays[f"{kind}_nearest"], said.nearest[worst[:SHOWN]])
+        found = sorted(unknown.score[unknown.flagged], reverse=True)
+        assert len(found) > SHOWN
+        places = [round(i * (len(found) - 1) / (SHOWN - 1)) for i in range(SHOWN)]
+        assert arrays["finds_score"].tolist() == [found[place] for place in places]
 
 
 def test_all_other_classes_are_unknown_by_default(run):

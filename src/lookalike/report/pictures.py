@@ -24,7 +24,7 @@ from lookalike.base.files import open_regular
 from lookalike.base.style import CALIBRATION, INK, KNOWN, STYLE, UNKNOWN
 from lookalike.detect.auc import roc_curve_band
 from lookalike.detect.heat import SPREADS, overlaid
-from lookalike.runs.folder import Scores, Worst
+from lookalike.runs.folder import Gallery, Scores
 
 WIDE, SMALL, DPI = (4.8, 3.2), (3.5, 2.8), 180  # inches, dots per inch
 BINS, POINTS = 50, 300
@@ -127,24 +127,24 @@ def residual(query: Pixels, nearest: Pixels) -> npt.NDArray[np.float64]:
     return np.asarray(np.abs(difference).mean(axis=0), np.float64)
 
 
-def brightest(worst: Worst) -> float:
+def brightest(gallery: Gallery) -> float:
     """Return the largest residual of all images, the top of their common scale."""
-    if worst.query is None or worst.nearest is None:
+    if gallery.query is None or gallery.nearest is None:
         return 0.0
-    return max((float(residual(*both).max()) for both in zip(worst.query, worst.nearest, strict=True)), default=0.0)
+    return max((float(residual(*both).max()) for both in zip(gallery.query, gallery.nearest, strict=True)), default=0.0)
 
 
-def cases(worst: Worst, top: float) -> Iterator[Case]:
+def cases(gallery: Gallery, top: float) -> Iterator[Case]:
     """Yield each image with its nearest image and their residual on a scale from 0 to `top`, where these exist."""
-    for place, (score, name) in enumerate(zip(worst.score, worst.name, strict=True)):
+    for place, (score, name) in enumerate(zip(gallery.score, gallery.name, strict=True)):
         views = []
-        if worst.query is not None:
-            views.append(("image", tile(worst.query[place])))
-        if worst.query is not None and worst.nearest is not None:
-            views.append(("nearest image", tile(worst.nearest[place])))
-            views.append(("difference", heat(residual(worst.query[place], worst.nearest[place]), top)))
-        if worst.query is not None and worst.maps is not None:
-            over = overlaid(worst.query[place].transpose(1, 2, 0), worst.maps[place], SPREADS)
+        if gallery.query is not None:
+            views.append(("image", tile(gallery.query[place])))
+        if gallery.query is not None and gallery.nearest is not None:
+            views.append(("nearest image", tile(gallery.nearest[place])))
+            views.append(("difference", heat(residual(gallery.query[place], gallery.nearest[place]), top)))
+        if gallery.query is not None and gallery.maps is not None:
+            over = overlaid(gallery.query[place].transpose(1, 2, 0), gallery.maps[place], SPREADS)
             views.append(("heat map over the image", _uri(Image.fromarray(over))))
         yield Case(float(score), name, tuple(views))
 

@@ -32,6 +32,7 @@ FACTS, PICTURE, LIST = "subclasses.json", "subclasses.png", "subclasses.csv"
 PICTURED = 100  # sub-classes in the picture at most
 CHECKPOINTS, SAMPLES = "checkpoints", "samples"  # folders of a training
 CLASSES, EVALUATIONS = "classes", "evaluations"  # folders of the trainings of several known classes, of figures
+GALLERIES = ("finds", "misses", "alarms")  # of an evaluation; earlier versions wrote no finds
 BEGUN = (".lock", PROBE, CONFIG, SPLIT, BAD_FILES, GROUPS)  # what the beginning of a run may leave
 
 
@@ -148,8 +149,8 @@ class SubClasses(_Record):
 
 
 @dataclass(frozen=True)
-class Worst:
-    """The k most misleading images of one kind: `query` and `nearest` are uint8 (k, C, H, W), None for vectors."""
+class Gallery:
+    """Some images of one kind, k of them: `query` and `nearest` are uint8 (k, C, H, W), None for vectors."""
 
     query: Array | None
     nearest: Array | None  # none: the method gives none
@@ -165,7 +166,7 @@ class Scores:
     known: npt.NDArray[np.float64]
     unknown: npt.NDArray[np.float64]
     calibration: npt.NDArray[np.float64]
-    worst: Mapping[str, Worst]
+    galleries: Mapping[str, Gallery]
 
 
 @dataclass(frozen=True)
@@ -304,7 +305,7 @@ def _scores(path: Path) -> Scores:
                     known=_numbers(arrays, "known_scores"),
                     unknown=_numbers(arrays, "unknown_scores"),
                     calibration=_numbers(arrays, "calibration_scores"),
-                    worst={kind: _worst(arrays, kind) for kind in ("misses", "alarms") if f"{kind}_score" in arrays},
+                    galleries={kind: _gallery(arrays, kind) for kind in GALLERIES if f"{kind}_score" in arrays},
                 )
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"{show(path)} cannot be read: {show(error)}; run `lookalike evaluate` again") from error
@@ -317,7 +318,7 @@ def _numbers(arrays: Mapping[str, Array], key: str) -> npt.NDArray[np.float64]:
     return values
 
 
-def _worst(arrays: Mapping[str, Array], kind: str) -> Worst:
+def _gallery(arrays: Mapping[str, Array], kind: str) -> Gallery:
     score, name = _numbers(arrays, f"{kind}_score"), tuple(str(name) for name in arrays[f"{kind}_name"])
     query, nearest = _images(arrays, f"{kind}_query"), _images(arrays, f"{kind}_nearest")
     lengths = {len(score), len(name)} | ({len(query)} if query is not None else set())
@@ -327,7 +328,7 @@ def _worst(arrays: Mapping[str, Array], kind: str) -> Worst:
         raise ValueError(f"the arrays of {kind} differ in length or shape")
     if maps is not None and (maps.dtype != np.float32 or not np.isfinite(maps).all()):
         raise ValueError(f"the heat maps of {kind} must be finite float32 numbers")
-    return Worst(query, nearest, score, name, maps)
+    return Gallery(query, nearest, score, name, maps)
 
 
 def _images(arrays: Mapping[str, Array], key: str) -> Array | None:

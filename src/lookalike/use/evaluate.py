@@ -29,7 +29,7 @@ from lookalike.runs.used import UsedGroups, used_groups, used_images
 from lookalike.use.masks import masks_of, measured
 
 BLOCK = 512  # images scored at one time
-WORST = 8  # images kept of each kind of mistake
+SHOWN = 8  # images kept of finds, misses and false alarms
 TEST = "test"
 
 Rows = npt.NDArray[np.int64]
@@ -333,24 +333,36 @@ def _signs(verdicts: Verdicts) -> list[tuple[str, int]]:
 
 
 def _arrays(model: Model, images: Images, rows: dict[str, Rows], verdicts: dict[str, Verdicts]) -> bytes:
-    """Return the scores, and the worst mistakes with their nearest images, as the bytes of an .npz file."""
+    """Return the scores, and the galleries of images with their nearest images, as the bytes of an .npz file."""
     arrays: dict[str, Any] = {f"{role}_scores": one.score for role, one in verdicts.items()}
     arrays["calibration_scores"] = model.limit.calibration
-    for kind, role, sign in (("misses", "unknown", 1), ("alarms", "known", -1)):
-        worst = np.argsort(sign * verdicts[role].score, kind="stable")[:WORST]
-        worst = worst[verdicts[role].flagged[worst] == (kind == "alarms")]
-        chosen, nearest = rows[role][worst], verdicts[role].nearest
-        arrays[f"{kind}_score"] = verdicts[role].score[worst]
+    for kind, (role, shown) in _galleries(verdicts).items():
+        chosen, nearest = rows[role][shown], verdicts[role].nearest
+        arrays[f"{kind}_score"] = verdicts[role].score[shown]
         arrays[f"{kind}_name"] = np.array([show(images.names[i]) for i in chosen], dtype=np.str_)
         if images.pixels.ndim == 4:
             arrays[f"{kind}_query"] = images.pixels[chosen]
             if nearest is not None:
-                arrays[f"{kind}_nearest"] = nearest[worst]
-            if len(worst) and isinstance(model.detector, Locates) and model.detector.locates:
+                arrays[f"{kind}_nearest"] = nearest[shown]
+            if len(shown) and isinstance(model.detector, Locates) and model.detector.locates:
                 arrays[f"{kind}_map"] = model.score(images.pixels[chosen], maps=True).maps
     out = BytesIO()
     np.savez_compressed(out, **arrays)
     return out.getvalue()
+
+
+def _galleries(verdicts: dict[str, Verdicts]) -> dict[str, tuple[str, Rows]]:
+    """Finds, from the clearest to the closest at even distances; the worst misses; the worst false alarms."""
+    known, unknown = verdicts["known"], verdicts["unknown"]
+    clearest, closest = (np.argsort(sign * unknown.score, kind="stable") for sign in (-1, 1))
+    found = clearest[unknown.flagged[clearest]]
+    highest = np.argsort(-known.score, kind="stable")
+    even = np.linspace(0, len(found) - 1, min(SHOWN, len(found))).round().astype(np.int64)
+    return {
+        "finds": ("unknown", found[even]),
+        "misses": ("unknown", closest[~unknown.flagged[closest]][:SHOWN]),
+        "alarms": ("known", highest[known.flagged[highest]][:SHOWN]),
+    }
 
 
 def _file_name(classes: str) -> str:
