@@ -190,7 +190,7 @@ def test_stand_ins_choose_the_member_that_sees_them():
     light = draw.normal(0, 25, (40, 1, 1, 1))
     known = np.clip(thing + light + draw.normal(0, 20, (40, 1, 160, 160)), 0, 255).astype(np.uint8)
     fine, coarse = Member("gaussian", 128, ("stage 3",), 0), Member("neighbours", 64, ("stage 7",))
-    expected = (Expected("moved", "cut and paste", 0.01),)
+    expected = (Expected("moved", "pieces", 0.01),)
     assert chosen(BACKBONE, known, (coarse, fine), expected, 0) == {"moved": {fine: 1.0}}
 
 

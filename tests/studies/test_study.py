@@ -21,7 +21,7 @@ from official import CLASSES, official
 from lookalike.base import files
 from lookalike.base.errors import LockedError
 from lookalike.features import cache
-from lookalike.features.cache import View
+from lookalike.features.cache import Reading
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study, merged
 from lookalike.studies.trial import Cell, FiguresTrial
@@ -65,13 +65,13 @@ class Looking(FiguresTrial):
             seen.extend(pixels)
             return [torch.ones(2, 3, 4, 5)]
 
-        views = [View.of("a view", (3, 4, 5))]
-        ((n, (found,)),) = cache.current().blocks(see, np.ones((1, 3, 8, 8), np.uint8), 2, views)
+        readings = [Reading.of("a reading", (3, 4, 5))]
+        ((n, (found,)),) = cache.current().blocks(see, np.ones((1, 3, 8, 8), np.uint8), 2, readings)
         return {"seen": len(seen), "found": [n, *found.shape]}
 
 
 def test_trials_share_what_networks_saw(tmp_path, monkeypatch, here):
-    """The second trial finds the maps of the first; after the trials nothing is kept."""
+    """The second trial finds the rows of the first; after the trials nothing is kept."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     trials = [Looking("d", "m", seed) for seed in range(2)]
     for trial in trials:

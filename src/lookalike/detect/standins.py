@@ -1,7 +1,7 @@
 """Stand-ins for the unknown, made from known images: what a detector must flag, when nothing else is there to ask.
 
-Of each image one stand-in is made. Cut and paste (Li et al. 2021) stands for a defect on a known thing, the blend of
-two images for another kind of thing, and small pieces for small defects.
+Of each image one stand-in is made. The blend of two images stands for another kind of thing. Small pieces that are cut
+out and pasted elsewhere (after Li et al. 2021) stand for a defect on a known thing.
 """
 
 from __future__ import annotations
@@ -14,17 +14,7 @@ from lookalike.base.arrays import Pixels
 from lookalike.base.seeds import seed_of
 
 StandIn = Callable[[Pixels, Pixels, np.random.Generator], Pixels]  # (image, another one, draw) -> (C, H, W) uint8
-PATCH_AREA, PATCH_ASPECT = (0.05, 0.2), 1.0  # share of the image; the logarithm of the aspect lies within +- this
 PIECES, PIECE_SIDE = 3, (0.02, 0.07)  # at most so many; sides as shares of the longer side
-
-
-def pasted(image: Pixels, _other: Pixels, draw: np.random.Generator) -> Pixels:
-    """A part of the image lies at another place of it."""
-    height, width = image.shape[1:]
-    area, stretch = draw.uniform(*PATCH_AREA), np.exp(draw.uniform(-PATCH_ASPECT, PATCH_ASPECT))
-    h = int(np.clip((area * stretch) ** 0.5 * height, 1, height))
-    w = int(np.clip((area / stretch) ** 0.5 * width, 1, width))
-    return _moved(image, image, h, w, draw)
 
 
 def blended(image: Pixels, other: Pixels, _draw: np.random.Generator) -> Pixels:
@@ -41,7 +31,7 @@ def pieced(image: Pixels, other: Pixels, draw: np.random.Generator) -> Pixels:
     return image
 
 
-STAND_INS: dict[str, StandIn] = {"cut and paste": pasted, "blend": blended, "pieces": pieced}
+STAND_INS: dict[str, StandIn] = {"blend": blended, "pieces": pieced}
 
 
 def stand_ins(name: str, pixels: Pixels, seed: int) -> Pixels:

@@ -23,6 +23,8 @@ from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.openset import OpenSet
 from lookalike.report.bench_detect import write
 from lookalike.runs.reading import Reading
+from lookalike.runs.run import run
+from lookalike.runs.settings import train_settings
 from lookalike.studies.detect import bench, trial
 from lookalike.studies.detect import shots as few
 from lookalike.studies.detect.cast import Cast
@@ -71,6 +73,20 @@ def test_each_auc_is_that_of_detectors_joined_by_hand(three, tmp_path, here):
     known, unknown = (joint.score(images.pixels[of(parts.test, *names)]).score for names in ("ab", "c"))
     assert found.values["c", "knn", 0] == pytest.approx(area(known, unknown), abs=1e-12)
     assert set(found.values) == {(u, m, 0) for u in NAMES for m in ("knn", "pca")}
+
+
+def test_auto_learns_the_known_classes_of_a_row_together(three, tmp_path, here):
+    """Its AUC is that of the model that `lookalike train` makes of both known classes, from all their images."""
+    found = measured(three, tmp_path, methods=("auto",), known=("a", "b"))
+    settings = train_settings(known=("a", "b"), size="8,8", test=0.2, threads=1, false_alarms=0.5)
+    model = run(three, settings, tmp_path / "both")
+    assert isinstance(model.detector, OpenSet) and model.detector.nearest is not None
+    images = read(three, size=(8, 8))
+    test = split(images, test=0.2, calibration=0.0, seed=0).test
+    known = model.score(images.pixels[test[images.labels[test] < 2]]).score
+    unknown = model.score(images.pixels[images.labels == 2]).score
+    assert found.values["c", "auto", 0] == pytest.approx(area(known, unknown), abs=1e-12)
+    assert len(list((tmp_path / "runs").rglob("model.json"))) == 1
 
 
 def test_classes_whose_images_have_different_sizes_are_split_alike(tmp_path, here):

@@ -63,7 +63,7 @@ def run(
     """Does what is missing, and measures it.
 
     No training and no threshold uses the images of the unknown class. Detectors of single classes are trained once, and
-    joined anew for each unknown class.
+    joined anew for each unknown class. `auto` learns the known classes of each row together.
 
     Parameters
     ----------
@@ -178,10 +178,12 @@ def _sizes(found: Cast, names: Sequence[str], base: DetectorTrial) -> dict[str, 
 
 
 def _trials(known: tuple[str, ...], base: DetectorTrial) -> tuple[DetectorTrial, ...]:
-    """One training per known class; one for all where a classifier or one GAN learns them."""
+    """One training per known class; one for all where a classifier, one GAN or `auto` learns them together."""
     method = base.method
     if method in CLASSIFIERS or (method in METHODS and METHODS[method].per_class):
         return (base.but(known=known),)
+    if method == AUTO and len(known) > 1:  # all their images train, as by `lookalike train`
+        return (base.but(known=known, settings=tuple(sorted({"calibration": 0.0, **dict(base.settings)}.items()))),)
     needs_others = method in METHODS and METHODS[method].needs_others and len(known) > 1
     return tuple(
         base.but(
