@@ -52,6 +52,7 @@ WITHOUT: dict[str, Callable[[Member], bool]] = {
     "without Gaussians of whole maps": lambda member: not (member.how == "gaussian" and not member.cells),
     "without neighbours": lambda member: member.how != "neighbours",
     "without patches": lambda member: member.how != "patches",
+    "without small defects": lambda member: not (member.how == "patches" and member.taps[0] == "stage 2"),
     "without directions": lambda member: not member.unit,
     "without the smallest size": lambda member: member.side > 64,
     "without the largest sizes": lambda member: member.side <= 160,
@@ -115,8 +116,8 @@ class MembersTrial(FiguresTrial):
 
 
 def chosen_area(said: Said, keeps: Callable[[Member], bool], warmth: Mapping[str, float]) -> float:
-    """The AUC of `auto` with these members alone; an infinite warmth gives all the same weight."""
-    members = [member for member in said["known"] if keeps(member)]
+    """The AUC of `auto` with these members alone, or all where none is left; an infinite warmth weighs all alike."""
+    members = [member for member in said["known"] if keeps(member)] or list(said["known"])
     held = said["held out"]
     scales = {member: Scale.of(held[member]) for member in members}
     scaled = {part: {m: scales[m](said[part][m]) for m in members} for part in ("held out", "known", "unknown")}

@@ -99,7 +99,7 @@ def test_the_bits_are_those_without(shape, lite, own_folder):
     number = len(lite.seen)
     assert same(kept(lite, pixels), plain) and len(lite.seen) == 2 * number
     assert same(kept(lite, pixels), plain) and len(lite.seen) == 2 * number
-    assert (own_folder / "features.sqlite").exists()
+    assert (own_folder / "features.sqlite").stat().st_mode & 0o777 == 0o600  # for no other account
 
 
 def test_the_bits_of_an_onnx_file_are_those_without(tmp_path):
@@ -205,6 +205,12 @@ def test_the_clock_counts_what_was_spared(lite, monkeypatch):
             costs.append(cache.clock() - began[0])
             taken.append(time.now - began[1])
     assert costs == pytest.approx([7, 7, 7]) and taken == pytest.approx([7, 7.1, 0.1])
+    for within in (nullcontext, cache.kept, cache.kept):  # of a block that is not full, and with an image twice
+        with within():
+            began = cache.clock()
+            blocks(lite, 255 - pictures(2)[[0, 1, 0]])
+            costs.append(cache.clock() - began)
+    assert costs[3:] == pytest.approx([3.5, 3.5, 3.5])
 
 
 def test_nothing_is_kept_outside(lite, own_folder):

@@ -81,6 +81,26 @@ def test_averaged_maps_are_means_over_four_views():
     assert all(torch.allclose(one, two, atol=1e-5) for one, two in zip(found, wanted, strict=True))
 
 
+class OneSize:
+    """A backbone that takes images of one size alone, and counts how often it is asked."""
+
+    size, multiple, asked = (64, 64), 1, 0
+
+    def maps(self, x, taps):
+        """The image itself for every tap."""
+        self.asked += 1
+        return [x for _ in taps]
+
+
+def test_a_network_of_one_size_has_two_views():
+    """An image and its mirror image, once each: where the smaller size is the same one it is not seen again."""
+    backbone, pixels = OneSize(), pictures(3, (3, 64, 64))
+    ((n, (found,)),) = averaged(backbone, pixels, 64, TAPS[:1])
+    ((_, (plain,)),) = maps(backbone, pixels, 64, TAPS[:1])
+    assert n == 3 and backbone.asked == 3
+    assert torch.allclose(found[:n], plain[:n], atol=1e-4)
+
+
 def test_grey_images_are_colour_images_with_equal_channels():
     """The same maps, to the bit."""
     grey = pictures(2, (1, 40, 40))

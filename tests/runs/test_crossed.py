@@ -158,6 +158,19 @@ def test_a_method_on_features_learns_from_so_many_images_of_a_class_at_most(monk
     assert set(other.keys()["train"]) != set(plan.keys()["train"])
 
 
+def test_how_many_images_are_learnt_follows_from_the_number_of_known_classes(monkeypatch):
+    """However the classes are given; classes that are pooled are one."""
+    monkeypatch.setattr(type(BASELINES["patches"]), "most_images", lambda _, _shape, classes: 20 * classes)
+    for known, pooled, rows in (
+        (("3", "8"), False, 80),
+        (("3,8",), False, 80),
+        (("3,8",), True, 20),
+        (("3",), False, 20),
+    ):
+        plan = plans.make("digits", given("patches", known=known, extra_fakes=(), pooled=pooled))
+        assert len(plan.rows.train) == rows
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

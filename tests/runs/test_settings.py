@@ -327,7 +327,7 @@ def test_settings_that_a_method_does_not_use_are_refused(method, idle):
     """Only a GAN of all classes uses the flags of conditioning; only one that classifies uses the class loss."""
     s = train_settings(known=("3", "8"), method=method, **BY_CLASS)
     made = choices.method_of(choices.filled(s, (1, 32, 32), 2))
-    assert own_flags.unused(s, made, joins=True) == ()
+    assert own_flags.unused(s, made, 2, joins=True) == ()
     if not idle:
         own_flags.refuse_idle(s, made)
         return
@@ -353,7 +353,7 @@ def test_only_detectors_of_several_classes_are_joined(method, known, unused):
     """Who decides and how scores are scaled matters where each of several known classes has a detector."""
     s = train_settings(known=known, method=method, scaling="shared", decides="best")
     gan = choices.method_of(s) if method == "vtgan" else None
-    assert own_flags.unused(s, gan, joins=len(known) > 1 and method != "cnn") == unused
+    assert own_flags.unused(s, gan, len(known), joins=len(known) > 1 and method != "cnn") == unused
 
 
 @pytest.mark.parametrize(

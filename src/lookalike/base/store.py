@@ -76,6 +76,7 @@ class Store:
 def _opened(path: Path) -> sqlite3.Connection:
     """The file, new or old. Raises sqlite3.Error, OSError or OutputError."""
     files.make_folder(path.parent)
+    path.touch(mode=0o600)  # what is kept of a user's images is for no other user; SQLite's own files have its mode
     with files.lock(path.parent, wait=lambda _line: None):  # two that make it at once would refuse each other
         file = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
         try:

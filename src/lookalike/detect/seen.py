@@ -6,7 +6,10 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from inspect import getfile
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,9 +20,12 @@ from lookalike.detect.members import Member
 from lookalike.features import cache
 from lookalike.features.backbone import Backbone, layers
 from lookalike.features.cache import Reading
+from lookalike.features.efficientnet import Lite
+from lookalike.features.nets.efficientnet import EfficientNetLite
+from lookalike.features.onnx_file import opened
 from lookalike.features.views import averaged, block_size, maps, seen_size
 
-EDITION = 1  # of how rows are read; counts up with any change, so that none come from the cache of before
+READ_BY = (maps, Member, Lite, EfficientNetLite, opened)  # from the files with the code that rows depend on
 Steps = Callable[[int], None]  # gets the number of images that a network has just seen
 
 
@@ -41,11 +47,12 @@ def seen(
     wanted = {tap for member in members for tap in member.taps}
     taps = [tap for tap in layers(backbone) if tap.name in wanted]
     side, look = members[0].side, averaged if members[0].averaged else maps
+    first = {member.reads: member for member in reversed(members)}  # members that read the same rows share them
 
     def see(part: Pixels | Selection) -> Iterator[tuple[int, list[Tensor]]]:
         for n, found in look(backbone, part, side, taps):
             by_tap = dict(zip((tap.name for tap in taps), found, strict=True))
-            yield n, [member.rows(by_tap) for member in members]
+            yield n, [member.rows(by_tap) for member in first.values()]
 
     def see_block(part: Pixels) -> list[Tensor]:
         ((_, rows),) = see(part)
@@ -54,9 +61,11 @@ def seen(
     blocks = see(pixels)
     if kept := cache.current():
         block = block_size(backbone, pixels.shape[1:], side)
-        blocks = kept.blocks(see_block, pixels, block, [_reading(backbone, one, pixels.shape[1:]) for one in members])
+        readings = [_reading(backbone, member, pixels.shape[1:]) for member in first.values()]
+        blocks = kept.blocks(see_block, pixels, block, readings)
     for n, rows in blocks:
-        yield n, dict(zip(members, rows, strict=True))
+        read = dict(zip(first, rows, strict=True))
+        yield n, {member: read[member.reads] for member in members}
         steps(n)
 
 
@@ -72,14 +81,15 @@ def row_shape(backbone: Backbone, member: Member, shape: tuple[int, ...]) -> tup
 
 def _reading(backbone: Backbone, member: Member, shape: tuple[int, ...]) -> Reading:
     """What a member's row depends on: the network, what is read, and all that rounds sums in another way."""
-    facts = (backbone.origin.sha256, member.reads, EDITION, torch.get_num_threads(), *_makers())
+    facts = (backbone.origin.sha256, member.reads, torch.get_num_threads(), *_makers())
     return Reading.of(facts, row_shape(backbone, member, shape))
 
 
 @lru_cache
 def _makers() -> tuple[str, ...]:
-    """The versions of what computes maps, and the kind of CPU."""
-    versions = [version("lookalike"), torch.__version__]
+    """The code and the versions of what computes rows, and the kind of CPU."""
+    made = [sha256(Path(getfile(one)).read_bytes()).hexdigest() for one in READ_BY]
+    made.append(torch.__version__)
     with suppress(PackageNotFoundError):
-        versions.append(version("onnxruntime"))
-    return (*versions, platform.machine(), torch.backends.cpu.get_cpu_capability())
+        made.append(version("onnxruntime"))
+    return (*made, platform.machine(), torch.backends.cpu.get_cpu_capability())

@@ -44,7 +44,7 @@ def stand_ins(name: str, pixels: Pixels, seed: int) -> Pixels:
     return made
 
 
-def _moved(onto: Pixels, source: Pixels, h: int, w: int, draw: np.random.Generator, *, turns: bool = False) -> Pixels:
+def _moved(onto: Pixels, source: Pixels, h: int, w: int, draw: np.random.Generator, *, turns: bool) -> Pixels:
     """A copy of `onto` with a part (h, w) of `source` at a random place."""
     height, width = onto.shape[1:]
     h, w = min(h, height, width), min(w, height, width)

@@ -102,11 +102,12 @@ class Kept:
                 seen = _seen(see, part[[place[image] for image in new]], block)
                 found |= dict(zip(new, seen, strict=True))
                 self._write({image: found[image] for image in new}, readings)
-            alone = sum(max(one.seconds for one in mine) for mine in found.values())
-            self.spared += alone - (time.monotonic() - began)
+            each = [max(one.seconds for one in found[image]) for image in images]
+            whole = block * -(-len(images) // block)  # of the network, which sees whole blocks
+            self.spared += whole * sum(each) / len(each) - (time.monotonic() - began)
             for mine in _parts(images, block):
-                each = zip(*(found[image] for image in mine), strict=True)
-                yield len(mine), [_joined(rows, block) for rows in each]
+                by_reading = zip(*(found[image] for image in mine), strict=True)
+                yield len(mine), [_joined(rows, block) for rows in by_reading]
 
     def _read(self, images: Sequence[bytes], readings: Sequence[Reading]) -> dict[bytes, list[Row]]:
         """The rows of those images of which the file has every reading."""

@@ -84,7 +84,8 @@ def averaged(
     Maps of the smaller size are brought to the grid of the larger, and those of mirror images turned back.
     """
     block = block_size(backbone, pixels.shape[1:], side)
-    views = [(one, mirrored) for one in dict.fromkeys((side, round(SMALLER * side))) for mirrored in (False, True)]
+    sizes = {seen_size(backbone, pixels.shape[1:], one): one for one in (side, round(SMALLER * side))}  # or one alone
+    views = [(one, mirrored) for one in sizes.values() for mirrored in (False, True)]
     every = [maps(backbone, pixels, one, taps, mirrored=mirrored, block=block) for one, mirrored in views]
     for parts in zip(*every, strict=True):
         n, like = parts[0]

@@ -19,26 +19,23 @@ __all__ = ["environment", "write"]
 
 GRIDS, MEMBER_GRIDS = 6, 3  # sample grids shown of a run, and of one class of a run with several
 MEMBERS = 10  # known classes whose training is shown
-GALLERIES = (  # kind; title; what it shows; words for images above and below the threshold
-    (
-        "finds",
+CAPTIONS = {  # of galleries: title, what they show, words for images above and below the threshold
+    "finds": (
         "Finds",
         "Unknown images that were flagged, from the highest score to the lowest at even distances.",
         *("flagged", "not flagged"),
     ),
-    (
-        "misses",
+    "misses": (
         "Worst misses",
         "The unknown images with the lowest scores, which are most like known images by the score.",
         *("flagged", "missed"),
     ),
-    (
-        "alarms",
+    "alarms": (
         "Worst false alarms",
         "The known images with the highest scores, which are least like known images by the score.",
         *("false alarm", "not flagged"),
     ),
-)
+}
 LONGEST = 8192  # the most characters of one text from a file
 
 
@@ -77,7 +74,7 @@ def environment() -> Environment:
     )
     environment.filters["unbroken"] = _unbroken
     environment.globals.update(words=words, pictures=pictures, verdicts=verdicts, panels=_panels, grids=_grids)
-    environment.globals.update(GRIDS=GRIDS, MEMBER_GRIDS=MEMBER_GRIDS, MEMBERS=MEMBERS, GALLERIES=GALLERIES)
+    environment.globals.update(GRIDS=GRIDS, MEMBER_GRIDS=MEMBER_GRIDS, MEMBERS=MEMBERS, CAPTIONS=CAPTIONS)
     return environment
 
 

@@ -126,15 +126,15 @@ def refuse_idle(settings: TrainSettings, method: Method) -> None:
         raise UsageError(f"{method.name} does not use {given}; leave it out (its own settings: {own})")
 
 
-def unused(settings: TrainSettings, method: Method | None, *, joins: bool) -> tuple[str, ...]:
-    """A line for each given setting that a baseline (`method` None), or one known class, does not use.
+def unused(settings: TrainSettings, method: Method | None, known: int, *, joins: bool) -> tuple[str, ...]:
+    """A line for each given setting that a baseline (`method` None), or one `known` class, does not use.
 
     `joins`: whether each of several classes has a detector of its own.
     """
     given = settings.model_fields_set - {"extra_fakes"}  # which is refused
     idle = given - (OF_BASELINES if method is None else given) - set(JOINING)
     idle |= set() if joins else given & set(JOINING)
-    where = " on one known class" if len(settings.known) == 1 else ""
+    where = " on one known class" if known == 1 else ""
     return tuple(
         f"{settings.method} does not use {flag(name)}{where if name in JOINING else ''}" for name in sorted(idle)
     )

@@ -199,7 +199,7 @@ def _rows(
     train, held_out = (part[is_known[part]] for part in (parts.train, parts.calibration))
     if settings.crosses:
         train = _distinct(images, train)  # an image is not left out while a copy of it stays
-    every, train = train, _drawn(images, train, settings)
+    every, train = train, _drawn(images, train, settings, len(known))
     if settings.crosses:
         held_out = train
     if not joins:
@@ -349,12 +349,12 @@ def _distinct(images: Images, rows: Index) -> Index:
     return rows[np.sort(first)]
 
 
-def _drawn(images: Images, rows: Index, settings: TrainSettings) -> Index:
-    """So many of each class as the method learns from at most, by seed and content."""
+def _drawn(images: Images, rows: Index, settings: TrainSettings, known: int) -> Index:
+    """So many of each of the known classes as the method learns from at most, by seed and content."""
     limit = BASELINES[settings.method].most_images if settings.method in BASELINES and len(images.shape) == 3 else None
     if limit is None:
         return rows
-    most, kept = limit(images.shape, len(settings.known)), []
+    most, kept = limit(images.shape, known), []
     for label in np.unique(images.labels[rows]):
         mine = rows[images.labels[rows] == label].tolist()
         kept += sorted(mine, key=lambda row: sha256(f"{settings.seed}:{images.keys[row]}".encode()).digest())[:most]

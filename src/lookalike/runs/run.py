@@ -108,7 +108,8 @@ def run(
         if note is not None:
             for line in _notes(plan, settings):
                 note(line)
-        for line in (*_remarks(plan), *own_flags.unused(settings, plan.recipe.method, joins=plan.rows.joins)):
+        idle = own_flags.unused(settings, plan.recipe.method, len(plan.known), joins=plan.rows.joins)
+        for line in (*_remarks(plan), *idle):
             warn(line)
         if note is not None and (time_needed := _time(folder, plan)):
             note(time_needed)

@@ -249,7 +249,7 @@ def _verdicts(model: Model, images: Images, rows: dict[str, Rows], report: Repor
 
 
 def _scored(model: Model, images: Images, role: str, report: Report) -> Verdicts:
-    """Return the verdicts on all images, block by block; only the worst mistakes need their nearest images later."""
+    """Return the verdicts on all images, block by block; only those of a gallery need their nearest images later."""
     blocks = list(_blocks(model, images, role, report))
     nearest = [b.nearest for b in blocks if b.nearest is not None]
     parts = {name: np.concatenate([b.parts[name] for b in blocks]) for name in blocks[0].parts}

@@ -29,7 +29,7 @@ SMALL, LARGE = 64, 320  # sides in pixels: up to the first, images are small; fr
 SIDES_OF_SMALL, SIDES = (64, 128, 160), (64, 128, 224)  # at which the network sees them
 SIDES_OF_SMALL_COLOUR = (160, 224)  # the same, where `auto` has several known classes of them
 FINEST = 640  # the side at which it looks for the smallest defects; images are read at this size, or at their own
-MOST, MOST_OF_SMALL_COLOUR = 600, 2500  # images of a class; the second for `auto` with one known class
+MOST = 600  # images of a class
 WARMTH = 0.01  # difference of AUC that makes a weight e times as large
 ALIKE, ALIKE_IN_COLOUR = 0.1, 0.03  # the same for small pictures, whose stand-ins tell less about the unknown
 Candidates = Callable[[Backbone, tuple[int, ...]], tuple[Member, ...]]  # for images of a shape (C, H, W)
@@ -46,7 +46,7 @@ def _sides(backbone: Backbone, side: int) -> tuple[int, ...]:
 
 
 def _finest(backbone: Backbone, side: int) -> tuple[int, ...]:
-    """The sizes for small defects: those of the images, or up to twice as large."""
+    """The sizes for small defects: near that of the images, and up to twice as large for those below `LARGE`."""
     if side >= LARGE * 0.9:
         fine = [FINEST if side > (FINEST + LARGE) // 2 else LARGE]
     else:
@@ -104,8 +104,15 @@ def _of_small_colour(backbone: Backbone) -> tuple[Member, ...]:
     return (
         *(Member("gaussian", side, (tap,), averaged=True) for tap in late[:-1]),
         Member("gaussian", side, _head(backbone), unit=True, averaged=True),
-        Member("gaussian", side, (_names(layers.whole(side)) or late)[-1:], 0, averaged=True),
+        _whole_map(layers, side),
     )
+
+
+def _whole_map(layers: Layers, side: int) -> Member:
+    """The last map that is small enough to be compared whole; else patches, which locate too."""
+    if whole := _names(layers.whole(side)[-1:]):
+        return Member("gaussian", side, whole, 0, averaged=True)
+    return Member("patches", side, _names(layers.middle), averaged=True)
 
 
 def _earlier_small_colour(backbone: Backbone) -> tuple[Member, ...]:
@@ -206,6 +213,8 @@ class FeatureBaseline:
         well they find a known class that is left out, and the last only locates. None: each class is learnt by itself.
     earlier : callable, optional
         Members of models that earlier versions trained.
+    most_of_small_colour : int
+        How many small colour pictures it learns from, where one class is known.
     """
 
     kind: str
@@ -216,13 +225,13 @@ class FeatureBaseline:
     backbone: Backbone = LITE0
     of_kinds: Candidates | None = None
     earlier: Candidates | None = None
+    most_of_small_colour: int = MOST
 
     side = FINEST
 
     def most_images(self, shape: tuple[int, ...], classes: int) -> int:
         """See `Baseline`."""
-        alone = self.kind == AUTO.kind and classes == 1
-        return MOST_OF_SMALL_COLOUR if alone and _is_small_colour(shape) else MOST
+        return self.most_of_small_colour if classes == 1 and _is_small_colour(shape) else MOST
 
     def members(self, shape: tuple[int, ...]) -> tuple[Member, ...]:
         """The candidates for images of `shape` (C, H, W)."""
@@ -322,6 +331,7 @@ AUTO = FeatureBaseline(
     _either,
     of_kinds=_of_kinds,
     earlier=_earlier,
+    most_of_small_colour=2500,
 )
 EXPECTED = {DEFECTS: _defects, ANOTHER_KIND: _another_kind}
 

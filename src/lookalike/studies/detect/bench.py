@@ -34,6 +34,7 @@ from lookalike.studies.trial import Cell
 
 ALL, AUTO = "all", "auto"
 NAME = "bench-detect"
+TOGETHER = 64  # known classes that `auto` learns together at most; one file holds not many more
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def _trials(known: tuple[str, ...], base: DetectorTrial) -> tuple[DetectorTrial,
     method = base.method
     if method in CLASSIFIERS or (method in METHODS and METHODS[method].per_class):
         return (base.but(known=known),)
-    if method == AUTO and len(known) > 1:  # all their images train, as by `lookalike train`
+    if method == AUTO and 1 < len(known) <= TOGETHER:  # all their images train, as by `lookalike train`
         return (base.but(known=known, settings=tuple(sorted({"calibration": 0.0, **dict(base.settings)}.items()))),)
     needs_others = method in METHODS and METHODS[method].needs_others and len(known) > 1
     return tuple(
