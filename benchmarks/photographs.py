@@ -23,9 +23,10 @@ from torch.nn.functional import interpolate
 
 from lookalike.base.arrays import Pixels
 from lookalike.detect.baselines.features import AUTO
-from lookalike.detect.on_features import by_side, seen
+from lookalike.detect.seen import by_view, seen
+from lookalike.features.backbone import layers
 from lookalike.features.efficientnet import LITE0
-from lookalike.features.views import BLOCK, seen_size
+from lookalike.features.views import block_size, seen_size
 from machine import save
 
 SIZES = {224: (600, 60), 640: (150, 20)}  # side -> images that train, images that are scored
@@ -51,18 +52,19 @@ def peak() -> float:
 
 
 def bare(pixels: Pixels) -> None:
-    """Resize and one pass of the network up to its last tap, at each size that `auto` looks at."""
-    for side in by_side(AUTO.members(pixels.shape[1:])):
-        size = seen_size(LITE0, pixels.shape[1:], side)
-        block = max(1, BLOCK // (size[0] * size[1]))
+    """Resize and one pass of the network up to the last layer that is read, at each size that `auto` looks at."""
+    shape = pixels.shape[1:]
+    for mine in by_view(AUTO.members(shape)):
+        size, block = seen_size(LITE0, shape, mine[0].side), block_size(LITE0, shape, mine[0].side)
+        last = [tap for tap in layers(LITE0) if any(tap.name in member.taps for member in mine)][-1:]
         for start in range(0, len(pixels), block):
             x: Tensor = torch.from_numpy(pixels[start : start + block]).float()
-            LITE0.maps(interpolate(x, size=size, mode="bilinear", antialias=True), LITE0.taps[-1:])
+            LITE0.maps(interpolate(x, size=size, mode="bilinear", antialias=True), last)
 
 
 def read(pixels: Pixels) -> None:
     """The features that `auto` reads."""
-    for mine in by_side(AUTO.members(pixels.shape[1:])).values():
+    for mine in by_view(AUTO.members(pixels.shape[1:])):
         for _ in seen(LITE0, pixels, mine, lambda n: None):
             pass
 
