@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import shutil
 import signal
 import subprocess
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.spatial.distance import pdist
 from sklearn.datasets import load_digits
-from tiny import call
+from tiny import call, train
 
 from lookalike.base.errors import DataError, UsageError
 from lookalike.data import read
@@ -335,6 +337,126 @@ def test_the_command(folder, filled, tmp_path, capsys):
     assert row[:3] == ["8", "14", "3"]
     share = int(row[3].removesuffix("%"))
     assert ("takes only" in err) == (share < 70)
+
+
+def said_at_the_end(err):
+    """The lines of warnings and errors, without those of progress."""
+    return [line for line in err.splitlines() if line.startswith(("warning: ", "error: "))]
+
+
+@pytest.fixture
+def one_picture(folder, filled, monkeypatch):
+    """Flags for the run with a G that makes one picture of an 8 again and again, and good 3s, all recognised."""
+    from lookalike.use import augment as module
+    from lookalike.use.generate import Generator
+
+    pixels, labels = digits()
+    makes = {"3": pixels[labels == 3][:, None], "8": pixels[labels == 8][:1, None]}
+
+    def images(self, n, *, seed, truncation=None):
+        yield np.resize(makes[self.name], (n, 1, 8, 8))
+
+    monkeypatch.setattr(Generator, "images", images)
+    monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.ones(len(made), bool))
+    return ("augment", folder, "--run", filled[0].with_name("balanced-run"), "--to", "3=40,8=40")
+
+
+def test_one_picture_is_not_written_and_the_other_class_is(one_picture, tmp_path, capsys):
+    """The collapsed class keeps its 14 real images alone, the other gets its 16; one line says why; exit code 3."""
+    code, out, err = call(capsys, *one_picture, "-o", tmp_path / "b")
+    (line,) = said_at_the_end(err)
+    assert code == 3 and line == (
+        "error: generated images not written: 8 (collapsed, recognised 100 %, spread 0 %); accepted are 30 % "
+        "recognised and 30 % spread or more; add images of the class, show more images to the GAN (--images), or write "
+        "them in any case (--anyway)"
+    )
+    rows = list(csv.DictReader((tmp_path / "b" / balanced.MANIFEST).read_text().splitlines()))
+    files = {str(p.relative_to(tmp_path / "b")) for p in (tmp_path / "b").rglob("*.png")}
+    assert {row["file"] for row in rows} == files
+    assert [sum(file.startswith(name) for file in files) for name in ("1/", "3/real", "3/gen", "8/real", "8/gen")] == [
+        *(30, 24, 16, 14, 0)
+    ]
+    table = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.startswith(("3 ", "8 "))}
+    assert table["3"][:4] == ["24", "16", "100", "%"] and "collapsed" not in table["3"]
+    assert table["8"] == ["14", "0", "100", "%", "0", "%,", "collapsed", "26"]
+    page = (tmp_path / "b" / "report.html").read_text()
+    assert (
+        "Collapsed: 8." in page and "Not written: 8." in page and "0 %, collapsed" in page and "26, not written" in page
+    )
+    assert list(tmp_path.iterdir()) == [tmp_path / "b"]
+
+
+def test_one_picture_is_written_anyway(one_picture, tmp_path, capsys):
+    """With --anyway both classes are filled up, with exit code 0 and a warning."""
+    code, out, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    warning = "warning: 8: collapsed: two generated images differ by only 0 % of what two real ones do"
+    assert code == 0 and said_at_the_end(err) == [warning]
+    assert [line.split()[2] for line in out.splitlines() if line.startswith(("3 ", "8 "))] == ["16", "26"]
+    assert np.bincount(read(tmp_path / "b").labels).tolist() == [30, 40, 40]
+
+
+def test_json_has_both_figures_and_an_npz_file_lacks_what_is_not_written(one_picture, tmp_path, capsys):
+    """Printed before the error: spread as a share, 0 generated images of the class that is not written."""
+    code, out, _ = call(capsys, *one_picture, "-o", tmp_path / "b.npz", "--json")
+    three, eight = json.loads(out)["classes"]
+    assert code == 3 and 0.5 < three["spread"] < 1.5 and three["written"] and three["generated"] == 16
+    assert (eight["spread"], eight["recognised"], eight["made"]) == (0.0, 1.0, 26)
+    assert (eight["collapsed"], eight["written"], eight["generated"]) == (True, False, 0)
+    with np.load(tmp_path / "b.npz") as there:
+        assert there["classes"][there["labels"][there["generated"]]].tolist() == ["3"] * 16
+
+
+def test_images_of_another_class_are_not_written(one_picture, tmp_path, capsys, monkeypatch):
+    """3s of which a classifier recognises 3 of 16; nine images, which may be chance, are written with a warning."""
+    from lookalike.use import augment as module
+
+    monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.arange(len(made)) < 3)
+    code, _, err = call(capsys, *one_picture[:-1], "3=40", "-o", tmp_path / "b")
+    (line,) = said_at_the_end(err)
+    assert code == 3 and line.startswith("error: generated images not written: 3 (recognised 18.8 %, spread ")
+    assert len(list((tmp_path / "b" / "3").iterdir())) == 24
+    monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.zeros(len(made), bool))
+    code, _, err = call(capsys, *one_picture[:-1], "3=33", "-o", tmp_path / "c")
+    (line,) = said_at_the_end(err)
+    assert code == 0 and "takes only 0 % of the generated ones" in line
+    assert len(list((tmp_path / "c" / "3").iterdir())) == 33
+
+
+def test_the_spread_is_that_of_the_features_of_the_classifier(folder, filled, tmp_path):
+    """Mean distance of pairs of generated images over that of the class's training images, computed again here."""
+    run = filled[0].with_name("balanced-run")
+    (one,) = augment(str(folder), tmp_path / "b.npz", run=run, to="8=34")
+    images, parts = read(folder, size=(8, 8), channels=1), used_images(run)
+    trained = [i for i, key in enumerate(images.keys) if key in parts["train"]]
+    net = classifier.CNN.fit(images.pixels[trained], images.labels[trained], 0).net
+    eights = images.pixels[[i for i in trained if images.labels[i] == 2]]
+    with torch.no_grad():
+        made, real = (net.features(torch.from_numpy(x).float() / 127.5 - 1).numpy() for x in (one.pixels, eights))
+    assert one.spread == pytest.approx(pdist(made).mean() / pdist(real).mean(), rel=1e-4)
+
+
+def test_without_a_classifier_the_spread_is_of_values_and_it_is_said(tmp_path, capsys):
+    """Vectors: nothing recognises them, which a warning says; they are judged by their values alone."""
+    pixels, labels = digits()
+    np.savez(tmp_path / "v.npz", images=pixels.reshape(-1, 64).astype(np.float32) / 255, labels=labels)
+    how = {name: value for name, value in TINY.items() if name != "size"}
+    (one,) = augment(str(tmp_path / "v.npz"), tmp_path / "b.npz", to="8=34", settings=how)
+    assert one.agreed is None
+    assert one.spread == pytest.approx(pdist(one.pixels).mean() / pdist(one.memory.training).mean(), rel=1e-4)
+    command = ("augment", tmp_path / "v.npz", "-o", tmp_path / "c.npz", "--run", tmp_path / "b-run", "--anyway")
+    code, _, err = call(capsys, *command, "--to", "8=15")
+    assert code == 0 and "8: no classifier can recognise the images; it needs images, not vectors" in err
+    assert "8: the spread cannot be measured; it needs two generated images" in err
+
+
+def test_a_run_of_one_class_has_no_classifier(folder, tmp_path, capsys):
+    """A classifier of one class would recognise everything: nothing is recognised, and --agree is refused."""
+    call(capsys, *train(tmp_path / "run", "--known=8", "--calibration=0", data=folder))
+    (one,) = augment(str(folder), tmp_path / "b.npz", to="8=16", run=tmp_path / "run")
+    assert one.agreed is None and one.spread is not None
+    with pytest.raises(DataError, match=r"the run trained on one class, and a classifier needs two; leave out --agree"):
+        augment(str(folder), tmp_path / "c.npz", to="8=16", run=tmp_path / "run", filters=Filters(agree=True))
+    assert not (tmp_path / "c.npz").exists()
 
 
 @pytest.mark.parametrize(

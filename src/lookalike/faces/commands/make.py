@@ -226,7 +226,8 @@ def _show_filled(rows: Sequence[Mapping[str, Any]]) -> None:
             [
                 show(row["class"], 60),
                 *(f"{row[key]:,}" for key in ("real", "generated")),
-                *("" if row[key] is None else percent(row[key]) for key in ("recognised", "spread")),
+                "" if row["recognised"] is None else percent(row["recognised"]),
+                "" if row["spread"] is None else percent(row["spread"]) + ", collapsed" * row["collapsed"],
                 f"{row['made']:,}",
                 ", ".join(f"{n:,} by {check}" for check, n in row["refused"].items()),
             ]
@@ -239,8 +240,8 @@ def _show_filled(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _doubts(row: Mapping[str, Any]) -> Iterator[str]:
-    """What speaks against the generated images of a class, or cannot be measured, one line each."""
-    if row["collapsed"]:
+    """What speaks against the generated images that are written, or cannot be measured, one line each."""
+    if row["collapsed"] and row["written"]:
         yield f"collapsed: two generated images differ by only {percent(row['spread'])} of what two real ones do"
     elif row["spread"] is None:
         yield "the spread cannot be measured; it needs two generated images, and two real ones that differ"
