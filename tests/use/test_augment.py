@@ -411,9 +411,10 @@ def test_images_of_another_class_are_not_written(one_picture, tmp_path, capsys, 
     from lookalike.use import augment as module
 
     monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.arange(len(made)) < 3)
-    code, _, err = call(capsys, *one_picture[:-1], "3=40", "-o", tmp_path / "b")
+    code, out, err = call(capsys, *one_picture[:-1], "3=40", "-o", tmp_path / "b")
     (line,) = said_at_the_end(err)
     assert code == 3 and line.startswith("error: generated images not written: 3 (recognised 18.8 %, spread ")
+    assert "b: real images alone; report:" in out
     assert len(list((tmp_path / "b" / "3").iterdir())) == 24
     monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.zeros(len(made), bool))
     code, _, err = call(capsys, *one_picture[:-1], "3=33", "-o", tmp_path / "c")

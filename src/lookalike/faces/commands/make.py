@@ -196,7 +196,8 @@ def augment(
         print_json({"out": str(out), "classes": rows, "report": str(page)})
     else:
         _show_filled(rows)
-        say(f"{show(out)}: real and generated images; report: {show(page)}")
+        what = "real and generated images" if any(row["written"] for row in rows) else "real images alone"
+        say(f"{show(out)}: {what}; report: {show(page)}")
     if refused:
         raise refused
     if not json_:
