@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lookalike.report.augment import verdict
-from lookalike.use.balanced import Filled
+from lookalike.use.filled import Filled
 from lookalike.use.memorised import Memory
 
 LINE = np.arange(0, 60, 6, dtype=np.float32)[:, None]
 
 
-def filled(made, unseen):
+def filled(made, unseen, spread=1.0, anyway=True):
     """A class of ten training vectors on a line, so many unseen ones halfway between, and made ones."""
     memory = Memory(LINE, (LINE[:unseen] + 3).astype(np.float32))
     pixels = np.array(made, np.float32)[:, None]
-    return Filled("a", 10, pixels, np.arange(len(pixels)), len(pixels), {}, None, *memory.closeness(pixels), memory)
+    close, numbers = memory.closeness(pixels), np.arange(len(pixels))
+    return Filled("a", 10, pixels, numbers, len(pixels), {}, None, spread, *close, memory, anyway)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,25 @@ def test_what_is_said_of_copies(made, unseen, count, said):
     """Many copies, none, too few images for either verdict, too few but copies to the pixel, and nothing unseen."""
     sentence = verdict([filled(made, unseen)])
     assert count in sentence and said in sentence
+
+
+def test_a_collapse_is_said_and_is_no_memorisation():
+    """One training image again and again is a collapse, not memorised images; copies of another class still are."""
+    collapsed, copied = filled([6.0] * 10, 9, spread=0.0), replace(filled(LINE[:, 0].tolist(), 9), name="b")
+    assert verdict([collapsed]) == (
+        "10 generated images of a. Collapsed: a. G makes nearly the same image of each again and again."
+    )
+    assert verdict([collapsed, copied]) == (
+        "20 generated images of a, b. Collapsed: a. G makes nearly the same image of each again and again. Of the "
+        "others, 10 are closer to a training image than every held-out real image of their class is; of new images "
+        "about 1 would be. G has memorised some of its training images."
+    )
+    assert verdict([collapsed, filled([33.0, 27.0], 0)]).endswith(
+        "Of the others, no image was held out from training, so the page cannot say whether they are copies."
+    )
+
+
+def test_what_is_not_written_is_said():
+    """The page names the classes whose images are left out."""
+    said = verdict([filled([6.0] * 10, 9, spread=0.0, anyway=False)])
+    assert said.endswith("again and again. Not written: a. Of each, the output has the real images alone.")

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.spatial.distance import pdist
 from sklearn.datasets import load_digits
-from tiny import call
+from tiny import call, train
 
 from lookalike.base.errors import DataError, UsageError
 from lookalike.data import read
 from lookalike.detect.baselines import classifier
 from lookalike.detect.model import Model
-from lookalike.faces.api import augment
+from lookalike.faces import api
 from lookalike.game.batch import Batch
 from lookalike.runs.used import used_images
 from lookalike.use import balanced
@@ -30,6 +33,7 @@ from lookalike.use.generate import generators
 
 TINY = {"images": 256, "batch": 32, "width": 4, "z": 8, "lr": 0.02, "ema": 0.0, "size": "8,8", "threads": 1}
 COUNTS = {"1": 30, "3": 24, "8": 14}
+augment = partial(api.augment, anyway=True)  # a GAN that trains for a moment makes nearly one picture of each class
 
 
 def digits():
@@ -154,7 +158,7 @@ def test_killed_while_it_writes_it_leaves_nothing_that_looks_whole(folder, fille
         "    if next(count) == 40: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return honest(picture)\n"
         "balanced.png = png\n"
-        "api.augment(sys.argv[1], Path(sys.argv[2]), run=Path(sys.argv[3]), to='8=17')\n"
+        "api.augment(sys.argv[1], Path(sys.argv[2]), run=Path(sys.argv[3]), to='8=17', anyway=True)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(folder), str(out), str(run)], timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL and not out.exists()
@@ -221,7 +225,7 @@ def test_filters_that_keep_nothing_are_one_line(folder, filled, tmp_path, monkey
     """Where no image passes, the error counts what was made, and nothing is written."""
     from lookalike.use import augment as module
 
-    monkeypatch.setattr(module, "agrees", lambda *_: {"8": lambda made: np.zeros(len(made), bool)})
+    monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.zeros(len(made), bool))
     with pytest.raises(
         DataError, match=r"8: 0 of 50 images passed the filters, but 1 are wanted \(dropped by classifier 50\)"
     ):
@@ -272,7 +276,7 @@ def test_a_filter_does_not_praise_itself(folder, filled, tmp_path, monkeypatch):
     """With --agree the share that is recognised is that of the images before the classifier filtered them."""
     from lookalike.use import augment as module
 
-    monkeypatch.setattr(module, "agrees", lambda *_: {"8": lambda made: np.arange(len(made)) % 4 == 3})
+    monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.arange(len(made)) % 4 == 3)
     run = filled[0].with_name("balanced-run")
     (one,) = augment(str(folder), tmp_path / "b.npz", run=run, to="8=24", filters=Filters(agree=True))
     assert (one.made, one.rejected, one.agreed) == (40, {"classifier": 30}, 0.25)
@@ -327,12 +331,133 @@ def test_the_run_of_a_folder_with_a_dot_has_its_whole_name(folder, tmp_path):
 def test_the_command(folder, filled, tmp_path, capsys):
     """It prints a row for each class that was short, names the report, and warns of what no classifier recognises."""
     run = filled[0].with_name("balanced-run")
-    code, out, err = call(capsys, "augment", folder, "-o", tmp_path / "b", "--run", run, "--to", "8=17")
+    code, out, err = call(capsys, "augment", folder, "-o", tmp_path / "b", "--run", run, "--to", "8=17", "--anyway")
     assert code == 0 and "report: " in out and (tmp_path / "b" / "report.html").exists()
     (row,) = [line.split() for line in out.splitlines() if line.startswith("8 ")]
     assert row[:3] == ["8", "14", "3"]
     share = int(row[3].removesuffix("%"))
     assert ("takes only" in err) == (share < 70)
+
+
+def said_at_the_end(err):
+    """The lines of warnings and errors, without those of progress."""
+    return [line for line in err.splitlines() if line.startswith(("warning: ", "error: "))]
+
+
+@pytest.fixture
+def one_picture(folder, filled, monkeypatch):
+    """Flags for the run with a G that makes one picture of an 8 again and again, and good 3s, all recognised."""
+    from lookalike.use import augment as module
+    from lookalike.use.generate import Generator
+
+    pixels, labels = digits()
+    makes = {"3": pixels[labels == 3][:, None], "8": pixels[labels == 8][:1, None]}
+
+    def images(self, n, *, seed, truncation=None):
+        yield np.resize(makes[self.name], (n, 1, 8, 8))
+
+    monkeypatch.setattr(Generator, "images", images)
+    monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.ones(len(made), bool))
+    return ("augment", folder, "--run", filled[0].with_name("balanced-run"), "--to", "3=40,8=40")
+
+
+def test_one_picture_is_not_written_and_the_other_class_is(one_picture, tmp_path, capsys):
+    """The collapsed class keeps its 14 real images alone, the other gets its 16; one line says why; exit code 3."""
+    code, out, err = call(capsys, *one_picture, "-o", tmp_path / "b")
+    (line,) = said_at_the_end(err)
+    assert code == 3 and line == (
+        "error: generated images not written: 8 (collapsed, recognised 100 %, spread 0 %); accepted are 30 % "
+        "recognised and 30 % spread or more; add images of the class, show more images to the GAN (--images), or write "
+        "them in any case (--anyway)"
+    )
+    rows = list(csv.DictReader((tmp_path / "b" / balanced.MANIFEST).read_text().splitlines()))
+    files = {str(p.relative_to(tmp_path / "b")) for p in (tmp_path / "b").rglob("*.png")}
+    assert {row["file"] for row in rows} == files
+    assert [sum(file.startswith(name) for file in files) for name in ("1/", "3/real", "3/gen", "8/real", "8/gen")] == [
+        *(30, 24, 16, 14, 0)
+    ]
+    table = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.startswith(("3 ", "8 "))}
+    assert table["3"][:4] == ["24", "16", "100", "%"] and "collapsed" not in table["3"]
+    assert table["8"] == ["14", "0", "100", "%", "0", "%,", "collapsed", "26"]
+    page = (tmp_path / "b" / "report.html").read_text()
+    assert (
+        "Collapsed: 8." in page and "Not written: 8." in page and "0 %, collapsed" in page and "26, not written" in page
+    )
+    assert list(tmp_path.iterdir()) == [tmp_path / "b"]
+
+
+def test_one_picture_is_written_anyway(one_picture, tmp_path, capsys):
+    """With --anyway both classes are filled up, with exit code 0 and a warning."""
+    code, out, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    warning = "warning: 8: collapsed: two generated images differ by only 0 % of what two real ones do"
+    assert code == 0 and said_at_the_end(err) == [warning]
+    assert [line.split()[2] for line in out.splitlines() if line.startswith(("3 ", "8 "))] == ["16", "26"]
+    assert np.bincount(read(tmp_path / "b").labels).tolist() == [30, 40, 40]
+
+
+def test_json_has_both_figures_and_an_npz_file_lacks_what_is_not_written(one_picture, tmp_path, capsys):
+    """Printed before the error: spread as a share, 0 generated images of the class that is not written."""
+    code, out, _ = call(capsys, *one_picture, "-o", tmp_path / "b.npz", "--json")
+    three, eight = json.loads(out)["classes"]
+    assert code == 3 and 0.5 < three["spread"] < 1.5 and three["written"] and three["generated"] == 16
+    assert (eight["spread"], eight["recognised"], eight["made"]) == (0.0, 1.0, 26)
+    assert (eight["collapsed"], eight["written"], eight["generated"]) == (True, False, 0)
+    with np.load(tmp_path / "b.npz") as there:
+        assert there["classes"][there["labels"][there["generated"]]].tolist() == ["3"] * 16
+
+
+def test_images_of_another_class_are_not_written(one_picture, tmp_path, capsys, monkeypatch):
+    """3s of which a classifier recognises 3 of 16; nine images, which may be chance, are written with a warning."""
+    from lookalike.use import augment as module
+
+    monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.arange(len(made)) < 3)
+    code, out, err = call(capsys, *one_picture[:-1], "3=40", "-o", tmp_path / "b")
+    (line,) = said_at_the_end(err)
+    assert code == 3 and line.startswith("error: generated images not written: 3 (recognised 18.8 %, spread ")
+    assert "b: real images alone; report:" in out
+    assert len(list((tmp_path / "b" / "3").iterdir())) == 24
+    monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.zeros(len(made), bool))
+    code, _, err = call(capsys, *one_picture[:-1], "3=33", "-o", tmp_path / "c")
+    (line,) = said_at_the_end(err)
+    assert code == 0 and "takes only 0 % of the generated ones" in line
+    assert len(list((tmp_path / "c" / "3").iterdir())) == 33
+
+
+def test_the_spread_is_that_of_the_features_of_the_classifier(folder, filled, tmp_path):
+    """Mean distance of pairs of generated images over that of the class's training images, computed again here."""
+    run = filled[0].with_name("balanced-run")
+    (one,) = augment(str(folder), tmp_path / "b.npz", run=run, to="8=34")
+    images, parts = read(folder, size=(8, 8), channels=1), used_images(run)
+    trained = [i for i, key in enumerate(images.keys) if key in parts["train"]]
+    net = classifier.CNN.fit(images.pixels[trained], images.labels[trained], 0).net
+    eights = images.pixels[[i for i in trained if images.labels[i] == 2]]
+    with torch.no_grad():
+        made, real = (net.features(torch.from_numpy(x).float() / 127.5 - 1).numpy() for x in (one.pixels, eights))
+    assert one.spread == pytest.approx(pdist(made).mean() / pdist(real).mean(), rel=1e-4)
+
+
+def test_without_a_classifier_the_spread_is_of_values_and_it_is_said(tmp_path, capsys):
+    """Vectors: nothing recognises them, which a warning says; they are judged by their values alone."""
+    pixels, labels = digits()
+    np.savez(tmp_path / "v.npz", images=pixels.reshape(-1, 64).astype(np.float32) / 255, labels=labels)
+    how = {name: value for name, value in TINY.items() if name != "size"}
+    (one,) = augment(str(tmp_path / "v.npz"), tmp_path / "b.npz", to="8=34", settings=how)
+    assert one.agreed is None
+    assert one.spread == pytest.approx(pdist(one.pixels).mean() / pdist(one.memory.training).mean(), rel=1e-4)
+    command = ("augment", tmp_path / "v.npz", "-o", tmp_path / "c.npz", "--run", tmp_path / "b-run", "--anyway")
+    code, _, err = call(capsys, *command, "--to", "8=15")
+    assert code == 0 and "8: no classifier can recognise the images; it needs images, not vectors" in err
+    assert "8: the spread cannot be measured; it needs two generated images" in err
+
+
+def test_a_run_of_one_class_has_no_classifier(folder, tmp_path, capsys):
+    """A classifier of one class would recognise everything: nothing is recognised, and --agree is refused."""
+    call(capsys, *train(tmp_path / "run", "--known=8", "--calibration=0", data=folder))
+    (one,) = augment(str(folder), tmp_path / "b.npz", to="8=16", run=tmp_path / "run")
+    assert one.agreed is None and one.spread is not None
+    with pytest.raises(DataError, match=r"the run trained on one class, and a classifier needs two; leave out --agree"):
+        augment(str(folder), tmp_path / "c.npz", to="8=16", run=tmp_path / "run", filters=Filters(agree=True))
+    assert not (tmp_path / "c.npz").exists()
 
 
 @pytest.mark.parametrize(
@@ -379,8 +504,7 @@ def test_photographs_are_filled_up_at_64_pixels(folder, tmp_path, capsys, monkey
     """Images have the GAN's 64 x 64; those that trained are known again, by --run and by measure."""
     from lookalike.use import augment as module
 
-    kept = {name: lambda made: np.ones(len(made), np.bool_) for name in COUNTS}
-    monkeypatch.setattr(module, "agrees", lambda *_: kept)  # at this size the classifier would take its time
+    monkeypatch.setattr(module, "judge", lambda *_: None)  # at this size the classifier would take its time
     large = tmp_path / "large"
     for path in folder.rglob("*.png"):
         (large / path.parent.name).mkdir(parents=True, exist_ok=True)

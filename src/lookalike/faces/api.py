@@ -13,7 +13,7 @@ from lookalike.detect.model import Model
 from lookalike.runs.run import run
 from lookalike.runs.settings import train_settings
 from lookalike.use import augment as filling
-from lookalike.use.balanced import Filled
+from lookalike.use.filled import Filled
 from lookalike.use.filters import Filters
 
 
@@ -62,6 +62,7 @@ def augment(
     settings: Mapping[str, Any] | None = None,
     run: Path | None = None,
     filters: Filters | None = None,
+    anyway: bool = False,
     command: tuple[str, ...] = (),
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
@@ -83,6 +84,8 @@ def augment(
         A finished run, whose GAN is used. None: one is trained beside `out`, or resumed there.
     filters : Filters or None
         Says which images are kept; None: all.
+    anyway : bool
+        Whether generated images are written that are of no use: collapsed, or mostly of another class.
     command : tuple of str
         The command line, for the page.
     report, warn : callable
@@ -96,6 +99,9 @@ def augment(
         For an `out` that holds something, or a method that is not conditional.
     DataError
         For data that cannot be used, classes that are too small, or filters that keep too few images.
+    NotWrittenError
+        A DataError, after all else is written: generated images of some classes are of no use, and the output holds the
+        real images of these alone. Its `filled` is what is returned otherwise.
     """
     from lookalike.report.augment import page
 
@@ -107,6 +113,7 @@ def augment(
         run=run,
         page=page,
         filters=filters,
+        anyway=anyway,
         command=command,
         report=report,
         warn=warn,

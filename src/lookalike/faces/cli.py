@@ -48,8 +48,9 @@ MORE = {
     "against the other half; the other figures take all of them. With few images FID is too large: compare it at "
     "equal numbers, or take 'FID, no bias' or KID. '+-' is a standard error, or a deviation where the line says so.",
     "augment": "One GAN learns all classes and makes the images that are missing. They are written with the real ones, "
-    "at one size. manifest.csv marks the generated ones, and report.html says whether G copied training images. DATA "
-    "stays as it is. The same command again resumes.",
+    "at one size. manifest.csv marks the generated ones, and report.html says whether G copied training images. Where "
+    "those of a class are nearly all the same, or of other classes, they are left out, with exit code 3. DATA stays as "
+    "it is. The same command again resumes.",
     "pairs": "A small network learns to bring images of one class together. Then the classes of the near neighbours of "
     "test images are counted. Fashion-MNIST takes about a minute and a half.",
     "table": "It takes hours on a laptop: begin with one row and one seed. The same command again resumes.",

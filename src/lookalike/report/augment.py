@@ -1,4 +1,4 @@
-"""The result of `augment` as one self-contained HTML page, and whether G memorised training images."""
+"""The result of `augment` as one self-contained HTML page: whether G collapsed, or memorised training images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from lookalike.base.arrays import Pixels
 from lookalike.base.errors import listed
+from lookalike.base.words import percent
 from lookalike.detect.model import Model
 from lookalike.report import environment, pictures
-from lookalike.use.balanced import Filled
+from lookalike.use.filled import RECOGNISED, SPREAD, Filled
 from lookalike.use.filters import Filters
 
 SHOWN, CLOSEST = 10, 6
@@ -33,25 +34,39 @@ def page(model: Model, filled: Sequence[Filled], filters: Filters, data: str, co
             strips=_strips if len(model.shape) == 3 else None,
             closest=_closest if len(model.shape) == 3 else None,
             copies=_copies,
+            floors={"recognised": percent(RECOGNISED), "spread": percent(SPREAD)},
         )
     )
 
 
 def verdict(filled: Sequence[Filled]) -> str:
-    """Return sentences on the numbers of images, and on whether too many are close to training images."""
+    """Return sentences: how many images, recognised by the classifier, of classes that collapsed, and copied."""
     made = sum(len(one.pixels) for one in filled)
-    text = f"{made:,} generated images of {listed([one.name for one in filled])}."
+    parts = [f"{made:,} generated images of {listed([one.name for one in filled])}."]
     if all(one.agreed is not None for one in filled):
         right = sum((one.agreed or 0.0) * len(one.pixels) for one in filled)
-        text += f" A classifier of the real images gives {100 * right / made:.0f} % of them their class."
-    checked = [one for one in filled if len(one.memory.usual)]
+        parts.append(f"A classifier of the real images gives {100 * right / made:.0f} % of them their class.")
+    if collapsed := [one.name for one in filled if one.collapsed]:
+        parts.append(f"Collapsed: {listed(collapsed)}. G makes nearly the same image of each again and again.")
+    if left := [one.name for one in filled if not one.written]:
+        parts.append(f"Not written: {listed(left)}. Of each, the output has the real images alone.")
+    # One image repeated is close to few training images or to none, whatever G has seen of them.
+    if varied := [one for one in filled if not one.collapsed]:
+        parts.append(_of_copies(varied, "of the others, " if collapsed else ""))
+    return " ".join(parts)
+
+
+def _of_copies(varied: Sequence[Filled], whose: str) -> str:
+    """Return whether too many images are close to training images, in classes that did not collapse."""
+    checked = [one for one in varied if len(one.memory.usual)]
     if not checked:
-        return f"{text} No image was held out from training, so the page cannot say whether they are copies."
+        text = f"{whose}no image was held out from training, so the page cannot say whether they are copies."
+        return text[0].upper() + text[1:]
     copies, expected = sum(_copies(one) for one in checked), sum(_expected(one) for one in checked)
     limit = 2 * expected + 3  # twice the expected number, and room for chance where few are expected
-    text += (
-        f" {copies:,} are closer to a training image than every held-out real image of their class is; of new images "
-        f"about {expected:.0f} would be."
+    text = (
+        f"{whose.capitalize()}{copies:,} are closer to a training image than every held-out real image of their class "
+        f"is; of new images about {expected:.0f} would be."
     )
     if copies > limit or any(_near(one) for one in checked):
         return f"{text} G has memorised some of its training images."

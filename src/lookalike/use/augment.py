@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from lookalike.base import files
-from lookalike.base.arrays import Note, Pixels, Report, Warn
+from lookalike.base.arrays import Floats, Note, Pixels, Report, Warn
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.data import Images, read, split
 from lookalike.data.sources import open_source, refuse_inside
@@ -27,10 +27,12 @@ from lookalike.runs.choices import conditional
 from lookalike.runs.reading import read_used
 from lookalike.runs.settings import DataSettings, train_settings
 from lookalike.runs.used import used_images
-from lookalike.use.balanced import Filled, usable, write
-from lookalike.use.filters import POOL, Filter, Filters, agrees, most_real, no_copies
+from lookalike.use.balanced import usable, write
+from lookalike.use.filled import Filled, NotWrittenError, spread
+from lookalike.use.filters import POOL, Filter, Filters, agrees, judge, most_real, no_copies
 from lookalike.use.generate import Generator, class_folder, generators
-from lookalike.use.memorised import Memory
+from lookalike.use.memorised import Memory, flat
+from lookalike.use.quality.own import Own
 
 METHOD = "acgan"
 HELD_OUT = 0.1  # share held out from training, which the closeness needs
@@ -103,6 +105,7 @@ def augment(
     run: Path | None = None,
     page: Page,
     filters: Filters | None = None,
+    anyway: bool = False,
     command: tuple[str, ...] = (),
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
@@ -134,8 +137,10 @@ def augment(
     if len(images.shape) == 3:
         _warn_of_size(data, images.shape[1:], tuple(short), warn)
     seed = given.get("seed", 0)
-    filled = fill(model, images, parts, short, seed=seed, filters=filters, report=report, warn=warn)
+    filled = fill(model, images, parts, short, seed=seed, filters=filters, anyway=anyway, report=report, warn=warn)
     write(out, images, filled, page(model, filled, filters, Path(data).name, command), seed=seed)
+    if not all(one.written for one in filled):
+        raise NotWrittenError(filled)
     return filled
 
 
@@ -205,6 +210,7 @@ def fill(
     *,
     seed: int,
     filters: Filters,
+    anyway: bool,
     report: Report,
     warn: Warn,
 ) -> list[Filled]:
@@ -222,36 +228,50 @@ def fill(
         Seed of the generated images and of the classifier.
     filters : Filters
         The filters that the user chose.
+    anyway : bool
+        Whether images are written that are not worth it.
     report, warn : callable
         Called with the progress, and with what the user should know.
 
     Raises
     ------
     DataError
-        Where too few images pass the filters, or no held-out images exist to recognise copies.
+        Where too few images pass the filters, no held-out images exist to recognise copies, or images of one class
+        cannot train a classifier.
     """
     able, done, total = generators(model), 0, sum(short.values())
     report("training the classifier", 0, 1)
-    agree = agrees(images, parts, seed) if len(model.shape) == 3 or filters.agree else {}
+    classifier = judge(images, parts, seed) if len(model.shape) == 3 or filters.agree else None
+    if filters.agree and classifier is None:
+        raise DataError("the run trained on one class, and a classifier needs two; leave out --agree")
     filled = []
     for name, n in short.items():
         memory = _memory(images, parts, name)
         checks = dict[str, Filter]()
         one = able[name]
+        agree = agrees(classifier, images.classes.index(name)) if classifier else None
         if filters.realness < 1:
             pool = np.concatenate(list(one.images(POOL, seed=seed)))
             checks["D"] = most_real(one.gan, one.label, pool, filters.realness)
-        checks |= {"classifier": agree[name]} if filters.agree else {}
+        checks |= {"classifier": agree} if filters.agree and agree else {}
         if filters.drop_copies:
             _check_held_out(name, len(memory.held_out), warn)
             checks["copies"] = no_copies(memory)
         report("generating", done, total)
         pixels, numbers, made, rejected = _kept(one, n, checks, seed)
-        agreed = _agreed(agree[name], pixels, made, rejected) if agree else None
-        close = memory.closeness(pixels)
-        filled.append(Filled(name, _counts(images)[name], pixels, numbers, made, rejected, agreed, *close, memory))
+        figures = (
+            _agreed(agree, pixels, made, rejected) if agree else None,
+            spread(_features(classifier, pixels), _features(classifier, memory.training)),
+        )
+        close, real = memory.closeness(pixels), _counts(images)[name]
+        filled.append(Filled(name, real, pixels, numbers, made, rejected, *figures, *close, memory, anyway))
         done += n
     return filled
+
+
+def _features(classifier: Own | None, pixels: Pixels) -> Floats:
+    """Return the classifier's features (N, F) of images; without one the images' own numbers, (N, D)."""
+    return classifier.features(pixels) if classifier else flat(pixels).double().numpy()
 
 
 def _check_held_out(name: str, held_out: int, warn: Warn) -> None:

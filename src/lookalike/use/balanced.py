@@ -4,38 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lookalike.base import files
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Pixels
 from lookalike.data import Images
 from lookalike.runs.samples import png
+from lookalike.use.filled import Filled
 from lookalike.use.generate import class_folder
-from lookalike.use.memorised import Memory
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("file", "class", "generated", "source", "seed", "number")
-
-
-@dataclass(frozen=True)
-class Filled:
-    """The generated images of one class, and how they were chosen."""
-
-    name: str
-    real: int
-    pixels: Pixels  # the generated images, (N, C, H, W) uint8 or (N, F) float32
-    numbers: npt.NDArray[np.int64]  # (N,), numbers of the images as in `lookalike generate`
-    made: int  # images generated to keep N
-    rejected: Mapping[str, int]  # filter -> number of images that it dropped
-    agreed: float | None  # share that a classifier of the real images gives this class, before it filters
-    closeness: Floats  # (N,), see `lookalike.use.memorised`
-    nearest: npt.NDArray[np.int64]  # (N,), row of the nearest image in `memory.training`
-    memory: Memory
 
 
 def usable(images: Images) -> npt.NDArray[np.int64]:
@@ -44,8 +27,12 @@ def usable(images: Images) -> npt.NDArray[np.int64]:
 
 
 def write(out: Path, images: Images, filled: Sequence[Filled], page: str, *, seed: int) -> None:
-    """Write real and generated images to `out`, a new or empty folder or an .npz file, as a whole or not at all."""
-    (_npz if out.suffix == ".npz" else _folder)(out, images.select(usable(images)), filled, page, seed)
+    """Write real and generated images to `out`, a new or empty folder or an .npz file, as a whole or not at all.
+
+    Generated images that are not worth it (`Filled.written`) are left out.
+    """
+    kept = [one for one in filled if one.written]
+    (_npz if out.suffix == ".npz" else _folder)(out, images.select(usable(images)), kept, page, seed)
 
 
 def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:

@@ -16,6 +16,7 @@ from lookalike.game.batch import Batch
 from lookalike.game.gan import GAN
 from lookalike.game.needs import Need
 from lookalike.use.memorised import Memory
+from lookalike.use.quality.own import Own
 
 Kept = npt.NDArray[np.bool_]
 Filter = Callable[[Pixels], Kept]  # images (N, ...) -> (N,), True where an image is kept
@@ -56,20 +57,17 @@ def most_real(gan: GAN, label: int | None, pool: Pixels, share: float) -> Filter
     return lambda images: realness(images) >= limit
 
 
-def agrees(images: Images, parts: Mapping[str, frozenset[str]], seed: int) -> dict[str, Filter]:
-    """Return class -> a filter that keeps images of that class by a small CNN of the GAN's real training images."""
+def judge(images: Images, parts: Mapping[str, frozenset[str]], seed: int) -> Own | None:
+    """Return a small CNN of the GAN's real training images; None where these are of one class."""
     rows = np.isin(images.keys, sorted(parts["train"])) & (images.labels >= 0)
-    classifier = CNN.fit(images.pixels[rows], images.labels[rows], seed)
+    if len(np.unique(images.labels[rows])) < 2:
+        return None
+    return Own("a small CNN of the real training images", CNN.fit(images.pixels[rows], images.labels[rows], seed))
 
-    def of(label: int) -> Filter:
-        def keeps(made: Pixels) -> Kept:
-            shares = classifier.score(made).classes
-            assert shares is not None
-            return np.asarray(shares.argmax(1) == label)
 
-        return keeps
-
-    return {name: of(label) for label, name in enumerate(images.classes)}
+def agrees(classifier: Own, label: int) -> Filter:
+    """Return a filter that keeps images that the classifier gives this class."""
+    return lambda images: np.asarray(classifier.probabilities(images).argmax(1) == label)
 
 
 def no_copies(memory: Memory) -> Filter:

@@ -40,13 +40,13 @@ class Memory:
 
     @cached_property
     def _flat(self) -> Tensor:
-        return _rows(self.training)
+        return flat(self.training)
 
     def closeness(self, images: Pixels) -> tuple[Floats, npt.NDArray[np.int64]]:
         """Return the closeness (N,), 0 for a copy and about 1 at most, and the row (N,) of the nearest image."""
         ratios, nearest = [], []
         for i in range(0, len(images), BLOCK):
-            far = torch.cdist(_rows(images[i : i + BLOCK]), self._flat, compute_mode="donot_use_mm_for_euclid_dist")
+            far = torch.cdist(flat(images[i : i + BLOCK]), self._flat, compute_mode="donot_use_mm_for_euclid_dist")
             near = far.topk(1 + NEXT, largest=False)
             # A tiny minimum avoids 0 / 0 where six training images are equal to the image.
             usual = near.values[:, 1:].mean(1).clamp(min=torch.finfo(torch.float32).tiny)
@@ -68,6 +68,6 @@ class Memory:
         return area(-self.usual, -closeness)
 
 
-def _rows(images: Pixels) -> Tensor:
-    """Return the images as rows (N, D) float32."""
+def flat(images: Pixels) -> Tensor:
+    """Return the images as rows (N, D) float32, scaled to [-1, 1] where they are uint8."""
     return torch.from_numpy(np.ascontiguousarray(scaled(images))).flatten(1)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
@@ -15,6 +15,9 @@ from lookalike.base.words import percent
 from lookalike.faces.commands.flags import Data, Device, Flat, GANSettings, Json, NewData, Run, Threads
 from lookalike.faces.console import note, print_json, progress, say, show_table, warn
 from lookalike.runs.settings import DataSettings, flag
+
+if TYPE_CHECKING:
+    from lookalike.use.filled import Filled
 
 POOR = 0.7  # recognised share of generated images below which we warn
 KEPT = Group("Which images are kept", sort_key=1)
@@ -138,6 +141,14 @@ def augment(
             negative=(),
         ),
     ] = False,
+    anyway: Annotated[
+        bool,
+        Parameter(
+            help="Generated images of a class are written even if they are nearly all the same, or of other classes.",
+            group=KEPT,
+            negative=(),
+        ),
+    ] = False,
     bad: Annotated[DataSettings | None, Flat] = None,
     device: Device = "cpu",
     threads: Threads = 2,
@@ -150,6 +161,7 @@ def augment(
     images. DATA stays as it is.
     """
     from lookalike.faces import api
+    from lookalike.use.filled import NotWrittenError
     from lookalike.use.filters import Filters
 
     chosen = (gan or GANSettings()).model_dump(exclude_none=True)
@@ -158,50 +170,65 @@ def augment(
         raise UsageError(
             f"the GAN of --run is trained already; leave out {flag(next(iter(chosen)))}, or leave out --run"
         )
+    refused: NotWrittenError | None = None
     with progress("images") as report:
-        filled = api.augment(
-            data,
-            out,
-            to=to,
-            settings=chosen
-            | {"seed": seed, "device": device, "threads": threads}
-            | (bad or DataSettings()).model_dump(exclude_unset=True),
-            run=run,
-            filters=Filters(realness, agree, drop_copies),
-            command=("lookalike", *sys.argv[1:]),
-            report=report,
-            warn=warn,
-            note=note,
-        )
-    rows: list[dict[str, Any]] = [
-        {
-            "class": one.name,
-            "real": one.real,
-            "generated": len(one.pixels),
-            "made": one.made,
-            "refused": one.rejected,
-            "recognised": one.agreed,
-        }
-        for one in filled
-    ]
+        try:
+            filled = api.augment(
+                data,
+                out,
+                to=to,
+                settings=chosen
+                | {"seed": seed, "device": device, "threads": threads}
+                | (bad or DataSettings()).model_dump(exclude_unset=True),
+                run=run,
+                filters=Filters(realness, agree, drop_copies),
+                anyway=anyway,
+                command=("lookalike", *sys.argv[1:]),
+                report=report,
+                warn=warn,
+                note=note,
+            )
+        except NotWrittenError as error:
+            filled, refused = error.filled, error
+    rows = [_row(one) for one in filled]
     page = out.with_suffix(".html") if out.suffix == ".npz" else out / "report.html"
     if json_:
         print_json({"out": str(out), "classes": rows, "report": str(page)})
-        return
-    _show_filled(rows)
-    say(f"{show(out)}: real and generated images; report: {show(page)}")
-    say(f"next: lookalike bench augment {show(data)}")
+    else:
+        _show_filled(rows)
+        what = "real and generated images" if any(row["written"] for row in rows) else "real images alone"
+        say(f"{show(out)}: {what}; report: {show(page)}")
+    if refused:
+        raise refused
+    if not json_:
+        say(f"next: lookalike bench augment {show(data)}")
+
+
+def _row(one: Filled) -> dict[str, Any]:
+    """One class, as it stands in the JSON."""
+    return {
+        "class": one.name,
+        "real": one.real,
+        "generated": len(one.pixels) if one.written else 0,
+        "made": one.made,
+        "refused": one.rejected,
+        "recognised": one.agreed,
+        "spread": one.spread,
+        "collapsed": one.collapsed,
+        "written": one.written,
+    }
 
 
 def _show_filled(rows: Sequence[Mapping[str, Any]]) -> None:
-    """The classes as a table, with a warning for each whose generated images are taken for another class."""
+    """The classes as a table, with a warning for each whose generated images are all alike or of another class."""
     show_table(
-        ["class", "real", "generated", "recognised", "made", "refused"],
+        ["class", "real", "generated", "recognised", "spread", "made", "refused"],
         [
             [
                 show(row["class"], 60),
                 *(f"{row[key]:,}" for key in ("real", "generated")),
                 "" if row["recognised"] is None else percent(row["recognised"]),
+                "" if row["spread"] is None else percent(row["spread"]) + ", collapsed" * row["collapsed"],
                 f"{row['made']:,}",
                 ", ".join(f"{n:,} by {check}" for check, n in row["refused"].items()),
             ]
@@ -209,8 +236,20 @@ def _show_filled(rows: Sequence[Mapping[str, Any]]) -> None:
         ],
     )
     for row in rows:
-        if row["recognised"] is not None and row["recognised"] < POOR:
-            warn(
-                f"{show(row['class'])}: a classifier of the real images takes only {percent(row['recognised'])} of the "
-                "generated ones for their class; look at the report, train longer (--images), or filter (--agree)"
-            )
+        for line in _doubts(row):
+            warn(f"{show(row['class'])}: {line}")
+
+
+def _doubts(row: Mapping[str, Any]) -> Iterator[str]:
+    """What speaks against the generated images that are written, or cannot be measured, one line each."""
+    if row["collapsed"] and row["written"]:
+        yield f"collapsed: two generated images differ by only {percent(row['spread'])} of what two real ones do"
+    elif row["spread"] is None:
+        yield "the spread cannot be measured; it needs two generated images, and two real ones that differ"
+    if row["recognised"] is None:
+        yield "no classifier can recognise the images; it needs images, not vectors, and two classes in the run"
+    elif row["recognised"] < POOR and row["written"]:
+        yield (
+            f"a classifier of the real images takes only {percent(row['recognised'])} of the generated ones for their "
+            "class; look at the report, train longer (--images), or filter (--agree)"
+        )
