@@ -17,6 +17,7 @@ from tiny import call, settings
 from lookalike.base.errors import DataError, ModelError, UsageError
 from lookalike.data import Images, read, split
 from lookalike.detect.baselines.classifier import CNN
+from lookalike.faces.commands.measure import _show_measured
 from lookalike.features import efficientnet, inception
 from lookalike.features.nets.inception import Inception
 from lookalike.runs import run as runs
@@ -78,6 +79,10 @@ def test_figures_are_those_of_the_named_features(found, digits):
     eight = said.classes["8"]
     assert (eight["within"], eight["within, spread"]) == within and said.classes["3"]["taken for it"] > 0.8
     assert eight["taken for it, low"] < eight["taken for it"] <= eight["taken for it, high"]
+    k = digits.classes.index("8")
+    eights = parts.test[digits.labels[parts.test] == k]
+    assert eight["taken for it, real"] == (network.probabilities(digits.pixels[eights]).argmax(1) == k).mean()
+    assert eight["variety"] == within.mean / diversity.within(network.features(digits.pixels[eights])).mean
 
 
 def test_each_class_is_compared_with_its_own_real_images(found, digits):
@@ -313,7 +318,7 @@ def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
         said.append(json.loads(out))
     assert said[0]["figures"] == said[1]["figures"] and said[0]["made"] == 100
     code, out, err = call(capsys, "measure", tmp_path / "made", "--real", "digits", "--threads", "1")
-    assert code == 0 and "real against real" in out and "steps on" in out and "taken for it" in out
+    assert code == 0 and "real against real" in out and "steps on" in out and "recognised" in out and "variety" in out
     assert "FID of a class needs 258 images of it: generated ones (-n), and real test images" in out
     assert "batch of" in out
     refused = assert_clean_failure(
@@ -331,3 +336,17 @@ def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
         capsys, ["measure", str(tmp_path / "made"), "--real", "mnist-5k-x"], 3, "mnist-5k-x", kept=tmp_path
     )
     assert line.startswith("error: ")
+
+
+def test_of_many_classes_the_ten_worst_are_shown(found, capsys):
+    """Of 100 classes whose KID is known, the page has the ten with the highest, worst first, and a line says so."""
+    said = found[0]
+    ranks = np.random.default_rng(0).permutation(100).tolist()
+    many = {f"c{i:02d}": said.classes["8"] | {"KID": rank / 8} for i, rank in enumerate(ranks)}
+    _show_measured(replace(said, classes=many))
+    out = capsys.readouterr().out
+    assert "the 10 worst by KID of 100 classes; --json has all" in out
+    rows = [line.split()[0] for line in out.splitlines() if line[:1] == "c" and line[1:3].isdigit()]
+    assert rows == [f"c{ranks.index(rank):02d}" for rank in range(99, 89, -1)]
+    _show_measured(said)
+    assert "worst" not in capsys.readouterr().out

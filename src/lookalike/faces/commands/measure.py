@@ -22,18 +22,18 @@ FIGURES = Group("Figures", sort_key=0)
 CLASS_HEADS = {
     "images": "images",
     "real images": "real",
-    "taken for it": "taken for it",
+    "taken for it": "recognised",
     "taken for it, low": "from",
     "taken for it, high": "to",
-    "FID, no bias": "FID, no bias",
-    "FID, no bias, spread": "+-",
+    "taken for it, real": "of real ones",
+    "variety": "variety",
+    "variety, spread": "+-",
     "KID": "KID",
     "KID, spread": "+-",
-    "within": "distance within",
-    "within, spread": "+-",
-    "within, real": "of real ones",
-    "within, real, spread": "+-",
+    "FID, no bias": "FID, no bias",
+    "FID, no bias, spread": "+-",
 }  # of measure's table
+SHOWN = 10  # classes in that table
 
 
 def measure(
@@ -166,13 +166,7 @@ def _show_measured(found: Measured) -> None:
     )
     if found.classes:
         say("")
-        keys = [key for key in CLASS_HEADS if any(one[key] is not None for one in found.classes.values())]
-        show_table(
-            ["class", *(CLASS_HEADS[key] for key in keys)],
-            [[show(name, 60), *(_cell(key, one[key]) for key in keys)] for name, one in found.classes.items()],
-        )
-        if any(one["FID, no bias"] is None for one in found.classes.values()):
-            say(f"FID of a class needs {found.needed:,} images of it: generated ones (-n), and real test images")
+        _show_classes(found)
     if found.accuracy:
         say("")
         say(
@@ -180,6 +174,28 @@ def _show_measured(found: Measured) -> None:
             f"{_of_tests(found.accuracy.made)} of {found.accuracy.made.of:,} real test images; "
             f"from as many real images it is right on {_of_tests(found.accuracy.real)}"
         )
+
+
+def _show_classes(found: Measured) -> None:
+    """A line for each class; of more than ten classes, the ten worst."""
+    from lookalike.use.quality.figures import LEAST, worst_first
+
+    names = list(found.classes)
+    if len(names) > SHOWN:
+        by, order = worst_first(found.classes)
+        names = order[:SHOWN]
+        which = f"the {SHOWN} worst by {CLASS_HEADS[by]}" if by else f"the first {SHOWN}"
+        say(f"{which} of {len(order)} classes; --json has all")
+    keys = [key for key in CLASS_HEADS if any(found.classes[name][key] is not None for name in names)]
+    show_table(
+        ["class", *(CLASS_HEADS[key] for key in keys)],
+        [[show(name, 60), *(_cell(key, found.classes[name][key]) for key in keys)] for name in names],
+    )
+    say("variety: how far apart the images of a class are, as a share of how far apart its real images are")
+    if any(one["KID"] is None for one in found.classes.values()):
+        say(f"KID of a class needs {LEAST} images of it: generated ones (-n), and real test images")
+    if any(one["FID, no bias"] is None for one in found.classes.values()):
+        say(f"FID of a class needs {found.needed:,} images of it: generated ones (-n), and real test images")
 
 
 def _of_tests(rate: Rate) -> str:
@@ -196,7 +212,7 @@ def _cell(key: str, value: float | None) -> str:
         return ""
     if "images" in key:
         return f"{value:,.0f}"
-    return percent(value) if key.startswith("taken for it") else _figure(value)
+    return percent(value) if key.startswith(("taken for it", "variety")) else _figure(value)
 
 
 def _rate(rate: Rate) -> tuple[str, str]:
