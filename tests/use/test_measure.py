@@ -267,10 +267,10 @@ def test_real_images_of_one_class_need_another_networks_features(digits):
     one = replace(threes, labels=np.zeros(len(threes), np.int64), classes=("3",))
     made = replace(one, labels=np.full(len(one), -1), classes=())
     with pytest.raises(UsageError, match=r"have one class, so no classifier can learn features; .*efficientnet"):
-        measure(made, one, "digits")
+        measure(made, one, "digits", features="own")
     few = one.select(np.arange(0, 180))
     real = replace(few, test=np.arange(180) % 3 == 0)
-    said = measure(made.select(np.arange(60)), real, "digits", features="efficientnet")
+    said = measure(made.select(np.arange(60)), real, "digits")
     assert "inception score" not in {figure.name for figure in said.figures} and said.confidence == {}
     assert said.sure == "" and next(f.value for f in said.figures if f.name == "KID") is not None
     named = measure(one.select(np.arange(60)), real, "digits", features="efficientnet").classes["3"]
@@ -285,6 +285,68 @@ def test_loose_files_are_measured_against_all_classes(tmp_path, capsys, digits):
     assert code == 0, err
     said = json.loads(out)
     assert said["made"] == 60 and said["classes"] == {} and said["real"] > 300 and said["half"] == said["real"] // 2
+
+
+def _files(folder, images):
+    """Writes images as loose files; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, pixels in enumerate(images.pixels[:, 0]):
+        PIL.Image.fromarray(pixels).save(folder / f"{i:03d}.png")
+    return folder
+
+
+def test_two_folders_of_loose_files_are_compared_without_classes(tmp_path, capsys, digits):
+    """All real images are the other side, EfficientNet sees both, no figure is of a class, and a line says so."""
+    made, real = digits.select(np.arange(60)), digits.select(np.arange(60, 140))
+    command = "measure", _files(tmp_path / "made", made), "--real", _files(tmp_path / "real", real), "--threads", "1"
+    code, out, err = call(capsys, *command, "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    assert (said["made"], said["real"], said["half"], said["classes"]) == (60, 80, 40, {})
+    assert said["without classes"] == ["generated", "real"] and said["features"].startswith("1,280 features of Eff")
+    kid = kernel.distance(*(efficientnet.lite0((1, 8, 8)).features(side.pixels) for side in (made, real)))
+    assert said["figures"]["KID"]["value"] == pytest.approx(kid.value, rel=1e-6)
+    code, out, err = call(capsys, *command)
+    assert code == 0, err
+    assert "no figures of single classes, as the generated and real images have no classes" in out
+
+
+def test_classes_of_generated_images_do_not_count_beside_real_ones_without(found, digits):
+    """Images of 3 and 8 against real ones of no class: the figures are those of images of no class."""
+    made, bare = found[1].select(np.arange(60)), replace(digits, labels=np.full(len(digits), -1), classes=())
+    said = measure(made, bare, "digits")
+    assert said.unnamed == ("real",) and said.classes == {} and said.real == len(digits)
+    nobodys = replace(made, labels=np.full(60, -1), classes=())
+    assert replace(said, unnamed=("generated", "real")) == measure(nobodys, bare, "digits")
+    with pytest.raises(UsageError, match=r"have no classes, so no classifier can learn features; .*efficientnet"):
+        measure(made, bare, "digits", features="own")
+
+
+def test_what_a_run_was_shown_is_not_among_real_images_without_classes(tmp_path, digits):
+    """Of loose real images, those that trained the run or set its threshold are left out, and no others."""
+    runs.run("digits", train_settings(**settings("anogan")), tmp_path)
+    bare = replace(digits, labels=np.full(len(digits), -1), classes=())
+    shown = used_images(tmp_path)
+    used = shown["train"] | shown["calibration"] | shown["extra_fakes"]
+    training, held_out = measuring._parts(bare, "digits", tmp_path, 0)
+    keys = np.array(digits.keys)
+    assert len(training) and set(keys[training]) <= used and not set(keys[held_out]) & used
+    assert len(training) + len(held_out) == len(digits)
+
+
+def test_an_empty_and_a_mixed_folder_have_a_line(tmp_path, capsys, digits):
+    """An empty folder is refused; images beside class folders are left out, and a line says how many."""
+    for i in range(10):
+        _files(tmp_path / "mixed" / str(i), digits.select(np.flatnonzero(digits.labels == i)[:5]))
+    _files(tmp_path / "mixed", digits.select([0, 1]))
+    (tmp_path / "empty").mkdir()
+    for command in (["empty", "--real", "mixed"], ["mixed", "--real", "empty"]):
+        argv = ["measure", *(str(tmp_path / one) if one in ("empty", "mixed") else one for one in command)]
+        line = assert_clean_failure(capsys, argv, 3, "empty", kept=tmp_path)
+        assert "holds no image; give a folder with PNG" in line
+    code, out, err = call(capsys, "measure", tmp_path / "mixed", "--real", "digits", "--threads", "1", "--json")
+    assert code == 0 and "mixed': 2 images beside the class folders left out" in err
+    assert json.loads(out)["made"] == 50 and list(json.loads(out)["classes"]) == list(digits.classes)
 
 
 def test_what_cannot_be_measured_is_refused(digits):

@@ -17,6 +17,7 @@ from lookalike.base.arrays import Labels, Pixels
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.data import Images, split
 from lookalike.data.images import names_of
+from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import Rate, rate
 from lookalike.detect.model import ANY, Model
 from lookalike.features.efficientnet import lite0
@@ -49,6 +50,7 @@ class Measured:
     confidence: Mapping[float, tuple[Rate, Rate]]  # level -> shares of generated and held-out real images above it
     distances: Sequence[Mapping[str, float | None]]  # mean distance of features, by batch size
     classes: Mapping[str, Mapping[str, float | None]]  # class -> the result of `by_class`
+    unnamed: tuple[str, ...]  # the sides without classes, "generated" and "real"; where one is, `classes` is empty
     accuracy: Accuracy | None  # None unless `accuracy` was set
     named: Rate | None  # share of held-out real images that the classifier classifies correctly
     needed: int  # images of a class per side that its FID needs
@@ -75,6 +77,7 @@ class Measured:
             "confidence": surer,
             "distances": [dict(one) for one in self.distances],
             "classes": {name: dict(one) for name, one in self.classes.items()},
+            "without classes": list(self.unnamed),
             "accuracy": cas,
             "named": self.named and asdict(self.named),
             "needed": self.needed,
@@ -87,7 +90,7 @@ def measure(
     data: str,
     *,
     run: Path | None = None,
-    features: Features = "own",
+    features: Features | None = None,
     weights: Path | None = None,
     show_faces: bool = False,
     accuracy: bool = False,
@@ -101,6 +104,8 @@ def measure(
         The images to measure. Their classes are among the real ones', or `any`, or there are none.
     real : Images
         Real images of the same size. Their groups, where they have some, stay on one side: in training or held out.
+        Without classes they train no classifier, so all that `run` did not use are held out, and the classes of `made`
+        do not count.
     data : str
         The name of the real images in the report.
     run : Path, optional
@@ -108,9 +113,10 @@ def measure(
         trained on without a label form no class. Images without a class are compared with its known classes. Where it
         was split by group, the real images are too, and no image of a group that it used is held out. Without
         `run`, the official test images are held out, or a fifth that `seed` draws.
-    features : {"own", "efficientnet", "inception"}
+    features : {"own", "efficientnet", "inception"}, optional
         Features of that classifier, of EfficientNet-Lite0 trained on ImageNet, or of
-        Inception-v3 in FID's published form. The latter's classes also give the inception score.
+        Inception-v3 in FID's published form. The latter's classes also give the inception score. None is "own" where
+        the real images have two classes or more, and else "efficientnet".
     weights : Path, optional
         The weights file of Inception-v3.
     show_faces : bool
@@ -123,13 +129,17 @@ def measure(
     Raises
     ------
     UsageError
-        For vectors, or classes or shapes that differ from the real ones. Also for one real class without another
-        network's features, `accuracy` with fewer than two classes, or weights that are not installed.
+        For vectors, or classes or shapes that differ from the real ones. Also for "own" with fewer than two real
+        classes, `accuracy` with fewer than two classes, or weights that are not installed.
     DataError
         For fewer than 40 images on either side.
     ModelError
         For a `run` with a missing or damaged record.
     """
+    unnamed = tuple(name for name, side in (("generated", made), ("real", real)) if _unnamed(side))
+    if not real.classes:
+        made = replace(made, labels=np.full(len(made), UNLABELLED), classes=())
+    features = features or ("own" if len(real.classes) > 1 else "efficientnet")
     if run is not None:
         real = real.without(run_split(run).unlabelled)
         if real.groups is None and (groups := used_groups(run)) and groups.by is not None:
@@ -176,6 +186,7 @@ def measure(
         {level: (sure[0][level], sure[1][level]) for level in sure[0]},
         distances(one, other, seed),
         {} if _unnamed(made) else {real.classes[k]: by_class(one, other, k, seed) for k in numbers},
+        unnamed,
         _accuracy(made, real, training, held_out, seed) if accuracy else None,
         _right(other),
         frechet.needed(other.features.shape[1]),
@@ -186,13 +197,12 @@ def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels
     """Return the rows that train the classifier, and the held-out rows.
 
     With `run`, the split is the run's, and the images that it used are not held out. Images are recognised by their
-    content at the run's size; UsageError where they cannot be.
+    content at the run's size; UsageError where they cannot be. Images without classes train no classifier.
     """
     if run is None:
-        parts = split(real, test=HELD_OUT, calibration=0.0, seed=seed)
-        return parts.train, parts.test
+        return _split(real, HELD_OUT, seed)
     how, used = run_split(run), used_images(run)
-    parts = split(real, test=how.test or HELD_OUT, calibration=0.0, seed=how.seed)
+    train, test = _split(real, how.test or HELD_OUT, how.seed)
     trained = np.isin(np.array(real.keys), sorted(used["train"] | used["extra_fakes"] | used["calibration"]))
     if real.shape != how.shape or (not trained.any() and Path(how.source).name == data):
         raise UsageError(
@@ -201,7 +211,15 @@ def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels
         )
     if real.groups is not None and (groups := used_groups(run)):
         trained |= np.isin(np.array(real.groups.of), sorted(groups.trained))
-    return np.union1d(parts.train, parts.test[trained[parts.test]]), parts.test[~trained[parts.test]]
+    return np.union1d(train, test[trained[test]]), test[~trained[test]]
+
+
+def _split(real: Images, test: float, seed: int) -> tuple[Labels, Labels]:
+    """Return the rows of the training and the test part; without classes, all are in the latter."""
+    if not real.classes:
+        return np.arange(0), np.arange(len(real))
+    parts = split(real, test=test, calibration=0.0, seed=seed)
+    return parts.train, parts.test
 
 
 def generated(model: Model, number: int, seed: int) -> Images:
@@ -210,14 +228,6 @@ def generated(model: Model, number: int, seed: int) -> Images:
     pixels = np.concatenate([block for one in able.values() for block in one.images(number, seed=seed)])
     labels = np.repeat(np.arange(len(able)), number)
     return Images(pixels, labels, tuple(able), tuple(f"{i:06d}" for i in range(len(pixels))))
-
-
-def flat(path: Path) -> bool:
-    """Return whether the path is a folder of loose images without class folders."""
-    try:
-        return path.is_dir() and not any(one.is_dir() for one in path.iterdir() if not one.name.startswith("."))
-    except OSError:  # the reader that opens the folder reports the error
-        return False
 
 
 def _check(made: Images, real: Images, features: Features, *, accuracy: bool) -> None:
@@ -229,8 +239,9 @@ def _check(made: Images, real: Images, features: Features, *, accuracy: bool) ->
     if strange and not _unnamed(made):
         raise UsageError(f"the real images have no class {show(strange[0])}; they have {listed(real.classes)}")
     if features == "own" and len(real.classes) < 2:
+        few = "one class" if real.classes else "no classes"
         raise UsageError(
-            "the real images have one class, so no classifier can learn features; use another network's "
+            f"the real images have {few}, so no classifier can learn features; use another network's "
             "(--features efficientnet or inception)"
         )
     if accuracy and len(np.unique(made.labels[made.labels >= 0])) < 2:
@@ -239,6 +250,8 @@ def _check(made: Images, real: Images, features: Features, *, accuracy: bool) ->
 
 def _numbers(made: Images, real: Images, run: Path | None) -> list[int]:
     """Return the real images' numbers of the measured classes; without labels, of all that the run knows."""
+    if not real.classes:
+        return [UNLABELLED]
     if _unnamed(made):
         there = real.classes if run is None else names_of(run_split(run).known, real.classes)
         return [k for k, name in enumerate(real.classes) if name in there]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
@@ -15,6 +15,7 @@ from lookalike.faces.console import note, print_json, progress, say, share, show
 from lookalike.runs.settings import DataSettings
 
 if TYPE_CHECKING:
+    from lookalike.data import Images
     from lookalike.detect.auc import Rate
     from lookalike.use.measure import Measured
 
@@ -44,7 +45,10 @@ def measure(
     /,
     *,
     reference: Annotated[
-        str, Parameter(name="--real", help="Real images with labels: a folder, a file or a name, as DATA elsewhere.")
+        str,
+        Parameter(
+            name="--real", help="Real images: a folder, a file or a name, as DATA elsewhere, or a folder of files."
+        ),
     ],
     number: Annotated[
         int,
@@ -58,13 +62,14 @@ def measure(
     ] = None,
     seed: Annotated[int, Parameter(help="Seed of the images and of the classifier.", validator=Number(gte=0))] = 0,
     features: Annotated[
-        Literal["own", "efficientnet", "inception"],
+        Literal["own", "efficientnet", "inception"] | None,
         Parameter(
             help="The network that gives features: a small classifier of the real images, EfficientNet-Lite0, or "
             "Inception-v3.",
             group=FIGURES,
+            show_default="own where the real images have classes, else efficientnet",
         ),
-    ] = "own",
+    ] = None,
     weights: Annotated[
         Path | None,
         Parameter(
@@ -96,7 +101,7 @@ def measure(
     import torch
 
     from lookalike.base.checkpoint import CARD
-    from lookalike.data import oddities, read
+    from lookalike.data import oddities
     from lookalike.detect.model import Model
     from lookalike.runs.folder import CONFIG
     from lookalike.runs.used import run_split
@@ -111,10 +116,12 @@ def measure(
                 raise UsageError("--run is for a folder of images, and MADE is a run itself; leave out --run")
             run, images = made, measuring.generated(Model.load(made), number, seed)
         else:
-            images = read(made, labelled=not measuring.flat(made), **reading | {"group": None})
+            images = _read(str(made), **reading | {"group": None})
         size = images.shape[1:] if len(images.shape) == 3 else None
         reading |= run_split(run).reading if run else {}
-        real = read(reference, size=size, channels=images.shape[0] if size else None, **reading)
+        real = _read(reference, size=size, channels=images.shape[0] if size else None, **reading)
+        _say_left_out(str(made), images)
+        _say_left_out(reference, real)
         for line in oddities.reading(real):
             note(line)
         report("measuring", 0, len(images.pixels))
@@ -133,6 +140,22 @@ def measure(
         print_json(found.json())
         return
     _show_measured(found)
+
+
+def _read(path: str, **how: Any) -> Images:
+    """The images of a source, or of a folder of files without labels."""
+    from lookalike.data import read
+    from lookalike.data.folder import is_flat
+
+    return read(path, labelled=not is_flat(Path(path)), **how)
+
+
+def _say_left_out(path: str, images: Images) -> None:
+    """Says how many files lie beside class folders."""
+    from lookalike.data.folder import BESIDE
+
+    if beside := sum(one.reason == BESIDE for one in images.ignored):
+        note(f"'{show(path)}': {beside:,} image{'s' if beside > 1 else ''} beside the class folders left out")
 
 
 def _show_measured(found: Measured) -> None:
@@ -167,6 +190,8 @@ def _show_measured(found: Measured) -> None:
     if found.classes:
         say("")
         _show_classes(found)
+    if found.unnamed:
+        say(f"no figures of single classes, as the {' and '.join(found.unnamed)} images have no classes")
     if found.accuracy:
         say("")
         say(
