@@ -306,9 +306,25 @@ def test_two_folders_of_loose_files_are_compared_without_classes(tmp_path, capsy
     assert said["without classes"] == ["generated", "real"] and said["features"].startswith("1,280 features of Eff")
     kid = kernel.distance(*(efficientnet.lite0((1, 8, 8)).features(side.pixels) for side in (made, real)))
     assert said["figures"]["KID"]["value"] == pytest.approx(kid.value, rel=1e-6)
-    code, out, err = call(capsys, *command)
+    assert said["nearest"] is None
+    code, out, err = call(capsys, *command, "--nearest", tmp_path / "near.png")
     assert code == 0, err
+    assert "near.png: 16 generated images, each beside the 3 nearest of 80 real ones" in out
+    with PIL.Image.open(tmp_path / "near.png") as picture:
+        assert picture.size == (4 * 9, 16 * 9)
+    for path in (tmp_path / "none" / "near.png", tmp_path, tmp_path / "real" / "near.png"):
+        assert_clean_failure(capsys, [str(one) for one in (*command, "--nearest", path)], 2, path, kept=tmp_path)
     assert "no figures of single classes, as the generated and real images have no classes" in out
+
+
+def test_copies_are_found_among_training_images(digits):
+    """The nearest image of a copy is its original, which trained the classifier and is no test image."""
+    train = split(digits, test=0.2, calibration=0.0, seed=0).train[:40]
+    said = measure(digits.select(train), digits, "digits", beside=True).nearest
+    assert said.of == len(digits)
+    assert all(row["distances"][0] == pytest.approx(0, abs=1e-4) for row in said.rows)
+    assert all(row["image"] in row["real"] for row in said.rows)
+    assert {row["image"] for row in said.rows} <= {digits.names[i] for i in train}
 
 
 def test_classes_of_generated_images_do_not_count_beside_real_ones_without(found, digits):

@@ -43,10 +43,11 @@ MORE = {
     "leave out; 'lookalike describe METHOD' shows them. A conditional method gives G the class as an input.",
     "score": "The file has a line for each image: score, p-value, flag, and the parts of the score.",
     "measure": "The features are those of a small classifier of the real images, where they have two classes or more. "
-    "It is trained once, and stays in your cache folder. Figures compare between data sets only with the features of another network (--features). Beside "
-    "each figure stands the one that real test images reach. From FID to mean distance, that is one half of them "
-    "against the other half; the other figures take all of them. With few images FID is too large: compare it at "
-    "equal numbers, or take 'FID, no bias' or KID. '+-' is a standard error, or a deviation where the line says so.",
+    "It is trained once, and stays in your cache folder. Figures compare between data sets only with the features of "
+    "another network (--features). Beside each figure stands the one that real test images reach. From FID to mean "
+    "distance, that is one half of them against the other half; the other figures take all of them. With few images "
+    "FID is too large: compare it at equal numbers, or take 'FID, no bias' or KID. '+-' is a standard error, or a "
+    "deviation where the line says so.",
     "augment": "One GAN learns all classes and makes the images that are missing. They are written with the real ones, "
     "at one size. manifest.csv marks the generated ones, and report.html says whether G copied training images. DATA "
     "stays as it is. The same command again resumes.",

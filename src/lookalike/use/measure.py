@@ -26,6 +26,7 @@ from lookalike.features.faces import detector, faces
 from lookalike.features.inception import Published, published
 from lookalike.runs.used import run_split, used_groups, used_images
 from lookalike.use.generate import generators
+from lookalike.use.nearest import Nearest, nearest
 from lookalike.use.quality import frechet
 from lookalike.use.quality.accuracy import Accuracy, accuracy_score
 from lookalike.use.quality.confidence import surer
@@ -54,6 +55,7 @@ class Measured:
     accuracy: Accuracy | None  # None unless `accuracy` was set
     named: Rate | None  # share of held-out real images that the classifier classifies correctly
     needed: int  # images of a class per side that its FID needs
+    nearest: Nearest | None  # None unless `beside` was set
 
     def json(self) -> dict[str, Any]:
         """Return all figures as JSON values."""
@@ -81,6 +83,7 @@ class Measured:
             "accuracy": cas,
             "named": self.named and asdict(self.named),
             "needed": self.needed,
+            "nearest": self.nearest and self.nearest.json(),
         }
 
 
@@ -94,6 +97,7 @@ def measure(
     weights: Path | None = None,
     show_faces: bool = False,
     accuracy: bool = False,
+    beside: bool = False,
     seed: int = 0,
 ) -> Measured:
     """Compare images with real images held out from training, after a classifier was trained on other real images.
@@ -123,6 +127,9 @@ def measure(
         Whether MTCNN's confidence in a face replaces the classifier's confidence in a class.
     accuracy : bool
         Whether to train one classifier on the measured images and one on as many real images (CAS).
+    beside : bool
+        Whether to find the real images nearest to some generated ones. All of `real` count, as copies are of training
+        images.
     seed : int
         Seed of the split, the training and all random draws.
 
@@ -136,6 +143,7 @@ def measure(
     ModelError
         For a `run` with a missing or damaged record.
     """
+    every = real
     unnamed = tuple(name for name, side in (("generated", made), ("real", real)) if _unnamed(side))
     if not real.classes:
         made = replace(made, labels=np.full(len(made), UNLABELLED), classes=())
@@ -190,6 +198,7 @@ def measure(
         _accuracy(made, real, training, held_out, seed) if accuracy else None,
         _right(other),
         frechet.needed(other.features.shape[1]),
+        nearest(made, every, extractor.features, seed) if beside else None,
     )
 
 

@@ -61,6 +61,13 @@ def measure(
         Parameter(help="The run that made MADE, where that is a folder. Its training images are no test images."),
     ] = None,
     seed: Annotated[int, Parameter(help="Seed of the images and of the classifier.", validator=Number(gte=0))] = 0,
+    nearest: Annotated[
+        Path | None,
+        Parameter(
+            help="A picture (PNG) that is also drawn: 16 generated images, each beside its 3 nearest real images. It "
+            "shows copies where --real has the training images."
+        ),
+    ] = None,
     features: Annotated[
         Literal["own", "efficientnet", "inception"] | None,
         Parameter(
@@ -100,13 +107,21 @@ def measure(
     """Measures quality and diversity of generated images: FID, KID, precision, recall, and more."""
     import torch
 
+    from lookalike.base import files
     from lookalike.base.checkpoint import CARD
     from lookalike.data import oddities
+    from lookalike.data.sources import refuse_inside
     from lookalike.detect.model import Model
     from lookalike.runs.folder import CONFIG
     from lookalike.runs.used import run_split
     from lookalike.use import measure as measuring
+    from lookalike.use.nearest import BESIDE
 
+    if nearest is not None:
+        refuse_inside(nearest, reference)
+        refuse_inside(nearest, made)
+        if not nearest.absolute().parent.is_dir() or nearest.is_dir():
+            raise UsageError(f"--nearest {show(nearest)} cannot be written; name a file in a folder that exists")
     torch.set_num_threads(threads)
     reading = (bad or DataSettings()).reading()
     with progress("images") as report:
@@ -134,12 +149,21 @@ def measure(
             weights=weights,
             show_faces=faces,
             accuracy=accuracy,
+            beside=nearest is not None,
             seed=seed,
         )
+        if nearest is not None and found.nearest is not None:
+            files.write_bytes(nearest, found.nearest.picture)
     if json_:
         print_json(found.json())
         return
     _show_measured(found)
+    if nearest is not None and found.nearest is not None:
+        say("")
+        say(
+            f"{show(nearest)}: {len(found.nearest.rows)} generated images, each beside the {BESIDE} nearest of "
+            f"{found.nearest.of:,} real ones; --json has their names"
+        )
 
 
 def _read(path: str, **how: Any) -> Images:
