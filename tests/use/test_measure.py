@@ -26,6 +26,7 @@ from lookalike.runs.used import used_images
 from lookalike.use import measure as measuring
 from lookalike.use.measure import measure
 from lookalike.use.quality import diversity, frechet, kernel, manifold, own
+from lookalike.use.quality.figures import at_equal_numbers
 
 
 @pytest.fixture(scope="module")
@@ -178,10 +179,11 @@ def test_images_without_classes_are_measured_against_all(found, digits):
     assert said.classes == {} and said.real > 300
 
 
-def test_enough_images_have_a_frechet_distance(digits):
+def test_enough_images_have_a_frechet_distance(digits, capsys):
     """All digits moved by a pixel: FID is the function's, and larger than that of real images against each other."""
     made = replace(digits, pixels=np.roll(digits.pixels, 1, axis=3), test=None)
-    said = {figure.name: figure for figure in measure(made, digits, "digits").figures}
+    found = measure(made, digits, "digits")
+    said = {figure.name: figure for figure in found.figures}
     parts = split(digits, test=0.2, calibration=0.0, seed=0)
     network = own.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
     sides = network.features(made.pixels), network.features(digits.pixels[parts.test])
@@ -191,6 +193,15 @@ def test_enough_images_have_a_frechet_distance(digits):
     assert said["FID, no bias"].spread == pytest.approx(np.hypot(frechet.error(*sides), fit), rel=1e-9)
     assert said["FID"].real is not None and said["FID"].value > 2 * said["FID"].real
     assert said["precision"].value < said["precision"].real
+    n = len(parts.test) // 2
+    assert found.equal == at_equal_numbers(*sides, 0) and found.equal.images == n
+    assert (said["FID"].real, said["FID"].real_spread) == (found.equal.real.mean, found.equal.real.sd)
+    as_json = found.json()["FID at equal numbers"]
+    assert as_json["draws"] == 10 and as_json["made"]["high"] == found.equal.made.high > as_json["real"]["high"]
+    _show_measured(found)
+    out = capsys.readouterr().out
+    assert f"FID of {n} against {n} images in ten draws [from, to]: generated {found.equal.made.mean:.3f} [" in out
+    assert f"; {len(made):,} against {len(made):,} needs {2 * len(made):,} real test images" in out
 
 
 def test_what_a_run_was_shown_is_not_unseen(tmp_path, digits):

@@ -1,7 +1,8 @@
 """The quality and variety of images: their features compared with those of real images held out from training.
 
 Figures from few images scatter, and FID is then too large. So each figure stands beside its number of images and a
-spread, and beside the same figure of held-out real images. The latter compares two halves of these images, or uses all.
+spread, and beside the same figure of held-out real images. The latter compares two halves of these images, or uses all;
+for FID it compares samples of as many as there are generated images, where there are enough.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from lookalike.use.nearest import Nearest, nearest
 from lookalike.use.quality import frechet
 from lookalike.use.quality.accuracy import Accuracy, accuracy_score
 from lookalike.use.quality.confidence import surer
-from lookalike.use.quality.figures import Figure, Side, by_class, compared, distances
+from lookalike.use.quality.figures import DRAWS, Equal, Figure, Side, at_equal_numbers, by_class, compared, distances
 from lookalike.use.quality.own import Own, own
 
 HELD_OUT = 0.2  # share of the real images that is held out, where there is no official test part
@@ -47,6 +48,7 @@ class Measured:
     real: int
     half: int  # images per side of the comparison of real with real images
     figures: tuple[Figure, ...]
+    equal: Equal | None  # FID at equal numbers of images; None for too few. It gives the `real` of FID
     sure: str  # the network whose confidence is given, and in what; "" without one
     confidence: Mapping[float, tuple[Rate, Rate]]  # level -> shares of generated and held-out real images above it
     distances: Sequence[Mapping[str, float | None]]  # mean distance of features, by batch size
@@ -75,6 +77,13 @@ class Measured:
             "real": self.real,
             "half": self.half,
             "figures": figures,
+            "FID at equal numbers": self.equal
+            and {
+                "images": self.equal.images,
+                "draws": DRAWS,
+                "made": self.equal.made._asdict(),
+                "real": self.equal.real._asdict(),
+            },
             "sure": self.sure,
             "confidence": surer,
             "distances": [dict(one) for one in self.distances],
@@ -179,6 +188,11 @@ def measure(
         replace(f, real=r.value, real_spread=r.spread)
         for f, r in zip(compared(one, other, seed, whose), among, strict=True)
     )
+    equal = at_equal_numbers(one.features, other.features, seed)
+    if equal:
+        figures = tuple(
+            replace(f, real=equal.real.mean, real_spread=equal.real.sd) if f.name == "FID" else f for f in figures
+        )
     sure: list[dict[float, Rate]] = [{}, {}]
     if show_faces:
         sure = [surer(faces(rows), least=True) for rows in (made.pixels, real.pixels[held_out])]
@@ -190,6 +204,7 @@ def measure(
         len(held_out),
         half,
         figures,
+        equal,
         "MTCNN of a face" if show_faces else "classifier" if judge else "",
         {level: (sure[0][level], sure[1][level]) for level in sure[0]},
         distances(one, other, seed),

@@ -255,6 +255,34 @@ def test_frechet_of_a_class_is_without_bias():
     assert figures.by_class(*sides, 1, 0)["FID, no bias"] is None
 
 
+def test_frechet_at_equal_numbers_by_hand():
+    """Ten draws of n = 30 generated images against 30 real ones, and of these against 30 others, by `distance`."""
+    made, real = cloud(30, 1.0), cloud(100, seed=1)
+    found = figures.at_equal_numbers(made, real, seed=7)
+    random, wanted = np.random.default_rng(7), []
+    for _ in range(10):
+        order, drawn = random.permutation(100), random.permutation(30)
+        wanted.append([frechet.distance(side, real[order[:30]]) for side in (made[drawn], real[order[30:60]])])
+    wanted = np.array(wanted)
+    assert found.images == 30
+    for said, values in zip(found[1:], wanted.T, strict=True):
+        assert said == pytest.approx((values.mean(), values.std(ddof=1), values.min(), values.max()), rel=1e-9)
+
+
+def test_frechet_at_equal_numbers_is_fair():
+    """Of one distribution, 400 generated against 120 real images have what 60 real ones have against 60 others.
+
+    FID of all these images is lower, as more images have less bias. For 4 features, halves of 4 images are too few.
+    """
+    found = [figures.at_equal_numbers(cloud(400, d=16, seed=i), cloud(120, d=16, seed=99 + i), i) for i in range(8)]
+    made, real = (np.mean([side.mean for side in sides]) for sides in list(zip(*found, strict=True))[1:])
+    assert {one.images for one in found} == {60} and made == pytest.approx(real, rel=0.1)
+    every = [frechet.distance(cloud(400, d=16, seed=i), cloud(120, d=16, seed=99 + i)) for i in range(8)]
+    assert np.mean(every) < 0.6 * real
+    assert figures.at_equal_numbers(cloud(400), cloud(9), 0) is None
+    assert figures.at_equal_numbers(cloud(400), cloud(10), 0).images == 5
+
+
 def test_the_error_of_the_unbiased_frechet_distance_finds_its_scatter():
     """The images' error and the line's together are its standard deviation over 20 pairs of samples, to a third."""
     pairs = [(cloud(300, d=20, seed=i), cloud(300, 0.3, d=20, seed=100 + i)) for i in range(20)]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lookalike.data import Images
     from lookalike.detect.auc import Rate
     from lookalike.use.measure import Measured
+    from lookalike.use.quality.figures import Equal
 
 FIGURES = Group("Figures", sort_key=0)
 CLASS_HEADS = {
@@ -197,6 +198,8 @@ def _show_measured(found: Measured) -> None:
             for one in found.figures
         ],
     )
+    if found.equal:
+        _show_equal(found.equal, found.made)
     if found.confidence:
         say("")
         show_table(
@@ -223,6 +226,16 @@ def _show_measured(found: Measured) -> None:
             f"{_of_tests(found.accuracy.made)} of {found.accuracy.made.of:,} real test images; "
             f"from as many real images it is right on {_of_tests(found.accuracy.real)}"
         )
+
+
+def _show_equal(equal: Equal, made: int) -> None:
+    """FID at one number of images per side, generated and real."""
+    of_made, of_real = (f"{one.mean:.3f} [{one.low:.3f}, {one.high:.3f}]" for one in (equal.made, equal.real))
+    more = f"; {made:,} against {made:,} needs {2 * made:,} real test images" if equal.images < made else ""
+    say(
+        f"FID of {equal.images:,} against {equal.images:,} images in ten draws [from, to]: generated {of_made}, real "
+        f"against real {of_real}{more}"
+    )
 
 
 def _show_classes(found: Measured) -> None:

@@ -20,6 +20,7 @@ LEAST = 2 * kernel.SPLITS  # images per side: two in each part of KID's standard
 BATCH = 100  # images per batch for the mean distance
 OF_A_CLASS = 50  # images per class in a part for the inception score, which grows with fewer images
 PARTS = 10  # parts for a published network's inception score, as in the paper
+DRAWS = 10  # draws of images for FID at equal numbers
 WORST = {"KID": -1, "taken for it": 1, "variety": 1}  # figures that order classes -> 1 where higher is better
 
 
@@ -130,6 +131,50 @@ def _frechet(one: Floats, other: Floats, seed: int) -> list[Figure]:
         except DataError as few:
             found.append(Figure(name, None, None, None, str(few).partition(";")[0]))
     return found
+
+
+class Draws(NamedTuple):
+    """FID over some draws of images: its mean, standard deviation, smallest and largest value."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+
+
+class Equal(NamedTuple):
+    """FID with `images` images on either side: generated against real ones, and real against other real ones."""
+
+    images: int
+    made: Draws
+    real: Draws
+
+
+def at_equal_numbers(made: Floats, real: Floats, seed: int) -> Equal | None:
+    """Return FID of generated and of real images at one number n of images per side, each over ten draws.
+
+    FID grows as n falls, so only then do the two compare: the second is what perfect images would have. n is the number
+    of generated images, or half of that of real ones where these are too few for two disjoint samples. The draws share
+    images, so they scatter less than new images would. None where n is at most the number of features.
+
+    Parameters
+    ----------
+    made, real
+        Features (N, D) and (M, D).
+    seed
+        Seed of the draws.
+    """
+    n, random = min(len(made), len(real) // 2), np.random.default_rng(seed)
+    if n <= made.shape[1]:
+        return None
+    found = []
+    for _ in range(DRAWS):
+        order = random.permutation(len(real))
+        one, other = real[order[:n]], real[order[n : 2 * n]]
+        found.append((frechet.distance(made[random.permutation(len(made))[:n]], one), frechet.distance(other, one)))
+    return Equal(
+        n, *(Draws(float(np.mean(v)), float(np.std(v, ddof=1)), min(v), max(v)) for v in zip(*found, strict=True))
+    )
 
 
 def _unbounded(one: Floats, other: Floats, seed: int) -> tuple[float, float]:
