@@ -196,6 +196,7 @@ def test_enough_images_have_a_frechet_distance(digits, capsys):
     n = len(parts.test) // 2
     assert found.equal == at_equal_numbers(*sides, 0) and found.equal.images == n
     assert (said["FID"].real, said["FID"].real_spread) == (found.equal.real.mean, found.equal.real.sd)
+    assert said["FID"].note == "lower is better; at equal numbers: see below"
     as_json = found.json()["FID at equal numbers"]
     assert as_json["draws"] == 10 and as_json["made"]["high"] == found.equal.made.high > as_json["real"]["high"]
     _show_measured(found)
@@ -434,7 +435,7 @@ def test_of_many_classes_the_ten_worst_are_shown(found, capsys):
     many = {f"c{i:02d}": said.classes["8"] | {"KID": rank / 8} for i, rank in enumerate(ranks)}
     _show_measured(replace(said, classes=many))
     out = capsys.readouterr().out
-    assert "the 10 worst by KID of 100 classes; --json has all" in out
+    assert "of 100 classes the 10 worst by 'KID'; --json has all" in out
     rows = [line.split()[0] for line in out.splitlines() if line[:1] == "c" and line[1:3].isdigit()]
     assert rows == [f"c{ranks.index(rank):02d}" for rank in range(99, 89, -1)]
     _show_measured(said)

@@ -189,10 +189,6 @@ def measure(
         for f, r in zip(compared(one, other, seed, whose), among, strict=True)
     )
     equal = at_equal_numbers(one.features, other.features, seed)
-    if equal:
-        figures = tuple(
-            replace(f, real=equal.real.mean, real_spread=equal.real.sd) if f.name == "FID" else f for f in figures
-        )
     sure: list[dict[float, Rate]] = [{}, {}]
     if show_faces:
         sure = [surer(faces(rows), least=True) for rows in (made.pixels, real.pixels[held_out])]
@@ -203,7 +199,7 @@ def measure(
         len(made.pixels),
         len(held_out),
         half,
-        figures,
+        tuple(_fair(each, equal) for each in figures),
         equal,
         "MTCNN of a face" if show_faces else "classifier" if judge else "",
         {level: (sure[0][level], sure[1][level]) for level in sure[0]},
@@ -215,6 +211,14 @@ def measure(
         frechet.needed(other.features.shape[1]),
         nearest(made, every, extractor.features, seed) if beside else None,
     )
+
+
+def _fair(figure: Figure, equal: Equal | None) -> Figure:
+    """Return FID beside that of real images at a number of images that generated ones are compared at too."""
+    if figure.name != "FID" or not equal:
+        return figure
+    note = "lower is better; at equal numbers: see below"
+    return replace(figure, real=equal.real.mean, real_spread=equal.real.sd, note=note)
 
 
 def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels, Labels]:

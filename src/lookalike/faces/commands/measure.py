@@ -246,8 +246,8 @@ def _show_classes(found: Measured) -> None:
     if len(names) > SHOWN:
         by, order = worst_first(found.classes)
         names = order[:SHOWN]
-        which = f"the {SHOWN} worst by {CLASS_HEADS[by]}" if by else f"the first {SHOWN}"
-        say(f"{which} of {len(order)} classes; --json has all")
+        which = f"the {SHOWN} worst by '{CLASS_HEADS[by]}'" if by else f"the first {SHOWN}"
+        say(f"of {len(order)} classes {which}; --json has all")
     keys = [key for key in CLASS_HEADS if any(found.classes[name][key] is not None for name in names)]
     show_table(
         ["class", *(CLASS_HEADS[key] for key in keys)],
