@@ -17,6 +17,7 @@ from tiny import call, settings
 from lookalike.base.errors import DataError, ModelError, UsageError
 from lookalike.data import Images, read, split
 from lookalike.detect.baselines.classifier import CNN
+from lookalike.faces.commands.measure import _show_measured
 from lookalike.features import efficientnet, inception
 from lookalike.features.nets.inception import Inception
 from lookalike.runs import run as runs
@@ -25,6 +26,7 @@ from lookalike.runs.used import used_images
 from lookalike.use import measure as measuring
 from lookalike.use.measure import measure
 from lookalike.use.quality import diversity, frechet, kernel, manifold, own
+from lookalike.use.quality.figures import at_equal_numbers
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,10 @@ def test_figures_are_those_of_the_named_features(found, digits):
     eight = said.classes["8"]
     assert (eight["within"], eight["within, spread"]) == within and said.classes["3"]["taken for it"] > 0.8
     assert eight["taken for it, low"] < eight["taken for it"] <= eight["taken for it, high"]
+    k = digits.classes.index("8")
+    eights = parts.test[digits.labels[parts.test] == k]
+    assert eight["taken for it, real"] == (network.probabilities(digits.pixels[eights]).argmax(1) == k).mean()
+    assert eight["variety"] == within.mean / diversity.within(network.features(digits.pixels[eights])).mean
 
 
 def test_each_class_is_compared_with_its_own_real_images(found, digits):
@@ -173,10 +179,11 @@ def test_images_without_classes_are_measured_against_all(found, digits):
     assert said.classes == {} and said.real > 300
 
 
-def test_enough_images_have_a_frechet_distance(digits):
+def test_enough_images_have_a_frechet_distance(digits, capsys):
     """All digits moved by a pixel: FID is the function's, and larger than that of real images against each other."""
     made = replace(digits, pixels=np.roll(digits.pixels, 1, axis=3), test=None)
-    said = {figure.name: figure for figure in measure(made, digits, "digits").figures}
+    found = measure(made, digits, "digits")
+    said = {figure.name: figure for figure in found.figures}
     parts = split(digits, test=0.2, calibration=0.0, seed=0)
     network = own.own(digits.pixels[parts.train], digits.labels[parts.train], "digits", 0)
     sides = network.features(made.pixels), network.features(digits.pixels[parts.test])
@@ -186,6 +193,16 @@ def test_enough_images_have_a_frechet_distance(digits):
     assert said["FID, no bias"].spread == pytest.approx(np.hypot(frechet.error(*sides), fit), rel=1e-9)
     assert said["FID"].real is not None and said["FID"].value > 2 * said["FID"].real
     assert said["precision"].value < said["precision"].real
+    n = len(parts.test) // 2
+    assert found.equal == at_equal_numbers(*sides, 0) and found.equal.images == n
+    assert (said["FID"].real, said["FID"].real_spread) == (found.equal.real.mean, found.equal.real.sd)
+    assert said["FID"].note == "lower is better; at equal numbers: see below"
+    as_json = found.json()["FID at equal numbers"]
+    assert as_json["draws"] == 10 and as_json["made"]["high"] == found.equal.made.high > as_json["real"]["high"]
+    _show_measured(found)
+    out = capsys.readouterr().out
+    assert f"FID of {n} against {n} images in ten draws [from, to]: generated {found.equal.made.mean:.3f} [" in out
+    assert f"; {len(made):,} against {len(made):,} needs {2 * len(made):,} real test images" in out
 
 
 def test_what_a_run_was_shown_is_not_unseen(tmp_path, digits):
@@ -262,10 +279,10 @@ def test_real_images_of_one_class_need_another_networks_features(digits):
     one = replace(threes, labels=np.zeros(len(threes), np.int64), classes=("3",))
     made = replace(one, labels=np.full(len(one), -1), classes=())
     with pytest.raises(UsageError, match=r"have one class, so no classifier can learn features; .*efficientnet"):
-        measure(made, one, "digits")
+        measure(made, one, "digits", features="own")
     few = one.select(np.arange(0, 180))
     real = replace(few, test=np.arange(180) % 3 == 0)
-    said = measure(made.select(np.arange(60)), real, "digits", features="efficientnet")
+    said = measure(made.select(np.arange(60)), real, "digits")
     assert "inception score" not in {figure.name for figure in said.figures} and said.confidence == {}
     assert said.sure == "" and next(f.value for f in said.figures if f.name == "KID") is not None
     named = measure(one.select(np.arange(60)), real, "digits", features="efficientnet").classes["3"]
@@ -280,6 +297,84 @@ def test_loose_files_are_measured_against_all_classes(tmp_path, capsys, digits):
     assert code == 0, err
     said = json.loads(out)
     assert said["made"] == 60 and said["classes"] == {} and said["real"] > 300 and said["half"] == said["real"] // 2
+
+
+def _files(folder, images):
+    """Writes images as loose files; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, pixels in enumerate(images.pixels[:, 0]):
+        PIL.Image.fromarray(pixels).save(folder / f"{i:03d}.png")
+    return folder
+
+
+def test_two_folders_of_loose_files_are_compared_without_classes(tmp_path, capsys, digits):
+    """All real images are the other side, EfficientNet sees both, no figure is of a class, and a line says so."""
+    made, real = digits.select(np.arange(60)), digits.select(np.arange(60, 140))
+    command = "measure", _files(tmp_path / "made", made), "--real", _files(tmp_path / "real", real), "--threads", "1"
+    code, out, err = call(capsys, *command, "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    assert (said["made"], said["real"], said["half"], said["classes"]) == (60, 80, 40, {})
+    assert said["without classes"] == ["generated", "real"] and said["features"].startswith("1,280 features of Eff")
+    kid = kernel.distance(*(efficientnet.lite0((1, 8, 8)).features(side.pixels) for side in (made, real)))
+    assert said["figures"]["KID"]["value"] == pytest.approx(kid.value, rel=1e-6)
+    assert said["nearest"] is None
+    code, out, err = call(capsys, *command, "--nearest", tmp_path / "near.png")
+    assert code == 0, err
+    assert "near.png: 16 generated images, each beside the 3 nearest of 80 real ones" in out
+    with PIL.Image.open(tmp_path / "near.png") as picture:
+        assert picture.size == (4 * 9, 16 * 9)
+    for path in (tmp_path / "none" / "near.png", tmp_path, tmp_path / "real" / "near.png"):
+        assert_clean_failure(capsys, [str(one) for one in (*command, "--nearest", path)], 2, path, kept=tmp_path)
+    assert "no figures of single classes, as the generated and real images have no classes" in out
+
+
+def test_copies_are_found_among_training_images(digits):
+    """The nearest image of a copy is its original, which trained the classifier and is no test image."""
+    train = split(digits, test=0.2, calibration=0.0, seed=0).train[:40]
+    said = measure(digits.select(train), digits, "digits", beside=True).nearest
+    assert said.of == len(digits)
+    assert all(row["distances"][0] == pytest.approx(0, abs=1e-4) for row in said.rows)
+    assert all(row["image"] in row["real"] for row in said.rows)
+    assert {row["image"] for row in said.rows} <= {digits.names[i] for i in train}
+
+
+def test_classes_of_generated_images_do_not_count_beside_real_ones_without(found, digits):
+    """Images of 3 and 8 against real ones of no class: the figures are those of images of no class."""
+    made, bare = found[1].select(np.arange(60)), replace(digits, labels=np.full(len(digits), -1), classes=())
+    said = measure(made, bare, "digits")
+    assert said.unnamed == ("real",) and said.classes == {} and said.real == len(digits)
+    nobodys = replace(made, labels=np.full(60, -1), classes=())
+    assert replace(said, unnamed=("generated", "real")) == measure(nobodys, bare, "digits")
+    with pytest.raises(UsageError, match=r"have no classes, so no classifier can learn features; .*efficientnet"):
+        measure(made, bare, "digits", features="own")
+
+
+def test_what_a_run_was_shown_is_not_among_real_images_without_classes(tmp_path, digits):
+    """Of loose real images, those that trained the run or set its threshold are left out, and no others."""
+    runs.run("digits", train_settings(**settings("anogan")), tmp_path)
+    bare = replace(digits, labels=np.full(len(digits), -1), classes=())
+    shown = used_images(tmp_path)
+    used = shown["train"] | shown["calibration"] | shown["extra_fakes"]
+    training, held_out = measuring._parts(bare, "digits", tmp_path, 0)
+    keys = np.array(digits.keys)
+    assert len(training) and set(keys[training]) <= used and not set(keys[held_out]) & used
+    assert len(training) + len(held_out) == len(digits)
+
+
+def test_an_empty_and_a_mixed_folder_have_a_line(tmp_path, capsys, digits):
+    """An empty folder is refused; images beside class folders are left out, and a line says how many."""
+    for i in range(10):
+        _files(tmp_path / "mixed" / str(i), digits.select(np.flatnonzero(digits.labels == i)[:5]))
+    _files(tmp_path / "mixed", digits.select([0, 1]))
+    (tmp_path / "empty").mkdir()
+    for command in (["empty", "--real", "mixed"], ["mixed", "--real", "empty"]):
+        argv = ["measure", *(str(tmp_path / one) if one in ("empty", "mixed") else one for one in command)]
+        line = assert_clean_failure(capsys, argv, 3, "empty", kept=tmp_path)
+        assert "holds no image; give a folder with PNG" in line
+    code, out, err = call(capsys, "measure", tmp_path / "mixed", "--real", "digits", "--threads", "1", "--json")
+    assert code == 0 and "mixed': 2 images beside the class folders left out" in err
+    assert json.loads(out)["made"] == 50 and list(json.loads(out)["classes"]) == list(digits.classes)
 
 
 def test_what_cannot_be_measured_is_refused(digits):
@@ -313,7 +408,7 @@ def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
         said.append(json.loads(out))
     assert said[0]["figures"] == said[1]["figures"] and said[0]["made"] == 100
     code, out, err = call(capsys, "measure", tmp_path / "made", "--real", "digits", "--threads", "1")
-    assert code == 0 and "real against real" in out and "steps on" in out and "taken for it" in out
+    assert code == 0 and "real against real" in out and "steps on" in out and "recognised" in out and "variety" in out
     assert "FID of a class needs 258 images of it: generated ones (-n), and real test images" in out
     assert "batch of" in out
     refused = assert_clean_failure(
@@ -331,3 +426,17 @@ def test_the_command_measures_a_run_and_a_folder_alike(tmp_path, capsys):
         capsys, ["measure", str(tmp_path / "made"), "--real", "mnist-5k-x"], 3, "mnist-5k-x", kept=tmp_path
     )
     assert line.startswith("error: ")
+
+
+def test_of_many_classes_the_ten_worst_are_shown(found, capsys):
+    """Of 100 classes whose KID is known, the page has the ten with the highest, worst first, and a line says so."""
+    said = found[0]
+    ranks = np.random.default_rng(0).permutation(100).tolist()
+    many = {f"c{i:02d}": said.classes["8"] | {"KID": rank / 8} for i, rank in enumerate(ranks)}
+    _show_measured(replace(said, classes=many))
+    out = capsys.readouterr().out
+    assert "of 100 classes the 10 worst by 'KID'; --json has all" in out
+    rows = [line.split()[0] for line in out.splitlines() if line[:1] == "c" and line[1:3].isdigit()]
+    assert rows == [f"c{ranks.index(rank):02d}" for rank in range(99, 89, -1)]
+    _show_measured(said)
+    assert "worst" not in capsys.readouterr().out

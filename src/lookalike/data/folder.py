@@ -19,6 +19,7 @@ from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source,
 
 SYSTEM = frozenset({"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "lost+found", "$RECYCLE.BIN"})
 HIDDEN = "hidden or system entry"
+BESIDE = "beside the class folders"
 
 
 def class_folders(root: Path, value_range: gate.ValueRange | None = None, allow_empty: bool = False) -> Source:
@@ -34,7 +35,7 @@ def class_folders(root: Path, value_range: gate.ValueRange | None = None, allow_
     if not folders:
         but = " (it holds images, but no folders: put them in one folder per class)" if loose else ""
         raise DataError(f"'{show(root)}' has no class folder{but}; images must lie in {show(root)}/CLASS/IMAGE")
-    listing.ignored += [Skipped(name, "beside the class folders") for name in loose]
+    listing.ignored += [Skipped(name, BESIDE) for name in loose]
     check_classes(tuple(folders), f"'{show(root)}'")
     source = of_files(root, tuple(folders), listing.labelled(folders), listing.ignored, value_range)
     if not allow_empty:
@@ -56,6 +57,11 @@ def any_images(root: Path, value_range: gate.ValueRange | None = None) -> Source
     if not found:
         raise DataError(f"'{show(root)}' holds no image; give a folder with PNG, JPEG, BMP, GIF, TIFF or WebP files")
     return of_files(root, tuple(folders), found, listing.ignored, value_range)
+
+
+def is_flat(path: Path) -> bool:
+    """Return whether this is a folder without class folders; raises DataError for an unreadable one."""
+    return path.is_dir() and not Listing(path).entries("")[0]
 
 
 def one_file(path: Path, value_range: gate.ValueRange | None = None) -> Source:

@@ -42,11 +42,13 @@ MORE = {
     "train": "The same command again resumes a run. The preset and the method give the values of flags that you "
     "leave out; 'lookalike describe METHOD' shows them. A conditional method gives G the class as an input.",
     "score": "The file has a line for each image: score, p-value, flag, and the parts of the score.",
-    "measure": "The features are those of a small classifier of the real images. It is trained once, and stays in your "
-    "cache folder. Figures compare between data sets only with the features of another network (--features). Beside "
-    "each figure stands the one that real test images reach. From FID to mean distance, that is one half of them "
-    "against the other half; the other figures take all of them. With few images FID is too large: compare it at "
-    "equal numbers, or take 'FID, no bias' or KID. '+-' is a standard error, or a deviation where the line says so.",
+    "measure": "The features are those of a small classifier of the real images, where they have two classes or more. "
+    "It is trained once, and stays in your cache folder. Figures compare between data sets only with the features of "
+    "another network (--features). Beside each figure stands the one that real test images reach. From FID to mean "
+    "distance, that is one half of them against the other half, and for FID samples of as many as the generated "
+    "images where there are enough; the other figures take all of them. With few images FID is too large: a line "
+    "gives it at equal numbers, and 'FID, no bias' and KID do not depend on them. '+-' is a standard error, or a "
+    "deviation where the line says so.",
     "augment": "One GAN learns all classes and makes the images that are missing. They are written with the real ones, "
     "at one size. manifest.csv marks the generated ones, and report.html says whether G copied training images. Where "
     "those of a class are nearly all the same, or of other classes, they are left out, with exit code 3. DATA stays as "

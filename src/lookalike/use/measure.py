@@ -1,7 +1,8 @@
 """The quality and variety of images: their features compared with those of real images held out from training.
 
 Figures from few images scatter, and FID is then too large. So each figure stands beside its number of images and a
-spread, and beside the same figure of held-out real images. The latter compares two halves of these images, or uses all.
+spread, and beside the same figure of held-out real images. The latter compares two halves of these images, or uses all;
+for FID it compares samples of as many as there are generated images, where there are enough.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from lookalike.base.arrays import Labels, Pixels
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.data import Images, split
 from lookalike.data.images import names_of
+from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import Rate, rate
 from lookalike.detect.model import ANY, Model
 from lookalike.features.efficientnet import lite0
@@ -25,10 +27,11 @@ from lookalike.features.faces import detector, faces
 from lookalike.features.inception import Published, published
 from lookalike.runs.used import run_split, used_groups, used_images
 from lookalike.use.generate import generators
+from lookalike.use.nearest import Nearest, nearest
 from lookalike.use.quality import frechet
 from lookalike.use.quality.accuracy import Accuracy, accuracy_score
 from lookalike.use.quality.confidence import surer
-from lookalike.use.quality.figures import Figure, Side, by_class, compared, distances
+from lookalike.use.quality.figures import DRAWS, Equal, Figure, Side, at_equal_numbers, by_class, compared, distances
 from lookalike.use.quality.own import Own, own
 
 HELD_OUT = 0.2  # share of the real images that is held out, where there is no official test part
@@ -45,13 +48,16 @@ class Measured:
     real: int
     half: int  # images per side of the comparison of real with real images
     figures: tuple[Figure, ...]
+    equal: Equal | None  # FID at equal numbers of images; None for too few. It gives the `real` of FID
     sure: str  # the network whose confidence is given, and in what; "" without one
     confidence: Mapping[float, tuple[Rate, Rate]]  # level -> shares of generated and held-out real images above it
     distances: Sequence[Mapping[str, float | None]]  # mean distance of features, by batch size
     classes: Mapping[str, Mapping[str, float | None]]  # class -> the result of `by_class`
+    unnamed: tuple[str, ...]  # the sides without classes, "generated" and "real"; where one is, `classes` is empty
     accuracy: Accuracy | None  # None unless `accuracy` was set
     named: Rate | None  # share of held-out real images that the classifier classifies correctly
     needed: int  # images of a class per side that its FID needs
+    nearest: Nearest | None  # None unless `beside` was set
 
     def json(self) -> dict[str, Any]:
         """Return all figures as JSON values."""
@@ -71,13 +77,22 @@ class Measured:
             "real": self.real,
             "half": self.half,
             "figures": figures,
+            "FID at equal numbers": self.equal
+            and {
+                "images": self.equal.images,
+                "draws": DRAWS,
+                "made": self.equal.made._asdict(),
+                "real": self.equal.real._asdict(),
+            },
             "sure": self.sure,
             "confidence": surer,
             "distances": [dict(one) for one in self.distances],
             "classes": {name: dict(one) for name, one in self.classes.items()},
+            "without classes": list(self.unnamed),
             "accuracy": cas,
             "named": self.named and asdict(self.named),
             "needed": self.needed,
+            "nearest": self.nearest and self.nearest.json(),
         }
 
 
@@ -87,10 +102,11 @@ def measure(
     data: str,
     *,
     run: Path | None = None,
-    features: Features = "own",
+    features: Features | None = None,
     weights: Path | None = None,
     show_faces: bool = False,
     accuracy: bool = False,
+    beside: bool = False,
     seed: int = 0,
 ) -> Measured:
     """Compare images with real images held out from training, after a classifier was trained on other real images.
@@ -101,6 +117,8 @@ def measure(
         The images to measure. Their classes are among the real ones', or `any`, or there are none.
     real : Images
         Real images of the same size. Their groups, where they have some, stay on one side: in training or held out.
+        Without classes they train no classifier, so all that `run` did not use are held out, and the classes of `made`
+        do not count.
     data : str
         The name of the real images in the report.
     run : Path, optional
@@ -108,28 +126,37 @@ def measure(
         trained on without a label form no class. Images without a class are compared with its known classes. Where it
         was split by group, the real images are too, and no image of a group that it used is held out. Without
         `run`, the official test images are held out, or a fifth that `seed` draws.
-    features : {"own", "efficientnet", "inception"}
+    features : {"own", "efficientnet", "inception"}, optional
         Features of that classifier, of EfficientNet-Lite0 trained on ImageNet, or of
-        Inception-v3 in FID's published form. The latter's classes also give the inception score.
+        Inception-v3 in FID's published form. The latter's classes also give the inception score. None is "own" where
+        the real images have two classes or more, and else "efficientnet".
     weights : Path, optional
         The weights file of Inception-v3.
     show_faces : bool
         Whether MTCNN's confidence in a face replaces the classifier's confidence in a class.
     accuracy : bool
         Whether to train one classifier on the measured images and one on as many real images (CAS).
+    beside : bool
+        Whether to find the real images nearest to some generated ones. All of `real` count, as copies are of training
+        images.
     seed : int
         Seed of the split, the training and all random draws.
 
     Raises
     ------
     UsageError
-        For vectors, or classes or shapes that differ from the real ones. Also for one real class without another
-        network's features, `accuracy` with fewer than two classes, or weights that are not installed.
+        For vectors, or classes or shapes that differ from the real ones. Also for "own" with fewer than two real
+        classes, `accuracy` with fewer than two classes, or weights that are not installed.
     DataError
         For fewer than 40 images on either side.
     ModelError
         For a `run` with a missing or damaged record.
     """
+    every = real
+    unnamed = tuple(name for name, side in (("generated", made), ("real", real)) if _unnamed(side))
+    if not real.classes:
+        made = replace(made, labels=np.full(len(made), UNLABELLED), classes=())
+    features = features or ("own" if len(real.classes) > 1 else "efficientnet")
     if run is not None:
         real = real.without(run_split(run).unlabelled)
         if real.groups is None and (groups := used_groups(run)) and groups.by is not None:
@@ -161,6 +188,7 @@ def measure(
         replace(f, real=r.value, real_spread=r.spread)
         for f, r in zip(compared(one, other, seed, whose), among, strict=True)
     )
+    equal = at_equal_numbers(one.features, other.features, seed)
     sure: list[dict[float, Rate]] = [{}, {}]
     if show_faces:
         sure = [surer(faces(rows), least=True) for rows in (made.pixels, real.pixels[held_out])]
@@ -171,28 +199,38 @@ def measure(
         len(made.pixels),
         len(held_out),
         half,
-        figures,
+        tuple(_fair(each, equal) for each in figures),
+        equal,
         "MTCNN of a face" if show_faces else "classifier" if judge else "",
         {level: (sure[0][level], sure[1][level]) for level in sure[0]},
         distances(one, other, seed),
         {} if _unnamed(made) else {real.classes[k]: by_class(one, other, k, seed) for k in numbers},
+        unnamed,
         _accuracy(made, real, training, held_out, seed) if accuracy else None,
         _right(other),
         frechet.needed(other.features.shape[1]),
+        nearest(made, every, extractor.features, seed) if beside else None,
     )
+
+
+def _fair(figure: Figure, equal: Equal | None) -> Figure:
+    """Return FID beside that of real images at a number of images that generated ones are compared at too."""
+    if figure.name != "FID" or not equal:
+        return figure
+    note = "lower is better; at equal numbers: see below"
+    return replace(figure, real=equal.real.mean, real_spread=equal.real.sd, note=note)
 
 
 def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels, Labels]:
     """Return the rows that train the classifier, and the held-out rows.
 
     With `run`, the split is the run's, and the images that it used are not held out. Images are recognised by their
-    content at the run's size; UsageError where they cannot be.
+    content at the run's size; UsageError where they cannot be. Images without classes train no classifier.
     """
     if run is None:
-        parts = split(real, test=HELD_OUT, calibration=0.0, seed=seed)
-        return parts.train, parts.test
+        return _split(real, HELD_OUT, seed)
     how, used = run_split(run), used_images(run)
-    parts = split(real, test=how.test or HELD_OUT, calibration=0.0, seed=how.seed)
+    train, test = _split(real, how.test or HELD_OUT, how.seed)
     trained = np.isin(np.array(real.keys), sorted(used["train"] | used["extra_fakes"] | used["calibration"]))
     if real.shape != how.shape or (not trained.any() and Path(how.source).name == data):
         raise UsageError(
@@ -201,7 +239,15 @@ def _parts(real: Images, data: str, run: Path | None, seed: int) -> tuple[Labels
         )
     if real.groups is not None and (groups := used_groups(run)):
         trained |= np.isin(np.array(real.groups.of), sorted(groups.trained))
-    return np.union1d(parts.train, parts.test[trained[parts.test]]), parts.test[~trained[parts.test]]
+    return np.union1d(train, test[trained[test]]), test[~trained[test]]
+
+
+def _split(real: Images, test: float, seed: int) -> tuple[Labels, Labels]:
+    """Return the rows of the training and the test part; without classes, all are in the latter."""
+    if not real.classes:
+        return np.arange(0), np.arange(len(real))
+    parts = split(real, test=test, calibration=0.0, seed=seed)
+    return parts.train, parts.test
 
 
 def generated(model: Model, number: int, seed: int) -> Images:
@@ -210,14 +256,6 @@ def generated(model: Model, number: int, seed: int) -> Images:
     pixels = np.concatenate([block for one in able.values() for block in one.images(number, seed=seed)])
     labels = np.repeat(np.arange(len(able)), number)
     return Images(pixels, labels, tuple(able), tuple(f"{i:06d}" for i in range(len(pixels))))
-
-
-def flat(path: Path) -> bool:
-    """Return whether the path is a folder of loose images without class folders."""
-    try:
-        return path.is_dir() and not any(one.is_dir() for one in path.iterdir() if not one.name.startswith("."))
-    except OSError:  # the reader that opens the folder reports the error
-        return False
 
 
 def _check(made: Images, real: Images, features: Features, *, accuracy: bool) -> None:
@@ -229,8 +267,9 @@ def _check(made: Images, real: Images, features: Features, *, accuracy: bool) ->
     if strange and not _unnamed(made):
         raise UsageError(f"the real images have no class {show(strange[0])}; they have {listed(real.classes)}")
     if features == "own" and len(real.classes) < 2:
+        few = "one class" if real.classes else "no classes"
         raise UsageError(
-            "the real images have one class, so no classifier can learn features; use another network's "
+            f"the real images have {few}, so no classifier can learn features; use another network's "
             "(--features efficientnet or inception)"
         )
     if accuracy and len(np.unique(made.labels[made.labels >= 0])) < 2:
@@ -239,6 +278,8 @@ def _check(made: Images, real: Images, features: Features, *, accuracy: bool) ->
 
 def _numbers(made: Images, real: Images, run: Path | None) -> list[int]:
     """Return the real images' numbers of the measured classes; without labels, of all that the run knows."""
+    if not real.classes:
+        return [UNLABELLED]
     if _unnamed(made):
         there = real.classes if run is None else names_of(run_split(run).known, real.classes)
         return [k for k, name in enumerate(real.classes) if name in there]

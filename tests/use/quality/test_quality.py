@@ -210,6 +210,41 @@ def test_diversity_within_a_class(monkeypatch):
     assert diversity.within(features, seed=3).mean == pytest.approx(found.mean, rel=1e-12)
 
 
+def test_the_ratio_of_distances_has_the_error_of_a_ratio():
+    """Of 3 +- 0.3 and 4 +- 0.2: 0.75 +- 0.75 sqrt(0.1^2 + 0.05^2); of collapsed images 0; over 0 there is none."""
+    ratio = diversity.ratio(diversity.Apart(3.0, 0.3), diversity.Apart(4.0, 0.2))
+    assert ratio == pytest.approx((0.75, 0.75 * np.hypot(0.1, 0.05)))
+    assert diversity.ratio(diversity.Apart(0.0, 0.0), diversity.Apart(4.0, 0.2)) == (0.0, 0.0)
+    assert diversity.ratio(diversity.Apart(3.0, None), diversity.Apart(4.0, 0.2)) == (0.75, None)
+    assert diversity.ratio(diversity.Apart(3.0, 0.3), diversity.Apart(0.0, 0.0)) is None
+
+
+def test_figures_of_a_class_by_hand():
+    """Class 1 has 2 of 3 generated and 1 of 2 real images recognised, and half the real ones' distance."""
+    shares = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.9, 0.1]])
+    made = figures.Side(np.array([[0.0], [1.0], [2.0], [9.0]]), np.array([1, 1, 1, 0]), shares, shares)
+    real = figures.Side(np.array([[0.0], [8 / 3], [5.0]]), np.array([1, 1, 0]), shares[:3], shares[:3])
+    found = figures.by_class(made, real, 1, seed=0)
+    assert (found["images"], found["real images"]) == (3, 2)
+    assert (found["taken for it"], found["taken for it, real"]) == (2 / 3, 1 / 2)
+    assert (found["within"], found["within, real"]) == pytest.approx((4 / 3, 8 / 3))
+    assert found["variety"] == pytest.approx(0.5)
+    assert (found["KID"], found["FID, no bias"], found["variety, spread"]) == (None, None, None)
+
+
+def test_classes_are_ordered_by_the_first_figure_that_all_have():
+    """By KID from high to low; where a class lacks it, by the share recognised from low to high; else as they stand."""
+    one = {
+        "a": {"KID": 1.0, "taken for it": 0.5, "variety": None},
+        "b": {"KID": 2.0, "taken for it": 0.9, "variety": None},
+    }
+    assert figures.worst_first(one) == ("KID", ["b", "a"])
+    one["c"] = {"KID": None, "taken for it": 0.1, "variety": None}
+    assert figures.worst_first(one) == ("taken for it", ["c", "a", "b"])
+    one["d"] = {"KID": None, "taken for it": None, "variety": 0.3}
+    assert figures.worst_first(one) == ("", ["a", "b", "c", "d"])
+
+
 def test_frechet_of_a_class_is_without_bias():
     """Of 600 and 400 images of one distribution it is 0 within three errors, where FID is 4.6; of few None."""
     random = np.random.default_rng(0)
@@ -218,6 +253,34 @@ def test_frechet_of_a_class_is_without_bias():
     assert abs(found["FID, no bias"]) < 3 * found["FID, no bias, spread"]
     assert frechet.distance(*(side.features[side.labels == 0] for side in sides)) > 4
     assert figures.by_class(*sides, 1, 0)["FID, no bias"] is None
+
+
+def test_frechet_at_equal_numbers_by_hand():
+    """Ten draws of n = 30 generated images against 30 real ones, and of these against 30 others, by `distance`."""
+    made, real = cloud(30, 1.0), cloud(100, seed=1)
+    found = figures.at_equal_numbers(made, real, seed=7)
+    random, wanted = np.random.default_rng(7), []
+    for _ in range(10):
+        order, drawn = random.permutation(100), random.permutation(30)
+        wanted.append([frechet.distance(side, real[order[:30]]) for side in (made[drawn], real[order[30:60]])])
+    wanted = np.array(wanted)
+    assert found.images == 30
+    for said, values in zip(found[1:], wanted.T, strict=True):
+        assert said == pytest.approx((values.mean(), values.std(ddof=1), values.min(), values.max()), rel=1e-9)
+
+
+def test_frechet_at_equal_numbers_is_fair():
+    """Of one distribution, 400 generated against 120 real images have what 60 real ones have against 60 others.
+
+    FID of all these images is lower, as more images have less bias. For 4 features, halves of 4 images are too few.
+    """
+    found = [figures.at_equal_numbers(cloud(400, d=16, seed=i), cloud(120, d=16, seed=99 + i), i) for i in range(8)]
+    made, real = (np.mean([side.mean for side in sides]) for sides in list(zip(*found, strict=True))[1:])
+    assert {one.images for one in found} == {60} and made == pytest.approx(real, rel=0.1)
+    every = [frechet.distance(cloud(400, d=16, seed=i), cloud(120, d=16, seed=99 + i)) for i in range(8)]
+    assert np.mean(every) < 0.6 * real
+    assert figures.at_equal_numbers(cloud(400), cloud(9), 0) is None
+    assert figures.at_equal_numbers(cloud(400), cloud(10), 0).images == 5
 
 
 def test_the_error_of_the_unbiased_frechet_distance_finds_its_scatter():

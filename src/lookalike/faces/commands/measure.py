@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
@@ -15,25 +15,27 @@ from lookalike.faces.console import note, print_json, progress, say, share, show
 from lookalike.runs.settings import DataSettings
 
 if TYPE_CHECKING:
+    from lookalike.data import Images
     from lookalike.detect.auc import Rate
     from lookalike.use.measure import Measured
+    from lookalike.use.quality.figures import Equal
 
 FIGURES = Group("Figures", sort_key=0)
 CLASS_HEADS = {
     "images": "images",
     "real images": "real",
-    "taken for it": "taken for it",
+    "taken for it": "recognised",
     "taken for it, low": "from",
     "taken for it, high": "to",
-    "FID, no bias": "FID, no bias",
-    "FID, no bias, spread": "+-",
+    "taken for it, real": "of real ones",
+    "variety": "variety",
+    "variety, spread": "+-",
     "KID": "KID",
     "KID, spread": "+-",
-    "within": "distance within",
-    "within, spread": "+-",
-    "within, real": "of real ones",
-    "within, real, spread": "+-",
+    "FID, no bias": "FID, no bias",
+    "FID, no bias, spread": "+-",
 }  # of measure's table
+SHOWN = 10  # classes in that table
 
 
 def measure(
@@ -44,7 +46,10 @@ def measure(
     /,
     *,
     reference: Annotated[
-        str, Parameter(name="--real", help="Real images with labels: a folder, a file or a name, as DATA elsewhere.")
+        str,
+        Parameter(
+            name="--real", help="Real images: a folder, a file or a name, as DATA elsewhere, or a folder of files."
+        ),
     ],
     number: Annotated[
         int,
@@ -57,14 +62,22 @@ def measure(
         Parameter(help="The run that made MADE, where that is a folder. Its training images are no test images."),
     ] = None,
     seed: Annotated[int, Parameter(help="Seed of the images and of the classifier.", validator=Number(gte=0))] = 0,
+    nearest: Annotated[
+        Path | None,
+        Parameter(
+            help="A picture (PNG) that is also drawn: 16 generated images, each beside its 3 nearest real images. It "
+            "shows copies where --real has the training images."
+        ),
+    ] = None,
     features: Annotated[
-        Literal["own", "efficientnet", "inception"],
+        Literal["own", "efficientnet", "inception"] | None,
         Parameter(
             help="The network that gives features: a small classifier of the real images, EfficientNet-Lite0, or "
             "Inception-v3.",
             group=FIGURES,
+            show_default="own where the real images have classes, else efficientnet",
         ),
-    ] = "own",
+    ] = None,
     weights: Annotated[
         Path | None,
         Parameter(
@@ -95,13 +108,21 @@ def measure(
     """Measures quality and diversity of generated images: FID, KID, precision, recall, and more."""
     import torch
 
+    from lookalike.base import files
     from lookalike.base.checkpoint import CARD
-    from lookalike.data import oddities, read
+    from lookalike.data import oddities
+    from lookalike.data.sources import refuse_inside
     from lookalike.detect.model import Model
     from lookalike.runs.folder import CONFIG
     from lookalike.runs.used import run_split
     from lookalike.use import measure as measuring
+    from lookalike.use.nearest import BESIDE
 
+    if nearest is not None:
+        refuse_inside(nearest, reference)
+        refuse_inside(nearest, made)
+        if not nearest.absolute().parent.is_dir() or nearest.is_dir():
+            raise UsageError(f"--nearest {show(nearest)} cannot be written; name a file in a folder that exists")
     torch.set_num_threads(threads)
     reading = (bad or DataSettings()).reading()
     with progress("images") as report:
@@ -111,10 +132,12 @@ def measure(
                 raise UsageError("--run is for a folder of images, and MADE is a run itself; leave out --run")
             run, images = made, measuring.generated(Model.load(made), number, seed)
         else:
-            images = read(made, labelled=not measuring.flat(made), **reading | {"group": None})
+            images = _read(str(made), **reading | {"group": None})
         size = images.shape[1:] if len(images.shape) == 3 else None
         reading |= run_split(run).reading if run else {}
-        real = read(reference, size=size, channels=images.shape[0] if size else None, **reading)
+        real = _read(reference, size=size, channels=images.shape[0] if size else None, **reading)
+        _say_left_out(str(made), images)
+        _say_left_out(reference, real)
         for line in oddities.reading(real):
             note(line)
         report("measuring", 0, len(images.pixels))
@@ -127,12 +150,37 @@ def measure(
             weights=weights,
             show_faces=faces,
             accuracy=accuracy,
+            beside=nearest is not None,
             seed=seed,
         )
+        if nearest is not None and found.nearest is not None:
+            files.write_bytes(nearest, found.nearest.picture)
     if json_:
         print_json(found.json())
         return
     _show_measured(found)
+    if nearest is not None and found.nearest is not None:
+        say("")
+        say(
+            f"{show(nearest)}: {len(found.nearest.rows)} generated images, each beside the {BESIDE} nearest of "
+            f"{found.nearest.of:,} real ones; --json has their names"
+        )
+
+
+def _read(path: str, **how: Any) -> Images:
+    """The images of a source, or of a folder of files without labels."""
+    from lookalike.data import read
+    from lookalike.data.folder import is_flat
+
+    return read(path, labelled=not is_flat(Path(path)), **how)
+
+
+def _say_left_out(path: str, images: Images) -> None:
+    """Says how many files lie beside class folders."""
+    from lookalike.data.folder import BESIDE
+
+    if beside := sum(one.reason == BESIDE for one in images.ignored):
+        note(f"'{show(path)}': {beside:,} image{'s' if beside > 1 else ''} beside the class folders left out")
 
 
 def _show_measured(found: Measured) -> None:
@@ -150,6 +198,8 @@ def _show_measured(found: Measured) -> None:
             for one in found.figures
         ],
     )
+    if found.equal:
+        _show_equal(found.equal, found.made)
     if found.confidence:
         say("")
         show_table(
@@ -166,13 +216,9 @@ def _show_measured(found: Measured) -> None:
     )
     if found.classes:
         say("")
-        keys = [key for key in CLASS_HEADS if any(one[key] is not None for one in found.classes.values())]
-        show_table(
-            ["class", *(CLASS_HEADS[key] for key in keys)],
-            [[show(name, 60), *(_cell(key, one[key]) for key in keys)] for name, one in found.classes.items()],
-        )
-        if any(one["FID, no bias"] is None for one in found.classes.values()):
-            say(f"FID of a class needs {found.needed:,} images of it: generated ones (-n), and real test images")
+        _show_classes(found)
+    if found.unnamed:
+        say(f"no figures of single classes, as the {' and '.join(found.unnamed)} images have no classes")
     if found.accuracy:
         say("")
         say(
@@ -180,6 +226,38 @@ def _show_measured(found: Measured) -> None:
             f"{_of_tests(found.accuracy.made)} of {found.accuracy.made.of:,} real test images; "
             f"from as many real images it is right on {_of_tests(found.accuracy.real)}"
         )
+
+
+def _show_equal(equal: Equal, made: int) -> None:
+    """FID at one number of images per side, generated and real."""
+    of_made, of_real = (f"{one.mean:.3f} [{one.low:.3f}, {one.high:.3f}]" for one in (equal.made, equal.real))
+    more = f"; {made:,} against {made:,} needs {2 * made:,} real test images" if equal.images < made else ""
+    say(
+        f"FID of {equal.images:,} against {equal.images:,} images in ten draws [from, to]: generated {of_made}, real "
+        f"against real {of_real}{more}"
+    )
+
+
+def _show_classes(found: Measured) -> None:
+    """A line for each class; of more than ten classes, the ten worst."""
+    from lookalike.use.quality.figures import LEAST, worst_first
+
+    names = list(found.classes)
+    if len(names) > SHOWN:
+        by, order = worst_first(found.classes)
+        names = order[:SHOWN]
+        which = f"the {SHOWN} worst by '{CLASS_HEADS[by]}'" if by else f"the first {SHOWN}"
+        say(f"of {len(order)} classes {which}; --json has all")
+    keys = [key for key in CLASS_HEADS if any(found.classes[name][key] is not None for name in names)]
+    show_table(
+        ["class", *(CLASS_HEADS[key] for key in keys)],
+        [[show(name, 60), *(_cell(key, found.classes[name][key]) for key in keys)] for name in names],
+    )
+    say("variety: how far apart the images of a class are, as a share of how far apart its real images are")
+    if any(one["KID"] is None for one in found.classes.values()):
+        say(f"KID of a class needs {LEAST} images of it: generated ones (-n), and real test images")
+    if any(one["FID, no bias"] is None for one in found.classes.values()):
+        say(f"FID of a class needs {found.needed:,} images of it: generated ones (-n), and real test images")
 
 
 def _of_tests(rate: Rate) -> str:
@@ -196,7 +274,7 @@ def _cell(key: str, value: float | None) -> str:
         return ""
     if "images" in key:
         return f"{value:,.0f}"
-    return percent(value) if key.startswith("taken for it") else _figure(value)
+    return percent(value) if key.startswith(("taken for it", "variety")) else _figure(value)
 
 
 def _rate(rate: Rate) -> tuple[str, str]:

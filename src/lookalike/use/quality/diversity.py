@@ -84,3 +84,17 @@ def within(features: Floats, *, seed: int = 0) -> Apart:
         error = float(np.std([pdist(features[rows]).mean() for rows in parts], ddof=1) / np.sqrt(SPLITS))
     # The sum counts each pair twice and each image with itself, at distance 0.
     return Apart(total / (n * (n - 1)), error)
+
+
+def ratio(one: Apart, other: Apart) -> Apart | None:
+    """Return one mean distance over the other with its standard error; None where the other is 0.
+
+    The two are independent, so their relative variances add up. The error is None where either side has none.
+    """
+    if other.mean == 0:
+        return None
+    value = one.mean / other.mean
+    if one.error is None or other.error is None:
+        return Apart(value, None)
+    # The relative variance of a ratio, written so that one.mean may be 0
+    return Apart(value, float(np.hypot(one.error, value * other.error)) / other.mean)

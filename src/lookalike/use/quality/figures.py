@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lookalike.base.arrays import Floats
 from lookalike.base.errors import DataError
-from lookalike.detect.auc import rate
+from lookalike.detect.auc import Rate, rate
 from lookalike.use.quality import diversity, frechet, kernel, manifold
 
 T = TypeVar("T")
@@ -20,6 +20,8 @@ LEAST = 2 * kernel.SPLITS  # images per side: two in each part of KID's standard
 BATCH = 100  # images per batch for the mean distance
 OF_A_CLASS = 50  # images per class in a part for the inception score, which grows with fewer images
 PARTS = 10  # parts for a published network's inception score, as in the paper
+DRAWS = 10  # draws of images for FID at equal numbers
+WORST = {"KID": -1, "taken for it": 1, "variety": 1}  # figures that order classes -> 1 where higher is better
 
 
 class Side(NamedTuple):
@@ -131,6 +133,50 @@ def _frechet(one: Floats, other: Floats, seed: int) -> list[Figure]:
     return found
 
 
+class Draws(NamedTuple):
+    """FID over some draws of images: its mean, standard deviation, smallest and largest value."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+
+
+class Equal(NamedTuple):
+    """FID with `images` images on either side: generated against real ones, and real against other real ones."""
+
+    images: int
+    made: Draws
+    real: Draws
+
+
+def at_equal_numbers(made: Floats, real: Floats, seed: int) -> Equal | None:
+    """Return FID of generated and of real images at one number n of images per side, each over ten draws.
+
+    FID grows as n falls, so only then do the two compare: the second is what perfect images would have. n is the number
+    of generated images, or half of that of real ones where these are too few for two disjoint samples. The draws share
+    images, so they scatter less than new images would. None where n is at most the number of features.
+
+    Parameters
+    ----------
+    made, real
+        Features (N, D) and (M, D).
+    seed
+        Seed of the draws.
+    """
+    n, random = min(len(made), len(real) // 2), np.random.default_rng(seed)
+    if n <= made.shape[1]:
+        return None
+    found = []
+    for _ in range(DRAWS):
+        order = random.permutation(len(real))
+        one, other = real[order[:n]], real[order[n : 2 * n]]
+        found.append((frechet.distance(made[random.permutation(len(made))[:n]], one), frechet.distance(other, one)))
+    return Equal(
+        n, *(Draws(float(np.mean(v)), float(np.std(v, ddof=1)), min(v), max(v)) for v in zip(*found, strict=True))
+    )
+
+
 def _unbounded(one: Floats, other: Floats, seed: int) -> tuple[float, float]:
     """Return FID for infinitely many images and its standard error; raises DataError for too few images."""
     found = frechet.unbounded(one, other, seed=seed)
@@ -139,19 +185,20 @@ def _unbounded(one: Floats, other: Floats, seed: int) -> tuple[float, float]:
 
 
 def by_class(made: Side, real: Side, k: int, seed: int) -> dict[str, float | None]:
-    """Return the figures of class k: numbers of images, share classified as k, FID, KID and mean distances.
+    """Return the figures of class k: numbers of images, shares classified as k, FID, KID, mean distances and variety.
 
-    FID is the one extrapolated to infinitely many images, because a class has few. Spreads are standard errors; `low`
-    and `high` are the limits of Wilson's interval. A figure is None where there are too few images.
+    FID is the one extrapolated to infinitely many images, because a class has few. `variety` is the mean distance
+    within the generated images over that within the real ones. Spreads are standard errors; `low` and `high` are the
+    limits of Wilson's interval. A figure is None where there are too few images.
     """
     one, other = made.select(made.labels == k), real.select(real.labels == k)
     apart, apart_real = (
         diversity.within(side.features, seed=seed) if len(side.labels) > 1 else None for side in (one, other)
     )
+    varied = diversity.ratio(apart, apart_real) if apart and apart_real else None
     enough = min(len(one.labels), len(other.labels)) >= LEAST
     kid = kernel.distance(one.features, other.features, seed=seed) if enough else None
-    taken = None if one.probabilities is None else one.probabilities.argmax(1) == k
-    share = rate(int(taken.sum()), len(taken)) if taken is not None else None
+    share, share_real = _taken(one, k), _taken(other, k)
     fid, error = _or_none(lambda: _unbounded(one.features, other.features, seed)) or (None, None)
     return {
         "images": len(one.labels),
@@ -159,6 +206,7 @@ def by_class(made: Side, real: Side, k: int, seed: int) -> dict[str, float | Non
         "taken for it": share.rate if share else None,
         "taken for it, low": share.low if share else None,
         "taken for it, high": share.high if share else None,
+        "taken for it, real": share_real.rate if share_real else None,
         "FID, no bias": fid,
         "FID, no bias, spread": error,
         "KID": kid.value if kid else None,
@@ -167,7 +215,29 @@ def by_class(made: Side, real: Side, k: int, seed: int) -> dict[str, float | Non
         "within, spread": apart.error if apart else None,
         "within, real": apart_real.mean if apart_real else None,
         "within, real, spread": apart_real.error if apart_real else None,
+        "variety": varied.mean if varied else None,
+        "variety, spread": varied.error if varied else None,
     }
+
+
+def _taken(side: Side, k: int) -> Rate | None:
+    """Return the share of the images that the user's own classifier takes for class k; None without a classifier."""
+    if side.probabilities is None:
+        return None
+    return rate(int((side.probabilities.argmax(1) == k).sum()), len(side.labels))
+
+
+def worst_first(classes: Mapping[str, Mapping[str, float | None]]) -> tuple[str, list[str]]:
+    """Return a figure's name and the classes, worst first by it; "" and the classes as they stand where none does.
+
+    The figure is the first of KID, the share classified as the class, and variety that exists for every class.
+    `classes` maps each class to the result of `by_class`.
+    """
+    for figure, sign in WORST.items():
+        found = {name: sign * value for name, one in classes.items() if (value := one[figure]) is not None}
+        if len(found) == len(classes):
+            return figure, sorted(found, key=found.__getitem__)
+    return "", list(classes)
 
 
 def distances(made: Side, real: Side, seed: int) -> list[dict[str, float | None]]:
