@@ -14,12 +14,12 @@ from lookalike.use.memorised import Memory
 LINE = np.arange(0, 60, 6, dtype=np.float32)[:, None]
 
 
-def filled(made, unseen, spread=1.0, anyway=True):
+def filled(made, unseen, variety=1.0, anyway=True):
     """A class of ten training vectors on a line, so many unseen ones halfway between, and made ones."""
     memory = Memory(LINE, (LINE[:unseen] + 3).astype(np.float32))
     pixels = np.array(made, np.float32)[:, None]
     close, numbers = memory.closeness(pixels), np.arange(len(pixels))
-    return Filled("a", 10, pixels, numbers, len(pixels), {}, None, spread, *close, memory, anyway)
+    return Filled("a", 10, pixels, numbers, len(pixels), {}, None, variety, *close, memory, anyway)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_is_said_of_copies(made, unseen, count, said):
 
 def test_a_collapse_is_said_and_is_no_memorisation():
     """One training image again and again is a collapse, not memorised images; copies of another class still are."""
-    collapsed, copied = filled([6.0] * 10, 9, spread=0.0), replace(filled(LINE[:, 0].tolist(), 9), name="b")
+    collapsed, copied = filled([6.0] * 10, 9, variety=0.0), replace(filled(LINE[:, 0].tolist(), 9), name="b")
     assert verdict([collapsed]) == (
         "10 generated images of a. Collapsed: a. G makes nearly the same image of each again and again."
     )
@@ -67,5 +67,5 @@ def test_a_collapse_is_said_and_is_no_memorisation():
 
 def test_what_is_not_written_is_said():
     """The page names the classes whose images are left out."""
-    said = verdict([filled([6.0] * 10, 9, spread=0.0, anyway=False)])
+    said = verdict([filled([6.0] * 10, 9, variety=0.0, anyway=False)])
     assert said.endswith("again and again. Not written: a. Of each, the output has the real images alone.")

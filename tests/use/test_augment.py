@@ -366,8 +366,8 @@ def test_one_picture_is_not_written_and_the_other_class_is(one_picture, tmp_path
     code, out, err = call(capsys, *one_picture, "-o", tmp_path / "b")
     (line,) = said_at_the_end(err)
     assert code == 3 and line == (
-        "error: generated images not written: 8 (collapsed, recognised 100 %, spread 0 %); accepted are 30 % "
-        "recognised and 30 % spread or more; add images of the class, show more images to the GAN (--images), or write "
+        "error: generated images not written: 8 (collapsed, recognised 100 %, variety 0 %); accepted are 30 % "
+        "recognised and 30 % variety or more; add images of the class, show more images to the GAN (--images), or write "
         "them in any case (--anyway)"
     )
     rows = list(csv.DictReader((tmp_path / "b" / balanced.MANIFEST).read_text().splitlines()))
@@ -396,11 +396,11 @@ def test_one_picture_is_written_anyway(one_picture, tmp_path, capsys):
 
 
 def test_json_has_both_figures_and_an_npz_file_lacks_what_is_not_written(one_picture, tmp_path, capsys):
-    """Printed before the error: spread as a share, 0 generated images of the class that is not written."""
+    """Printed before the error: variety as a share, 0 generated images of the class that is not written."""
     code, out, _ = call(capsys, *one_picture, "-o", tmp_path / "b.npz", "--json")
     three, eight = json.loads(out)["classes"]
-    assert code == 3 and 0.5 < three["spread"] < 1.5 and three["written"] and three["generated"] == 16
-    assert (eight["spread"], eight["recognised"], eight["made"]) == (0.0, 1.0, 26)
+    assert code == 3 and 0.5 < three["variety"] < 1.5 and three["written"] and three["generated"] == 16
+    assert (eight["variety"], eight["recognised"], eight["made"]) == (0.0, 1.0, 26)
     assert (eight["collapsed"], eight["written"], eight["generated"]) == (True, False, 0)
     with np.load(tmp_path / "b.npz") as there:
         assert there["classes"][there["labels"][there["generated"]]].tolist() == ["3"] * 16
@@ -413,7 +413,7 @@ def test_images_of_another_class_are_not_written(one_picture, tmp_path, capsys, 
     monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.arange(len(made)) < 3)
     code, out, err = call(capsys, *one_picture[:-1], "3=40", "-o", tmp_path / "b")
     (line,) = said_at_the_end(err)
-    assert code == 3 and line.startswith("error: generated images not written: 3 (recognised 18.8 %, spread ")
+    assert code == 3 and line.startswith("error: generated images not written: 3 (recognised 18.8 %, variety ")
     assert "b: real images alone; report:" in out
     assert len(list((tmp_path / "b" / "3").iterdir())) == 24
     monkeypatch.setattr(module, "agrees", lambda *_: lambda made: np.zeros(len(made), bool))
@@ -423,7 +423,7 @@ def test_images_of_another_class_are_not_written(one_picture, tmp_path, capsys, 
     assert len(list((tmp_path / "c" / "3").iterdir())) == 33
 
 
-def test_the_spread_is_that_of_the_features_of_the_classifier(folder, filled, tmp_path):
+def test_the_variety_is_that_of_the_features_of_the_classifier(folder, filled, tmp_path):
     """Mean distance of pairs of generated images over that of the class's training images, computed again here."""
     run = filled[0].with_name("balanced-run")
     (one,) = augment(str(folder), tmp_path / "b.npz", run=run, to="8=34")
@@ -433,28 +433,28 @@ def test_the_spread_is_that_of_the_features_of_the_classifier(folder, filled, tm
     eights = images.pixels[[i for i in trained if images.labels[i] == 2]]
     with torch.no_grad():
         made, real = (net.features(torch.from_numpy(x).float() / 127.5 - 1).numpy() for x in (one.pixels, eights))
-    assert one.spread == pytest.approx(pdist(made).mean() / pdist(real).mean(), rel=1e-4)
+    assert one.variety == pytest.approx(pdist(made).mean() / pdist(real).mean(), rel=1e-4)
 
 
-def test_without_a_classifier_the_spread_is_of_values_and_it_is_said(tmp_path, capsys):
+def test_without_a_classifier_the_variety_is_of_values_and_it_is_said(tmp_path, capsys):
     """Vectors: nothing recognises them, which a warning says; they are judged by their values alone."""
     pixels, labels = digits()
     np.savez(tmp_path / "v.npz", images=pixels.reshape(-1, 64).astype(np.float32) / 255, labels=labels)
     how = {name: value for name, value in TINY.items() if name != "size"}
     (one,) = augment(str(tmp_path / "v.npz"), tmp_path / "b.npz", to="8=34", settings=how)
     assert one.agreed is None
-    assert one.spread == pytest.approx(pdist(one.pixels).mean() / pdist(one.memory.training).mean(), rel=1e-4)
+    assert one.variety == pytest.approx(pdist(one.pixels).mean() / pdist(one.memory.training).mean(), rel=1e-4)
     command = ("augment", tmp_path / "v.npz", "-o", tmp_path / "c.npz", "--run", tmp_path / "b-run", "--anyway")
     code, _, err = call(capsys, *command, "--to", "8=15")
     assert code == 0 and "8: no classifier can recognise the images; it needs images, not vectors" in err
-    assert "8: the spread cannot be measured; it needs two generated images" in err
+    assert "8: the variety cannot be measured; it needs two generated images" in err
 
 
 def test_a_run_of_one_class_has_no_classifier(folder, tmp_path, capsys):
     """A classifier of one class would recognise everything: nothing is recognised, and --agree is refused."""
     call(capsys, *train(tmp_path / "run", "--known=8", "--calibration=0", data=folder))
     (one,) = augment(str(folder), tmp_path / "b.npz", to="8=16", run=tmp_path / "run")
-    assert one.agreed is None and one.spread is not None
+    assert one.agreed is None and one.variety is not None
     with pytest.raises(DataError, match=r"the run trained on one class, and a classifier needs two; leave out --agree"):
         augment(str(folder), tmp_path / "c.npz", to="8=16", run=tmp_path / "run", filters=Filters(agree=True))
     assert not (tmp_path / "c.npz").exists()

@@ -1,11 +1,11 @@
-"""Whether generated images are worth writing: their spread by hand, the floors, and what is said."""
+"""Whether generated images are worth writing: their variety by hand, the floors, and what is said."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from lookalike.use.filled import Filled, NotWrittenError, spread
+from lookalike.use.filled import Filled, NotWrittenError, variety
 from lookalike.use.memorised import Memory
 
 
@@ -14,12 +14,12 @@ def column(*values):
     return np.array(values, np.float64)[:, None]
 
 
-def filled(agreed, spread, n=10, *, rejected=(), anyway=False, name="8"):
+def filled(agreed, variety, n=10, *, rejected=(), anyway=False, name="8"):
     """A class of n generated images with these figures."""
     pixels = np.zeros((n, 1), np.float32)
     drops, none = dict.fromkeys(rejected, 1), np.zeros(n)
     memory = Memory(pixels, pixels[:0])
-    return Filled(name, 14, pixels, np.arange(n), n, drops, agreed, spread, none, none.astype(int), memory, anyway)
+    return Filled(name, 14, pixels, np.arange(n), n, drops, agreed, variety, none, none.astype(int), memory, anyway)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def filled(agreed, spread, n=10, *, rejected=(), anyway=False, name="8"):
         (column(0, 1, 3), column(4, 4), None),
     ],
 )
-def test_spread_is_the_mean_distance_of_pairs_over_that_of_real_pairs(made, real, share):
+def test_variety_is_the_mean_distance_of_pairs_over_that_of_real_pairs(made, real, share):
     """By hand; none with one image on a side, or real images that do not differ."""
-    assert spread(made, real) == (share if share is None else pytest.approx(share))
+    assert variety(made, real) == (share if share is None else pytest.approx(share))
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_the_error_names_the_classes_that_are_not_written_with_their_figures():
     every = [filled(0.0, 0.014), filled(1.0, 1.0, name="fine"), filled(0.1, 0.9, name="3"), filled(None, 0.0, name="c")]
     error = NotWrittenError(every)
     assert str(error) == (
-        "generated images not written: 8 (collapsed, recognised 0 %, spread 1.4 %); 3 (recognised 10 %, spread 90 %); "
-        "c (collapsed, recognised not measured, spread 0 %); accepted are 30 % recognised and 30 % spread or more; add "
+        "generated images not written: 8 (collapsed, recognised 0 %, variety 1.4 %); 3 (recognised 10 %, variety 90 %); "
+        "c (collapsed, recognised not measured, variety 0 %); accepted are 30 % recognised and 30 % variety or more; add "
         "images of the class, show more images to the GAN (--images), or write them in any case (--anyway)"
     )
     assert error.exit_code == 3 and error.filled is every

@@ -13,7 +13,7 @@ from lookalike.base.errors import listed
 from lookalike.base.words import percent
 from lookalike.detect.model import Model
 from lookalike.report import environment, pictures
-from lookalike.use.filled import RECOGNISED, SPREAD, Filled
+from lookalike.use.filled import RECOGNISED, VARIETY, Filled
 from lookalike.use.filters import Filters
 
 SHOWN, CLOSEST = 10, 6
@@ -34,7 +34,7 @@ def page(model: Model, filled: Sequence[Filled], filters: Filters, data: str, co
             strips=_strips if len(model.shape) == 3 else None,
             closest=_closest if len(model.shape) == 3 else None,
             copies=_copies,
-            floors={"recognised": percent(RECOGNISED), "spread": percent(SPREAD)},
+            floors={"recognised": percent(RECOGNISED), "variety": percent(VARIETY)},
         )
     )
 

@@ -28,7 +28,7 @@ from lookalike.runs.reading import read_used
 from lookalike.runs.settings import DataSettings, train_settings
 from lookalike.runs.used import used_images
 from lookalike.use.balanced import usable, write
-from lookalike.use.filled import Filled, NotWrittenError, spread
+from lookalike.use.filled import Filled, NotWrittenError, variety
 from lookalike.use.filters import POOL, Filter, Filters, agrees, judge, most_real, no_copies
 from lookalike.use.generate import Generator, class_folder, generators
 from lookalike.use.memorised import Memory, flat
@@ -261,7 +261,7 @@ def fill(
         pixels, numbers, made, rejected = _kept(one, n, checks, seed)
         figures = (
             _agreed(agree, pixels, made, rejected) if agree else None,
-            spread(_features(classifier, pixels), _features(classifier, memory.training)),
+            variety(_features(classifier, pixels), _features(classifier, memory.training)),
         )
         close, real = memory.closeness(pixels), _counts(images)[name]
         filled.append(Filled(name, real, pixels, numbers, made, rejected, *figures, *close, memory, anyway))

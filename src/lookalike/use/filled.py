@@ -17,7 +17,7 @@ from lookalike.use.quality import diversity
 # With less, more than two of three images show another class by the classifier, and their labels only mislead.
 RECOGNISED = 0.3
 # Of digits, a GAN that has learnt them has 116 to 136 %, and one picture with noise of 20 grey levels 25 to 28 %.
-SPREAD = 0.3
+VARIETY = 0.3
 JUDGED = 10  # generated images; of fewer, below 30 % may be recognised by chance though G makes most of them well
 
 
@@ -32,7 +32,7 @@ class Filled:
     made: int  # images generated to keep N
     rejected: Mapping[str, int]  # filter -> number of images that it dropped
     agreed: float | None  # share that a classifier of the real images gives this class, before it filters
-    spread: float | None  # see `spread`
+    variety: float | None  # see `variety`
     closeness: Floats  # (N,), see `lookalike.use.memorised`
     nearest: npt.NDArray[np.int64]  # (N,), row of the nearest image in `memory.training`
     memory: Memory
@@ -41,7 +41,7 @@ class Filled:
     @property
     def collapsed(self) -> bool:
         """Whether G makes nearly the same image again and again."""
-        return self.spread is not None and self.spread < SPREAD
+        return self.variety is not None and self.variety < VARIETY
 
     @property
     def unrecognised(self) -> bool:
@@ -63,20 +63,20 @@ class NotWrittenError(DataError):
         bad = [one for one in filled if not one.written]
         super().__init__(
             f"generated images not written: {'; '.join(map(_figures, bad))}; accepted are {percent(RECOGNISED)} "
-            f"recognised and {percent(SPREAD)} spread or more; add images of the class, show more images to the GAN "
+            f"recognised and {percent(VARIETY)} variety or more; add images of the class, show more images to the GAN "
             "(--images), or write them in any case (--anyway)"
         )
         self.filled = filled
 
 
 def _figures(one: Filled) -> str:
-    """Return the class with both figures: "8 (collapsed: 40 % recognised, 2 % spread)"."""
-    figures = {"recognised": one.agreed, "spread": one.spread}
+    """Return the class with both figures: "8 (collapsed: 40 % recognised, 2 % variety)"."""
+    figures = {"recognised": one.agreed, "variety": one.variety}
     said = ", ".join(f"{name} {'not measured' if x is None else percent(x)}" for name, x in figures.items())
     return f"{show(one.name, 60)} ({'collapsed, ' if one.collapsed else ''}{said})"
 
 
-def spread(made: Floats, real: Floats) -> float | None:
+def variety(made: Floats, real: Floats) -> float | None:
     """Return the mean distance of two generated images over that of two real ones, by features (N, D) and (M, D).
 
     It is 0 where all generated images are equal, and about 1 where they vary as real ones do. None: there are fewer

@@ -213,7 +213,7 @@ def _row(one: Filled) -> dict[str, Any]:
         "made": one.made,
         "refused": one.rejected,
         "recognised": one.agreed,
-        "spread": one.spread,
+        "variety": one.variety,
         "collapsed": one.collapsed,
         "written": one.written,
     }
@@ -222,13 +222,13 @@ def _row(one: Filled) -> dict[str, Any]:
 def _show_filled(rows: Sequence[Mapping[str, Any]]) -> None:
     """The classes as a table, with a warning for each whose generated images are all alike or of another class."""
     show_table(
-        ["class", "real", "generated", "recognised", "spread", "made", "refused"],
+        ["class", "real", "generated", "recognised", "variety", "made", "refused"],
         [
             [
                 show(row["class"], 60),
                 *(f"{row[key]:,}" for key in ("real", "generated")),
                 "" if row["recognised"] is None else percent(row["recognised"]),
-                "" if row["spread"] is None else percent(row["spread"]) + ", collapsed" * row["collapsed"],
+                "" if row["variety"] is None else percent(row["variety"]) + ", collapsed" * row["collapsed"],
                 f"{row['made']:,}",
                 ", ".join(f"{n:,} by {check}" for check, n in row["refused"].items()),
             ]
@@ -243,9 +243,9 @@ def _show_filled(rows: Sequence[Mapping[str, Any]]) -> None:
 def _doubts(row: Mapping[str, Any]) -> Iterator[str]:
     """What speaks against the generated images that are written, or cannot be measured, one line each."""
     if row["collapsed"] and row["written"]:
-        yield f"collapsed: two generated images differ by only {percent(row['spread'])} of what two real ones do"
-    elif row["spread"] is None:
-        yield "the spread cannot be measured; it needs two generated images, and two real ones that differ"
+        yield f"collapsed: two generated images differ by only {percent(row['variety'])} of what two real ones do"
+    elif row["variety"] is None:
+        yield "the variety cannot be measured; it needs two generated images, and two real ones that differ"
     if row["recognised"] is None:
         yield "no classifier can recognise the images; it needs images, not vectors, and two classes in the run"
     elif row["recognised"] < POOR and row["written"]:
