@@ -367,8 +367,8 @@ def test_one_picture_is_not_written_and_the_other_class_is(one_picture, tmp_path
     (line,) = said_at_the_end(err)
     assert code == 3 and line == (
         "error: generated images not written: 8 (collapsed, recognised 100 %, variety 0 %); accepted are 30 % "
-        "recognised and 30 % variety or more; add images of the class, show more images to the GAN (--images), or write "
-        "them in any case (--anyway)"
+        "recognised and 30 % variety or more; add images of the class, show more images to the GAN (--images), or "
+        "write them in any case (--anyway)"
     )
     rows = list(csv.DictReader((tmp_path / "b" / balanced.MANIFEST).read_text().splitlines()))
     files = {str(p.relative_to(tmp_path / "b")) for p in (tmp_path / "b").rglob("*.png")}

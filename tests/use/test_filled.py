@@ -71,8 +71,8 @@ def test_the_error_names_the_classes_that_are_not_written_with_their_figures():
     every = [filled(0.0, 0.014), filled(1.0, 1.0, name="fine"), filled(0.1, 0.9, name="3"), filled(None, 0.0, name="c")]
     error = NotWrittenError(every)
     assert str(error) == (
-        "generated images not written: 8 (collapsed, recognised 0 %, variety 1.4 %); 3 (recognised 10 %, variety 90 %); "
-        "c (collapsed, recognised not measured, variety 0 %); accepted are 30 % recognised and 30 % variety or more; add "
-        "images of the class, show more images to the GAN (--images), or write them in any case (--anyway)"
+        "generated images not written: 8 (collapsed, recognised 0 %, variety 1.4 %); 3 (recognised 10 %, variety "
+        "90 %); c (collapsed, recognised not measured, variety 0 %); accepted are 30 % recognised and 30 % variety or "
+        "more; add images of the class, show more images to the GAN (--images), or write them in any case (--anyway)"
     )
     assert error.exit_code == 3 and error.filled is every

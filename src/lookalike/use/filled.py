@@ -70,7 +70,7 @@ class NotWrittenError(DataError):
 
 
 def _figures(one: Filled) -> str:
-    """Return the class with both figures: "8 (collapsed: 40 % recognised, 2 % variety)"."""
+    """Return the class with both figures: "8 (collapsed, recognised 40 %, variety 2 %)"."""
     figures = {"recognised": one.agreed, "variety": one.variety}
     said = ", ".join(f"{name} {'not measured' if x is None else percent(x)}" for name, x in figures.items())
     return f"{show(one.name, 60)} ({'collapsed, ' if one.collapsed else ''}{said})"
