@@ -323,7 +323,7 @@ def test_two_folders_of_loose_files_are_compared_without_classes(tmp_path, capsy
     assert code == 0, err
     assert "near.png: 16 generated images, each beside the 3 nearest of 80 real ones" in out
     with PIL.Image.open(tmp_path / "near.png") as picture:
-        assert picture.size == (4 * 9, 16 * 9)
+        assert picture.size == (4 * 65, 16 * 65)
     for path in (tmp_path / "none" / "near.png", tmp_path, tmp_path / "real" / "near.png"):
         assert_clean_failure(capsys, [str(one) for one in (*command, "--nearest", path)], 2, path, kept=tmp_path)
     assert "no figures of single classes, as the generated and real images have no classes" in out

@@ -47,16 +47,16 @@ def test_the_seed_draws_the_images():
 
 
 def test_a_copy_stands_on_top_beside_its_original():
-    """Of the picture's cells, 5 x 5 with lines, the first row holds the copy twice, then two others; in colour too."""
+    """The first row holds the copy twice, then two others; pixels are 16 x 16, with a line between cells; in colour too."""
     for channels in (1, 3):
         made, real = some(16, 0, channels), some(30, 1, channels)
         real.pixels[20] = made.pixels[5]
         found = nearest(made, real, rows, seed=0)
         top = found.rows[0]
         assert (top["image"], top["real"][0], top["distances"][0]) == ("0/5", "1/20", 0)
-        picture = np.asarray(PIL.Image.open(BytesIO(found.picture))).reshape(80, 20, channels)
+        picture = np.asarray(PIL.Image.open(BytesIO(found.picture))).reshape(16 * 65, 4 * 65, channels)
         for column in (0, 1):
-            cell = picture[:4, 5 * column : 5 * column + 4].transpose(2, 0, 1)
+            cell = picture[:64:16, 65 * column : 65 * column + 64 : 16].transpose(2, 0, 1)
             np.testing.assert_array_equal(cell, made.pixels[5])
         second = real.pixels[real.names.index(top["real"][1])]
-        np.testing.assert_array_equal(picture[:4, 10:14].transpose(2, 0, 1), second)
+        np.testing.assert_array_equal(picture[:64:16, 130:194:16].transpose(2, 0, 1), second)

@@ -16,6 +16,7 @@ from lookalike.runs.samples import grid, png
 
 SHOWN = 16  # generated images
 BESIDE = 3  # real images beside each
+SIDE = 64  # pixels that an image in the picture has at least
 BLOCK = 1024  # real images whose features are in memory at one time
 
 
@@ -59,7 +60,9 @@ def nearest(made: Images, real: Images, features: Callable[[Pixels], Floats], se
     order = np.argsort(far[:, 0], kind="stable")
     drawn, far, rows = drawn[order], far[order], rows[order]
     beside = np.concatenate([made.pixels[drawn][:, None], real.pixels[rows]], 1)
-    x = torch.from_numpy(np.ascontiguousarray(scaled(beside.reshape(-1, *made.shape))))
+    times = max(1, SIDE // max(made.shape[1:]))
+    beside = beside.repeat(times, 3).repeat(times, 4)
+    x = torch.from_numpy(np.ascontiguousarray(scaled(beside.reshape(-1, *beside.shape[2:]))))
     found = tuple(
         {"image": made.names[i], "real": [real.names[j] for j in mine], "distances": away.tolist()}
         for i, mine, away in zip(drawn, rows, far, strict=True)
