@@ -47,7 +47,7 @@ def test_the_seed_draws_the_images():
 
 
 def test_a_copy_stands_on_top_beside_its_original():
-    """The first row has the copy twice, then two others; pixels are 16 x 16, with a line between cells; in colour too."""
+    """The first row has the copy twice, then two others; pixels are 16 x 16, with lines between; in colour too."""
     for channels in (1, 3):
         made, real = some(16, 0, channels), some(30, 1, channels)
         real.pixels[20] = made.pixels[5]
