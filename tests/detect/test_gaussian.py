@@ -48,8 +48,8 @@ def test_residuals_are_what_ridge_regression_leaves(size):
 
 def test_the_smaller_matrix_is_kept():
     """Of 12 vectors the inverse is 12 x 12 where they are long, and one more than their length a side where short."""
-    assert ShrunkGaussian.fit(drawn(12, 40), 0.1).inverse.shape == (12, 12)
-    assert ShrunkGaussian.fit(drawn(12, 3), 0.1).inverse.shape == (4, 4)
+    assert ShrunkGaussian.fit(drawn(12, 40), 0.1).by.inverse.shape == (12, 12)
+    assert ShrunkGaussian.fit(drawn(12, 3), 0.1).by.inverse.shape == (4, 4)
 
 
 @pytest.mark.parametrize("groups", [range(12), [0, 1, 2] * 4, [5] * 7 + [2] * 5], ids=["alone", "fours", "two"])

@@ -34,16 +34,14 @@ class ShrunkGaussian:
         (D,) float32.
     added : ndarray
         (2,) float64: what the shrinkage adds to the diagonal, and the unknown mean to every product.
-    inverse : ndarray
-        float64, the inverse of the vectors' products (N, N), with what is added; or where N is larger than D + 1 of
-        the products (D + 1, D + 1) of their entries, with what the shrinkage adds. The last entry of every vector is
-        then the root of what the unknown mean adds.
+    by : ByVectors or ByEntries
+        The inverse of the smaller matrix; it follows from the others.
     """
 
     known: Pixels
     mean: Pixels
     added: Floats
-    inverse: Floats
+    by: ByVectors | ByEntries
 
     @classmethod
     def fit(cls, vectors: Pixels, shrinkage: float) -> ShrunkGaussian:
@@ -56,78 +54,27 @@ class ShrunkGaussian:
 
     @classmethod
     def _of(cls, known: Pixels, mean: Pixels, added: Floats) -> ShrunkGaussian:
-        """With the inverse, which follows from the others."""
         n, length = known.shape
-        if length + 1 < n:
-            rows = _with_last(known, added)
-            return cls(known, mean, added, np.linalg.inv(rows.T @ rows + added[0] * np.eye(length + 1)))
-        wide = known.astype(np.float32)
-        products = (wide @ wide.T).astype(np.float64)
-        return cls(known, mean, added, np.linalg.inv(products + added[1] + added[0] * np.eye(n)))
-
-    @property
-    def _of_entries(self) -> bool:
-        """Whether the inverse is that of the entries' products."""
-        n, length = self.known.shape
-        return bool(length + 1 < n)
+        return cls(known, mean, added, (ByEntries if length + 1 < n else ByVectors).of(known, added))
 
     def left_out(self, groups: Labels) -> Floats:
         """(N,) squared distances of the known vectors, each by the Gaussian of all of other `groups` (N,)."""
-        found = np.empty(len(self.known))
-        if self._of_entries:
-            for rows, explained, _ in self._explained(groups):
-                found[rows] = self.added[0] * (np.diag(np.linalg.inv(np.eye(len(rows)) - explained)) - 1)
-            return found
-        for rows in _members(groups):
-            found[rows] = np.diag(np.linalg.inv(self.inverse[np.ix_(rows, rows)])) - self.added[0]
-        return found
+        return self.by.left_out(groups)
 
     def left_out_residuals(self, groups: Labels) -> Pixels:
         """(N, D) float32: each known vector less what all of other `groups` (N,) say of it; see `residuals`."""
-        if self._of_entries:
-            found = np.empty(self.known.shape, np.float32)
-            for rows, explained, solved in self._explained(groups):
-                found[rows] = self.added[0] * np.linalg.solve(np.eye(len(rows)) - explained, solved)[:, :-1]
-            return found
-        inverse = np.empty_like(self.inverse)
-        for rows in _members(groups):
-            inverse[rows] = np.linalg.solve(self.inverse[np.ix_(rows, rows)], self.inverse[rows])
-        return np.asarray(inverse.astype(np.float32) @ self.known.astype(np.float32))
-
-    def _explained(self, groups: Labels) -> Iterator[tuple[Labels, Floats, Floats]]:
-        """Of each group the rows, the part of their products (n, n) that all known vectors explain, and what solves."""
-        every = _with_last(self.known, self.added)
-        solved = every @ self.inverse
-        for rows in _members(groups):
-            yield rows, solved[rows] @ every[rows].T, solved[rows]
+        return self.by.left_out_residuals(groups)
 
     def residuals(self, vectors: Pixels) -> Pixels:
         """(M, D) float32: what of the vectors (M, D), less the mean, the known ones do not explain (ridge regression).
 
         Its squared length is the part of the squared distance that lies in the entries of the vector.
         """
-        if self._of_entries:
-            rows = _with_last(vectors - self.mean, self.added)
-            return np.array([self.added[0] * (self.inverse @ row)[:-1] for row in rows], np.float32)
-        known = self.known.astype(np.float32)
-        found = []
-        for vector in vectors - self.mean:
-            products = (known @ vector).astype(np.float64) + self.added[1]
-            found.append(vector - (self.inverse @ products).astype(np.float32) @ known)
-        return np.array(found)
+        return self.by.residuals(vectors - self.mean)
 
     def distances(self, vectors: Pixels) -> Floats:
         """(M,) squared Mahalanobis distances of vectors (M, D) float32, times the variance that the shrinkage adds."""
-        # one by one, so that bits do not depend on the others
-        if self._of_entries:
-            rows = _with_last(vectors - self.mean, self.added)
-            return np.array([self.added[0] * (row @ (self.inverse @ row)) for row in rows])
-        known, found = self.known.astype(np.float32), []
-        for vector in vectors - self.mean:
-            products = (known @ vector).astype(np.float64) + self.added[1]
-            own = (vector.astype(np.float64) ** 2).sum() + self.added[1]
-            found.append(own - products @ (self.inverse @ products))
-        return np.array(found)
+        return self.by.distances(vectors - self.mean)
 
     def tensors(self) -> dict[str, Tensor]:
         """The fields by name, without the inverse."""
@@ -148,6 +95,105 @@ class ShrunkGaussian:
         if n < 2 or not (np.isfinite(added).all() and (added > 0).all()):
             raise ModelError(f"{what} has {n} known images, or adds {show(added.tolist())}; train again")
         return cls._of(known, mean, added)
+
+
+@dataclass(frozen=True)
+class ByVectors:
+    """The known vectors and the inverse (N, N) float64 of their products, with what is added; vectors are centred."""
+
+    known: Pixels
+    added: Floats
+    inverse: Floats
+
+    @classmethod
+    def of(cls, known: Pixels, added: Floats) -> ByVectors:
+        """By known vectors (N, D) float16; `added` is that of `ShrunkGaussian`."""
+        wide = known.astype(np.float32)
+        products = (wide @ wide.T).astype(np.float64)
+        return cls(known, added, np.linalg.inv(products + added[1] + added[0] * np.eye(len(known))))
+
+    def left_out(self, groups: Labels) -> Floats:
+        """See `ShrunkGaussian`."""
+        found = np.empty(len(self.known))
+        for rows in _members(groups):
+            found[rows] = np.diag(np.linalg.inv(self.inverse[np.ix_(rows, rows)])) - self.added[0]
+        return found
+
+    def left_out_residuals(self, groups: Labels) -> Pixels:
+        """See `ShrunkGaussian`."""
+        inverse = np.empty_like(self.inverse)
+        for rows in _members(groups):
+            inverse[rows] = np.linalg.solve(self.inverse[np.ix_(rows, rows)], self.inverse[rows])
+        return np.asarray(inverse.astype(np.float32) @ self.known.astype(np.float32))
+
+    def residuals(self, centred: Pixels) -> Pixels:
+        """See `ShrunkGaussian`."""
+        known = self.known.astype(np.float32)
+        shares = (self.inverse @ self._products(known, vector) for vector in centred)
+        return np.array(
+            [vector - each.astype(np.float32) @ known for vector, each in zip(centred, shares, strict=True)]
+        )
+
+    def distances(self, centred: Pixels) -> Floats:
+        """See `ShrunkGaussian`."""
+        known, found = self.known.astype(np.float32), []
+        for vector in centred:  # one by one, so that bits do not depend on the others
+            products = self._products(known, vector)
+            own = (vector.astype(np.float64) ** 2).sum() + self.added[1]
+            found.append(own - products @ (self.inverse @ products))
+        return np.array(found)
+
+    def _products(self, known: Pixels, vector: Pixels) -> Floats:
+        return np.asarray((known @ vector).astype(np.float64) + self.added[1])
+
+
+@dataclass(frozen=True)
+class ByEntries:
+    """The known vectors and the inverse (D + 1, D + 1) float64 of their entries' products; vectors are centred.
+
+    The last entry of every vector is the root of what the unknown mean adds.
+    """
+
+    known: Pixels
+    added: Floats
+    inverse: Floats
+
+    @classmethod
+    def of(cls, known: Pixels, added: Floats) -> ByEntries:
+        """By known vectors (N, D) float16; `added` is that of `ShrunkGaussian`."""
+        rows = _with_last(known, added)
+        return cls(known, added, np.linalg.inv(rows.T @ rows + added[0] * np.eye(rows.shape[1])))
+
+    def left_out(self, groups: Labels) -> Floats:
+        """See `ShrunkGaussian`."""
+        found = np.empty(len(self.known))
+        for rows, explained, _ in self._explained(groups):
+            found[rows] = self.added[0] * (np.diag(np.linalg.inv(np.eye(len(rows)) - explained)) - 1)
+        return found
+
+    def left_out_residuals(self, groups: Labels) -> Pixels:
+        """See `ShrunkGaussian`."""
+        found = np.empty(self.known.shape, np.float32)
+        for rows, explained, solved in self._explained(groups):
+            found[rows] = self.added[0] * np.linalg.solve(np.eye(len(rows)) - explained, solved)[:, :-1]
+        return found
+
+    def residuals(self, centred: Pixels) -> Pixels:
+        """See `ShrunkGaussian`."""
+        rows = _with_last(centred, self.added)
+        return np.array([self.added[0] * (self.inverse @ row)[:-1] for row in rows], np.float32)
+
+    def distances(self, centred: Pixels) -> Floats:
+        """See `ShrunkGaussian`."""
+        rows = _with_last(centred, self.added)
+        return np.array([self.added[0] * (row @ (self.inverse @ row)) for row in rows])
+
+    def _explained(self, groups: Labels) -> Iterator[tuple[Labels, Floats, Floats]]:
+        """Of each group the rows, the part of their products (n, n) that all known vectors explain, and what solves."""
+        every = _with_last(self.known, self.added)
+        solved = every @ self.inverse
+        for rows in _members(groups):
+            yield rows, solved[rows] @ every[rows].T, solved[rows]
 
 
 def _with_last(vectors: Pixels, added: Floats) -> Floats:
