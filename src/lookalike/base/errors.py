@@ -72,6 +72,12 @@ def listed(names: Iterable[str]) -> str:
     return show(", ".join(f"'{name}'" if "," in name else name for name in names))
 
 
+def some(names: Iterable[str], most: int = 20) -> str:
+    """The first names of classes, quoted, as one printable line; "no classes" where there are none."""
+    there = list(names)
+    return ", ".join(f"'{show(name, 40)}'" for name in there[:most]) + (", …" if there[most:] else "") or "no classes"
+
+
 def show(name: object, limit: int = 200) -> str:
     """`name` (a file, class or other untrusted text) as one printable line, at most `limit` characters.
 

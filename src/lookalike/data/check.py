@@ -41,6 +41,7 @@ class Check:
     renamed : images whose suffix names another format than their content; the content decides
     deep : images with 16 bits per value, of which 8 are kept
     upscaled, shrunk : images that would grow, or shrink, more than 4 times in height or width at the given size
+    layout : how the images lie, where that is not in one folder per class, one line each
     duplicates : groups of names of exactly equal images within one class
     two_labels : groups of names of equal images that stand in several classes
     repeated_in_test : groups of names of equal images that stand in both the official training and test part
@@ -65,6 +66,7 @@ class Check:
     deep: int = 0
     upscaled: int = 0
     shrunk: int = 0
+    layout: tuple[str, ...] = ()
     duplicates: Groups = ()
     two_labels: Groups = ()
     repeated_in_test: Groups = ()
@@ -110,7 +112,8 @@ class Check:
             (len(self.repeated_in_test), "in both the official training and test part"),
             (len(self.ignored), "ignored (" + ", ".join(self.ignored_reasons()) + ")"),
         )
-        return tuple(f"{count:,} {text}" for count, text in counted if count) + lines(vars(self))
+        said = (f"{count:,} {text}" for count, text in counted if count)
+        return (*self.layout, *said, *lines(vars(self)))
 
 
 def check(
@@ -141,7 +144,7 @@ def check(
     """
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     opened = opened if group is None else grouped(opened, group, opened.classes)
-    found = Check(str(source), dict.fromkeys(opened.classes, 0), ignored=opened.ignored)
+    found = Check(str(source), dict.fromkeys(opened.classes, 0), ignored=opened.ignored, layout=opened.notes)
     if opened.groups is not None:
         mine = {name: np.flatnonzero(opened.labels == number) for number, name in enumerate(opened.classes)}
         found.groups = {name: len(opened.groups.names(rows)) for name, rows in mine.items()}

@@ -32,6 +32,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lookalike.data.source import Picture, Refused
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+ACCEPTED = "PNG, JPEG, BMP, GIF, TIFF or WebP"
 MAX_PIXELS = 25_000_000  # photos of 24 megapixels pass; decoding them takes at most 340 MB
 MAX_READS = 250_000  # a GIF of 25 megapixels needs 200,000
 BLOCK = 2**20
@@ -39,6 +40,13 @@ SUFFIXES = {
     ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".bmp": "BMP",
     ".dib": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
 }  # fmt: skip
+CONVERT = "convert them to JPEG or PNG"
+UNREAD = {  # suffixes of image files that are passed over -> what to do
+    **dict.fromkeys((".heic", ".heif", ".hif", ".dcm", ".dicom"), CONVERT),
+    **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".dng", ".jxl", ".psd", ".svg"), CONVERT),
+    **dict.fromkeys((".svs", ".ndpi", ".mrxs", ".scn", ".nii", ".mha", ".exr", ".hdr", ".eps", ".pdf"), CONVERT),
+    **dict.fromkeys((".pgm", ".ppm", ".pbm", ".pnm", ".tga", ".ico", ".ras"), CONVERT),
+}
 MAGIC = (
     (b"%!PS", "EPS"), (b"\xc5\xd0\xd3\xc6", "EPS"), (b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"SIMPLE", "FITS"),
     (b"\0\0\0\x0cjP", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000"), (b"\x1f\x8b", "gzip"), (b"PK\3\4", "zip"),
@@ -85,6 +93,12 @@ def size(path: Path) -> tuple[int, int]:
         # Pillow itself turns a TIFF when it opens it.
         sideways = image.format != "TIFF" and image.getexif().get(ORIENTATION) in range(5, 9)
         return (image.width, image.height) if sideways else (image.height, image.width)
+
+
+def unread(suffix: str) -> str:
+    """Return what to do about image files of this suffix that no reader here takes; "" where there are none."""
+    do = UNREAD.get(suffix)
+    return f"{suffix} files are not read: {do}" if do else ""
 
 
 class _Bounded(io.BufferedReader):

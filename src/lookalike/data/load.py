@@ -35,7 +35,7 @@ def read(
     max_bad: float = 0.05,
     value_range: gate.ValueRange | None = None,
     allow_empty_class: bool = False,
-    classes: Iterable[str] = (),
+    classes: Iterable[str] | str = (),
     labelled: bool = True,
     key_size: Size | None = None,
     aspect: Aspect = "squash",
@@ -70,7 +70,7 @@ def read(
         For a `group` that is neither, or that puts all images into one group.
     """
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
-    names = names_of(classes, opened.classes)
+    names = chosen(opened, classes)
     opened = opened if group is None else grouped(opened, group, names or opened.classes)
     opened = opened.only(names) if names else opened
     keyed = key_size or (size if aspect != "squash" else None)
@@ -191,7 +191,16 @@ class _Loader:
             key_size=self.key_size,
             aspect=self.aspect,
             groups=None if opened.groups is None else opened.groups.select(index),
+            notes=opened.notes,
         )
+
+
+def chosen(opened: Source, classes: Iterable[str] | str) -> tuple[str, ...]:
+    """Return the names of these classes of a source as `names_of` does; its DataError says how the source was read."""
+    try:
+        return names_of(classes, opened.classes)
+    except DataError as error:
+        raise DataError("; ".join((str(error), *opened.notes))) from None
 
 
 def grouped(opened: Source, group: str, classes: Iterable[str]) -> Source:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from lookalike.base.names import Aspect
 from lookalike.data.aspect import seen
-from lookalike.data.folder import HIDDEN
 from lookalike.data.images import Images
+from lookalike.data.listing import HIDDEN
 from lookalike.data.sizes import Counts, shrinking
 from lookalike.data.source import Picture, reasons
 from lookalike.data.sources import Size
@@ -57,7 +57,8 @@ def losses(counts: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def reading(images: Images) -> Iterator[str]:
-    """Yield the line that says from what sizes to what size the images shrank, where they did."""
+    """Yield the lines that say how the images lie, and from what sizes to what size they shrank, where they did."""
+    yield from images.notes
     if len(images.shape) == 3:
         line = shrinking(images.sizes, (images.shape[1], images.shape[2]), images.aspect)
         yield from [line] if line else []

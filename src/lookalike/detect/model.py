@@ -18,6 +18,7 @@ from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError, LookalikeError, ModelError, UsageError, show
 from lookalike.base.names import Aspect
 from lookalike.base.renamed import current
+from lookalike.base.unicode import composed
 from lookalike.data.aspect import SAID
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
@@ -212,7 +213,7 @@ def _built(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], device: torc
     training, tensors = dict(facts["training"]), dict(tensors)
     none = facts["threshold"] is None
     threshold = None if none else Threshold(_calibration(tensors), training.pop("false_alarms"))
-    classes = {role: tuple(facts["classes"][role]) for role in ROLES}
+    classes = {role: tuple(map(composed, facts["classes"][role])) for role in ROLES}
     detector = _detector(tensors, facts, device)
     return Model(detector, threshold, tuple(facts["shape"]), classes, facts["method"], training)
 

@@ -34,7 +34,7 @@ from lookalike.game.train import check_batch
 from lookalike.methods import METHODS
 from lookalike.runs.choices import filled
 from lookalike.runs.own_flags import chosen_method
-from lookalike.runs.reading import read_used
+from lookalike.runs.reading import need_known, read_used
 from lookalike.runs.recipe import Recipe
 from lookalike.runs.rows import Rows
 from lookalike.runs.settings import TrainSettings
@@ -153,6 +153,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
             f"--aspect {settings.aspect}: the images were read with {images.aspect}; read them with aspect="
             f"{settings.aspect!r}, or leave it out"
         )
+    need_known(settings, images.classes)
     known, others = images.names_of(settings.known), images.names_of(settings.extra_fakes)
     given, settings = settings, filled(settings, images.shape, len(known))
     truth, true_classes = images.labels, images.classes

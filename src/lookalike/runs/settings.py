@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from lookalike.base import names
 from lookalike.base.errors import UsageError, show
 from lookalike.base.names import Aspect
+from lookalike.base.unicode import composed
 from lookalike.runs.game_settings import GameSettings, StrictSettings
 from lookalike.runs.groups import DATA, LEARN, MOST_USED, OF_METHOD, OF_PRESET, RUN, SCORE, THRESHOLD
 from lookalike.runs.presets import FROM, PRESETS, Preset
@@ -70,6 +71,9 @@ GROUP = (
 HELD_OUT = 0.2  # share of the images that sets the threshold, where the method learns slowly
 Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
 Range = Annotated[str, BeforeValidator(_joined), AfterValidator(_ordered)]
+
+
+ClassNames = Annotated[tuple[str, ...], AfterValidator(lambda given: tuple(map(composed, given)))]
 
 
 class BadImageSettings(StrictSettings):
@@ -186,14 +190,14 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     """Every setting of `lookalike train`; None stands for the value of the preset, the method or the data."""
 
     known: Annotated[
-        tuple[str, ...],
+        ClassNames,
         Parameter(
             help="The known class, or several with commas between them. Repeat the flag for names that hold commas.",
             group=MOST_USED,
             consume_multiple=False,
             negative=(),
         ),
-    ]
+    ] = ()
     method: Annotated[
         MethodName,
         Parameter(
@@ -201,7 +205,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         ),
     ] = "auto"
     extra_fakes: Annotated[
-        tuple[str, ...],
+        ClassNames,
         Parameter(
             help="mcgan: classes whose images D learns as fake, beside the images of G.",
             group=MOST_USED,
@@ -280,7 +284,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         Parameter(help="The known classes are learnt as one class, without their labels.", group=LEARN, negative=()),
     ] = False
     unlabelled: Annotated[
-        tuple[str, ...],
+        ClassNames,
         Parameter(
             help="Methods whose D classifies: class folders that hold images of the known classes without labels. "
             "D learns from them too.",
@@ -376,8 +380,6 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainSettings:
-        if not self.known:
-            raise ValueError("no known class was given; name one (--known)")
         if both := set(self.known) & set(self.extra_fakes):
             raise ValueError(f"class {show(min(both))} is both known and an extra fake; name it once")
         if self.expect and self.method != "auto":

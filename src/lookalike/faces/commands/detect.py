@@ -87,7 +87,7 @@ def train(
         Path,
         Parameter(name=OUT, help="The run folder: a new one, or one that the same command began.", group=MOST_USED),
     ],
-    settings: Annotated[TrainSettings, Flat],
+    settings: Annotated[TrainSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
     """Trains a detector of what is not of a known class. The same command again resumes, or finds the run finished."""
@@ -95,6 +95,7 @@ def train(
     from lookalike.runs.folder import training_seconds
     from lookalike.runs.run import run
 
+    settings = settings or TrainSettings()
     with progress() as report:
         model = run(data, settings, out, command=("lookalike", *sys.argv[1:]), report=report, warn=warn, note=note)
     facts = {

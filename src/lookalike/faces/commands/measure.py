@@ -177,7 +177,7 @@ def _read(path: str, **how: Any) -> Images:
 
 def _say_left_out(path: str, images: Images) -> None:
     """Says how many files lie beside class folders."""
-    from lookalike.data.folder import BESIDE
+    from lookalike.data.layout import BESIDE
 
     if beside := sum(one.reason == BESIDE for one in images.ignored):
         note(f"'{show(path)}': {beside:,} image{'s' if beside > 1 else ''} beside the class folders left out")

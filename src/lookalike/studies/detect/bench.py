@@ -122,6 +122,8 @@ def set_up(
     )
     base = [first.but(seed=seed) for seed in range(study.seeds)]
     images = read_used(data, first.train_settings())
+    for line in images.notes:
+        study.note(line)
     _say_sizes(images.sizes, named(study.methods), first, study)
     images = replace(images, odd={name: n for name, n in images.odd.items() if name != "shrunk"})  # said of each size
     tests = read_tests(test_data, data, images, first.train_settings()) if test_data else None
