@@ -39,6 +39,7 @@ class Check:
     icc : images with a colour profile, which is ignored
     turned : images with an EXIF orientation, which is applied
     renamed : images whose suffix names another format than their content; the content decides
+    reduced : images that are so large that they are decoded at a smaller size
     deep : images with 16 bits per value, of which 8 are kept
     upscaled, shrunk : images that would grow, or shrink, more than 4 times in height or width at the given size
     layout : how the images lie, where that is not in one folder per class, one line each
@@ -63,6 +64,7 @@ class Check:
     icc: int = 0
     turned: int = 0
     renamed: int = 0
+    reduced: int = 0
     deep: int = 0
     upscaled: int = 0
     shrunk: int = 0

@@ -65,7 +65,7 @@ def any_images(root: Path, value_range: gate.ValueRange | None = None) -> Source
     layout = layout_of(listing)
     if not layout.found and not layout.loose:
         raise DataError(
-            f"'{show(root)}' holds no image{left_out(listing.ignored)}; give a folder with {gate.ACCEPTED} files"
+            f"'{show(root)}' holds no image{left_out(listing.ignored)}; give a folder with files such as JPEG or PNG"
         )
     return _source(root, listing, layout, value_range, [one.name for one in layout.loose])
 

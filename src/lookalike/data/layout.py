@@ -22,6 +22,7 @@ from lookalike.data.listing import Listing
 from lookalike.data.source import Skipped, check_classes
 
 BESIDE = "beside the class folders"
+MASK = "mask"
 MASKS = "ground_truth"  # as MVTec AD has them
 TRAIN, VAL, TEST = "train", "val", "test"
 PARTS = {
@@ -154,7 +155,7 @@ def _parts(listing: Listing, start: str) -> Layout | None:
     if not any(parts[folder].found for folder, part in roles.items() if part == TRAIN):
         return None
     others = [name for folder in folders if folder not in roles for name in listing.walk(folder)]
-    masks = [Skipped(name, "mask") for name in others if basename(dirname(dirname(name))) == MASKS]
+    masks = [Skipped(name, MASK) for name in others if basename(dirname(dirname(name))) == MASKS]
     masked = {one.name for one in masks}
     stray = [Skipped(name, "beside train and test") for name in (*images, *others) if name not in masked]
     layout = Layout(

@@ -16,7 +16,6 @@ from lookalike.data.source import Skipped
 
 SYSTEM = frozenset({"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "lost+found", "$RECYCLE.BIN"})
 HIDDEN = "hidden or system entry"
-NO_SUFFIX = "no image suffix"
 TABLES = (".csv", ".tsv")
 
 
@@ -68,7 +67,7 @@ class Listing:
                     name = f"{folder}/{entry.name}" if folder else entry.name
                     if reason := self._unwanted(entry):
                         self.ignored.append(Skipped(name, reason))
-                        if reason == NO_SUFFIX and entry.name.lower().endswith(TABLES):
+                        if reason == gate.NO_SUFFIX and entry.name.lower().endswith(TABLES):
                             self.tables.append(name)
                     else:
                         (folders if entry.is_dir() else files).append(name)
@@ -88,7 +87,7 @@ class Listing:
         if not entry.is_file():
             return "not a regular file"
         suffix = Path(entry.name).suffix.lower()
-        return "" if suffix in gate.SUFFIXES else gate.unread(suffix) or NO_SUFFIX
+        return gate.unwanted(suffix)
 
     def _unwanted_link(self, entry: os.DirEntry[str]) -> str:
         try:

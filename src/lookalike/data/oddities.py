@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from lookalike.base.names import Aspect
 from lookalike.data.aspect import seen
 from lookalike.data.images import Images
+from lookalike.data.layout import MASK
 from lookalike.data.listing import HIDDEN
 from lookalike.data.sizes import Counts, shrinking
 from lookalike.data.source import Picture, reasons
@@ -19,6 +20,7 @@ LINES = {
     "turned": "are turned by their EXIF orientation",
     "transparent": "have transparency; it is laid on white",
     "icc": "carry a colour profile; it is ignored",
+    "reduced": "have more than 25 megapixels; they are decoded at half their height and width, or less",
     "deep": "have 16 bits; 8 are kept",
     "upscaled": f"grow more than {MUCH} times at this size",
     "shrunk": f"shrink more than {MUCH} times at this size, which loses small things",
@@ -28,7 +30,9 @@ LOSSES = ("frames", "transparent", "deep", "upscaled", "shrunk")
 
 def oddities(picture: Picture, size: Size | None, aspect: Aspect = "squash") -> Iterator[str]:
     """Yield the names in `LINES` that apply to `picture` when it is resized to `size` (H, W); None keeps its size."""
-    yield from (name for name in ("renamed", "frames", "turned", "transparent", "icc") if getattr(picture, name))
+    yield from (
+        name for name in ("renamed", "frames", "turned", "transparent", "icc", "reduced") if getattr(picture, name)
+    )
     if picture.mode.startswith("I;16"):
         yield "deep"
     if size is not None and picture.pixels.ndim == 3:
@@ -67,6 +71,6 @@ def reading(images: Images) -> Iterator[str]:
 def remarks(images: Images) -> Iterator[str]:
     """Yield a line for everything that reading left out or changed."""
     for reason, count in reasons(images.ignored).items():
-        if reason != HIDDEN:
+        if reason not in (HIDDEN, MASK):
             yield f"entries of the data that were left out ({reason}): {count}"
     yield from losses(images.odd)

@@ -44,6 +44,8 @@ class Picture:
     """The file has a colour profile, which is ignored."""
     turned: bool = False
     """The EXIF orientation was applied."""
+    reduced: bool = False
+    """It was so large that it was decoded at a smaller size."""
     renamed: bool = False
     """The suffix names another format than that of the content."""
 
