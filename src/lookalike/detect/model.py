@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lookalike.base import checkpoint
+from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError, LookalikeError, ModelError, UsageError, show
 from lookalike.base.names import Aspect
@@ -188,7 +188,7 @@ class Model:
             If the device cannot be used here.
         """
         check_device(device)
-        folder = Path(folder)
+        folder = files.at_home(folder)
         tensors, facts = checkpoint.load_model(folder)
         facts = _current(facts)
         try:

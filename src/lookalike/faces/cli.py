@@ -104,7 +104,7 @@ def _meta(
     """Runs one command."""
     app.config = (_toml(config),) if config else ()
     try:
-        app(tokens, exit_on_error=False, print_error=False)
+        app([_at_home(token) for token in tokens], exit_on_error=False, print_error=False)
     finally:
         app.config = ()
 
@@ -126,7 +126,14 @@ def _toml(path: Path) -> Dict:
     if table := next((key for key, value in values.items() if isinstance(value, dict)), None):
         raise UsageError(f"{show(path)}: [{show(table, 60)}] is a table; give all settings at the top, without tables")
     pairs = {key: ",".join(map(str, value)) for key, value in values.items() if _is_pair(value)}
-    return Dict(values | pairs, source=show(path), use_commands_as_keys=False)
+    paths = {key: _at_home(value) for key, value in values.items() if isinstance(value, str)}
+    return Dict(values | pairs | paths, source=show(path), use_commands_as_keys=False)
+
+
+def _at_home(token: str) -> str:
+    """A token with the home folder for ~/, where no shell put it: in --out=~/run, and in a file of settings."""
+    flag, sign, value = token.partition("=") if token.startswith("-") else ("", "", token)
+    return flag + sign + (str(Path(value).expanduser()) if value.startswith("~/") else value)
 
 
 def _is_pair(value: object) -> bool:

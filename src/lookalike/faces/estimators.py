@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.threads import computing_with
 from lookalike.base.words import percent
 from lookalike.data import split
 from lookalike.detect.model import Model, Verdicts
@@ -43,7 +44,9 @@ class _Fitted(Rows):
     def verdicts(self, X: npt.ArrayLike) -> Verdicts:
         """Scores, their parts, p-values and flags, as `Model.score` gives them."""
         check_is_fitted(self)
-        return self.model_.score(self._images(self._rows(X, reset=False)).pixels)
+        pixels = self._images(self._rows(X, reset=False)).pixels
+        with computing_with(self.model_.training["threads"]):
+            return self.model_.score(pixels)
 
     def _train(
         self, rows: npt.NDArray[Any], labels: npt.NDArray[np.int64] | None = None, classes: tuple[str, ...] = (KNOWN,)

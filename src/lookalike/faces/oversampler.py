@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from lookalike.base.errors import UsageError
+from lookalike.base.threads import computing_with
 from lookalike.detect.model import Model
 from lookalike.faces.rows import Rows
 from lookalike.runs.choices import conditional
@@ -101,7 +102,8 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
             able = generators(self.model_)
             for label, n in wanted.items():
                 name = names[int(np.searchsorted(classes, label))]
-                made = np.concatenate(list(able[name].images(n, seed=seed)))
+                with computing_with(self.model_.training["threads"]):
+                    made = np.concatenate(list(able[name].images(n, seed=seed)))
                 samples.append(self._back(made, X.dtype))
                 targets.append(np.full(n, label, y.dtype))
         return np.concatenate(samples).reshape(-1, *self._given), np.concatenate(targets)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from lookalike.base import files
 from lookalike.base.arrays import Floats, Note, Pixels, Report, Warn
 from lookalike.base.errors import DataError, UsageError, listed, show
+from lookalike.base.threads import computing_with
 from lookalike.data import Images, read, split
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.detect.model import Model
@@ -113,6 +113,7 @@ def augment(
 ) -> list[Filled]:
     """Run `lookalike.augment`; `page` returns the report as HTML."""
     given, filters = dict(settings or {}), filters or Filters()
+    out, run = files.at_home(out), run and files.at_home(run)
     file = out.suffix == ".npz"
     beside = run or out.with_name((out.stem if file else out.name) + "-run")
     for path in (out, beside):
@@ -124,7 +125,6 @@ def augment(
         model = _trained(data, beside, to, given, command, report, warn, note)
     else:
         model = Model.load(run, device=given.get("device", "cpu"))
-        torch.set_num_threads(model.training["threads"])  # as `generate` does, for the same bits
     own = {"value_range": model.training["value_range"], "aspect": model.aspect}
     how = DataSettings(**reading).reading() | own
     images = read(data, size=model.size, channels=model.channels, key_size=model.key_size, **how)
@@ -137,7 +137,9 @@ def augment(
     if len(images.shape) == 3:
         _warn_of_size(data, images.shape[1:], tuple(short), warn)
     seed = given.get("seed", 0)
-    filled = fill(model, images, parts, short, seed=seed, filters=filters, anyway=anyway, report=report, warn=warn)
+    how_kept = {"seed": seed, "filters": filters, "anyway": anyway}
+    with computing_with(model.training["threads"]):  # as `generate` does, for the same bits
+        filled = fill(model, images, parts, short, **how_kept, report=report, warn=warn)
     write(out, images, filled, page(model, filled, filters, Path(data).name, command), seed=seed)
     if not all(one.written for one in filled):
         raise NotWrittenError(filled)

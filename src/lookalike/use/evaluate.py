@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from lookalike.base import files
 from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.threads import computing_with
 from lookalike.data import Images, oddities, read
 from lookalike.data.groups import Rule
 from lookalike.data.source import UNLABELLED
@@ -105,11 +105,10 @@ def evaluate(
     LockedError
         If another process is writing to `folder`.
     """
-    folder = Path(folder)
+    folder = files.at_home(folder)
     model, parts, groups = Model.load(folder, device=device), used_images(folder), used_groups(folder, group)
     with files.lock(folder, EVALUATIONS):  # fail before the scoring where the result could not be written
         files.make_folder(folder / EVALUATIONS)
-    torch.set_num_threads(threads or model.training["threads"])
     images = data
     if not isinstance(images, Images):
         images = _read(images, model, on_bad=on_bad, max_bad=max_bad, allow_empty_class=allow_empty_class)
@@ -135,9 +134,12 @@ def evaluate(
     near = _of_used_groups(images, groups, warn)
     rows, used = _roles(model, parts, images, others, near, warn)
     marked = None if masks is None else masks_of(model, masks, [images.names[i] for i in rows["unknown"]])
-    began = time.monotonic()
-    verdicts = _verdicts(model, images, rows, report)
-    took = {"train": training_seconds(folder), "score": round(time.monotonic() - began, 3)}
+    with computing_with(threads or model.training["threads"]):
+        began = time.monotonic()
+        verdicts = _verdicts(model, images, rows, report)
+        took = {"train": training_seconds(folder), "score": round(time.monotonic() - began, 3)}
+        pixels = measured(model, marked, images, rows["known"], rows["unknown"], report) if marked is not None else None
+        arrays = _arrays(model, images, rows, verdicts)
     figures = (
         _figures(model, verdicts)
         | _by_class(model, images, rows, verdicts, others)
@@ -149,9 +151,8 @@ def evaluate(
             "seconds": took,
         }
     )
-    if marked is not None:
-        figures["pixels"] = asdict(measured(model, marked, images, rows["known"], rows["unknown"], report))
-    arrays = _arrays(model, images, rows, verdicts)
+    if pixels is not None:
+        figures["pixels"] = asdict(pixels)
     with files.lock(folder, EVALUATIONS):
         stem = files.make_folder(folder / EVALUATIONS) / _file_name(",".join(others) or "none")
         files.write_bytes(stem.with_name(stem.name + ".npz"), arrays)
