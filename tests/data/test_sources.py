@@ -101,7 +101,7 @@ def test_a_tilde_is_the_home_folder_of_data(given, folder, make, tmp_path, monke
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path / "data")
     assert read(given).classes == read(Path(given)).classes == ("a", "b")
-    with pytest.raises(DataError, match="cannot open './~/data'"):
+    with pytest.raises(DataError, match=r"cannot open '\./~/data'"):
         read("./~/data")
 
 

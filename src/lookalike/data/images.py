@@ -16,6 +16,7 @@ from lookalike.base.arrays import Pixels
 from lookalike.base.errors import DataError, show
 from lookalike.base.names import Aspect
 from lookalike.data.groups import Groups, Rule
+from lookalike.data.levels import Levels
 from lookalike.data.source import Skipped
 
 if TYPE_CHECKING:  # the data are read without torch
@@ -41,6 +42,7 @@ class Images:
     key_size : (H, W) at which the content keys were taken, where `pixels` do not give them
     aspect : how images of another aspect than that of `pixels` were brought to it
     groups : the group of each image, which stays on one side of every split; None when each image stands for itself
+    levels : the values of the images as they were stored, and the grey levels that they became
     """
 
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -56,6 +58,7 @@ class Images:
     key_size: tuple[int, int] | None = None
     aspect: Aspect = "squash"
     groups: Groups | None = None
+    levels: Levels = Levels()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -19,7 +19,8 @@ from lookalike.data import gate
 from lookalike.data.aspect import fitted
 from lookalike.data.groups import Groups, Rule
 from lookalike.data.images import Images, content_key, names_of
-from lookalike.data.oddities import oddities
+from lookalike.data.levels import Levels
+from lookalike.data.oddities import GREYED, coloured, oddities
 from lookalike.data.source import Picture, Skipped, Source
 from lookalike.data.sources import Size, open_source
 
@@ -74,7 +75,7 @@ def read(
     opened = opened if group is None else grouped(opened, group, names or opened.classes)
     opened = opened.only(names) if names else opened
     keyed = key_size or (size if aspect != "squash" else None)
-    loader = _Loader(opened, str(source), size, channels, on_bad, keyed, aspect)
+    loader = _Loader(opened, str(source), size, channels, on_bad, Levels(value_range=value_range), keyed, aspect)
     for item in opened.pictures():
         loader.add(item)
     _check_skipped(opened, source, loader.skipped, max_bad)
@@ -112,7 +113,7 @@ def stream(
         found, wanted = ("vectors", "images") if opened.vectors else ("images", "vectors")
         raise DataError(f"'{show(source)}' holds {found}, but the model needs {wanted}")
     skipped: list[Skipped] = []
-    loader = _Loader(opened, str(source), size, channels, on_bad, aspect=aspect)
+    loader = _Loader(opened, str(source), size, channels, on_bad, Levels(value_range=value_range), aspect=aspect)
     for item in opened.pictures():
         if isinstance(item, Picture) and len(loader.taken) == block:
             yield loader.images()
@@ -128,7 +129,7 @@ class _Loader:
 
     def __init__(
         self, opened: Source, source: str, size: Size | None, channels: int | None, on_bad: OnBad,
-        key_size: Size | None = None, aspect: Aspect = "squash",
+        levels: Levels, key_size: Size | None = None, aspect: Aspect = "squash",
     ) -> None:  # fmt: skip
         if size is not None and (min(size) < 1 or size[0] * size[1] > gate.MAX_PIXELS):
             given = f"{size[0]},{size[1]}"
@@ -137,7 +138,7 @@ class _Loader:
         self.aspect: Aspect = "squash" if size is None or opened.vectors else aspect
         same = key_size == size and self.aspect == "squash"  # the pixels themselves give the keys
         self.key_size = None if same or opened.vectors else key_size
-        self.place = 0
+        self.place, self.unread = 0, levels
         self.clear()
 
     def clear(self) -> None:
@@ -148,6 +149,7 @@ class _Loader:
         self.skipped: list[Skipped] = []
         self.odd: Counter[str] = Counter()
         self.sizes: Counter[Size] = Counter()
+        self.levels = self.unread
 
     def add(self, item: Picture | Skipped) -> None:
         """Add the next item of the source, or note that it is skipped."""
@@ -166,6 +168,8 @@ class _Loader:
             given = f"'{show(self.source)}' has images of different sizes ({first}, and {here} in '{name}')"
             raise DataError(f"{given}; choose one with --size H,W")
         self.odd.update(oddities(item, self.size, self.aspect))
+        self.odd.update([GREYED] if self.channels == 1 and coloured(item) else [])
+        self.levels = self.levels.with_picture(item)
         if not self.opened.vectors:
             self.sizes[item.pixels.shape[0], item.pixels.shape[1]] += 1
         self.pixels.append(pixels)
@@ -191,6 +195,7 @@ class _Loader:
             key_size=self.key_size,
             aspect=self.aspect,
             groups=None if opened.groups is None else opened.groups.select(index),
+            levels=self.levels,
         )
 
 

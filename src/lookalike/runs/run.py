@@ -333,6 +333,7 @@ def _model(plan: Plan, detector: Detector, scores: Floats) -> Model:
         **({"crossed": True} if plan.recipe.settings.crosses else {}),
         **({"groups": _groups(parts)} if (parts := plan.groups()) is not None else {}),
         **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
+        **({"grey": True} if plan.recipe.settings.grey else {}),
         **({"aspect": plan.images.aspect} if plan.images.aspect != "squash" else {}),
         **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }

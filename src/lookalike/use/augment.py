@@ -125,7 +125,7 @@ def augment(
         model = _trained(data, beside, to, given, command, report, warn, note)
     else:
         model = Model.load(run, device=given.get("device", "cpu"))
-    own = {"value_range": model.training["value_range"], "aspect": model.aspect}
+    own = {"value_range": model.value_range, "aspect": model.aspect}
     how = DataSettings(**reading).reading() | own
     images = read(data, size=model.size, channels=model.channels, key_size=model.key_size, **how)
     parts = used_images(beside)
@@ -137,9 +137,8 @@ def augment(
     if len(images.shape) == 3:
         _warn_of_size(data, images.shape[1:], tuple(short), warn)
     seed = given.get("seed", 0)
-    how_kept = {"seed": seed, "filters": filters, "anyway": anyway}
     with computing_with(model.training["threads"]):  # as `generate` does, for the same bits
-        filled = fill(model, images, parts, short, **how_kept, report=report, warn=warn)
+        filled = fill(model, images, parts, short, seed=seed, filters=filters, anyway=anyway, report=report, warn=warn)
     write(out, images, filled, page(model, filled, filters, Path(data).name, command), seed=seed)
     if not all(one.written for one in filled):
         raise NotWrittenError(filled)

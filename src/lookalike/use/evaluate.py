@@ -54,9 +54,10 @@ def evaluate(
     """Score held-out images of the known classes and of `unknown`, and store the figures in the run folder.
 
     Images are recognised by their content. The official test images are used where the data has them. Otherwise, a
-    class that training read (a known class, or one of the extra fakes) gives the test images of the run's record. Any
-    other class gives all its images. An image used in training or calibration, or as an extra fake, is never used. Nor
-    is one of a group that was, where the run was split by group, but for official test images.
+    class that training read (a known class, or one of the extra fakes) gives the test images of the run's record, where
+    most of its images are those of the run. Any other class, and any class of another folder, gives all its images. An
+    image used in training or calibration, or as an extra fake, is never used. Nor is one of a group that was, where the
+    run was split by group, but for official test images.
 
     Nothing here sets a threshold. Where one of the two groups has no held-out images, a figure that needs it is None,
     with the reason.
@@ -111,21 +112,20 @@ def evaluate(
         files.make_folder(folder / EVALUATIONS)
     images = data
     if not isinstance(images, Images):
-        images = _read(images, model, on_bad=on_bad, max_bad=max_bad, allow_empty_class=allow_empty_class)
+        bad: dict[str, Any] = {"on_bad": on_bad, "max_bad": max_bad, "allow_empty_class": allow_empty_class}
+        images = read(images, **model.reading(), **bad)
     if images.key_size != model.key_size:  # or images that trained would count as new ones
         raise DataError(
             f"the images have content keys taken at {images.key_size or 'their own size'}, and those of the run were "
             f"taken at {model.key_size or 'their own size'}; give the folder, or read it with key_size={model.key_size}"
         )
-    if images.aspect != model.aspect:
-        raise DataError(
-            f"the images were read with aspect {images.aspect}, and those of the run with {model.aspect}; give the "
-            f"folder, or read it with aspect={model.aspect!r}"
-        )
+    model.check_reading(images)
     if pooled := model.training.get("pooled"):
         images = images.pooled([name for name in pooled if name in images.classes], ANY)
     for line in oddities.reading(images):
         note(line)
+    for line in model.remarks(images.odd, images.levels):
+        warn(line)
     if images.skipped:
         warn(
             f"images left out because they cannot be read: {len(images.skipped)}, first {show(images.skipped[0].name)}"
@@ -158,13 +158,6 @@ def evaluate(
         files.write_bytes(stem.with_name(stem.name + ".npz"), arrays)
         files.write_json(stem.with_name(stem.name + ".json"), figures)
     return figures
-
-
-def _read(data: str | Path, model: Model, **bad: Any) -> Images:
-    return read(
-        data, size=model.size, channels=model.channels, value_range=model.training["value_range"],
-        key_size=model.key_size, aspect=model.aspect, **bad,
-    )  # fmt: skip
 
 
 def _others(model: Model, images: Images, unknown: tuple[str, ...] | str, warn: Warn) -> tuple[str, ...]:
@@ -223,9 +216,11 @@ def _held_out(
     seen, tests = (np.array([key in part for key in images.keys], dtype=bool) for part in (used, parts[TEST]))
     if images.test is not None:
         return images.test & ~seen, images.test & seen
-    # A stray copy of a test image must not make its class one that training read.
-    numbers = [number for number, name in enumerate(images.classes) if name in read]
-    split = np.isin(images.labels, np.intersect1d(images.labels[tests], numbers))
+    # Stray copies of a few images must make neither another class nor another folder one that training split.
+    mine = [images.labels == number for number, name in enumerate(images.classes) if name in read]
+    split = np.zeros(len(images), np.bool_)
+    for here in mine:
+        split |= here & (bool(tests[here].any()) and (tests | seen)[here].mean() > 0.5)
     return (tests | ~split) & ~seen, seen
 
 
