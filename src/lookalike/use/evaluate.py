@@ -20,6 +20,7 @@ from lookalike.base.errors import DataError, UsageError, show
 from lookalike.base.threads import computing_with
 from lookalike.data import Images, oddities, read
 from lookalike.data.groups import Rule
+from lookalike.data.images import Given
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import auc, rate
 from lookalike.detect.heat import Locates
@@ -39,7 +40,7 @@ def evaluate(
     folder: str | Path,
     data: str | Path | Images,
     *,
-    unknown: tuple[str, ...] | str = (),
+    unknown: Given = (),
     masks: str | Path | None = None,
     group: str | None = None,
     on_bad: Literal["fail", "skip"] = "fail",
@@ -68,7 +69,7 @@ def evaluate(
         A finished run folder, as `train` wrote it.
     data : str, Path or Images
         Data with the known classes and the unknown ones.
-    unknown : tuple of str
+    unknown : str, int, or several
         The classes that count as unknown; empty means all other classes.
     masks : str, Path or None
         A folder with a mask of each unknown image: it adds figures of the heat maps. See `lookalike.use.masks`.
@@ -160,12 +161,12 @@ def evaluate(
     return figures
 
 
-def _others(model: Model, images: Images, unknown: tuple[str, ...] | str, warn: Warn) -> tuple[str, ...]:
+def _others(model: Model, images: Images, unknown: Given, warn: Warn) -> tuple[str, ...]:
     """Return the unknown classes; warns of known classes that the data lacks."""
     known = model.classes["known"]
     if gone := [name for name in known if name not in images.classes]:
         warn(f"the data has no class {show(gone[0])}, which is a known class of this model")
-    others = images.names_of((unknown,) if isinstance(unknown, str) else unknown)
+    others = images.names_of(unknown)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is a known class of this model; give another one as --unknown")
     # These images are of the known classes, but without a label of their own.
