@@ -18,7 +18,7 @@ import torch
 
 from lookalike.base import checkpoint, files, interrupts
 from lookalike.base.arrays import Floats, Note, Report, Warn
-from lookalike.base.errors import DivergedError, memory_guard, show
+from lookalike.base.errors import DivergedError, listed, memory_guard, show
 from lookalike.base.threads import computing_with
 from lookalike.data import Images, oddities
 from lookalike.data.images import Selection
@@ -45,7 +45,7 @@ from lookalike.runs.expected import expected
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
-from lookalike.runs.samples import draw_samples
+from lookalike.runs.samples import LEARNT, collapsed, draw_samples
 from lookalike.runs.settings import TrainSettings
 
 PLACES = (CHECKPOINTS, SAMPLES)
@@ -292,6 +292,9 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
                 f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower --lr in a "
                 "new folder"
             ) from error
+    for k in collapsed(gan, s.seed) if total >= LEARNT else ():
+        of = show(plan.known[k]) if method.conditional else listed(plan.known)
+        warn(f"the generated images of {of} are nearly all alike (collapse): take a new folder and a lower --lr")
     if method.splitting:
         subclasses.write(folder, gan, plan)
     return _detector(gan, plan, 0 if method.conditional else None)
