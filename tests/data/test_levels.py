@@ -79,7 +79,7 @@ def test_arrays_are_like_files(dtype, tmp_path):
 @pytest.mark.parametrize(
     ("pixels", "said"),
     [
-        (np.arange(17).repeat(16), "from 0 to 16 of 0 to 255, which is nearly black"),
+        (np.arange(17).repeat(16), "from 0 to 15 of 0 to 255, which is nearly black"),
         (np.tile([0, 1], 128), "from 0 to 1 of 0 to 255"),
         (np.zeros(256), "from 0 to 0 of 0 to 255"),
         (np.tile([0, 40], 128), None),
@@ -87,7 +87,7 @@ def test_arrays_are_like_files(dtype, tmp_path):
     ],
 )
 def test_8_bits_on_another_scale_are_nearly_black(pixels, said, tmp_path):
-    """Class numbers, 0 to 1 and 0 to 16 in uint8 are said; a dim picture is not."""
+    """Class numbers and 0 to 1 in uint8 are said; a dim picture is not."""
     pixels = pixels[:256].astype(np.uint8).reshape(16, 16)
     np.savez(tmp_path / "d.npz", images=np.stack([pixels, pixels]), labels=[0, 1])
     lines = list(oddities.levels(read(tmp_path / "d.npz").levels))

@@ -68,7 +68,7 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
         if turned:
             ImageOps.exif_transpose(image, in_place=True)
         return Picture(
-            _pixels(image, value_range),
+            as_array(image, value_range),
             format=_format(image),
             mode=image.mode,
             transparent=image.has_transparency_data,
@@ -168,8 +168,8 @@ def phrase(error: Exception) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:100]
 
 
-def _pixels(image: Image.Image, value_range: ValueRange | None) -> npt.NDArray[np.uint8]:
-    """Return a loaded image as uint8 of shape (H, W, 1 or 3)."""
+def as_array(image: Image.Image, value_range: ValueRange | None) -> npt.NDArray[np.uint8]:
+    """Return a loaded image as uint8 of shape (H, W, 1 or 3); raises Refused as `decode` does."""
     if image.mode.startswith("I;16"):
         return _deep(np.asarray(image), image.info.get("transparency"), _bits(image), value_range)[..., None]
     if image.mode in ("I", "F"):

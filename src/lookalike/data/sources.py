@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import stat
 from pathlib import Path
 
@@ -36,6 +37,10 @@ def open_source(
     if value_range is not None and not -math.inf < value_range[0] < value_range[1] < math.inf:
         given = f"{value_range[0]:g},{value_range[1]:g}"
         raise UsageError(f"the value range is {given}; give two numbers LOW,HIGH with LOW < HIGH")
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(
+            f"data is {show(repr(source), 60)}; give a folder, a file, a data set's name, or lookalike.Images of arrays"
+        )
     path = files.at_home(source)
     if isinstance(source, str) and source in named.NAMED:
         if path.exists():

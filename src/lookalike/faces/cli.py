@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import sys
@@ -14,7 +13,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
 from cyclopts.config import Dict
 
-from lookalike.base.errors import LookalikeError, OutputError, UsageError, memory_guard, show
+from lookalike.base.errors import LookalikeError, OutputError, UsageError, did_you_mean, memory_guard, show
 from lookalike.base.interrupts import OF_SIGNAL, Stopped, handlers_kept, ignore, stop_on_signals
 from lookalike.runs.groups import RUN
 
@@ -201,9 +200,7 @@ def _sentence(error: CycloptsError) -> str:
     if isinstance(error, UnknownOptionError) and error.token.source != "cli":
         key = (error.token.keyword or "").strip("[]")
         flags = [flag.removeprefix("--") for argument in error.argument_collection for flag in argument.names]
-        near = difflib.get_close_matches(key.replace("_", "-"), flags, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        return f"{error.token.source}: no setting is called {show(key, 60)}; {hint}see --help"
+        return f"{error.token.source}: no setting is called {show(key, 60)};{did_you_mean(key, flags)} see --help"
     return " ".join(str(error).split()).removesuffix(", ...").rstrip(".") + "; see --help"
 
 

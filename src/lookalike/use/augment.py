@@ -40,17 +40,18 @@ LEAST = 10  # distinct images that a class needs for training
 TRIES = 50  # images generated per kept image, at most
 FEW = 19  # held-out images; with more, fewer than 1 in 20 new images is closer than all of them by chance
 BALANCE = "balance"
+To = str | int | Mapping[str, int]
 Page = Callable[[Model, Sequence[Filled], Filters, str, Sequence[str]], str]
 
 
-def wanted(to: str, counts: Mapping[str, int]) -> dict[str, int]:
+def wanted(to: To, counts: Mapping[str, int]) -> dict[str, int]:
     """Return class -> the number of images that it lacks, for the classes that lack any.
 
     Parameters
     ----------
-    to : str
+    to : str, int or mapping
         "balance" means as many as the largest class has. A number means at least that many of each class. The form
-        CLASS=NUMBER,... gives a number per class.
+        CLASS=NUMBER,..., or a mapping of them, gives a number per class.
     counts : mapping
         Class -> number of real images.
 
@@ -73,7 +74,10 @@ def wanted(to: str, counts: Mapping[str, int]) -> dict[str, int]:
     return short
 
 
-def _targets(to: str, counts: Mapping[str, int]) -> dict[str, int]:
+def _targets(to: To, counts: Mapping[str, int]) -> dict[str, int]:
+    if isinstance(to, Mapping):
+        return {str(name): int(number) for name, number in to.items()}
+    to = str(to)
     if to == BALANCE:
         return dict.fromkeys(counts, max(counts.values()))
     if to.isdecimal():
@@ -100,7 +104,7 @@ def augment(
     data: str,
     out: Path,
     *,
-    to: str = BALANCE,
+    to: To = BALANCE,
     settings: Mapping[str, Any] | None = None,
     run: Path | None = None,
     page: Page,
@@ -113,7 +117,6 @@ def augment(
 ) -> list[Filled]:
     """Run `lookalike.augment`; `page` returns the report as HTML."""
     given, filters = dict(settings or {}), filters or Filters()
-    out, run = files.at_home(out), run and files.at_home(run)
     file = out.suffix == ".npz"
     beside = run or out.with_name((out.stem if file else out.name) + "-run")
     for path in (out, beside):
@@ -171,7 +174,7 @@ def _warn_of_size(data: str, size: tuple[int, ...], classes: tuple[str, ...], wa
 def _trained(
     data: str,
     run: Path,
-    to: str,
+    to: To,
     given: Mapping[str, Any],
     command: tuple[str, ...],
     report: Report,
