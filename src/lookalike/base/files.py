@@ -235,7 +235,7 @@ def make_folder(path: Path) -> Path:
 
 
 def at_home(path: str | Path) -> Path:
-    """The path, with the home folder for a leading ~, as a shell has it; ./~ is a folder of that name."""
+    """The path, with the home folder for a leading ~, as a shell has it."""
     return Path(os.path.expanduser(path))
 
 

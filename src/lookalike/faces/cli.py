@@ -101,7 +101,7 @@ def _meta(
     debug: Annotated[bool, Parameter(help="An error also prints its traceback.", group=RUN, negative=())] = False,
 ) -> None:
     """Runs one command."""
-    app.config = (_toml(config),) if config else ()
+    app.config = (_toml(config.expanduser()),) if config else ()
     try:
         app([_at_home(token) for token in tokens], exit_on_error=False, print_error=False)
     finally:

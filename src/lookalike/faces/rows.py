@@ -29,14 +29,14 @@ class Rows(BaseEstimator):  # type: ignore[misc]
         """X, checked as scikit-learn does; images have the shape (N, H, W, C)."""
         X = samples(X)
         if _dimensions(X) <= 2:
+            if not reset and self.shape_ and self.image_shape is None:
+                one = "one image as X[None]" if np.shape(X) in (self.shape_, self.shape_[:2]) else "such"
+                raise DataError(f"X holds flat rows; the detector was fitted on images of {self.shape_}; give {one}")
             rows: npt.NDArray[Any] = validate_data(
                 self, X, reset=reset, ensure_min_samples=2 if reset else 1, dtype="numeric"
             )
             if reset:
                 self.shape_ = () if self.image_shape is None else self._sides(rows.shape[1])
-            elif self.shape_ and self.image_shape is None:
-                one = "one image as X[None]" if np.shape(X) in (self.shape_, self.shape_[:2]) else "such"
-                raise DataError(f"X holds flat rows; the detector was fitted on images of {self.shape_}; give {one}")
             return rows.reshape(len(rows), *self.shape_) if self.shape_ else rows
         if self.image_shape is not None:
             raise UsageError(f"image_shape is for flat rows, and X has the shape {np.shape(X)}; leave image_shape out")

@@ -33,7 +33,7 @@ def names_given(value: Any) -> Any:
     """Names of classes as a tuple: one text or number is one name, and a set has the order of its names."""
     if isinstance(value, str) or (isinstance(value, Integral) and not isinstance(value, bool)):
         value = (value,)
-    if not isinstance(value, Iterable) or isinstance(value, dict):
+    if not isinstance(value, Iterable) or isinstance(value, dict | bytes):
         return value
     texts = [str(name) if isinstance(name, Integral) and not isinstance(name, bool) else name for name in value]
     return tuple(sorted(texts) if isinstance(value, set | frozenset) else texts)
