@@ -165,6 +165,15 @@ def test_read_takes_one_class_or_several(classes, n, folder):
         assert len(lookalike.read(folder).without(classes)) == 160 - n
 
 
+@pytest.mark.parametrize(
+    ("unknown", "n"), [("b", 40), (3, 40), (["b", 3], 80), ({"b"}, 40), (np.int64(3), 40), ((), 120)]
+)
+def test_evaluate_takes_one_class_or_several(unknown, n, folder, tmp_path):
+    """The unknown class is a text or a number, or several are a list."""
+    lookalike.fit(folder, known="a", method="knn", out=tmp_path / "run", threads=1, false_alarms=0.3)
+    assert lookalike.evaluate(tmp_path / "run", folder, unknown=unknown)["n_unknown"] == n
+
+
 @pytest.mark.parametrize("data", [np.zeros((4, 8, 8), np.uint8), [1, 2], None, 5, b"bytes"], ids=repr)
 def test_data_that_is_no_path_is_one_line(data, tmp_path):
     """Arrays and other objects in the place of a folder say what is taken."""

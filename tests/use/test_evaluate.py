@@ -281,6 +281,19 @@ def test_copies_of_training_images_in_another_folder_are_left_out_alone(trained,
     assert evaluate(run, images, unknown="5")["n_known"] == 30
 
 
+@pytest.mark.parametrize("copies", [0, 1, 2, 5, 9])
+def test_images_that_are_known_and_unknown_are_counted(copies, run, digits):
+    """A test image that stands among the unknown ones too counts as both, and a warning says how many do."""
+    both = unseen_by(run, digits, "3")[:copies]
+    pixels = np.concatenate([digits.pixels, digits.pixels[both]])
+    labels = np.concatenate([digits.labels, np.full(copies, digits.classes.index("5"))])
+    images = Images(pixels, labels, digits.classes, tuple(map(str, range(len(pixels)))))
+    said = []
+    evaluate(run, images, unknown="5", warn=said.append)
+    line = f"unknown images that are exactly like a known one, and count as both: {copies}; check DATA lists them"
+    assert said == ([line] if copies else [])
+
+
 def test_a_class_that_was_added_after_training_counts_whole(run, digits):
     """A run on a folder with other classes is evaluated on all images of a class that came later."""
     eights = np.flatnonzero(digits.labels == digits.classes.index("5"))

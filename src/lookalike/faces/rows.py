@@ -24,6 +24,7 @@ class Rows(BaseEstimator):  # type: ignore[misc]
 
     image_shape: tuple[int, ...] | None
     settings: dict[str, Any] | None
+    shape_: tuple[int, ...]
 
     def _rows(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[Any]:
         """X, checked as scikit-learn does; images have the shape (N, H, W, C)."""

@@ -206,7 +206,11 @@ def _roles(
     if n := len(_rows(images, others, held_out & near)):
         warn(f"unknown images left out, as images of their groups trained or set the threshold: {n:,}")
     held_out &= ~near
-    return {role: _rows(images, names, held_out) for role, names in (("known", known), ("unknown", others))}, used
+    rows = {role: _rows(images, names, held_out) for role, names in (("known", known), ("unknown", others))}
+    keys = np.array(images.keys)
+    if n := int(np.isin(keys[rows["unknown"]], keys[rows["known"]]).sum()):
+        warn(f"unknown images that are exactly like a known one, and count as both: {n:,}; check DATA lists them")
+    return rows, used
 
 
 def _held_out(
