@@ -156,5 +156,5 @@ def test_what_cannot_be_used_is_a_value_error(changes, error, said, vectors):
 
 def test_a_class_with_one_sample_is_refused():
     """Two samples at least are learnt from."""
-    with pytest.raises(DataError, match="images of known class class 1: 1 to train on"):
+    with pytest.raises(DataError, match="images of known class label 1: 1 to train on"):
         sampler().fit_resample(np.random.default_rng(0).normal(size=(11, 3)), [0] * 10 + [1])

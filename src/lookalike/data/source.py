@@ -48,6 +48,8 @@ class Picture:
     """It was so large that it was decoded at a smaller size."""
     renamed: bool = False
     """The suffix names another format than that of the content."""
+    values: tuple[float, float] | None = None
+    """The least and the largest stored value, where these are not of 8 bits; two ints of whole numbers."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ import torch
 
 from lookalike.base import checkpoint, files, interrupts
 from lookalike.base.arrays import Floats, Note, Report, Warn
-from lookalike.base.errors import DivergedError, memory_guard, show
+from lookalike.base.errors import DivergedError, listed, memory_guard, show
+from lookalike.base.threads import computing_with
 from lookalike.data import Images, oddities
 from lookalike.data.images import Selection
 from lookalike.data.sources import refuse_inside
@@ -44,10 +45,11 @@ from lookalike.runs.expected import expected
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
-from lookalike.runs.samples import draw_samples
+from lookalike.runs.samples import LEARNT, collapsed, draw_samples
 from lookalike.runs.settings import TrainSettings
 
 PLACES = (CHECKPOINTS, SAMPLES)
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def run(
@@ -94,33 +96,46 @@ def run(
     Stopped
         After a signal, with a checkpoint saved.
     """
-    torch.set_num_threads(settings.threads)
-    with memory_guard():
+    out = files.at_home(out)
+    with computing_with(settings.threads), memory_guard():
         report("reading", 0, 1)
         refuse_inside(out, data)
         plan = plans.make(data, settings)
-    folder = files.make_folder(out)
-    record.begun(folder)  # a folder of someone else's is not even locked
-    with nullcontext() if held else files.lock(folder, *PLACES, wait=wait), memory_guard():
-        record.begin(folder, plan, command, warn)
-        if (folder / checkpoint.CARD).exists():
-            return Model.load(folder, device=settings.device)
-        if note is not None:
-            for line in _notes(plan, settings):
-                note(line)
-        idle = own_flags.unused(settings, plan.recipe.method, len(plan.known), joins=plan.rows.joins)
-        for line in (*_remarks(plan), *idle):
-            warn(line)
-        if note is not None and (time_needed := _time(folder, plan)):
-            note(time_needed)
-        if settings.crosses:
-            detector, scores = _crossed(folder, plan, report)
-        else:
-            detector = _taught(folder, plan, report, warn)
-            scores = _calibration_scores(plan, detector, report)
-        model = _model(plan, detector, scores)
-        model.save(folder)
-        return model
+        folder = files.make_folder(out)
+        record.begun(folder)  # a folder of someone else's is not even locked
+        with nullcontext() if held else files.lock(folder, *PLACES, wait=wait):
+            return _run(folder, plan, settings, command, report, warn, note)
+
+
+def _run(
+    folder: Path,
+    plan: Plan,
+    settings: TrainSettings,
+    command: tuple[str, ...],
+    report: Report,
+    warn: Warn,
+    note: Note | None,
+) -> Model:
+    """The model of a plan, in a folder that is held."""
+    record.begin(folder, plan, command, warn)
+    if (folder / checkpoint.CARD).exists():
+        return Model.load(folder, device=settings.device)
+    if note is not None:
+        for line in _notes(plan, settings):
+            note(line)
+    idle = own_flags.unused(settings, plan.recipe.method, len(plan.known), joins=plan.rows.joins)
+    for line in (*_remarks(plan), *idle):
+        warn(line)
+    if note is not None and (time_needed := _time(folder, plan)):
+        note(time_needed)
+    if settings.crosses:
+        detector, scores = _crossed(folder, plan, report)
+    else:
+        detector = _taught(folder, plan, report, warn)
+        scores = _calibration_scores(plan, detector, report)
+    model = _model(plan, detector, scores)
+    model.save(folder)
+    return model
 
 
 def _remarks(plan: Plan) -> Iterator[str]:
@@ -277,6 +292,9 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
                 f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower --lr in a "
                 "new folder"
             ) from error
+    for k in collapsed(gan, s.seed) if total >= LEARNT else ():
+        of = show(plan.known[k]) if method.conditional else listed(plan.known)
+        warn(f"the generated images of {of} are nearly all alike (collapse): take a new folder and a lower --lr")
     if method.splitting:
         subclasses.write(folder, gan, plan)
     return _detector(gan, plan, 0 if method.conditional else None)
@@ -318,6 +336,7 @@ def _model(plan: Plan, detector: Detector, scores: Floats) -> Model:
         **({"crossed": True} if plan.recipe.settings.crosses else {}),
         **({"groups": _groups(parts)} if (parts := plan.groups()) is not None else {}),
         **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
+        **({"grey": True} if plan.recipe.settings.grey else {}),
         **({"aspect": plan.images.aspect} if plan.images.aspect != "squash" else {}),
         **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }
@@ -385,10 +404,12 @@ def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: i
 @contextmanager
 def _exact() -> Iterator[None]:
     """Allows only operations whose results repeat to the bit."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs for it
-    before = torch.are_deterministic_algorithms_enabled()
+    before, theirs = torch.are_deterministic_algorithms_enabled(), os.environ.get(CUBLAS)
+    os.environ[CUBLAS] = theirs or ":4096:8"  # what CUDA needs for it
     torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
+        if theirs is None:
+            del os.environ[CUBLAS]

@@ -13,10 +13,9 @@ from cyclopts import Parameter
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lookalike.base import names
-from lookalike.base.errors import UsageError, show
+from lookalike.base.errors import UsageError, did_you_mean, show
 from lookalike.base.names import Aspect
-from lookalike.base.unicode import composed
-from lookalike.runs.game_settings import GameSettings, StrictSettings
+from lookalike.runs.game_settings import GameSettings, Names, StrictSettings
 from lookalike.runs.groups import DATA, LEARN, MOST_USED, OF_METHOD, OF_PRESET, RUN, SCORE, THRESHOLD
 from lookalike.runs.presets import FROM, PRESETS, Preset
 
@@ -68,12 +67,10 @@ GROUP = (
     "A regular expression, or a .csv file with the columns file,group: it says which images are of one slide, patient, "
     "part or batch. No group is on both sides of a split."
 )
+MANY = 8  # words; more are not listed where one is near
 HELD_OUT = 0.2  # share of the images that sets the threshold, where the method learns slowly
 Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
 Range = Annotated[str, BeforeValidator(_joined), AfterValidator(_ordered)]
-
-
-ClassNames = Annotated[tuple[str, ...], AfterValidator(lambda given: tuple(map(composed, given)))]
 
 
 class BadImageSettings(StrictSettings):
@@ -190,7 +187,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     """Every setting of `lookalike train`; None stands for the value of the preset, the method or the data."""
 
     known: Annotated[
-        ClassNames,
+        Names,
         Parameter(
             help="The known class, or several with commas between them. Repeat the flag for names that hold commas.",
             group=MOST_USED,
@@ -205,7 +202,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         ),
     ] = "auto"
     extra_fakes: Annotated[
-        ClassNames,
+        Names,
         Parameter(
             help="mcgan: classes whose images D learns as fake, beside the images of G.",
             group=MOST_USED,
@@ -284,7 +281,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         Parameter(help="The known classes are learnt as one class, without their labels.", group=LEARN, negative=()),
     ] = False
     unlabelled: Annotated[
-        ClassNames,
+        Names,
         Parameter(
             help="Methods whose D classifies: class folders that hold images of the known classes without labels. "
             "D learns from them too.",
@@ -414,5 +411,13 @@ def sentence(error: BaseException) -> str:
     message: str = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return f"{show(first['input'])}: {message}" if isinstance(first["input"], str) else message
+    if first["type"] == "extra_forbidden":
+        known = [*TrainSettings.model_fields]
+        return f"no setting is called {show(first['loc'][0], 60)};{did_you_mean(first['loc'][0], known)} see --help"
     name = flag(str(first["loc"][0]))
+    if first["type"] == "literal_error":
+        words = re.findall("'([^']*)'", first["ctx"]["expected"])
+        near = did_you_mean(first["input"], words)
+        rest = "see --help" if near and len(words) > MANY else f"accepted are {', '.join(words)}"
+        return f"{name} {show(first['input'])}:{near} {rest}"
     return f"{name} {show(first['input'])}: {message[0].lower() if message[1:2].islower() else message[0]}{message[1:]}"
