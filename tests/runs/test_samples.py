@@ -65,7 +65,7 @@ def test_train_and_generate_say_that_a_gan_collapsed(tmp_path, capsys, monkeypat
         monkeypatch.setattr(f"lookalike.{module}.LEARNT", 256)
     (tmp_path / "run" / "model.json").unlink()
     code, _, err = call(capsys, *train(tmp_path / "run"))
-    said = "the generated images of 3 are nearly all alike (collapse): take a new folder and a lower --lr"
+    said = "the generated images of 3 are nearly all alike (collapse); take a new folder and a lower step size (--lr)"
     assert (code, err) == (0, f"warning: {said}\n")
     code, _, err = call(capsys, *make, tmp_path / "made")
     assert (code, err.count("warning: the images of 3 are nearly all alike: the GAN has collapsed")) == (0, 1)

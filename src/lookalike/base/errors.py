@@ -64,7 +64,10 @@ def memory_guard() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         text = str(error)
         if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
-            raise ResourceError("out of memory; try a smaller --batch, --search-batch, --size or --width") from error
+            raise ResourceError(
+                "out of memory; try smaller images (--size), a smaller batch (--batch, --search-batch) or narrower "
+                "networks (--width)"
+            ) from error
         raise
 
 

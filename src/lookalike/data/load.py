@@ -206,7 +206,7 @@ class _Loader:
             first, here = (" x ".join(map(str, image.shape[:2])) for image in (self.pixels[0], pixels))
             name = show(self.opened.names[number])
             given = f"'{show(self.source)}' has images of different sizes ({first}, and {here} in '{name}')"
-            raise DataError(f"{given}; choose one with --size H,W")
+            raise DataError(f"{given}; give images of one size, or choose one (--size H,W)")
         self.odd.update(oddities(item, self.size, self.aspect))
         self.odd.update([GREYED] if self.channels == 1 and coloured(item) else [])
         self.levels = self.levels.with_picture(item)
@@ -290,7 +290,7 @@ def _check_skipped(opened: Source, source: str | Path, skipped: list[Skipped], m
     if len(skipped) > max_bad * len(opened):
         given = f"{len(skipped)} of {len(opened)} images of '{show(source)}' ({percent(len(skipped) / len(opened))})"
         raise DataError(
-            f"{given} cannot be read, more than {percent(max_bad)}; repair them or raise --max-bad; {first}"
+            f"{given} cannot be read, more than {percent(max_bad)}; repair them, or raise --max-bad; {first}"
         )
     lost = {item.name for item in skipped}
     bad = Counter(int(label) for name, label in zip(opened.names, opened.labels, strict=True) if name in lost)

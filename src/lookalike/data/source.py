@@ -132,6 +132,6 @@ def check_counts(source: Source, where: str) -> None:
     for name, count in zip(source.classes, counts, strict=True):
         if count == 0:
             raise DataError(
-                f"{where}: class '{show(name)}' has no image{left_out(source.ignored)}; add images or pass "
+                f"{where}: class '{show(name)}' has no image{left_out(source.ignored)}; add images, or pass "
                 "--allow-empty-class"
             )

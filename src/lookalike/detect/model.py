@@ -197,8 +197,8 @@ class Model:
         """The threshold. Raises UsageError where there is none."""
         if self.threshold is None:
             raise UsageError(
-                "the model only makes images: no images were held out for a threshold; train again without "
-                "--calibration 0, in another folder"
+                "the model only makes images: no images were held out for a threshold; train again in another "
+                "folder and hold some out (--calibration)"
             )
         return self.threshold
 

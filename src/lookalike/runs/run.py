@@ -289,12 +289,13 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
         except DivergedError as error:
             names = ", ".join(_first_names(plan, method, source, done, steps))
             raise DivergedError(
-                f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower --lr in a "
-                "new folder"
+                f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower step "
+                "size (--lr) in a new folder"
             ) from error
     for k in collapsed(gan, s.seed) if total >= LEARNT else ():
+        advice = "take a new folder and a lower step size (--lr)"
         of = show(plan.known[k]) if method.conditional else listed(plan.known)
-        warn(f"the generated images of {of} are nearly all alike (collapse): take a new folder and a lower --lr")
+        warn(f"the generated images of {of} are nearly all alike (collapse); {advice}")
     if method.splitting:
         subclasses.write(folder, gan, plan)
     return _detector(gan, plan, 0 if method.conditional else None)

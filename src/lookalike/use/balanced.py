@@ -32,7 +32,7 @@ def write(out: Path, images: Images, filled: Sequence[Filled], page: str, *, see
     Generated images that are not worth it (`Filled.written`) are left out.
     """
     kept = [one for one in filled if one.written]
-    (_npz if out.suffix == ".npz" else _folder)(out, images.select(usable(images)), kept, page, seed)
+    (_npz if out.suffix.lower() == ".npz" else _folder)(out, images.select(usable(images)), kept, page, seed)
 
 
 def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:

@@ -28,6 +28,8 @@ from lookalike.runs.settings import (
     pair,
 )
 
+LISTED = 10  # unreadable images that check prints
+
 
 def check(
     data: Data,
@@ -68,6 +70,10 @@ def check(
             say(f"{name}: " + ", ".join(f"{show(key)} ({n})" for key, n in getattr(found, name).items()))
         for line in found.notes():
             say(line)
+        for bad in found.unreadable[:LISTED]:
+            say(f"unreadable: {show(bad.name)}: {show(bad.reason)}")
+        if found.unreadable[LISTED:]:
+            say(f"unreadable: {len(found.unreadable) - LISTED:,} more; --json lists all")
         for line in said(counts, settings.aspect) if counts else ():
             say(line)
     too_many = len(found.unreadable) > settings.max_bad * (found.images + len(found.unreadable))
@@ -225,7 +231,7 @@ def evaluate(
         return
     area = figures["auc"]
     known, others = (listed(figures[role]) for role in ("known", "unknown"))
-    say(f"{known} known, {others} unknown, by {figures['method']}")
+    say(f"{known} known, {others or 'no class'} unknown, by {figures['method']}")
     say(f"AUC           {interval(area['value'], area)}  ({figures['n_known']} known, {figures['n_unknown']} unknown)")
     for name in ("false_alarms", "misses"):
         rate = figures[name]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.base.arrays import Floats, Warn
-from lookalike.base.errors import DataError, LookalikeError, UsageError, show
+from lookalike.base.errors import DataError, LookalikeError, UsageError, did_you_mean, show
 from lookalike.base.names import USUAL
 from lookalike.data.images import names_of
 from lookalike.data.oddities import losses, shrunk
@@ -137,7 +137,9 @@ def named(methods: Sequence[str]) -> tuple[str, ...]:
         return there
     for name in methods:
         if name not in there:
-            raise UsageError(f"there is no method {show(name)}; there are {', '.join(there)}, and {ALL}")
+            raise UsageError(
+                f"there is no method {show(name)};{did_you_mean(name, there)} there are {', '.join(there)}, and {ALL}"
+            )
     return tuple(methods) or USUAL
 
 
