@@ -614,12 +614,12 @@ def no_heif(monkeypatch):
 
 def test_HEIC_without_its_reader_is_counted_with_what_to_do(no_heif, folder, make):
     """Files that are passed over by their suffix have a line with their number, and the extra that reads them."""
-    root = folder({"a/x.png": make.photo(), **{f"a/{i}.HEIC": HEIC for i in range(3)}, "a/y.dcm": b"x"})
+    root = folder({"a/x.png": make.photo(), **{f"a/{i}.HEIC": HEIC for i in range(3)}, "a/y.cr2": b"x"})
     reasons = check(root).ignored_reasons()
     assert reasons == {
         ".heic files are not read: install the extra heic (pip install 'lookalike[heic]'), or convert them to JPEG or "
         "PNG": 3,
-        ".dcm files are not read: convert them to JPEG or PNG": 1,
+        ".cr2 files are not read: convert them to JPEG or PNG": 1,
     }
 
 

@@ -1,6 +1,7 @@
 """The way from what the user names to images in memory; the modules stand in the order of the data flow.
 
 source: what every reader returns, which is names, labels and a function that decodes the images one by one.
+dicom: DICOM files, where pydicom is installed.
 gate: turns the bytes of an image file into one bounded uint8 array; no other module opens image files.
 listing, labels, layout: the images below a folder, a CSV file of their labels, and how their classes lie.
 folder: class folders, loose images and single files.

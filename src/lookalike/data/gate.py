@@ -1,8 +1,8 @@
 """The gate for image files: bytes go in, one bounded uint8 array comes out. No other module opens an image file.
 
-Accepted formats are PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF and JPEG 2000, and HEIC with the extra `heic`. The content
-decides, and no other decoder sees the bytes. The number of pixels in the header is checked before anything is decoded.
-A damaged file is refused, never filled with grey.
+Accepted formats are PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF and JPEG 2000, HEIC with the extra `heic`, and DICOM with the
+extra `dicom`. The content decides, and no other decoder sees the bytes. The number of pixels in the header is checked
+before anything is decoded. A damaged file is refused, never filled with grey.
 
 How an image is read:
 
@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from lookalike.data import dicom
 from lookalike.data.source import Picture, Refused
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000")
@@ -47,13 +48,17 @@ SUFFIXES = {
     ".jp2": "JPEG2000", ".j2k": "JPEG2000", ".jpx": "JPEG2000", ".j2c": "JPEG2000", ".jpc": "JPEG2000",
 }  # fmt: skip
 HEIC = {".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}  # suffixes that need the extra `heic`
+DICOM = {".dcm": "DICOM", ".dicom": "DICOM"}  # suffixes that need the extra `dicom`
 BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})  # in a file's first bytes
 CONVERT = "convert them to JPEG or PNG"
-INSTALL = f"install the extra heic (pip install 'lookalike[heic]'), or {CONVERT}"
+INSTALL = {
+    name: f"install the extra {name} (pip install 'lookalike[{name}]'), or {CONVERT}" for name in ("heic", "dicom")
+}
+HEAD = 132  # bytes that say which format a file has
 NO_SUFFIX = "no image suffix"
 UNREAD = {  # suffixes of image files that are passed over -> what to do
-    **dict.fromkeys(HEIC, INSTALL),
-    **dict.fromkeys((".dcm", ".dicom"), CONVERT),
+    **dict.fromkeys(HEIC, INSTALL["heic"]),
+    **dict.fromkeys(DICOM, INSTALL["dicom"]),
     **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".dng", ".jxl", ".psd", ".svg"), CONVERT),
     **dict.fromkeys((".svs", ".ndpi", ".mrxs", ".scn", ".nii", ".mha", ".exr", ".hdr", ".eps", ".pdf"), CONVERT),
     **dict.fromkeys((".pgm", ".ppm", ".pbm", ".pnm", ".tga", ".ico", ".ras"), CONVERT),
@@ -83,9 +88,10 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
     Refused
         With a phrase that says what is wrong.
     """
-    with _opened(path) as image:
+    with _opened(path, value_range) as image:
         turned = image.getexif().get(ORIENTATION) in range(2, 9)
-        frames = bool(getattr(image, "is_animated", False))  # formats without frames lack this attribute
+        # formats without frames lack this attribute
+        frames = bool(getattr(image, "is_animated", False)) or image.info.get(dicom.FRAMES, 1) > 1
         scale = _scale(image)
         if scale > 1:
             image.draft(image.mode, (image.width // scale, image.height // scale))
@@ -100,7 +106,7 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
             frames=frames,
             icc="icc_profile" in image.info,
             turned=turned,
-            renamed=(SUFFIXES | HEIC).get(path.suffix.lower(), _format(image)) != _format(image),
+            renamed=(SUFFIXES | HEIC | DICOM).get(path.suffix.lower(), _format(image)) != _format(image),
             reduced=scale > 1,
             values=span(np.asarray(image)) if image.mode in ("I", "F") or image.mode.startswith("I;16") else None,
         )
@@ -117,7 +123,7 @@ def size(path: Path) -> tuple[int, int]:
 
 def unwanted(suffix: str) -> str:
     """Return why files of this suffix, in lower case, are passed over; "" where they may be images that can be read."""
-    if suffix in SUFFIXES or (suffix in HEIC and reads_heic()):
+    if suffix in SUFFIXES or (suffix in HEIC and reads_heic()) or (suffix in DICOM and dicom.reads_dicom()):
         return ""
     return f"{suffix} files are not read: {UNREAD[suffix]}" if suffix in UNREAD else NO_SUFFIX
 
@@ -163,19 +169,24 @@ def regular(path: Path, reader: type[io.BufferedReader] = io.BufferedReader) -> 
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path, value_range: ValueRange | None = None) -> Iterator[Image.Image]:
     """Yield the image after the checks of its header; every error of Pillow becomes Refused."""
     try:
         with regular(path, _Bounded) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own check of the size follows
-            yield _identified(cast("_Bounded", file))
+            yield _identified(cast("_Bounded", file), value_range)
     except (Refused, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  Pillow raises nearly any kind of error
         raise Refused(f"damaged or incomplete ({phrase(error)})") from None
 
 
-def _identified(file: _Bounded) -> Image.Image:
+def _identified(file: _Bounded, value_range: ValueRange | None) -> Image.Image:
+    if dicom.is_dicom(file.peek(HEAD)) and dicom.reads_dicom():
+        found = dicom.opened(file, value_range, MAX_PIXELS)
+        if isinstance(found, tuple):
+            raise Refused(_too_large(f"{found[0]} x {found[1]}"))
+        return found
     heic = _is_heic(file.peek(12)) and reads_heic()
     try:
         image = Image.open(file, formats=(*FORMATS, "HEIF") if heic else FORMATS)
@@ -201,7 +212,9 @@ def _format(image: Image.Image) -> str:
 def _refusal(head: bytes) -> str:
     """Return why no allowed decoder accepted these first bytes of a file."""
     if _is_heic(head) and not reads_heic():
-        return f"a HEIC file; {INSTALL}"
+        return f"a HEIC file; {INSTALL['heic']}"
+    if dicom.is_dicom(head):
+        return f"a DICOM file; {INSTALL['dicom']}"
     if head.startswith(OURS) or head[4:8] == b"ftyp":
         return "damaged, or a kind of its format that is not supported"
     name = next((name for magic, name in MAGIC if head.startswith(magic)), "")
