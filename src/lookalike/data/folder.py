@@ -12,7 +12,7 @@ import numpy as np
 
 from lookalike.base.errors import DataError, show
 from lookalike.data import gate
-from lookalike.data.labels import COLUMNS
+from lookalike.data.labels import COLUMNS, TableError
 from lookalike.data.layout import Layout, layout_of
 from lookalike.data.listing import Listing
 from lookalike.data.source import (
@@ -62,7 +62,11 @@ def any_images(root: Path, value_range: gate.ValueRange | None = None) -> Source
         For an unreadable folder, or when there is no image at all.
     """
     listing = Listing(root)
-    layout = layout_of(listing)
+    try:
+        layout = layout_of(listing)
+    except TableError:
+        listing.tables.clear()  # labels are not needed here
+        layout = layout_of(listing)
     if not layout.found and not layout.loose:
         raise DataError(
             f"'{show(root)}' holds no image{left_out(listing.ignored)}; give a folder with files such as JPEG or PNG"

@@ -25,6 +25,10 @@ FIRST = ("metadata", "labels")  # names of the table that counts where there are
 LIMIT = 1 << 28  # bytes of a table
 
 
+class TableError(DataError):
+    """A table of labels that cannot be used; images can still be read without labels."""
+
+
 @dataclass(frozen=True)
 class Labels:
     """What a table says of the images that it names.
@@ -54,14 +58,14 @@ def labels_of(tables: Sequence[Path], images: Sequence[str], start: str) -> Labe
 
     Raises
     ------
-    DataError
+    TableError
         For a table that cannot be read, several that could be meant, or two classes of one file.
     """
     found = [labels for table in tables if (labels := _labels(table, images, start))]
     named = [labels for labels in found if labels.path.stem.lower() in FIRST]
     if len(found) > 1 and len(named) != 1:
         both = " and ".join(f"'{show(labels.path)}'" for labels in found[:2])
-        raise DataError(f"{both} both give labels; call the one that counts metadata.csv, or remove the other")
+        raise TableError(f"{both} both give labels; call the one that counts metadata.csv, or remove the other")
     return next(iter(named or found), None)
 
 
@@ -83,7 +87,7 @@ def _labels(table: Path, images: Sequence[str], start: str) -> Labels | None:
         elif mine:
             if of.setdefault(name, mine) != mine:
                 both = f"'{show(of[name], 60)}' and '{show(mine, 60)}'"
-                raise DataError(f"'{show(table)}': {show(name)} has two classes, {both}; give each file one")
+                raise TableError(f"'{show(table)}': {show(name)} has two classes, {both}; give each file one")
             if part is not None:
                 parts[name] = given[part].strip()
     return Labels(table, of, parts, tuple(missing)) if of else None
@@ -122,11 +126,11 @@ def _rows(table: Path) -> list[list[str]]:
     try:
         data = files.read_bytes(table, LIMIT)
     except ModelError as error:
-        raise DataError(f"labels: {error}") from error
+        raise TableError(f"labels: {error}") from error
     text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "surrogateescape")
     head = text.partition("\n")[0]
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
         return [row for row in rows if row] or [[]]
     except csv.Error as error:
-        raise DataError(f"'{show(table)}' cannot be read as CSV: {show(error)}; mend it") from error
+        raise TableError(f"'{show(table)}' cannot be read as CSV: {show(error)}; mend it") from error
