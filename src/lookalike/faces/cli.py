@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, Group, Parameter
 from cyclopts.config import Dict
 
 from lookalike.base.errors import UsageError, memory_guard, show
@@ -183,16 +183,12 @@ def _failed(error: BaseException, tokens: list[str]) -> int:
 
 
 def _fitting(message: str, tokens: list[str]) -> str:
-    """A message as the command of these tokens says it: without flags that it lacks."""
-    if not FLAG.search(message):
+    """A message as the command of these tokens says it: without advice that names flags which it lacks."""
+    _, apps, _ = app.parse_commands(tokens) if FLAG.search(message) else ((), (app,), ())
+    if apps[-1].default_command is None:  # no command was named
         return message
-    with suppress(CycloptsError):
-        _, apps, _ = app.parse_commands(tokens)
-        named = (
-            name for part in (app.meta, apps[-1]) for one in part.assemble_argument_collection() for name in one.names
-        )
-        return fitting(message, {*named, *HELP})
-    return message
+    arguments = (one for part in (app.meta, apps[-1]) for one in part.assemble_argument_collection())
+    return fitting(message, {*HELP, *(name for one in arguments for name in one.names)})
 
 
 def _escape(stream: object) -> None:
