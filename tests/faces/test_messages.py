@@ -221,10 +221,10 @@ def test_a_run_that_was_begun_with_other_images_says_how_many(data, capsys):
     assert main(argv) == 0
     (data / "a" / "new.png").write_bytes((data / "b" / "0.png").read_bytes())
     assert main(argv) == 2
-    assert re.search(r"\(images: \d new ones, \d gone\); give another folder", capsys.readouterr().err)
+    assert re.search(r"data: images: \d new ones, \d gone; give another folder", capsys.readouterr().err)
     (data / "a" / "new.png").unlink()
     assert main([*argv, "--seed", "3"]) == 2
-    assert "(--seed 0 -> 3" in capsys.readouterr().err
+    assert "data: --seed 0 -> 3" in capsys.readouterr().err
 
 
 def test_nothing_unknown_is_said(data, capsys):

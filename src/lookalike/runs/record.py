@@ -57,7 +57,7 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
             longer = "; a training cannot be made longer" if differ == ["images"] else ""
             advice = f"give another folder (-o){longer}"
             hint = f", or as earlier versions held out a share, --calibration {HELD_OUT}" if earlier else ""
-            raise UsageError(f"{show(folder)} was begun with other settings or data ({pairs}); {advice}{hint}")
+            raise UsageError(f"{show(folder)} was begun with other settings or data: {pairs}; {advice}{hint}")
         _note_changes(folder, there, _config(plan, wanted, command), warn)
         return
     files.write_json(folder / SPLIT, plan.keys())
