@@ -83,11 +83,15 @@ def digest(root):
         ("8=20", {"8": 6}),
         ("8=20,1=31", {"8": 6, "1": 1}),
         ("a=b=3", {"a=b": 1}),
+        ("x,y=5", {"x,y": 3}),
+        ("8=20,x,y=5,3=21", {"8": 6, "x,y": 3}),
+        ("e\u0301=4", {"\u00e9": 3}),
     ],
 )
 def test_what_is_wanted(to, short):
     """All as many as the largest, a number for all, or a number for each that is named, whatever its name holds."""
-    assert wanted(to, COUNTS | ({"a=b": 2} if "a=b" in to else {})) == short
+    others = {"a=b": 2} if "a=b" in to else {"x,y": 2} if "x,y" in to else {"\u00e9": 1} if "e\u0301" in to else {}
+    assert wanted(to, COUNTS | others) == short
 
 
 @pytest.mark.parametrize(
@@ -97,6 +101,8 @@ def test_what_is_wanted(to, short):
         ("some", UsageError, "balance, a number, or CLASS=NUMBER"),
         ("8=", UsageError, "balance, a number, or CLASS=NUMBER"),
         ("9=40", DataError, "no class 9; there are 1, 3, 8"),
+        ("8=40,", UsageError, "balance, a number, or CLASS=NUMBER"),
+        ("=3", UsageError, "balance, a number, or CLASS=NUMBER"),
     ],
 )
 def test_what_cannot_be_wanted(to, error, said):

@@ -54,7 +54,7 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
         if differ:
             pairs = ", ".join(_change(folder, plan, k, given.get(k), wanted[k]) for k in differ)
             earlier = plan.recipe.settings.crosses and given.get("calibration") == HELD_OUT
-            longer = "; a training cannot be made longer" if differ == ["images"] else ""
+            longer = "; a training cannot be made longer" if "images" in differ else ""
             advice = f"give another folder (-o){longer}"
             hint = f", or as earlier versions held out a share, --calibration {HELD_OUT}" if earlier else ""
             raise UsageError(f"{show(folder)} was begun with other settings or data: {pairs}; {advice}{hint}")

@@ -6,6 +6,7 @@ GAN's size, so that real and generated ones do not differ in size.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from pathlib import Path
@@ -16,8 +17,9 @@ import numpy.typing as npt
 
 from lookalike.base import files
 from lookalike.base.arrays import Floats, Note, Pixels, Report, Warn
-from lookalike.base.errors import DataError, UsageError, listed, show
+from lookalike.base.errors import DataError, UsageError, did_you_mean, listed, show
 from lookalike.base.threads import computing_with
+from lookalike.base.unicode import composed
 from lookalike.data import Images, read, split
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.detect.model import Model
@@ -40,6 +42,7 @@ LEAST = 10  # distinct images that a class needs for training
 TRIES = 50  # images generated per kept image, at most
 FEW = 19  # held-out images; with more, fewer than 1 in 20 new images is closer than all of them by chance
 BALANCE = "balance"
+TARGET = r"(.+?)=(\d+)(?:,|$)"  # CLASS=NUMBER; a name may hold commas
 To = str | int | Mapping[str, int]
 Page = Callable[[Model, Sequence[Filled], Filters, str, Sequence[str]], str]
 
@@ -64,7 +67,9 @@ def wanted(to: To, counts: Mapping[str, int]) -> dict[str, int]:
     """
     targets = _targets(to, counts)
     if strange := [name for name in targets if name not in counts]:
-        raise DataError(f"--to: no class {show(strange[0])}; there are {listed(counts)}")
+        raise DataError(
+            f"--to: no class {show(strange[0])};{did_you_mean(strange[0], counts)} there are {listed(counts)}"
+        )
     short = {name: target - counts[name] for name, target in targets.items() if target > counts[name]}
     if not short:
         largest = max(counts.values())
@@ -82,10 +87,9 @@ def _targets(to: To, counts: Mapping[str, int]) -> dict[str, int]:
         return dict.fromkeys(counts, max(counts.values()))
     if to.isdecimal():
         return dict.fromkeys(counts, int(to))
-    pairs = [part.rpartition("=") for part in to.split(",")]
-    if not all(name and number.isdecimal() for name, _, number in pairs):
+    if not re.fullmatch(f"(?:{TARGET})+", to) or to.endswith(","):
         raise UsageError(f"--to {show(to)}: give {BALANCE}, a number, or CLASS=NUMBER,..., such as Coat=500")
-    return {name: int(number) for name, _, number in pairs}
+    return {composed(name): int(number) for name, number in re.findall(TARGET, to)}
 
 
 def check_size(images: Images, short: Mapping[str, int], trained: npt.NDArray[np.int64]) -> None:
