@@ -125,27 +125,25 @@ def by_number(lines: Mapping[str, Sequence[tuple[int, float, float]]], x: str, y
 
 def gains(ways: Mapping[str, Estimate], x: str) -> Markup:
     """Return a line for each way, the first on top: its gain in percentage points, with the interval, and zero."""
-    kinds = {"gain": KNOWN, "loss": UNKNOWN, "may be chance": CALIBRATION}
+    colours = {"above 0": KNOWN, "below 0": UNKNOWN, "includes 0": CALIBRATION}
     with _style():
         figure, axes = _canvas((SMALL[0], EDGES + LINE * len(ways)), x, "")
         axes.axvline(0, color=INK, linewidth=0.8, linestyle="--")
-        found = {way: _kind(gain) for way, gain in ways.items()}
-        for kind, colour in kinds.items():
-            mine = {place: gain for place, (way, gain) in enumerate(ways.items()) if found[way] == kind}
-            if mine:
+        for where, colour in colours.items():
+            if mine := {place: gain for place, gain in enumerate(ways.values()) if _where(gain) == where}:
                 mean, low, high = 100 * np.array([gain[:3] for gain in mine.values()]).T
                 axes.hlines(list(mine), low, high, color=colour)
-                axes.plot(mean, list(mine), "o", color=colour, markersize=4, label=kind)
+                axes.plot(mean, list(mine), "o", color=colour, markersize=4, label=where)
         axes.set_yticks(range(len(ways)), list(ways))
         axes.set_ylim(len(ways) - 0.5, -0.5)
         return _png(figure, legend_columns=3)
 
 
-def _kind(gain: Estimate) -> str:
-    """Return what the interval says; one without width is of a small test part."""
+def _where(gain: Estimate) -> str:
+    """Return where the interval lies; one without width is a small test part's, and tells nothing."""
     if not gain.low < gain.high:
-        return "may be chance"
-    return "gain" if gain.low > 0 else "loss" if gain.high < 0 else "may be chance"
+        return "includes 0"
+    return "above 0" if gain.low > 0 else "below 0" if gain.high < 0 else "includes 0"
 
 
 def residual(query: Pixels, nearest: Pixels) -> npt.NDArray[np.float64]:

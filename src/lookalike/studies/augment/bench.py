@@ -218,9 +218,7 @@ def lines_of(cells: Sequence[Cell[ClassifierTrial]], study: Study) -> tuple[Line
     return tuple(sorted(lines, key=lambda line: -line.mean(MAIN)))
 
 
-def _gains(
-    mine: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]], ways: int
-) -> dict[str, Estimate]:
+def _gains(mine: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]], ways: int) -> dict[str, Estimate]:
     """The gains of one way, whose intervals are widened because the best of several ways is looked at."""
     level = bonferroni(ways)
     return {figure: difference([o[figure] for o in mine], [o[figure] for o in plain], level) for figure in GAINS}

@@ -17,15 +17,13 @@ def before(seeds: int, ways: int) -> str:
     """How wide the interval of a gain will be with so many ways beside `none`, in two sentences."""
     level = bonferroni(ways)
     wide, needed = half_width(seeds, level), pairs_needed(ASKED, ASSUMED, level)
-    beside = f"{ways} way{'s' if ways > 1 else ''} beside none"
-    if seeds == 1:
-        said = f"1 seed and {beside}: a gain has no interval. If its standard deviation between seeds is"
-        return f"{said} {_points(ASSUMED)}, ±{_points(ASKED)} would take {needed} seeds"
-    return (
-        f"{seeds} seeds and {beside}: the interval of a gain is ±{wide:.1f} standard deviations of it between seeds. "
-        f"If that is {_points(ASSUMED)}, it is ±{_points(ASSUMED * wide)}, and ±{_points(ASKED)} would take {needed} "
-        "seeds"
-    )
+    said = f"{seeds} seed{'s' if seeds > 1 else ''} and {ways} way{'s' if ways > 1 else ''} beside none: "
+    if seeds > 1:
+        said += f"the interval of a gain is ±{wide:.1f} times the gain's standard deviation between seeds. "
+        said += f"With {_points(ASSUMED)} of it, for example, that is ±{_points(ASSUMED * wide)}, and"
+    else:
+        said += f"a gain has no interval. With {_points(ASSUMED)} of standard deviation between seeds, for example,"
+    return f"{said} ±{_points(ASKED)} would take {needed} seeds"
 
 
 def after(gains: Sequence[Sequence[float]], seconds: float) -> str:
@@ -40,7 +38,7 @@ def after(gains: Sequence[Sequence[float]], seconds: float) -> str:
     """
     seeds, level = len(gains[0]), bonferroni(len(gains))
     sd = math.sqrt(fmean(variance(each) for each in gains))  # over all ways, as that of one way is of few seeds
-    said = f"the interval is about ±{_points(sd * half_width(seeds, level))}, with {_points(sd)} of standard deviation"
+    said = f"the interval is about ±{_points(sd * half_width(seeds, level))} (standard deviation: {_points(sd)})"
     needed = pairs_needed(ASKED, sd, level)
     if needed <= seeds:
         return said

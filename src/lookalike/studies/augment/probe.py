@@ -30,7 +30,8 @@ STEPS = 1000  # of the solver, at most
 COPIES = 2  # changed copies of each image, where images are transformed
 SUMMARY = (
     "The classifier is a linear probe: logistic regression on features of EfficientNet-Lite0, which ImageNet trained. "
-    f"For affine and mixup it learns from each image and from {COPIES} changed copies of it."
+    "Validation images decide how small its weights are kept. For affine and mixup it learns from each image and from "
+    f"{COPIES} changed copies of it."
 )
 
 Rows = npt.NDArray[np.float32]
