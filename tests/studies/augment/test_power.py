@@ -8,6 +8,9 @@ import pytest
 
 from lookalike.studies.augment.power import after, before
 
+BESIDE = "{} and 3 ways beside none: the interval of a gain is ±{} times the gain's standard deviation between seeds. "
+SPREAD = "2 points of standard deviation between seeds"
+
 
 @pytest.mark.parametrize(
     ("seeds", "ways", "said"),
@@ -15,25 +18,25 @@ from lookalike.studies.augment.power import after, before
         (
             3,
             3,
-            "3 seeds and 3 ways beside none: the interval of a gain is ±4.4 times the gain's standard deviation between "
-            "seeds. With 2 points of it, for example, that is ±8.8 points, and ±3 points would take 6 seeds",
+            BESIDE.format("3 seeds", 4.4)
+            + "With 2 points of it, for example, that is ±8.8 points, and ±3 points would take 6 seeds",
         ),
         (
             10,
             3,
-            "10 seeds and 3 ways beside none: the interval of a gain is ±0.9 times the gain's standard deviation between "
-            "seeds. With 2 points of it, for example, that is ±1.9 points, and ±3 points would take 6 seeds",
+            BESIDE.format("10 seeds", 0.9)
+            + "With 2 points of it, for example, that is ±1.9 points, and ±3 points would take 6 seeds",
         ),
         (
             1,
             1,
-            "1 seed and 1 way beside none: a gain has no interval. With 2 points of standard deviation between seeds, "
-            "for example, ±3 points would take 5 seeds",
+            "1 seed and 1 way beside none: a gain has no interval. "
+            f"With {SPREAD}, for example, ±3 points would take 5 seeds",
         ),
     ],
 )
 def test_what_is_said_before(seeds, ways, said):
-    """By tables t(2) is 7.65 and t(9) 2.93 at 98.3 %; t(4) 3.96 is too wide for 1.5 deviations, and t(5) 3.53 is not."""
+    """By tables t(2) is 7.65 and t(9) 2.93 at 98.3 %; t(4) 3.96 is too wide for 1.5 deviations, t(5) 3.53 is not."""
     assert before(seeds, ways) == said
 
 
@@ -43,8 +46,8 @@ def test_what_is_said_after():
     gains = [[math.sqrt(2) * value for value in one], [7 * math.sqrt(2) * value for value in one]]
     # t(16) 2.473 / sqrt(17) is 0.6, and t(15) 2.490 / 4 is above it: 17 seeds, 13 more of 60 s
     assert after(gains, 60.0) == (
-        "the interval is about ±10.4 points (standard deviation: 5 points); ±3 points would take 17 seeds, about 13 min "
-        "more"
+        "the interval is about ±10.4 points (standard deviation: 5 points); "
+        "±3 points would take 17 seeds, about 13 min more"
     )
 
 
