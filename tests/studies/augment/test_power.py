@@ -9,7 +9,7 @@ import pytest
 from lookalike.studies.augment.power import after, before
 
 BESIDE = "{} and 3 ways beside none: the interval of a gain is ±{} times the gain's standard deviation between seeds. "
-SPREAD = "2 points of standard deviation between seeds"
+SPREAD = "2 points of standard deviation between seeds, for example"
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,7 @@ SPREAD = "2 points of standard deviation between seeds"
         (
             1,
             1,
-            "1 seed and 1 way beside none: a gain has no interval. "
-            f"With {SPREAD}, for example, ±3 points would take 5 seeds",
+            f"1 seed and 1 way beside none: a gain has no interval. With {SPREAD}, ±3 points would take 5 seeds",
         ),
     ],
 )
