@@ -307,6 +307,20 @@ def test_a_classifier_is_validated_and_tested_on_other_slides(slides, seed):
     assert len(again.rows.train) == len(parts.images)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cut_class_keeps_whole_slides_apart(slides, seed):
+    """Of bench augment's rare class some images go, from no test slide; the parts still share none."""
+    images = read(slides, size=(8, 8), group=SLIDE)
+    trial = ClassifierTrial(str(slides), "none", seed, classes=("normal", "tumour"))
+    whole, cut = parts_of(trial, images), parts_of(trial.but(rare=(("tumour", 12),)), images)
+    assert np.array_equal(whole.test[0], cut.test[0])
+    assert sum((part[1] == 1).sum() for part in (cut.train, cut.validation)) == 12
+    assert sum((part[1] == 0).sum() for part in (cut.train, cut.validation, cut.test)) == (images.labels == 0).sum()
+    key = {images.pixels[i].tobytes(): images.groups.of[i] for i in range(len(images))}
+    found = [{key[one.tobytes()] for one in part[0]} for part in (cut.train, cut.validation, cut.test)]
+    assert sum(map(len, found)) == len(set().union(*found))
+
+
 def test_pairs_hold_out_whole_slides(slides):
     """And say how many."""
     said = []

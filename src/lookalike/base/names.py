@@ -61,4 +61,5 @@ NETS = ("anogan", "dcgan", "resnet", "r3gan", "mlp")
 LOSSES = ("minimax", "saturating", "hinge", "wasserstein", "relativistic")
 CONDITIONINGS = ("embedding", "batch-norm", "one-hot", "none")
 SCORES = ("search", "encoder", "realness", "features", "classes")
+ClassifierName = Literal["cnn", "probe"]  # the classifier of `bench augment`
 Aspect = Literal["squash", "crop", "pad"]  # how images of another aspect are brought to a size

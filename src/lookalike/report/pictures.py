@@ -25,9 +25,11 @@ from lookalike.base.style import CALIBRATION, INK, KNOWN, STYLE, UNKNOWN
 from lookalike.detect.auc import roc_curve_band
 from lookalike.detect.heat import SPREADS, overlaid
 from lookalike.runs.folder import Gallery, Scores
+from lookalike.studies.claims import Estimate
 
 WIDE, SMALL, DPI = (4.8, 3.2), (3.5, 2.8), 180  # inches, dots per inch
 BINS, POINTS = 50, 300
+EDGES, LINE = 1.1, 0.24  # inches: what surrounds lines of text in a picture, and each of them
 GRID_PIXELS, GRID_SIDE = 1 << 24, 600  # the most pixels that are read, the least side after enlarging
 HEAT = mpl.colormaps["magma"]
 
@@ -119,6 +121,29 @@ def by_number(lines: Mapping[str, Sequence[tuple[int, float, float]]], x: str, y
         axes.set_xticks(numbers, [str(number) for number in numbers])
         axes.minorticks_off()
         return _png(figure, legend_columns=4)
+
+
+def gains(ways: Mapping[str, Estimate], x: str) -> Markup:
+    """Return a line for each way, the first on top: its gain in percentage points, with the interval, and zero."""
+    colours = {"above 0": KNOWN, "below 0": UNKNOWN, "includes 0": CALIBRATION}
+    with _style():
+        figure, axes = _canvas((SMALL[0], EDGES + LINE * len(ways)), x, "")
+        axes.axvline(0, color=INK, linewidth=0.8, linestyle="--")
+        for where, colour in colours.items():
+            if mine := {place: gain for place, gain in enumerate(ways.values()) if _where(gain) == where}:
+                mean, low, high = 100 * np.array([gain[:3] for gain in mine.values()]).T
+                axes.hlines(list(mine), low, high, color=colour)
+                axes.plot(mean, list(mine), "o", color=colour, markersize=4, label=where)
+        axes.set_yticks(range(len(ways)), list(ways))
+        axes.set_ylim(len(ways) - 0.5, -0.5)
+        return _png(figure, legend_columns=3)
+
+
+def _where(gain: Estimate) -> str:
+    """Return where the interval lies; one without width is a small test part's, and tells nothing."""
+    if not gain.low < gain.high:
+        return "includes 0"
+    return "above 0" if gain.low > 0 else "below 0" if gain.high < 0 else "includes 0"
 
 
 def residual(query: Pixels, nearest: Pixels) -> npt.NDArray[np.float64]:
