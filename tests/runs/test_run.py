@@ -130,7 +130,7 @@ def _net(method):
 
 
 def test_metrics_are_finite_numbers_and_count_images(done):
-    """Each line has its step, the images shown so far, seconds, finite losses, norms and accuracy of each GAN, and variety."""
+    """Each line has its step, images shown and seconds; each GAN's losses, norms and accuracy, and G's variety."""
     method, out = done
     lines = rows(out)
     if method in BASELINES:
