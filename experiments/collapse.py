@@ -1,4 +1,4 @@
-"""Does `train` warn of mode collapse and dropped classes where they are, and nowhere else?
+"""Does `train` warn of mode collapse and dropped classes where they are, and nowhere else? Twenty healthy trainings.
 
     python experiments/collapse.py
 
@@ -6,8 +6,8 @@ Small trainings on scikit-learn's digits (8 x 8) and mnist-5k (32 x 32), two see
 others that are made to fail. Each stands beside the judgement of another eye, a small CNN trained on all ten digits:
 how many of 200 generated images of a class it recognises, and their variety by its features, as `lookalike augment`
 measures them; the worst class counts. A G of several classes that is not conditional is judged by its variety alone.
-The last column is the time that watching took, in % of the training. The figures go to experiments/results/collapse.csv;
-the trainings stay in runs/collapse.
+The last column is the time that watching took, in % of the training. The figures go to
+experiments/results/collapse.csv; the trainings stay in runs/collapse.
 """
 
 from __future__ import annotations
