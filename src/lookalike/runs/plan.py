@@ -173,7 +173,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     _check_expected(plan)
     _check_classes(plan)
     if method is not None:
-        _check_method(plan, method)
+        check_method(plan, method)
     return plan
 
 
@@ -291,7 +291,7 @@ def _check_classes(plan: Plan) -> None:
         _check_number(plan, known, baseline.tensors(plan.images.shape, several=known > 1))
 
 
-def _check_method(plan: Plan, method: Method) -> None:
+def check_method(plan: Plan, method: Method) -> None:
     """Raises UsageError for a GAN that cannot be built, split, searched or stored as the plan says."""
     check_batch(method, plan.recipe.batch)
     if method.splitting is not None:

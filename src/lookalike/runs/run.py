@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,14 @@ from lookalike.runs.blocks import blocks
 from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
 from lookalike.runs.expected import expected
-from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
+from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, read_metrics, training_seconds
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
+from lookalike.runs.remedies import remedies
 from lookalike.runs.samples import draw_samples
 from lookalike.runs.settings import TrainSettings
+from lookalike.runs.variety import Variety
+from lookalike.runs.watch import findings
 
 PLACES = (CHECKPOINTS, SAMPLES)
 
@@ -177,7 +181,7 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
         own = files.make_folder(files.make_folder(folder / CLASSES) / files.safe_name(name))
         files.clear(own, *PLACES)
         with _said_of(name):
-            members[name] = _single(own, plan.only(name), _prefixed(report, name), warn)
+            members[name] = _single(own, plan.only(name), _prefixed(report, name), _warned(warn, name))
         spent += training_seconds(own) or 0.0
     report("joining the classes", 0, len(plan.rows.deciding))
     began = clock()
@@ -207,6 +211,11 @@ def _open_set(members: Mapping[str, Detector], plan: Plan) -> OpenSet:
 def _prefixed(report: Report, name: str) -> Report:
     """`report` that names the class of each stage."""
     return lambda stage, done, of: report(f"{show(name)}: {stage}", done, of)
+
+
+def _warned(warn: Warn, name: str) -> Warn:
+    """`warn` that names the class in each line."""
+    return lambda line: warn(f"class {show(name)}: {line}")
 
 
 @contextmanager
@@ -252,6 +261,8 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
 
     precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
     steps = -(-total // batch)
+    begins, ends = method.begins(steps), method.ends(steps)
+    variety, said = Variety(plan, method), set[tuple[str, str]]()
     done = start
     with interrupts.deferred() as request, _exact():
         if start == 0:
@@ -259,10 +270,15 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
         try:
             for progress in train(gan, source, images=total, batch=batch, start=start, precision=precision):
                 done, last = progress.step, progress.step == steps
-                if last or _due(progress.images, batch, s.log_every) or SPLIT in progress.metrics:
-                    _log(folder / METRICS, progress, before + time.monotonic() - began)
-                if last or _due(progress.images, batch, s.sample_every):
+                drawn = last or _due(progress.images, batch, s.sample_every)
+                more = variety.figures(gan) if drawn and progress.step > begins else {}
+                if drawn or _due(progress.images, batch, s.log_every) or SPLIT in progress.metrics:
+                    _log(folder / METRICS, progress, before + time.monotonic() - began, more)
+                if drawn:
                     draw_samples(folder, gan, progress.images, s.seed)
+                if drawn and not last and progress.step > (begins + ends) / 2:
+                    at = f"after {progress.images} of {total} images: "
+                    _warn_of_findings(folder, plan, warn, said, at, grids=2)
                 if last or request.number or _due(progress.images, batch, s.save_every):
                     save(progress.step)
                 if request.number:
@@ -277,9 +293,21 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
                 f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower --lr in a "
                 "new folder"
             ) from error
+    _warn_of_findings(folder, plan, warn, said)
     if method.splitting:
         subclasses.write(folder, gan, plan)
     return _detector(gan, plan, 0 if method.conditional else None)
+
+
+def _warn_of_findings(
+    folder: Path, plan: Plan, warn: Warn, said: set[tuple[str, str]], at: str = "", *, grids: int = 1
+) -> None:
+    """Warns of what the last `grids` grids say of G and D, once of each kind and class; `said` grows by them."""
+    for finding in findings(read_metrics(folder / METRICS), grids):
+        new = {name: value for name, value in finding.figures.items() if (finding.kind, name) not in said}
+        said.update((finding.kind, name) for name in new)
+        if new:
+            warn(f"{at}{replace(finding, figures=new)}; {remedies(plan, finding.kind)}")
 
 
 def _detector(gan: GAN, plan: Plan, label: int | None) -> GANDetector:
@@ -358,8 +386,9 @@ def _drop_metrics_after(path: Path, images: int) -> None:
     files.write_text(path, "".join(kept))
 
 
-def _log(path: Path, progress: Progress, seconds: float) -> None:
+def _log(path: Path, progress: Progress, seconds: float, more: Mapping[str, float] | None = None) -> None:
     row = {"step": progress.step, "images": progress.images, "seconds": round(seconds, 3)} | progress.metrics
+    row |= more or {}
     files.append_line(path, json.dumps(row))
 
 
