@@ -192,7 +192,7 @@ def _rows(
     joins: bool,
 ) -> Rows:
     """Which rows do what; with `joins` some of those held out decide between the detectors of the known classes."""
-    parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
+    parts = split(images, test=settings.tested, calibration=settings.held_out, seed=settings.seed)
     is_known, is_other = (
         np.isin(images.labels, [images.classes.index(name) for name in names]) for names in (known, others)
     )

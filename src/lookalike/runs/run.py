@@ -98,6 +98,7 @@ def run(
     with memory_guard():
         report("reading", 0, 1)
         refuse_inside(out, data)
+        settings = record.as_begun(out, settings)
         plan = plans.make(data, settings)
     folder = files.make_folder(out)
     record.begun(folder)  # a folder of someone else's is not even locked

@@ -68,6 +68,7 @@ GROUP = (
     "part or batch. No group is on both sides of a split."
 )
 HELD_OUT = 0.2  # share of the images that sets the threshold, where the method learns slowly
+TEST = 0.2  # share of the images that only measures
 Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
 Range = Annotated[str, BeforeValidator(_joined), AfterValidator(_ordered)]
 
@@ -249,13 +250,14 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     ] = 0.05
 
     test: Annotated[
-        float,
+        float | None,
         Field(ge=0, lt=1),
         Parameter(
             help="Share of the images that is held out as test images, where the data has no official test part.",
             group=DATA,
+            show_default=f"{TEST}; 0 for GANs with --calibration 0, which only make images",
         ),
-    ] = 0.2
+    ] = None
 
     expect: Annotated[
         Literal["defects", "another-kind"] | None,
@@ -367,6 +369,13 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         if self.calibration is None:
             return 0.0 if self.crosses else HELD_OUT
         return self.calibration
+
+    @property
+    def tested(self) -> float:
+        """`test`, or what it is where it was left out: a GAN that only makes images learns from all."""
+        if self.test is None:
+            return 0.0 if self.method in names.GANS and self.calibration == 0 else TEST
+        return self.test
 
     @property
     def sides(self) -> tuple[int, int] | None:

@@ -84,3 +84,12 @@ class GANSettings(MakerSettings):
         ClassGANName | None, Parameter(help="A conditional method.", group=TRAINING, show_default="acgan")
     ] = None
     preset: Annotated[Preset | None, Parameter(help="As train takes it.", group=TRAINING, show_default="small")] = None
+    test: Annotated[
+        float | None,
+        Field(ge=0, lt=1),
+        Parameter(
+            help="Share of the images that the GAN does not learn from, for 'lookalike measure'.",
+            group=TRAINING,
+            show_default="0, as all images train",
+        ),
+    ] = None
