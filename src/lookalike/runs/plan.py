@@ -131,7 +131,7 @@ class Plan:
 
 
 def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
-    """Reads the data, splits it, and decides what the settings leave open.
+    """Reads the data, splits it, and decides what the settings leave open; with `minutes`, all but the images shown.
 
     Raises
     ------
@@ -175,6 +175,17 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     if method is not None:
         _check_method(plan, method)
     return plan
+
+
+def showing(plan: Plan, given: TrainSettings, images: int) -> Plan:
+    """The plan of the settings `given` of a GAN, with so many images shown. Raises UsageError as `make`."""
+    given = given.model_copy(update={"images": images})
+    settings = filled(given, plan.images.shape, len(plan.known))
+    method = chosen_method(given, settings)
+    again = replace(plan, recipe=Recipe(settings, method))
+    if method.splitting is not None:
+        _check_splits(again, method.splitting)
+    return again
 
 
 def _classifies(settings: TrainSettings, method: Method | None) -> bool:
@@ -294,7 +305,7 @@ def _check_classes(plan: Plan) -> None:
 def _check_method(plan: Plan, method: Method) -> None:
     """Raises UsageError for a GAN that cannot be built, split, searched or stored as the plan says."""
     check_batch(method, plan.recipe.batch)
-    if method.splitting is not None:
+    if method.splitting is not None and plan.recipe.settings.minutes is None:  # with them, `showing` checks
         _check_splits(plan, method.splitting)
     known, ema = len(plan.known), plan.recipe.settings.ema or 0.0
     with torch.device("meta"):  # sizes alone: no memory is taken

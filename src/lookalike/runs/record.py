@@ -14,7 +14,7 @@ from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Warn
 from lookalike.base.errors import UsageError, show
 from lookalike.base.parts import target_of
-from lookalike.base.words import percent
+from lookalike.base.words import minutes, percent
 from lookalike.data import groups
 from lookalike.data.aspect import SAID
 from lookalike.game.method import Method
@@ -98,13 +98,26 @@ def as_begun(folder: Path, settings: TrainSettings) -> TrainSettings:
 
     Earlier versions held a share out that nobody asked for.
     """
-    if settings.test is not None or settings.tested or not (folder / CONFIG).exists():
+    if settings.test is not None or settings.tested:
         return settings
-    there = begun(folder) or {}
-    match there.get("settings"):
+    match _settings(folder):
         case {"test": int() | float() as test} if 0 <= test < 1:
             return settings.model_copy(update={"test": test})
     return settings
+
+
+def images_of(folder: Path) -> int | None:
+    """The images that the run in `folder` was begun to show, None where none was begun."""
+    match _settings(folder):
+        case {"images": int() as images} if images > 0:
+            return images
+    return None
+
+
+def _settings(folder: Path) -> Any:
+    """The settings of the run in `folder`, None where none was begun."""
+    there = begun(folder) if (folder / CONFIG).exists() else None
+    return there and there["settings"]
 
 
 def begun(folder: Path) -> dict[str, Any] | None:
@@ -213,7 +226,8 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         return common
     return common | {
         **{name: value.replace("\n", "; ") for name, value in axes(method).items()},
-        "training": f"batch {s.batch}, {plan.shown} images shown",
+        "training": f"batch {s.batch}, {plan.shown} images shown"
+        + (f", as many as were timed to fit {minutes(s.minutes)}" if s.minutes else ""),
         **_search(s, method),
         "batch norm when scoring": "inference statistics",
         "averaged generator": f"decay min({s.ema:g}, (1 + t) / (10 + t)) at step t" if s.ema else "none",

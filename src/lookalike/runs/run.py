@@ -40,7 +40,7 @@ from lookalike.runs import plan as plans
 from lookalike.runs.blocks import blocks
 from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
-from lookalike.runs.expected import expected
+from lookalike.runs.expected import affordable, expected
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
@@ -99,7 +99,7 @@ def run(
         report("reading", 0, 1)
         refuse_inside(out, data)
         settings = record.as_begun(out, settings)
-        plan = plans.make(data, settings)
+        plan, timed = _timed(out, plans.make(data, settings), settings)
     folder = files.make_folder(out)
     record.begun(folder)  # a folder of someone else's is not even locked
     with nullcontext() if held else files.lock(folder, *PLACES, wait=wait), memory_guard():
@@ -112,7 +112,7 @@ def run(
         idle = own_flags.unused(settings, plan.recipe.method, len(plan.known), joins=plan.rows.joins)
         for line in (*_remarks(plan), *idle):
             warn(line)
-        if note is not None and (time_needed := _time(folder, plan)):
+        if note is not None and (time_needed := timed or _time(folder, plan)):
             note(time_needed)
         if settings.crosses:
             detector, scores = _crossed(folder, plan, report)
@@ -143,8 +143,22 @@ def _remarks(plan: Plan) -> Iterator[str]:
 def _notes(plan: Plan, given: TrainSettings) -> Iterator[str]:
     """At what size images are read that shrink, and what follows from it."""
     yield from oddities.reading(plan.images)
-    if times(given, plan.images.shape[1:]) > 1 and (given.width is None or given.images is None):
+    if times(given, plan.images.shape[1:]) > 1 and (
+        given.width is None or (given.images is None and given.minutes is None)
+    ):
         yield GROWTH
+
+
+def _timed(out: Path, plan: Plan, given: TrainSettings) -> tuple[Plan, str | None]:
+    """The plan. With `minutes` it shows as many images as the run in `out`, or as fit, and a sentence says how many."""
+    method = plan.recipe.method
+    if given.minutes is None or method is None:
+        return plan, None
+    if (there := record.images_of(out)) is not None:
+        return plans.showing(plan, given, there), None
+    with _exact():
+        images, said = affordable(method, plan)
+    return plans.showing(plan, given, images), said
 
 
 def _time(folder: Path, plan: Plan) -> str | None:

@@ -67,6 +67,10 @@ GROUP = (
     "A regular expression, or a .csv file with the columns file,group: it says which images are of one slide, patient, "
     "part or batch. No group is on both sides of a split."
 )
+MINUTES = (
+    "GANs: in place of --images, about how long the training takes. A short timing says how many images are shown; "
+    "from then on this number holds."
+)
 HELD_OUT = 0.2  # share of the images that sets the threshold, where the method learns slowly
 TEST = 0.2  # share of the images that only measures
 Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
@@ -328,6 +332,11 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         ),
     ] = "all"
 
+    minutes: Annotated[
+        float | None,
+        Field(gt=0, le=1e6),
+        Parameter(help=MINUTES, group=RUN, show_default="as long as --images take"),
+    ] = None
     device: Annotated[
         str,
         Field(pattern=r"^(cpu|cuda(:\d+)?|mps)$"),
@@ -389,6 +398,13 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
             raise ValueError("no known class was given; name one (--known)")
         if both := set(self.known) & set(self.extra_fakes):
             raise ValueError(f"class {show(min(both))} is both known and an extra fake; name it once")
+        if self.minutes and self.images:
+            raise ValueError(f"--minutes {self.minutes:g} and --images {self.images} both say how long; give one")
+        if self.minutes and self.method not in names.GANS:
+            raise ValueError(
+                f"--minutes {self.minutes:g}: {self.method} trains as long as it needs; leave it out, or take a GAN "
+                f"({', '.join(names.GANS)})"
+            )
         if self.expect and self.method != "auto":
             raise ValueError(f"--expect {self.expect}: only auto asks what is expected; leave it out")
         if self.backbone != names.BACKBONES[0] and self.method not in names.ON_FEATURES:

@@ -12,7 +12,7 @@ from pydantic import Field
 from lookalike.runs.game_settings import DIFF_AUGMENT, StrictSettings
 from lookalike.runs.groups import OF_PRESET, RUN
 from lookalike.runs.presets import Preset
-from lookalike.runs.settings import ClassGANName, Size
+from lookalike.runs.settings import MINUTES, ClassGANName, Size
 
 TRAINING = Group("Training", sort_key=0)
 OUT = ["--out", "-o"]
@@ -84,6 +84,11 @@ class GANSettings(MakerSettings):
         ClassGANName | None, Parameter(help="A conditional method.", group=TRAINING, show_default="acgan")
     ] = None
     preset: Annotated[Preset | None, Parameter(help="As train takes it.", group=TRAINING, show_default="small")] = None
+    minutes: Annotated[
+        float | None,
+        Field(gt=0, le=1e6),
+        Parameter(help=MINUTES, group=TRAINING, show_default="as long as --images take"),
+    ] = None
     test: Annotated[
         float | None,
         Field(ge=0, lt=1),
