@@ -14,13 +14,13 @@ from statistics import median
 import torch
 
 from lookalike.base import files
-from lookalike.base.errors import DivergedError, UsageError
+from lookalike.base.errors import DivergedError, ResourceError, UsageError
 from lookalike.base.words import duration, minutes
 from lookalike.data.sizes import text
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
-from lookalike.game.train import turn
 from lookalike.runs.folder import CLASSES, images_shown
+from lookalike.runs.memory import turned
 from lookalike.runs.plan import Plan
 
 STEPS = 10  # that are timed in each phase of a training, after one that is not
@@ -39,7 +39,7 @@ def expected(folder: Path, plan: Plan) -> str | None:
     left = sum(1 - min(1.0, images_shown(place) / one.shown) for place in places)
     try:
         seconds = _seconds(method, one) if left else None
-    except DivergedError:
+    except (DivergedError, ResourceError):
         return None  # the training will say so, with the images
     if seconds is None:
         return None
@@ -53,8 +53,8 @@ def affordable(method: Method, plan: Plan) -> tuple[int, str]:
     ------
     UsageError
         Where so few steps fit that the GAN would learn nothing.
-    DivergedError
-        Where the first steps diverge.
+    DivergedError, ResourceError
+        Where the first steps diverge, or find too little memory.
     """
     one, number = _one(method, plan)
     s, batch, given = plan.recipe.settings, plan.recipe.batch, plan.recipe.settings.minutes or 0.0
@@ -97,7 +97,7 @@ def _seconds(method: Method, plan: Plan) -> float:
         took: list[float] = []
         for index in range(first, min(last, first + 1 + STEPS)):
             began = time.perf_counter()
-            turn(gan, source, index, steps, batch, precision)
+            turned(gan, source, index, steps, batch, precision)
             took.append(time.perf_counter() - began)
             if sum(took) > LONG:
                 break

@@ -33,7 +33,7 @@ from lookalike.game.method import Method
 from lookalike.game.share import share_at
 from lookalike.game.source import Source
 from lookalike.game.splitting import SPLIT
-from lookalike.game.train import Progress, train
+from lookalike.game.train import Progress
 from lookalike.methods import stored
 from lookalike.runs import own_flags, record, subclasses
 from lookalike.runs import plan as plans
@@ -42,6 +42,7 @@ from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
 from lookalike.runs.expected import affordable, expected
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
+from lookalike.runs.memory import trained
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
 from lookalike.runs.samples import draw_samples
@@ -91,6 +92,8 @@ def run(
         If another process holds `out`, and it is not waited for.
     DivergedError
         If training leaves the finite numbers; the last good checkpoint stays.
+    ResourceError
+        If memory runs out; the last checkpoint stays.
     Stopped
         After a signal, with a checkpoint saved.
     """
@@ -143,9 +146,8 @@ def _remarks(plan: Plan) -> Iterator[str]:
 def _notes(plan: Plan, given: TrainSettings) -> Iterator[str]:
     """At what size images are read that shrink, and what follows from it."""
     yield from oddities.reading(plan.images)
-    if times(given, plan.images.shape[1:]) > 1 and (
-        given.width is None or (given.images is None and given.minutes is None)
-    ):
+    longer = given.images is None and given.minutes is None
+    if times(given, plan.images.shape[1:]) > 1 and (given.width is None or longer):
         yield GROWTH
 
 
@@ -272,7 +274,7 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
         if start == 0:
             draw_samples(folder, gan, 0, s.seed)
         try:
-            for progress in train(gan, source, images=total, batch=batch, start=start, precision=precision):
+            for progress in trained(gan, source, images=total, batch=batch, start=start, precision=precision):
                 done, last = progress.step, progress.step == steps
                 if last or _due(progress.images, batch, s.log_every) or SPLIT in progress.metrics:
                     _log(folder / METRICS, progress, before + time.monotonic() - began)

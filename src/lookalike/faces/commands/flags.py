@@ -84,6 +84,11 @@ class GANSettings(MakerSettings):
         ClassGANName | None, Parameter(help="A conditional method.", group=TRAINING, show_default="acgan")
     ] = None
     preset: Annotated[Preset | None, Parameter(help="As train takes it.", group=TRAINING, show_default="small")] = None
+    batch: Annotated[
+        int | None,
+        Field(ge=2, le=65536),
+        Parameter(help="Number of real images in a step.", group=TRAINING, show_default=OF_PRESET),
+    ] = None
     minutes: Annotated[
         float | None,
         Field(gt=0, le=1e6),
