@@ -564,7 +564,7 @@ def test_a_run_of_one_class_has_no_classifier(folder, tmp_path, capsys):
     call(capsys, *train(tmp_path / "run", "--known=8", "--calibration=0", data=folder))
     (one,) = augment(str(folder), tmp_path / "b.npz", to="8=16", run=tmp_path / "run")
     assert one.agreed is None and one.variety is not None
-    with pytest.raises(DataError, match=r"the run trained on one class, and a classifier needs two; leave out --agree"):
+    with pytest.raises(DataError, match="a GAN of one class has no classifier, which needs two; leave out --agree"):
         augment(str(folder), tmp_path / "c.npz", to="8=16", run=tmp_path / "run", filters=Filters(agree=True))
     assert not (tmp_path / "c.npz").exists()
 
@@ -598,6 +598,15 @@ def test_a_class_that_is_too_small_is_refused_with_the_number_needed(tmp_path):
     with pytest.raises(DataError, match="distinct training images: 8 5; each class to fill needs 10"):
         augment(str(tmp_path / "d.npz"), tmp_path / "out", settings=TINY)
     assert list(tmp_path.iterdir()) == [tmp_path / "d.npz"]
+
+
+def test_a_classifier_of_one_class_is_refused_before_training(folder, tmp_path):
+    """--agree where only one class has two images to train on: nothing is trained."""
+    shutil.copytree(folder / "8", tmp_path / "data" / "8")
+    how = {"to": "8=20", "settings": TINY, "filters": Filters(agree=True)}
+    with pytest.raises(DataError, match="a GAN of one class has no classifier, which needs two; leave out --agree"):
+        augment(str(tmp_path / "data"), tmp_path / "out", **how)
+    assert list(tmp_path.iterdir()) == [tmp_path / "data"]
 
 
 def test_a_full_folder_is_refused_before_training(folder, tmp_path):

@@ -259,9 +259,14 @@ def _check_calibration(plan: Plan) -> None:
             f"{n} known images to train on and to set the threshold are too few: {max(needed, FEWEST)} are needed for "
             f"{percent(settings.false_alarms)} false alarms; add images, or allow more (--false-alarms)"
         )
+    makes = method is not None and (len(plan.known) == 1 or method.per_class)  # images, without a threshold
     if settings.crosses or settings.held_out > 0:
-        Threshold(np.zeros(n), settings.false_alarms)
-    elif method is None or (len(plan.known) > 1 and not method.per_class):
+        try:
+            Threshold(np.zeros(n), settings.false_alarms)
+        except DataError as error:
+            only = "; a GAN that only makes images needs none (--calibration 0)" if makes else ""
+            raise DataError(f"{error}{only}") from error
+    elif not makes:
         raise UsageError(
             f"--calibration 0: {settings.method} needs held-out images; hold some out, or take a GAN that only makes "
             "images of its classes, such as acgan"
@@ -401,10 +406,12 @@ def _check_each(plan: Plan, held: Index) -> None:
                 f"images of known class {show(name)}: {trained} to train on; each of several known classes needs "
                 f"{FEWEST}; add images or leave the class out"
             )
-        if trained < 2 or (kept < 1 and plan.recipe.settings.held_out > 0):
+        held_out = plan.recipe.settings.held_out > 0
+        if trained < 2 or (kept < 1 and held_out):
             raise DataError(
-                f"images of known class {show(name)}: {trained} to train on, {kept} held out; each of several known "
-                "classes needs 2 and 1; add images or leave the class out"
+                f"images of known class {show(name)}: {trained} to train on{f', {kept} held out' if held_out else ''}; "
+                f"each of several known classes needs 2{' and 1' if held_out else ''}; add images or leave the class "
+                "out"
             )
 
 

@@ -40,6 +40,7 @@ LEAST = 10  # distinct images that a class needs for training
 TRIES = 50  # images generated per kept image, at most
 FEW = 19  # training images; with more, fewer than 1 in 20 new images counts as a copy by chance
 BALANCE = "balance"
+ONE_CLASS = "a GAN of one class has no classifier, which needs two; leave out --agree"
 Page = Callable[[Model, Sequence[Filled], Filters, str, Sequence[str]], str]
 
 
@@ -121,7 +122,7 @@ def augment(
         _check_folder(out, data, allow_empty_class=given.get("allow_empty_class", False))
     reading = {name: given[name] for name in DataSettings.model_fields if name in given}
     if run is None:
-        model, beside = _trained(data, beside, to, given, command, report, warn, note)
+        model, beside = _trained(data, beside, to, given, filters, command, report, warn, note)
     else:
         model = Model.load(run, device=given.get("device", "cpu"))
         torch.set_num_threads(model.training["threads"])  # as `generate` does, for the same bits
@@ -172,6 +173,7 @@ def _trained(
     beside: Path,
     to: str,
     given: Mapping[str, Any],
+    filters: Filters,
     command: tuple[str, ...],
     report: Report,
     warn: Warn,
@@ -184,7 +186,7 @@ def _trained(
     run, number = beside, 1
     while True:
         try:
-            settings = _settings(data, run, to, given, warn)
+            settings = _settings(data, run, to, given, filters, warn)
             return runs.run(data, settings, run, command=command, report=report, warn=warn, note=note), run
         except record.OtherRunError:
             if not (run / CARD).exists():
@@ -193,7 +195,7 @@ def _trained(
             run = beside.with_name(f"{beside.name}-{number}")
 
 
-def _settings(data: str, run: Path, to: str, given: Mapping[str, Any], warn: Warn) -> TrainSettings:
+def _settings(data: str, run: Path, to: str, given: Mapping[str, Any], filters: Filters, warn: Warn) -> TrainSettings:
     """Return the settings of the training; checks first what would fail later."""
     chosen = {"method": METHOD, **given, "calibration": 0.0}
     classes = open_source(data, allow_empty_class=given.get("allow_empty_class", False)).classes
@@ -209,6 +211,8 @@ def _settings(data: str, run: Path, to: str, given: Mapping[str, Any], warn: War
         warn(images.groups.said(train=trained, test=others))
     counts = np.bincount(images.labels[trained], minlength=len(classes))
     known = tuple(name for name, count in zip(classes, counts.tolist(), strict=True) if count > 1)
+    if filters.agree and len(known) < 2:
+        raise DataError(ONE_CLASS)
     return train_settings(**chosen, known=known)
 
 
@@ -258,7 +262,7 @@ def fill(
     report("training the classifier", 0, 1)
     classifier = judge(images, parts, seed) if len(model.shape) == 3 or filters.agree else None
     if filters.agree and classifier is None:
-        raise DataError("the run trained on one class, and a classifier needs two; leave out --agree")
+        raise DataError(ONE_CLASS)
     filled = []
     for name, n in short.items():
         memory = _memory(images, parts, name)
