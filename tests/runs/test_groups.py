@@ -267,7 +267,7 @@ def test_a_bench_scores_no_slide_that_a_detector_has_learnt(slides, seed, tmp_pa
     for name in ("normal", "tumour"):
         settings = base.but(known=(name,)).train_settings()
         plan = plans.make(slides, settings)
-        parts = split(whole, test=settings.test, calibration=settings.held_out, seed=settings.seed)
+        parts = split(whole, test=settings.tested, calibration=settings.held_out, seed=settings.seed)
         learnt = of(plan.images, plan.rows.train)
         assert learnt and not learnt & of(whole, np.concatenate([parts.test, parts.calibration]))
 

@@ -81,6 +81,7 @@ BAD = [
     ("penalty", "-1"), ("penalty", "nan"),
     ("split_at", "0"), ("split_above", "0"), ("split_above", "1"), ("split_normalised", "batch"),
     ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
+    ("minutes", "0"), ("minutes", "-1"), ("minutes", "inf"), ("minutes", "long"),
     ("seed", "-1"), ("seed", str(2**63)), ("seed", "1.5"),
     ("width", "0"), ("width", "4097"), ("z", "0"), ("z", "65537"), ("weak_z", "0"), ("batch", "1"), ("batch", "65537"),
     ("images", "0"), ("d_steps", "0"), ("d_steps", "101"), ("threads", "0"), ("threads", "1025"),

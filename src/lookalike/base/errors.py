@@ -55,6 +55,9 @@ class LockedError(LookalikeError):
     exit_code = 8
 
 
+SCARCE = ("could not create a primitive", "could not create a memory object")  # what oneDNN says without memory
+
+
 @contextmanager
 def memory_guard() -> Iterator[None]:
     """Raises ResourceError within the block for every error that means too little memory."""
@@ -62,7 +65,7 @@ def memory_guard() -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         text = str(error)
-        if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
+        if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text or text in SCARCE:
             raise ResourceError("out of memory; try a smaller --batch, --search-batch, --size or --width") from error
         raise
 

@@ -34,15 +34,16 @@ from lookalike.game.method import Method
 from lookalike.game.share import share_at
 from lookalike.game.source import Source
 from lookalike.game.splitting import SPLIT
-from lookalike.game.train import Progress, train
+from lookalike.game.train import Progress
 from lookalike.methods import stored
 from lookalike.runs import own_flags, record, subclasses
 from lookalike.runs import plan as plans
 from lookalike.runs.blocks import blocks
 from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
-from lookalike.runs.expected import expected
+from lookalike.runs.expected import affordable, expected
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, read_metrics, training_seconds
+from lookalike.runs.memory import trained
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
 from lookalike.runs.remedies import remedies
@@ -95,6 +96,8 @@ def run(
         If another process holds `out`, and it is not waited for.
     DivergedError
         If training leaves the finite numbers; the last good checkpoint stays.
+    ResourceError
+        If memory runs out; the last checkpoint stays.
     Stopped
         After a signal, with a checkpoint saved.
     """
@@ -102,7 +105,8 @@ def run(
     with memory_guard():
         report("reading", 0, 1)
         refuse_inside(out, data)
-        plan = plans.make(data, settings)
+        settings = record.as_begun(out, settings)
+        plan, timed = _timed(out, plans.make(data, settings), settings)
     folder = files.make_folder(out)
     record.begun(folder)  # a folder of someone else's is not even locked
     with nullcontext() if held else files.lock(folder, *PLACES, wait=wait), memory_guard():
@@ -115,7 +119,7 @@ def run(
         idle = own_flags.unused(settings, plan.recipe.method, len(plan.known), joins=plan.rows.joins)
         for line in (*_remarks(plan), *idle):
             warn(line)
-        if note is not None and (time_needed := _time(folder, plan)):
+        if note is not None and (time_needed := timed or _time(folder, plan)):
             note(time_needed)
         if settings.crosses:
             detector, scores = _crossed(folder, plan, report)
@@ -146,8 +150,21 @@ def _remarks(plan: Plan) -> Iterator[str]:
 def _notes(plan: Plan, given: TrainSettings) -> Iterator[str]:
     """At what size images are read that shrink, and what follows from it."""
     yield from oddities.reading(plan.images)
-    if times(given, plan.images.shape[1:]) > 1 and (given.width is None or given.images is None):
+    longer = given.images is None and given.minutes is None
+    if times(given, plan.images.shape[1:]) > 1 and (given.width is None or longer):
         yield GROWTH
+
+
+def _timed(out: Path, plan: Plan, given: TrainSettings) -> tuple[Plan, str | None]:
+    """The plan. With `minutes` it shows as many images as the run in `out`, or as fit, and a sentence says how many."""
+    method = plan.recipe.method
+    if given.minutes is None or method is None:
+        return plan, None
+    if (there := record.images_of(out)) is not None:
+        return plans.showing(plan, given, there), None
+    with _exact():
+        images, said = affordable(method, plan)
+    return plans.showing(plan, given, images), said
 
 
 def _time(folder: Path, plan: Plan) -> str | None:
@@ -268,7 +285,7 @@ def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: War
         if start == 0:
             draw_samples(folder, gan, 0, s.seed)
         try:
-            for progress in train(gan, source, images=total, batch=batch, start=start, precision=precision):
+            for progress in trained(gan, source, images=total, batch=batch, start=start, precision=precision):
                 done, last = progress.step, progress.step == steps
                 drawn = last or _due(progress.images, batch, s.sample_every)
                 more = variety.figures(gan) if drawn and progress.step > begins else {}
