@@ -5,19 +5,15 @@ Stopped or killed at any moment, a run goes on from its newest checkpoint and en
 
 from __future__ import annotations
 
-import json
-import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from lookalike.base import checkpoint, files, interrupts
+from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Floats, Note, Report, Warn
 from lookalike.base.errors import DivergedError, memory_guard, show
 from lookalike.data import Images, oddities
@@ -31,26 +27,19 @@ from lookalike.detect.openset import OpenSet
 from lookalike.features.cache import clock
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
-from lookalike.game.share import share_at
-from lookalike.game.source import Source
-from lookalike.game.splitting import SPLIT
 from lookalike.game.train import Progress
 from lookalike.methods import stored
-from lookalike.runs import own_flags, record, subclasses
+from lookalike.runs import log, own_flags, record, subclasses
 from lookalike.runs import plan as plans
 from lookalike.runs.blocks import blocks
 from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
 from lookalike.runs.expected import affordable, expected
-from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, read_metrics, training_seconds
-from lookalike.runs.memory import trained
+from lookalike.runs.folder import CHECKPOINTS, CLASSES, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
-from lookalike.runs.remedies import remedies
-from lookalike.runs.samples import draw_samples
 from lookalike.runs.settings import TrainSettings
-from lookalike.runs.variety import Variety
-from lookalike.runs.watch import findings
+from lookalike.runs.training import exact, trained_gan
 
 PLACES = (CHECKPOINTS, SAMPLES)
 
@@ -162,14 +151,14 @@ def _timed(out: Path, plan: Plan, given: TrainSettings) -> tuple[Plan, str | Non
         return plan, None
     if (there := record.images_of(out)) is not None:
         return plans.showing(plan, given, there), None
-    with _exact():
+    with exact():
         images, said = affordable(method, plan)
     return plans.showing(plan, given, images), said
 
 
 def _time(folder: Path, plan: Plan) -> str | None:
     """How long a GAN will train."""
-    with _exact():
+    with exact():
         return expected(folder, plan)
 
 
@@ -187,7 +176,7 @@ def _single(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
     return (
         _fitted(folder, plan, report)
         if plan.recipe.method is None
-        else _trained(folder, plan, plan.recipe.method, report, warn)
+        else _learnt(folder, plan, plan.recipe.method, report, warn)
     )
 
 
@@ -203,14 +192,14 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
     report("joining the classes", 0, len(plan.rows.deciding))
     began = clock()
     joined = _open_set(members, plan)
-    _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), spent + clock() - began)
+    log.begin(folder)
+    log.add(folder, Progress(0, len(plan.rows.train), {}), spent + clock() - began)
     return joined
 
 
 def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> Detector:
     """One GAN of all classes. A conditional one gives a detector of each class, and held-out images join them."""
-    trained = _trained(folder, plan, method, report, warn)
+    trained = _learnt(folder, plan, method, report, warn)
     if not plan.rows.joins:
         return trained
     gan = trained.gan
@@ -257,74 +246,17 @@ def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
             detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.rows.train), plan.recipe.settings.seed)
         else:
             detector = plan.recipe.baseline.fit(pixels, plan.recipe.settings.seed)
-    _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), clock() - began)
+    log.begin(folder)
+    log.add(folder, Progress(0, len(plan.rows.train), {}), clock() - began)
     return detector
 
 
-def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GANDetector:
-    """The trained GAN, ready to score. Its training goes on from a checkpoint where one is there."""
-    s, source = plan.recipe.settings, plan.source()
-    total, batch = s.images or 0, plan.recipe.batch
-    gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
-    start, before = _resumed(folder, gan, warn)
-    _drop_metrics_after(folder / METRICS, start * batch)
-    began = time.monotonic()
-
-    def save(progress: int) -> None:
-        facts = {"step": progress, "images": progress * batch, "seconds": before + time.monotonic() - began}
-        files.make_folder(folder / CHECKPOINTS)
-        checkpoint.save_checkpoint(folder / CHECKPOINTS, progress * batch, gan.state(training=True), facts)
-
-    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
-    steps = -(-total // batch)
-    begins, ends = method.begins(steps), method.ends(steps)
-    variety, said = Variety(plan, method), set[tuple[str, str]]()
-    done = start
-    with interrupts.deferred() as request, _exact():
-        if start == 0:
-            draw_samples(folder, gan, 0, s.seed)
-        try:
-            for progress in trained(gan, source, images=total, batch=batch, start=start, precision=precision):
-                done, last = progress.step, progress.step == steps
-                drawn = last or _due(progress.images, batch, s.sample_every)
-                more = variety.figures(gan) if drawn and progress.step > begins else {}
-                if drawn or _due(progress.images, batch, s.log_every) or SPLIT in progress.metrics:
-                    _log(folder / METRICS, progress, before + time.monotonic() - began, more)
-                if drawn:
-                    draw_samples(folder, gan, progress.images, s.seed)
-                if drawn and not last and progress.step > (begins + ends) / 2:
-                    at = f"after {progress.images} of {total} images: "
-                    _warn_of_findings(folder, plan, warn, said, at, grids=2)
-                if last or request.number or _due(progress.images, batch, s.save_every):
-                    save(progress.step)
-                if request.number:
-                    raise interrupts.Stopped(
-                        request.number,
-                        f"stopped after {progress.images} of {total} images; the same command goes on from there",
-                    )
-                report("training", progress.images, total)
-        except DivergedError as error:
-            names = ", ".join(_first_names(plan, method, source, done, steps))
-            raise DivergedError(
-                f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower --lr in a "
-                "new folder"
-            ) from error
-    _warn_of_findings(folder, plan, warn, said)
+def _learnt(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GANDetector:
+    """The trained GAN, ready to score, with its sub-classes in the folder."""
+    gan = trained_gan(folder, plan, method, report, warn)
     if method.splitting:
         subclasses.write(folder, gan, plan)
     return _detector(gan, plan, 0 if method.conditional else None)
-
-
-def _warn_of_findings(
-    folder: Path, plan: Plan, warn: Warn, said: set[tuple[str, str]], at: str = "", *, grids: int = 1
-) -> None:
-    """Warns of what the last `grids` grids say of G and D, once of each kind and class; `said` grows by them."""
-    for finding in findings(read_metrics(folder / METRICS), grids):
-        new = {name: value for name, value in finding.figures.items() if (finding.kind, name) not in said}
-        said.update((finding.kind, name) for name in new)
-        if new:
-            warn(f"{at}{replace(finding, figures=new)}; {remedies(plan, finding.kind)}")
 
 
 def _detector(gan: GAN, plan: Plan, label: int | None) -> GANDetector:
@@ -337,8 +269,8 @@ def _crossed(folder: Path, plan: Plan, report: Report) -> tuple[Detector, Floats
     """As `crossed`, with the time that it took in the log."""
     began = clock()
     detector, scores = crossed(plan, report)
-    _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), clock() - began)
+    log.begin(folder)
+    log.add(folder, Progress(0, len(plan.rows.train), {}), clock() - began)
     return detector, scores
 
 
@@ -374,67 +306,3 @@ def _groups(parts: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """How many groups train, are held out, and test; those that train and set the threshold only train."""
     train = {*parts["train"], *parts["extra_fakes"]}
     return {"train": len(train), "held_out": len({*parts["calibration"]} - train), "test": len(parts["test"])}
-
-
-def _resumed(folder: Path, gan: GAN, warn: Warn) -> tuple[int, float]:
-    """Steps done and seconds spent before, with the newest checkpoint loaded."""
-    found = checkpoint.newest_checkpoint(folder / CHECKPOINTS, warn)
-    if found is None:
-        return 0, 0.0
-    tensors, facts = found
-    gan.load(tensors, training=True)
-    checkpoint.drop_older(folder / CHECKPOINTS, int(facts["images"]))  # a kill may have come between
-    return int(facts["step"]), float(facts["seconds"])
-
-
-def _drop_metrics_after(path: Path, images: int) -> None:
-    """Drops lines beyond the checkpoint, and a line that a kill cut short. The training writes them again."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text("ascii", "replace").splitlines():
-        try:
-            beyond = json.loads(line)["images"] > images
-        except (ValueError, TypeError, LookupError):
-            break
-        if beyond:
-            break
-        kept.append(line + "\n")
-    files.write_text(path, "".join(kept))
-
-
-def _log(path: Path, progress: Progress, seconds: float, more: Mapping[str, float] | None = None) -> None:
-    row = {"step": progress.step, "images": progress.images, "seconds": round(seconds, 3)} | progress.metrics
-    row |= more or {}
-    files.append_line(path, json.dumps(row))
-
-
-def _due(images: int, batch: int, every: int | None) -> bool:
-    """Whether a multiple of `every` lies in the step that ended at `images`."""
-    return every is not None and images // every > (images - batch) // every
-
-
-def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: int) -> list[str]:
-    """The first real images that each D has at a step, those of twins first."""
-    begins, batch = method.begins(steps), plan.recipe.batch
-    step, early = (step, True) if step < begins else (step - begins, False)
-    players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
-    names = []
-    for player, game in [*players, *([] if early else [(source, method)])]:
-        n = round(share_at(game.groups[0][1], step * batch // len(plan.rows.train)) * batch)
-        index = step * game.d_steps
-        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.rows.train), n)[:3]
-        names += [show(plan.images.names[plan.rows.train[row]], 60) for row in rows.tolist()]
-    return names
-
-
-@contextmanager
-def _exact() -> Iterator[None]:
-    """Allows only operations whose results repeat to the bit."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs for it
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
