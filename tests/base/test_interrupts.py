@@ -16,6 +16,7 @@ from lookalike.base.interrupts import Stopped, deferred
 from lookalike.data import gate
 from lookalike.game import train as training
 from lookalike.runs import run as runs
+from lookalike.runs import training as in_folder
 from lookalike.runs.settings import train_settings
 
 EACH = pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def whole(tmp_path_factory):
         (training, "update", 1, 64),  # in the first step
         (training, "update", 7, 128),
         (checkpoint, "write_tensors", 2, 128),
-        (runs, "draw_samples", 1, 64),
+        (in_folder, "draw_samples", 1, 64),
     ],
     ids=["E7 first step", "second step", "E7 while saving", "before the first step"],
 )
