@@ -85,7 +85,7 @@ def test_generated_samples_are_the_models_on_the_scale_of_the_data(vectors):
     mine = sampler(sampling_strategy={"c": 20})
     more, _ = mine.fit_resample(x, y)
     seed = int(np.random.RandomState(0).randint(2**31))
-    made = np.concatenate(list(generators(mine.model_)["class 2"].images(8, seed=seed))).astype(float)
+    made = np.concatenate(list(generators(mine.model_)["label c"].images(8, seed=seed))).astype(float)
     low, high = x.min(0), x.max(0)
     assert np.allclose(more[97:], low + (made + 1) / 2 * (high - low))
 
