@@ -125,6 +125,7 @@ def test_where_nothing_is_short_nothing_is_trained(vectors):
     assert np.array_equal(more, x) and np.array_equal(labels, y)
 
 
+@pytest.mark.filterwarnings("ignore:label c. the GAN had 6 distinct samples")  # half of them, in two folds
 def test_it_works_in_a_pipeline_with_cross_validation(vectors):
     """Between a scaler and a classifier, cloned and fitted anew in each fold."""
     pipeline = make_pipeline(MinMaxScaler(), sampler(), LogisticRegression())
