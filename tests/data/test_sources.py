@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lookalike.base.errors import DataError
+from lookalike.base.errors import DataError, UsageError
 from lookalike.data import aspect_size, read, sources
 
 
@@ -53,6 +53,56 @@ def test_a_path_with_a_NUL_is_refused(clean):
     with pytest.raises(DataError) as caught:
         sources.open_source("a\0b")
     clean(caught.value, "a\\x00b", "null byte")
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist-5k", "cifar-10", "fashion-mnist", "stl-10-unlabelled", "celeba"])
+@pytest.mark.parametrize("kind", ["classes", "empty", "file", "link"])
+def test_a_name_of_a_data_set_that_lies_here_too_is_refused(name, kind, folder, make, tmp_path, monkeypatch, clean):
+    """Neither the data set nor what lies here under its name is taken in silence; the line says how to give each."""
+    root = folder({"a/x.png": make.photo(), "b/y.png": make.photo(seed=1)})
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    there = Path(name)
+    if kind == "classes":
+        root.rename(there)
+    elif kind == "link":
+        there.symlink_to(root)
+    else:
+        getattr(there, {"empty": "mkdir", "file": "touch"}[kind])()
+    with pytest.raises(DataError) as caught:
+        sources.open_source(name)
+    clean(caught.value, f"'{name}'", f"'./{name}'", "rename it")
+
+
+@pytest.mark.parametrize("given", ["./digits", "../here/digits", Path("digits"), "digits/"])
+def test_a_path_is_never_the_name_of_a_data_set(given, folder, make, tmp_path, monkeypatch):
+    """A folder with the name of a data set is read where it is given as a path."""
+    root = folder({"mine/x.png": make.photo(), "yours/y.png": make.photo(seed=1)})
+    (tmp_path / "here").mkdir()
+    root.rename(tmp_path / "here" / "digits")
+    monkeypatch.chdir(tmp_path / "here")
+    assert read(given).classes == ("mine", "yours")
+
+
+def test_the_folder_that_a_training_writes_never_hides_its_data_set(tmp_path, monkeypatch):
+    """An output with the name of the data set is refused, or the same command could not resume; others are free."""
+    monkeypatch.chdir(tmp_path)
+    for out in ("digits", "./digits", tmp_path / "digits"):
+        with pytest.raises(UsageError, match="would hide the data set of that name"):
+            sources.refuse_inside(Path(out), "digits")
+    sources.refuse_inside(Path("runs/digits"), "digits")
+    sources.refuse_inside(Path("digits"), "mnist-5k")
+
+
+@pytest.mark.parametrize("given", ["~/data", "~//data", "~/./data", "~/data/", "~/data/../data"])
+def test_a_tilde_is_the_home_folder_of_data(given, folder, make, tmp_path, monkeypatch):
+    """Data in the home folder are found by ~, as a text and as a path; a folder called ~ is ./~."""
+    folder({"a/x.png": make.photo(), "b/y.png": make.photo(seed=1)})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path / "data")
+    assert read(given).classes == read(Path(given)).classes == ("a", "b")
+    with pytest.raises(DataError, match=r"cannot open '\./~/data'"):
+        read("./~/data")
 
 
 def test_the_package_imports_neither_torch_nor_scikit_learn():

@@ -129,9 +129,9 @@ def test_wrong_shape(name, shape, make):
     """Images of another shape are refused with both shapes and how to read them."""
     with pytest.raises(DataError) as error:
         make(name).score(images(shape))
-    text = f"this model takes images of shape (1, 8, 8), not {shape}; read them with size=(8, 8)"
+    text = f"this model takes images of shape (1, 8, 8), not {shape}; read them with model.read(...)"
     if len(shape) == 1:
-        text = "this model takes arrays of uint8, shape (N, *(1, 8, 8)), not float32; read them with size=(8, 8)"
+        text = "this model takes arrays of uint8, shape (N, *(1, 8, 8)), not float32; read them with model.read(...)"
     assert str(error.value) == text
 
 
@@ -152,7 +152,7 @@ def test_wrong_type(given, named, make):
     """Anything but uint8 images is refused with what was given and what is taken; floats are never guessed at."""
     with pytest.raises(DataError) as error:
         make("knn").score(given)
-    text = f"this model takes arrays of uint8, shape (N, *(1, 8, 8)), not {named}; read them with size=(8, 8)"
+    text = f"this model takes arrays of uint8, shape (N, *(1, 8, 8)), not {named}; read them with model.read(...)"
     assert str(error.value) == text
 
 

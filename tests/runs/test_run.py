@@ -9,6 +9,7 @@ import json
 import math
 import os
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -273,11 +274,41 @@ def test_E9_other_data_is_refused(begun, capsys, tmp_path):
     assert "lr" not in line
 
 
-def test_E10_another_thread_count_goes_on_and_says_so(begun, capsys):
-    """--threads may change; one warning says from what to what."""
-    code, _, err = call(capsys, *train(begun, "--threads", "2"))
+def unfinished(begun, out):
+    """A copy of a run without its model."""
+    shutil.copytree(begun, out)
+    (out / "model.json").unlink()
+    return out
+
+
+def test_E10_another_thread_count_goes_on_and_says_so(begun, tmp_path, capsys):
+    """--threads may change; one warning says from what to what. A finished run has its bits, and nothing is said."""
+    code, _, err = call(capsys, *train(unfinished(begun, tmp_path / "run"), "--threads", "2"))
     assert code == 0
     assert err == "warning: the run will not have the bits of an uninterrupted one, as these changed: threads 1 -> 2\n"
+    assert call(capsys, *train(begun, "--threads", "2"))[::2] == (0, "")
+
+
+@pytest.mark.parametrize("package", ["lookalike", "torch", "numpy", "pillow", "scikit-learn"])
+def test_a_run_that_another_version_goes_on_with_says_so(package, begun, tmp_path, capsys):
+    """An unfinished run of another version of this or another package is finished with a warning, and records it."""
+    out = unfinished(begun, tmp_path / "run")
+    config = files.read_json(out / "config.json")
+    now, config["versions"][package] = config["versions"][package], "0.0.9"
+    files.write_json(out / "config.json", config)
+    code, _, err = call(capsys, *train(out))
+    change = f"{package} 0.0.9 -> {now}"
+    assert (code, err.count("warning:"), change in err) == (0, 1, True)
+    assert files.read_json(out / "config.json")["machine"]["resumed"] == [change]
+
+
+def test_a_run_of_a_version_that_recorded_fewer_packages_goes_on(begun, tmp_path, capsys):
+    """Where nothing is known of an earlier version, nothing is said."""
+    out = unfinished(begun, tmp_path / "run")
+    config = files.read_json(out / "config.json")
+    del config["versions"]["pillow"]
+    files.write_json(out / "config.json", config)
+    assert call(capsys, *train(out))[::2] == (0, "")
 
 
 def test_E10_what_a_resume_changed_is_recorded_once(tmp_path, capsys):

@@ -389,7 +389,7 @@ def test_G12_settings_that_contradict_each_other(given, words):
 
 def test_a_keyword_that_is_no_setting_is_named():
     """A misspelt keyword is refused, not ignored."""
-    with pytest.raises(UsageError, match=r"^--knwon 4: extra inputs are not permitted$"):
+    with pytest.raises(UsageError, match=r"^no setting is called knwon; did you mean known\? see --help$"):
         train_settings(known=("3",), knwon=4)
 
 

@@ -573,8 +573,8 @@ def test_a_run_of_one_class_has_no_classifier(folder, tmp_path, capsys):
     ("more", "code", "said"),
     [
         (("--to", "nothing"), 2, "CLASS=NUMBER"),
-        (("--method", "knn"), 2, "--method knn: input should be 'cgan', 'acgan', 'acgan-v1'"),
-        (("--method", "anogan"), 2, "--method anogan: input should be 'cgan', 'acgan'"),
+        (("--method", "knn"), 2, "--method knn: accepted are cgan, acgan, acgan-v1"),
+        (("--method", "anogan"), 2, "--method anogan: did you mean acgan? see --help"),
         (("--run", "RUN", "--images", "10"), 2, "--run is trained already; leave out --images"),
         (("--run", "RUN", "--diff-augment"), 2, "--run is trained already; leave out --diff-augment"),
         (("--run", "nowhere"), 4, "is not a lookalike model"),

@@ -257,6 +257,43 @@ def test_a_stray_copy_of_a_test_image_leaves_its_class_whole(run, digits):
     assert figures["n_unknown"] == len(fives) + 1
 
 
+@pytest.mark.parametrize("copies", [0, 1, 3, 20])
+def test_copies_do_not_make_another_folder_the_runs_own(copies, run, digits):
+    """In other data all new images of a known class count, and copies of test images with them, whatever these are."""
+    new = 255 - digits.pixels[:60]
+    tests = unseen_by(run, digits, "3")[:copies]
+    pixels = np.concatenate([new, digits.pixels[tests]])
+    labels = np.array([digits.classes.index("3")] * 30 + [digits.classes.index("5")] * 30 + [3] * len(tests))
+    images = Images(pixels, labels, digits.classes, tuple(map(str, range(len(pixels)))))
+    said = []
+    figures = evaluate(run, images, unknown="5", warn=said.append)
+    assert (figures["n_known"], figures["n_unknown"], said) == (30 + copies, 30, [])
+
+
+@pytest.mark.parametrize("trained", [1, 10, 29])
+def test_copies_of_training_images_in_another_folder_are_left_out_alone(trained, run, digits):
+    """In other data images that trained never count, and all others of their class do."""
+    threes = digits.of("3")
+    used = [i for i, key in enumerate(threes.keys) if key in used_by(run)][:trained]
+    pixels = np.concatenate([255 - threes.pixels[:30], threes.pixels[used]])
+    labels = np.full(len(pixels), digits.classes.index("3"))
+    images = Images(pixels, labels, digits.classes, tuple(map(str, range(len(pixels)))))
+    assert evaluate(run, images, unknown="5")["n_known"] == 30
+
+
+@pytest.mark.parametrize("copies", [0, 1, 2, 5, 9])
+def test_images_that_are_known_and_unknown_are_counted(copies, run, digits):
+    """A test image that stands among the unknown ones too counts as both, and a warning says how many do."""
+    both = unseen_by(run, digits, "3")[:copies]
+    pixels = np.concatenate([digits.pixels, digits.pixels[both]])
+    labels = np.concatenate([digits.labels, np.full(copies, digits.classes.index("5"))])
+    images = Images(pixels, labels, digits.classes, tuple(map(str, range(len(pixels)))))
+    said = []
+    evaluate(run, images, unknown="5", warn=said.append)
+    line = f"unknown images that are exactly like a known one, and count as both: {copies}; check DATA lists them"
+    assert said == ([line] if copies else [])
+
+
 def test_a_class_that_was_added_after_training_counts_whole(run, digits):
     """A run on a folder with other classes is evaluated on all images of a class that came later."""
     eights = np.flatnonzero(digits.labels == digits.classes.index("5"))

@@ -112,12 +112,40 @@ def test_H7_a_predicted_class_is_written_as_the_class_is(tmp_path):
     )
     model = runs.run(images, train_settings(**settings("knn", known=odd)), tmp_path / "run")
     np.savez(tmp_path / "x.npz", images=images.pixels[:, 0], labels=np.array(odd)[images.labels])
-    for suffix, first in ((".csv", "./=1+1"), (".jsonl", "=1+1")):
+    for suffix, first in ((".csv", "'=1+1"), (".jsonl", "=1+1")):
         scorefile.write(model, tmp_path / "x.npz", tmp_path / f"scores{suffix}")
         rows = lines(tmp_path / f"scores{suffix}")
         assert {row["class"] for row in rows} == {first, odd[1]}
         assert {row["predicted"] for row in rows} == {first, odd[1], "unknown"}
         assert np.mean([row["class"] == row["predicted"] for row in rows]) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("+1", "+1"),
+        ("-1", "-1"),
+        ("-0.5", "-0.5"),
+        ("+.5", "+.5"),
+        ("7", "7"),
+        ("+1.2.3", "'+1.2.3"),
+        ("-dash", "'-dash"),
+        ("+ve", "'+ve"),
+        ("@home", "'@home"),
+        ("=1+1", "'=1+1"),
+        ("-1+2", "'-1+2"),
+        ("\tx", "'\tx"),
+        ("'quoted'", "''quoted'"),
+        ("a-b", "a-b"),
+        ("", ""),
+    ],
+)
+def test_a_class_in_csv_is_its_own_name_or_one_apostrophe_longer(name, cell):
+    """Numbers and harmless names stay; without one apostrophe, what is left is the class; none is a formula."""
+    row = {"name": "a.png", "class": name, "predicted": name, "score": -1.5, "flagged": True}
+    said = scorefile._cells(row)
+    assert said == {"name": "a.png", "class": cell, "predicted": cell, "score": -1.5, "flagged": 1}
+    assert said["class"].removeprefix("'") == name
 
 
 def test_scores_do_not_depend_on_the_company(model, tmp_path):
@@ -157,7 +185,7 @@ def test_labels_of_class_folders_stand_in_the_class_column(model, tmp_path):
         Image.new("L", (8, 8)).save(tmp_path / "data" / name / "0.png")
     scorefile.write(model, tmp_path / "data", tmp_path / "s.csv")
     assert [(row["name"], row["class"]) for row in lines(tmp_path / "s.csv")] == [
-        ("./=cmd/0.png", "./=cmd"),
+        ("./=cmd/0.png", "'=cmd"),
         ("b/0.png", "b"),
     ]
     scorefile.write(model, tmp_path / "data" / "b", tmp_path / "flat.csv")

@@ -5,6 +5,7 @@ A message is one line that says what was given, what is accepted and what to do.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -68,6 +69,17 @@ def memory_guard() -> Iterator[None]:
         if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text or text in SCARCE:
             raise ResourceError("out of memory; try a smaller --batch, --search-batch, --size or --width") from error
         raise
+
+
+def did_you_mean(given: object, words: Iterable[str]) -> str:
+    """A question with the word that is closest, whatever its case and dashes; nothing where none is close."""
+    plain = {_plain(word): word for word in words}
+    near = difflib.get_close_matches(_plain(str(given)), plain, n=1, cutoff=0.65)
+    return f" did you mean {show(plain[near[0]], 60)}?" if near else ""
+
+
+def _plain(word: str) -> str:
+    return word.casefold().replace("_", "-").replace(" ", "-")
 
 
 def listed(names: Iterable[str]) -> str:

@@ -247,6 +247,11 @@ def make_folder(path: Path) -> Path:
     return path.resolve() if path.is_symlink() else path
 
 
+def at_home(path: str | Path) -> Path:
+    """The path, with the home folder for a leading ~, as a shell has it."""
+    return Path(os.path.expanduser(path))
+
+
 def safe_name(text: str) -> str:
     """`text` as a file name. If characters had to be replaced, a hash is appended."""
     plain = re.sub(r"[^A-Za-z0-9_,=.-]+", "-", text)[:80].strip("-.") or "x"

@@ -187,7 +187,8 @@ def _source(
             file.read(head.start)
             for name, row in compress(zip(names, rows(file, head, path), strict=True), wanted):
                 try:
-                    yield Picture(convert(row, value_range), "array", str(head.dtype))
+                    values = None if head.dtype in (np.uint8, np.bool_) else gate.span(row)
+                    yield Picture(convert(row, value_range), "array", head.dtype.name, values=values)
                 except Refused as error:
                     yield Skipped(name, str(error))
 

@@ -13,8 +13,9 @@ import numpy as np
 from lookalike.base.names import Aspect
 from lookalike.data import gate
 from lookalike.data.images import content_key
+from lookalike.data.levels import Levels
 from lookalike.data.load import grouped
-from lookalike.data.oddities import lines, oddities
+from lookalike.data.oddities import levels, lines, oddities
 from lookalike.data.sizes import spread_of, text
 from lookalike.data.source import Picture, Skipped, Source, reasons
 from lookalike.data.sources import Size, open_source
@@ -41,6 +42,8 @@ class Check:
     renamed : images whose suffix names another format than their content; the content decides
     deep : images with 16 bits per value, of which 8 are kept
     upscaled, shrunk : images that would grow, or shrink, more than 4 times in height or width at the given size
+    squashed : images whose aspect would change more than 2 times at the given size
+    levels : the values of the images as they are stored, and the grey levels that they become
     duplicates : groups of names of exactly equal images within one class
     two_labels : groups of names of equal images that stand in several classes
     repeated_in_test : groups of names of equal images that stand in both the official training and test part
@@ -65,6 +68,8 @@ class Check:
     deep: int = 0
     upscaled: int = 0
     shrunk: int = 0
+    squashed: int = 0
+    levels: Levels = Levels()
     duplicates: Groups = ()
     two_labels: Groups = ()
     repeated_in_test: Groups = ()
@@ -110,7 +115,8 @@ class Check:
             (len(self.repeated_in_test), "in both the official training and test part"),
             (len(self.ignored), "ignored (" + ", ".join(self.ignored_reasons()) + ")"),
         )
-        return tuple(f"{count:,} {text}" for count, text in counted if count) + lines(vars(self))
+        said = (f"{count:,} {text}" for count, text in counted if count)
+        return (*said, *lines(vars(self)), *levels(self.levels))
 
 
 def check(
@@ -142,6 +148,7 @@ def check(
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     opened = opened if group is None else grouped(opened, group, opened.classes)
     found = Check(str(source), dict.fromkeys(opened.classes, 0), ignored=opened.ignored)
+    found.levels = Levels(value_range=value_range)
     if opened.groups is not None:
         mine = {name: np.flatnonzero(opened.labels == number) for number, name in enumerate(opened.classes)}
         found.groups = {name: len(opened.groups.names(rows)) for name, rows in mine.items()}
@@ -165,6 +172,7 @@ def _count(found: Check, picture: Picture, size: Size | None, aspect: Aspect) ->
         counter[value] = counter.get(value, 0) + 1
     for oddity in oddities(picture, size, aspect):
         setattr(found, oddity, getattr(found, oddity) + 1)
+    found.levels = found.levels.with_picture(picture)
     if picture.pixels.ndim == 3:
         height, width, channels = picture.pixels.shape
         found.sizes[f"{height} x {width}"] = found.sizes.get(f"{height} x {width}", 0) + 1

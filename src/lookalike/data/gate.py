@@ -46,7 +46,7 @@ MAGIC = (
 OURS = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"BM", b"RIFF")
 ORIENTATION = 0x0112
 BITS_PER_SAMPLE = 258
-SAY_RANGE = "say what black and white are with --value-range LOW,HIGH"
+SAY_RANGE = "say what black and white are with --value-range LOW,HIGH (score and evaluate take that of train)"
 
 ValueRange = tuple[float, float]
 
@@ -68,7 +68,7 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
         if turned:
             ImageOps.exif_transpose(image, in_place=True)
         return Picture(
-            _pixels(image, value_range),
+            as_array(image, value_range),
             format=_format(image),
             mode=image.mode,
             transparent=image.has_transparency_data,
@@ -76,6 +76,7 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
             icc="icc_profile" in image.info,
             turned=turned,
             renamed=SUFFIXES.get(path.suffix.lower(), _format(image)) != _format(image),
+            values=span(np.asarray(image)) if image.mode in ("I", "F") or image.mode.startswith("I;16") else None,
         )
 
 
@@ -167,14 +168,15 @@ def phrase(error: Exception) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:100]
 
 
-def _pixels(image: Image.Image, value_range: ValueRange | None) -> npt.NDArray[np.uint8]:
-    """Return a loaded image as uint8 of shape (H, W, 1 or 3)."""
+def as_array(image: Image.Image, value_range: ValueRange | None) -> npt.NDArray[np.uint8]:
+    """Return a loaded image as uint8 of shape (H, W, 1 or 3); raises Refused as `decode` does."""
     if image.mode.startswith("I;16"):
         return _deep(np.asarray(image), image.info.get("transparency"), _bits(image), value_range)[..., None]
     if image.mode in ("I", "F"):
         if value_range is None:
             kind = "32-bit integer" if image.mode == "I" else "float"
-            raise Refused(f"{kind} values have no fixed black and white; {SAY_RANGE}")
+            low, high = span(np.asarray(image))
+            raise Refused(f"{kind} values, here {low:g} to {high:g}, have no fixed black and white; {SAY_RANGE}")
         return ranged(np.asarray(image), value_range)[..., None]
     if image.has_transparency_data:
         plain = _on_white(image)
@@ -212,6 +214,11 @@ def _deep(
     if isinstance(transparent, int):
         pixels[values == transparent] = 255  # transparent pixels are laid on white
     return pixels
+
+
+def span(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the least and the largest of the values, as Python's numbers."""
+    return values.min().item(), values.max().item()
 
 
 def ranged(values: npt.NDArray[Any], value_range: ValueRange) -> npt.NDArray[np.uint8]:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,10 @@ from lookalike.base.arrays import Pixels
 from lookalike.base.errors import DataError, show
 from lookalike.base.names import Aspect
 from lookalike.data.groups import Groups, Rule
+from lookalike.data.levels import Levels
 from lookalike.data.source import Skipped
+
+Given = str | int | Iterable[str | int]  # names of classes; a number is the class of that name
 
 if TYPE_CHECKING:  # the data are read without torch
     from torch import Tensor
@@ -41,6 +45,7 @@ class Images:
     key_size : (H, W) at which the content keys were taken, where `pixels` do not give them
     aspect : how images of another aspect than that of `pixels` were brought to it
     groups : the group of each image, which stays on one side of every split; None when each image stands for itself
+    levels : the values of the images as they were stored, and the grey levels that they became
     """
 
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -56,6 +61,7 @@ class Images:
     key_size: tuple[int, int] | None = None
     aspect: Aspect = "squash"
     groups: Groups | None = None
+    levels: Levels = Levels()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -90,7 +96,7 @@ class Images:
         of = Rule.of(group).groups(self.names, np.ones(len(self), np.bool_))
         return replace(self, groups=Groups.among(of, self.labels, self.classes, self.test))
 
-    def of(self, *class_names: str) -> Images:
+    def of(self, *class_names: str | int) -> Images:
         """Return the images of these classes in their present order; the labels keep their meaning.
 
         Raises
@@ -98,7 +104,8 @@ class Images:
         DataError
             For a class that does not exist; the message names those that do.
         """
-        return self.select(np.flatnonzero(np.isin(self.labels, [_number(name, self.classes) for name in class_names])))
+        numbers = [_number(name, self.classes) for name in _texts(class_names)]
+        return self.select(np.flatnonzero(np.isin(self.labels, numbers)))
 
     def pooled(self, class_names: Iterable[str], name: str) -> Images:
         """Return the images with these classes merged into one, the first, called `name`; the others keep their order.
@@ -116,9 +123,9 @@ class Images:
         labels = np.array([number[label] for label in self.labels.tolist()], np.int64)
         return replace(self, labels=labels, classes=(name, *(self.classes[other] for other in others)))
 
-    def without(self, given: Iterable[str]) -> Images:
+    def without(self, given: Given) -> Images:
         """Return the images of all other classes; names that do not exist change nothing (`names_of` splits them)."""
-        dropped = set(_each(given, self.classes)) & set(self.classes)
+        dropped = set(_each(_texts(given), self.classes)) & set(self.classes)
         if not dropped:
             return self
         kept = [name for name in self.classes if name not in dropped]
@@ -127,8 +134,10 @@ class Images:
         labels = number[self.labels]
         return replace(self, labels=labels, classes=tuple(kept)).select(labels != -2)
 
-    def names_of(self, given: tuple[str, ...]) -> tuple[str, ...]:
+    def names_of(self, given: Given) -> tuple[str, ...]:
         """Return class names in order, each once; a text may hold one name or several, separated by commas.
+
+        A number is the class of that name.
 
         Raises
         ------
@@ -165,9 +174,9 @@ class Selection:
         return self.pixels[self.rows[index]]
 
 
-def names_of(given: Iterable[str], classes: tuple[str, ...]) -> tuple[str, ...]:
+def names_of(given: Given, classes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the class names as `Images.names_of` does, from `classes`."""
-    given = tuple(given)
+    given = _texts(given)
     names = _each(given, classes)
     try:
         return tuple(classes[_number(name, classes)] for name in dict.fromkeys(names))
@@ -175,6 +184,11 @@ def names_of(given: Iterable[str], classes: tuple[str, ...]) -> tuple[str, ...]:
         if names != list(given) and any("," in name for name in classes):
             raise DataError(f"{error}; give a name that holds a comma alone, in a flag of its own") from None
         raise
+
+
+def _texts(given: Given) -> tuple[str, ...]:
+    """Return one name or several as texts."""
+    return tuple(str(name) for name in ((given,) if isinstance(given, str | int | Integral) else given))
 
 
 def _each(given: Iterable[str], classes: tuple[str, ...]) -> list[str]:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.errors import DataError, UsageError, did_you_mean, show
 from lookalike.base.names import Aspect
 from lookalike.base.words import percent
 from lookalike.data import gate
 from lookalike.data.aspect import fitted
 from lookalike.data.groups import Groups, Rule
-from lookalike.data.images import Images, content_key, names_of
-from lookalike.data.oddities import oddities
+from lookalike.data.images import Given, Images, content_key, names_of
+from lookalike.data.levels import Levels
+from lookalike.data.oddities import GREYED, coloured, oddities
 from lookalike.data.source import Picture, Skipped, Source
 from lookalike.data.sources import Size, open_source
 
@@ -35,7 +37,7 @@ def read(
     max_bad: float = 0.05,
     value_range: gate.ValueRange | None = None,
     allow_empty_class: bool = False,
-    classes: Iterable[str] = (),
+    classes: Given = (),
     labelled: bool = True,
     key_size: Size | None = None,
     aspect: Aspect = "squash",
@@ -69,12 +71,13 @@ def read(
     UsageError
         For a `group` that is neither, or that puts all images into one group.
     """
+    size, key_size, value_range = sides(size), sides(key_size), ends(value_range)
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     names = names_of(classes, opened.classes)
     opened = opened if group is None else grouped(opened, group, names or opened.classes)
     opened = opened.only(names) if names else opened
     keyed = key_size or (size if aspect != "squash" else None)
-    loader = _Loader(opened, str(source), size, channels, on_bad, keyed, aspect)
+    loader = _Loader(opened, str(source), size, channels, on_bad, Levels(value_range=value_range), keyed, aspect)
     for item in opened.pictures():
         loader.add(item)
     _check_skipped(opened, source, loader.skipped, max_bad)
@@ -107,12 +110,13 @@ def stream(
     DataError
         As for `read`; the share of unreadable images is known only after the last block.
     """
+    size, value_range = sides(size), ends(value_range)
     opened = open_source(source, labelled=False, value_range=value_range, allow_empty_class=True)
     if opened.vectors != (size is None):
         found, wanted = ("vectors", "images") if opened.vectors else ("images", "vectors")
         raise DataError(f"'{show(source)}' holds {found}, but the model needs {wanted}")
     skipped: list[Skipped] = []
-    loader = _Loader(opened, str(source), size, channels, on_bad, aspect=aspect)
+    loader = _Loader(opened, str(source), size, channels, on_bad, Levels(value_range=value_range), aspect=aspect)
     for item in opened.pictures():
         if isinstance(item, Picture) and len(loader.taken) == block:
             yield loader.images()
@@ -123,13 +127,50 @@ def stream(
     yield loader.images()
 
 
+def sides(size: Any) -> Size | None:
+    """Return (H, W) from two whole numbers in any sequence; raises UsageError for anything else but None."""
+    if size is None:
+        return None
+    try:
+        height, width = (operator.index(side) for side in size)
+    except (TypeError, ValueError):
+        raise UsageError(f"the size is {show(repr(size), 60)}; give (H, W) in pixels, such as (32, 48)") from None
+    return height, width
+
+
+def ends(value_range: Any) -> gate.ValueRange | None:
+    """Return (low, high) from two numbers in any sequence; raises UsageError for anything else but None."""
+    if value_range is None:
+        return None
+    try:
+        low, high = (float(end) for end in value_range)
+    except (TypeError, ValueError):
+        given = show(repr(value_range), 60)
+        raise UsageError(f"the value range is {given}; give (LOW, HIGH), such as (0, 4095)") from None
+    return low, high
+
+
+def _check_words(channels: Any, on_bad: Any, aspect: Any) -> None:
+    """Raise UsageError for a word or a number that is none of those accepted."""
+    for name, given, accepted in (
+        ("channels", channels, (None, 1, 3)),
+        ("on_bad", on_bad, get_args(OnBad)),
+        ("aspect", aspect, get_args(Aspect)),
+    ):
+        if given not in accepted:
+            words = ", ".join(map(repr, accepted))
+            near = did_you_mean(given, map(str, accepted))
+            raise UsageError(f"{name} is {show(repr(given), 60)};{near} accepted are {words}")
+
+
 class _Loader:
     """Collects the pictures of a source at one size, in order."""
 
     def __init__(
         self, opened: Source, source: str, size: Size | None, channels: int | None, on_bad: OnBad,
-        key_size: Size | None = None, aspect: Aspect = "squash",
+        levels: Levels, key_size: Size | None = None, aspect: Aspect = "squash",
     ) -> None:  # fmt: skip
+        _check_words(channels, on_bad, aspect)
         if size is not None and (min(size) < 1 or size[0] * size[1] > gate.MAX_PIXELS):
             given = f"{size[0]},{size[1]}"
             raise UsageError(f"the size is {given}; give H,W of at least 1,1 and at most {gate.MAX_PIXELS:,} pixels")
@@ -137,7 +178,7 @@ class _Loader:
         self.aspect: Aspect = "squash" if size is None or opened.vectors else aspect
         same = key_size == size and self.aspect == "squash"  # the pixels themselves give the keys
         self.key_size = None if same or opened.vectors else key_size
-        self.place = 0
+        self.place, self.unread = 0, levels
         self.clear()
 
     def clear(self) -> None:
@@ -148,6 +189,7 @@ class _Loader:
         self.skipped: list[Skipped] = []
         self.odd: Counter[str] = Counter()
         self.sizes: Counter[Size] = Counter()
+        self.levels = self.unread
 
     def add(self, item: Picture | Skipped) -> None:
         """Add the next item of the source, or note that it is skipped."""
@@ -166,6 +208,8 @@ class _Loader:
             given = f"'{show(self.source)}' has images of different sizes ({first}, and {here} in '{name}')"
             raise DataError(f"{given}; choose one with --size H,W")
         self.odd.update(oddities(item, self.size, self.aspect))
+        self.odd.update([GREYED] if self.channels == 1 and coloured(item) else [])
+        self.levels = self.levels.with_picture(item)
         if not self.opened.vectors:
             self.sizes[item.pixels.shape[0], item.pixels.shape[1]] += 1
         self.pixels.append(pixels)
@@ -191,6 +235,7 @@ class _Loader:
             key_size=self.key_size,
             aspect=self.aspect,
             groups=None if opened.groups is None else opened.groups.select(index),
+            levels=self.levels,
         )
 
 

@@ -8,11 +8,13 @@ from lookalike.base.names import Aspect
 from lookalike.data.aspect import seen
 from lookalike.data.folder import HIDDEN
 from lookalike.data.images import Images
+from lookalike.data.levels import Levels
 from lookalike.data.sizes import Counts, shrinking
 from lookalike.data.source import Picture, reasons
 from lookalike.data.sources import Size
 
 MUCH = 4  # times
+STRETCH = 2  # times
 LINES = {
     "renamed": "have a suffix of another format; the content decides",
     "frames": "hold more frames or pages; the first is used",
@@ -22,14 +24,16 @@ LINES = {
     "deep": "have 16 bits; 8 are kept",
     "upscaled": f"grow more than {MUCH} times at this size",
     "shrunk": f"shrink more than {MUCH} times at this size, which loses small things",
+    "squashed": f"change their aspect more than {STRETCH} times at this size; train --aspect crop or pad keeps it",
 }
-LOSSES = ("frames", "transparent", "deep", "upscaled", "shrunk")
+LOSSES = ("frames", "transparent", "deep", "upscaled", "shrunk", "squashed")
+GREYED = "greyed"  # of images that are read as grey: those with colour
 
 
 def oddities(picture: Picture, size: Size | None, aspect: Aspect = "squash") -> Iterator[str]:
     """Yield the names in `LINES` that apply to `picture` when it is resized to `size` (H, W); None keeps its size."""
     yield from (name for name in ("renamed", "frames", "turned", "transparent", "icc") if getattr(picture, name))
-    if picture.mode.startswith("I;16"):
+    if picture.mode.startswith("I;16") or picture.mode == "uint16":
         yield "deep"
     if size is not None and picture.pixels.ndim == 3:
         own = picture.pixels.shape[0], picture.pixels.shape[1]
@@ -38,6 +42,13 @@ def oddities(picture: Picture, size: Size | None, aspect: Aspect = "squash") -> 
             yield "upscaled"
         if shrunk({own: 1}, size, aspect):
             yield "shrunk"
+        if max(height * size[1], width * size[0]) > STRETCH * min(height * size[1], width * size[0]):
+            yield "squashed"
+
+
+def coloured(picture: Picture) -> bool:
+    """Whether an image has colour; one that is stored in colour may have none."""
+    return picture.pixels.ndim == 3 and bool((picture.pixels != picture.pixels[..., :1]).any())
 
 
 def shrunk(counts: Counts, size: Size, aspect: Aspect = "squash") -> int:
@@ -56,6 +67,18 @@ def losses(counts: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(f"of the images, {line}" for line in lines({name: counts.get(name, 0) for name in LOSSES}))
 
 
+def of_model(odd: Mapping[str, int], found: Levels, said: str, *, grey: bool) -> Iterator[str]:
+    """Yield a line for everything that is lost where a model reads images as its training did.
+
+    `said` says at which value range, and `grey` whether the training made colour images grey as well.
+    """
+    yield from losses(odd)
+    if not grey and (n := odd.get(GREYED)):
+        yield f"of the images, {n:,} have colour and become grey, as the model has learnt grey images alone"
+    if line := found.line(f"{said}: give images on that scale, or train again"):
+        yield line
+
+
 def reading(images: Images) -> Iterator[str]:
     """Yield the line that says from what sizes to what size the images shrank, where they did."""
     if len(images.shape) == 3:
@@ -69,3 +92,12 @@ def remarks(images: Images) -> Iterator[str]:
         if reason != HIDDEN:
             yield f"entries of the data that were left out ({reason}): {count}"
     yield from losses(images.odd)
+    yield from levels(images.levels)
+
+
+def levels(found: Levels) -> Iterator[str]:
+    """Yield what to do where few grey levels are used, and where a value range has no effect."""
+    if line := found.line():
+        yield line
+    if found.idle:
+        yield "--value-range has no effect: these images have 8 bits, and it is for 16 bits and for float values"

@@ -47,6 +47,8 @@ class Picture:
     """The EXIF orientation was applied."""
     renamed: bool = False
     """The suffix names another format than that of the content."""
+    values: tuple[float, float] | None = None
+    """The least and the largest stored value, where these are not of 8 bits; two ints of whole numbers."""
 
 
 @dataclass(frozen=True, eq=False)

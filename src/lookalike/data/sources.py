@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import stat
 from pathlib import Path
 
+from lookalike.base import files
 from lookalike.base.errors import DataError, UsageError, show
 from lookalike.data import arrays, celeba, cifar, folder, gate, histopathology, idx, named, stl10
 from lookalike.data.source import Source
@@ -35,9 +37,18 @@ def open_source(
     if value_range is not None and not -math.inf < value_range[0] < value_range[1] < math.inf:
         given = f"{value_range[0]:g},{value_range[1]:g}"
         raise UsageError(f"the value range is {given}; give two numbers LOW,HIGH with LOW < HIGH")
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(
+            f"data is {show(repr(source), 60)}; give a folder, a file, a data set's name, or lookalike.Images of arrays"
+        )
+    path = files.at_home(source)
     if isinstance(source, str) and source in named.NAMED:
+        if path.exists():
+            raise DataError(
+                f"'{source}' is the name of a data set, and of a file or folder here too; give './{source}' for what "
+                "is here, or rename it to read the data set"
+            )
         return named.NAMED[source]()
-    path = Path(source)
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError) as error:
@@ -62,9 +73,13 @@ def open_source(
 
 def refuse_inside(out: Path | None, source: object) -> None:
     """Raise UsageError where `out` is `source` or lies in that folder: its files would be read as data later."""
-    if out is None or not isinstance(source, str | Path) or (isinstance(source, str) and source in named.NAMED):
+    if out is None or not isinstance(source, str | Path):
         return
-    there, path = Path(source).resolve(), out.resolve()
+    there, path = files.at_home(source).resolve(), out.resolve()
+    if isinstance(source, str) and source in named.NAMED:
+        if there == path:
+            raise UsageError(f"'{show(out)}' would hide the data set of that name; write to another place (-o)")
+        return
     if there == path and there.is_file():
         raise UsageError(f"'{show(out)}' is the data file itself; write to another path (-o)")
     if there.is_dir() and there in (path, *path.parents):

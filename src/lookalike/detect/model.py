@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lookalike.base import checkpoint
+from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError, LookalikeError, ModelError, UsageError, show
 from lookalike.base.names import Aspect
 from lookalike.base.renamed import current
+from lookalike.data import Images, oddities, read
 from lookalike.data.aspect import SAID
+from lookalike.data.levels import Levels
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.detector import Detector, Threshold
@@ -36,6 +39,7 @@ from lookalike.methods import stored
 CALIBRATION = "calibration"
 ROLES = ("known", "extra_fakes")
 ANY = "any"  # name of several classes taken as one, and of images of an unconditional GAN of several
+HOW = "read them with model.read(...)"
 UNKNOWN = "unknown"  # the answer for a flagged image, so no known class of several may have this name
 
 
@@ -107,6 +111,61 @@ class Model:
         """1 for grey, 3 for colour; None for vectors."""
         return self.shape[0] if len(self.shape) == 3 else None
 
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        """The values that become black and white, of images of 16 bits or of numbers; None: the full range."""
+        given = self.training["value_range"]
+        return None if given is None else (given[0], given[1])
+
+    def read(self, source: str | Path, **more: Any) -> Images:
+        """Images of `source` as this model's training read its own: their size, colours, value range and aspect.
+
+        Parameters
+        ----------
+        source : str or Path
+            A folder of images, with class folders or without, one image, an .npz or IDX file, or a data set's name.
+        **more
+            Other arguments of `lookalike.read`: classes, on_bad.
+
+        Warns
+        -----
+        UserWarning
+            For what reading loses, such as the colours of images where the model has learnt grey ones.
+
+        Raises
+        ------
+        LookalikeError
+            As `lookalike.read` does.
+        """
+        images = read(source, **{"labelled": False, "allow_empty_class": True} | self.reading() | more)
+        for line in self.remarks(images.odd, images.levels):
+            warnings.warn(line, stacklevel=2)
+        return images
+
+    def reading(self) -> dict[str, Any]:
+        """Keyword arguments of `lookalike.read` for images of this model."""
+        same = {"value_range": self.value_range, "aspect": self.aspect, "key_size": self.key_size}
+        return {"size": self.size, "channels": self.channels, **same}
+
+    def remarks(self, odd: Mapping[str, int], levels: Levels) -> Iterator[str]:
+        """A line for everything that was lost when images were read as this model needs them; see `Images`."""
+        given = self.value_range
+        scale = "at its full range" if given is None else "from {:g} to {:g}".format(*given)
+        said = f"the training read values {scale}"
+        return oddities.of_model(odd, levels, said, grey=bool(self.training.get("grey")))
+
+    def check_reading(self, images: Images) -> None:
+        """Raises DataError for images that were read at another value range or aspect than this model's."""
+        if images.levels.stored is not None and images.levels.value_range != self.value_range:
+            raise DataError(
+                f"the images were read with value_range={images.levels.value_range}, and those of the training with "
+                f"{self.value_range}; {HOW}"
+            )
+        if images.sizes and images.aspect != self.aspect:
+            raise DataError(
+                f"the images were read with aspect {images.aspect}, and those of the run with {self.aspect}; {HOW}"
+            )
+
     def score(self, images: Any, *, maps: bool = False) -> Verdicts:
         """Scores and answers for `Images`, pixels (N, C, H, W) uint8 or vectors (N, F) float32, of this model's shape.
 
@@ -115,13 +174,15 @@ class Model:
         Raises
         ------
         DataError
-            If there are no images, their type or shape differs, or vectors are not finite.
+            If there are no images, their type, shape, value range or aspect differs, or vectors are not finite.
         ModelError
             If a score is not finite.
         UsageError
             If there is no threshold, or the detector has no heat maps.
         """
         limit = self.limit
+        if isinstance(images, Images):
+            self.check_reading(images)
         pixels = getattr(images, "pixels", images)
         self._check(pixels)
         said, heat = located(self.detector, pixels) if maps else (self.detector.score(pixels), None)
@@ -142,7 +203,7 @@ class Model:
 
     def _check(self, pixels: Any) -> None:
         """Raises DataError for input that this model cannot score."""
-        dtype, how = ("uint8", f"read them with size={self.size}") if self.size else ("float32", "give such vectors")
+        dtype, how = ("uint8", HOW) if self.size else ("float32", "give such vectors")
         if not isinstance(pixels, np.ndarray) or pixels.dtype != dtype:
             given = f"{pixels.dtype}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
             raise DataError(f"this model takes arrays of {dtype}, shape (N, *{self.shape}), not {show(given)}; {how}")
@@ -188,7 +249,7 @@ class Model:
             If the device cannot be used here.
         """
         check_device(device)
-        folder = Path(folder)
+        folder = files.at_home(folder)
         tensors, facts = checkpoint.load_model(folder)
         facts = _current(facts)
         try:

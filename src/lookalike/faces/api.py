@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lookalike.base import files
 from lookalike.base.arrays import Note, Report, Warn
 from lookalike.data import Images
 from lookalike.detect.model import Model
@@ -17,7 +18,9 @@ from lookalike.use.filled import Filled
 from lookalike.use.filters import Filters
 
 
-def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, ...], **settings: Any) -> Model:
+def fit(
+    data: str | Path | Images, *, out: str | Path, known: str | int | Iterable[str | int], **settings: Any
+) -> Model:
     """Trains a detector of what is not of a `known` class, in the run folder `out`. A run that is there is resumed.
 
     Parameters
@@ -26,8 +29,8 @@ def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, .
         A folder with one sub-folder per class, an .npz or IDX file, a data set's name, or images in memory.
     out : str or Path
         The run folder.
-    known : str or tuple of str
-        The known class, or several.
+    known : str, int, or several
+        The known class, or several. A number is the class of that name.
     **settings
         Any other flag of `lookalike train --help`, with underscores: method="mcgan", extra_fakes="8".
 
@@ -46,21 +49,16 @@ def fit(data: str | Path | Images, *, out: str | Path, known: str | tuple[str, .
     LookalikeError
         For a user's mistake. The message says what was given, what is accepted and what to do.
     """
-    as_tuple = {
-        key: (value,) if isinstance(value, str) else value
-        for key, value in {"known": known, **settings}.items()
-        if key in ("known", "extra_fakes")
-    }
-    return run(data, train_settings(**{**settings, **as_tuple}), Path(out), warn=_warn)
+    return run(data, train_settings(**settings, known=known), Path(out), warn=_warn)
 
 
 def augment(
     data: str,
-    out: Path,
+    out: str | Path,
     *,
-    to: str = filling.BALANCE,
+    to: filling.To = filling.BALANCE,
     settings: Mapping[str, Any] | None = None,
-    run: Path | None = None,
+    run: str | Path | None = None,
     filters: Filters | None = None,
     anyway: bool = False,
     command: tuple[str, ...] = (),
@@ -74,13 +72,13 @@ def augment(
     ----------
     data : str
         A folder with a sub-folder per class, an .npz or IDX file, or a data set's name.
-    out : Path
+    out : str or Path
         A new folder, or an .npz file. A page beside it shows the images, and says whether G copied training images.
-    to : str
+    to : str, int or mapping
         How far classes are filled up; see `lookalike.use.augment.wanted`.
     settings : mapping
         Settings of the training, as `lookalike train` takes them, without `known`.
-    run : Path or None
+    run : str, Path or None
         A finished run, whose GAN is used. None: one is trained beside `out`, or resumed there.
     filters : Filters or None
         Says which images are kept; None: all.
@@ -107,10 +105,10 @@ def augment(
 
     return filling.augment(
         data,
-        out,
+        files.at_home(out),
         to=to,
         settings=settings,
-        run=run,
+        run=None if run is None else files.at_home(run),
         page=page,
         filters=filters,
         anyway=anyway,
@@ -122,4 +120,4 @@ def augment(
 
 
 def _warn(line: str) -> None:
-    warnings.warn(line, stacklevel=4)
+    warnings.warn(line, stacklevel=5)

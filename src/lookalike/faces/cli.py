@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import sys
@@ -14,7 +13,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
 from cyclopts.config import Dict
 
-from lookalike.base.errors import LookalikeError, OutputError, UsageError, memory_guard, show
+from lookalike.base.errors import LookalikeError, OutputError, UsageError, did_you_mean, memory_guard, show
 from lookalike.base.interrupts import OF_SIGNAL, Stopped, handlers_kept, ignore, stop_on_signals
 from lookalike.runs.groups import RUN
 
@@ -102,9 +101,9 @@ def _meta(
     debug: Annotated[bool, Parameter(help="An error also prints its traceback.", group=RUN, negative=())] = False,
 ) -> None:
     """Runs one command."""
-    app.config = (_toml(config),) if config else ()
+    app.config = (_toml(config.expanduser()),) if config else ()
     try:
-        app(tokens, exit_on_error=False, print_error=False)
+        app([_at_home(token) for token in tokens], exit_on_error=False, print_error=False)
     finally:
         app.config = ()
 
@@ -126,7 +125,14 @@ def _toml(path: Path) -> Dict:
     if table := next((key for key, value in values.items() if isinstance(value, dict)), None):
         raise UsageError(f"{show(path)}: [{show(table, 60)}] is a table; give all settings at the top, without tables")
     pairs = {key: ",".join(map(str, value)) for key, value in values.items() if _is_pair(value)}
-    return Dict(values | pairs, source=show(path), use_commands_as_keys=False)
+    paths = {key: _at_home(value) for key, value in values.items() if isinstance(value, str)}
+    return Dict(values | pairs | paths, source=show(path), use_commands_as_keys=False)
+
+
+def _at_home(token: str) -> str:
+    """A token with the home folder for ~/, where no shell put it: in --out=~/run, and in a file of settings."""
+    flag, sign, value = token.partition("=") if token.startswith("-") else ("", "", token)
+    return flag + sign + (str(Path(value).expanduser()) if value.startswith("~/") else value)
 
 
 def _is_pair(value: object) -> bool:
@@ -194,9 +200,7 @@ def _sentence(error: CycloptsError) -> str:
     if isinstance(error, UnknownOptionError) and error.token.source != "cli":
         key = (error.token.keyword or "").strip("[]")
         flags = [flag.removeprefix("--") for argument in error.argument_collection for flag in argument.names]
-        near = difflib.get_close_matches(key.replace("_", "-"), flags, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        return f"{error.token.source}: no setting is called {show(key, 60)}; {hint}see --help"
+        return f"{error.token.source}: no setting is called {show(key, 60)};{did_you_mean(key, flags)} see --help"
     return " ".join(str(error).split()).removesuffix(", ...").rstrip(".") + "; see --help"
 
 

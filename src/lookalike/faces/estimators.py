@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.threads import computing_with
 from lookalike.base.words import percent
 from lookalike.data import split
 from lookalike.detect.model import Model, Verdicts
@@ -43,17 +44,26 @@ class _Fitted(Rows):
     def verdicts(self, X: npt.ArrayLike) -> Verdicts:
         """Scores, their parts, p-values and flags, as `Model.score` gives them."""
         check_is_fitted(self)
-        return self.model_.score(self._images(self._rows(X, reset=False)).pixels)
+        rows = self._rows(X, reset=False)
+        if line := self._scale_remark(rows):
+            _warn(line)
+        pixels = self._images(rows).pixels
+        with computing_with(self.model_.training["threads"]):
+            return self.model_.score(pixels)
 
     def _train(
         self, rows: npt.NDArray[Any], labels: npt.NDArray[np.int64] | None = None, classes: tuple[str, ...] = (KNOWN,)
     ) -> None:
         """Trains on samples whose classes are all known."""
-        if (self.settings or {}).get("group") is not None:
-            raise UsageError("settings: group goes by the names of images, and samples have no names; leave it out")
+        given = self._own(
+            known="is what fit gets",
+            group="goes by the names of images, and samples have no names",
+            seed="is the parameter random_state here",
+            **{name: f"is a parameter of its own here, {name}=" for name in ("method", "calibration", "false_alarms")},
+        )
         settings = train_settings(
             **{"test": 0.0, "threads": 1}
-            | dict(self.settings or {})
+            | given
             | {"known": classes, "method": self.method, "calibration": self.calibration}
             | {"seed": int(check_random_state(self.random_state).randint(2**31)), "false_alarms": self.false_alarms}
         )
@@ -117,6 +127,9 @@ class LookalikeDetector(OutlierMixin, _Fitted):  # type: ignore[misc]
     low_, high_ : ndarray or float
         What becomes -1 and 1: the range of each feature of vectors, or of all pixels of images, in the training
         samples. For uint8 images it is 0 to 255. Pixels beyond the range are cut to it.
+    scale_ : float
+        The median of the training samples' largest absolute values, 255 for uint8 images. Predictions warn of samples
+        on quite another scale.
 
     Notes
     -----
@@ -238,7 +251,7 @@ class OpenSetClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise DataError("y holds one class only; give two or more classes, or use LookalikeDetector")
         self._check_unknown()
-        self._train(rows, labels.astype(np.int64), tuple(f"class {k}" for k in range(len(self.classes_))))
+        self._train(rows, labels.astype(np.int64), tuple(f"label {one}" for one in self.classes_.tolist()))
         return self
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,12 +15,18 @@ from imblearn.utils import check_target_type
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from lookalike.base.errors import UsageError
+from lookalike.base.arrays import Pixels
+from lookalike.base.errors import UsageError, show
+from lookalike.base.threads import computing_with
 from lookalike.detect.model import Model
+from lookalike.faces.given import samples
 from lookalike.faces.rows import Rows
 from lookalike.runs.choices import conditional
 from lookalike.runs.run import run
+from lookalike.runs.samples import LEARNT
 from lookalike.runs.settings import train_settings
+from lookalike.use.augment import LEAST
+from lookalike.use.filled import VARIETY, variety
 from lookalike.use.generate import generators
 
 
@@ -84,6 +91,7 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
         sparse = getattr(X, "sparse", None)  # of a data frame with sparse columns
         X = X if sparse is None else sparse.to_dense()
         y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
+        X = samples(X)
         rows, self._given = self._rows(X, reset=True), np.shape(X)[1:]
         labels = column_or_1d(y)
         check_consistent_length(rows, labels)
@@ -92,7 +100,7 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
     def _fit_resample(self, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """The given samples, then the generated ones, class by class."""
         classes, labels = np.unique(y, return_inverse=True)
-        names = [f"class {k}" for k in range(len(classes))]
+        names = [f"label {one}" for one in classes.tolist()]
         seed = int(check_random_state(self.random_state).randint(2**31))
         wanted = {k: n for k, n in self.sampling_strategy_.items() if n}
         samples, targets = [X], [y]
@@ -101,7 +109,10 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
             able = generators(self.model_)
             for label, n in wanted.items():
                 name = names[int(np.searchsorted(classes, label))]
-                made = np.concatenate(list(able[name].images(n, seed=seed)))
+                with computing_with(self.model_.training["threads"]):
+                    made = np.concatenate(list(able[name].images(n, seed=seed)))
+                for line in self._doubts(name, self._images(X[y == label]).pixels, made):
+                    warnings.warn(line, stacklevel=2)
                 samples.append(self._back(made, X.dtype))
                 targets.append(np.full(n, label, y.dtype))
         return np.concatenate(samples).reshape(-1, *self._given), np.concatenate(targets)
@@ -110,9 +121,15 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
         self, rows: npt.NDArray[Any], labels: npt.NDArray[np.int64], names: tuple[str, ...], seed: int
     ) -> Model:
         """A GAN of all classes, trained on all samples."""
+        given = self._own(
+            known="is what fit_resample gets",
+            method="is a parameter of its own here, method=",
+            seed="is the parameter random_state here",
+            **dict.fromkeys(("test", "calibration"), "is 0 here, as all samples train"),
+        )
         settings = train_settings(
             **{"threads": 1}
-            | dict(self.settings or {})
+            | given
             | {"known": names, "method": self.method, "seed": seed, "test": 0.0, "calibration": 0.0}
         )
         if not conditional(settings):
@@ -121,6 +138,21 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(self.run_folder) if self.run_folder is not None else Path(scratch) / "run"
             return run(self._images(rows, labels, names), settings, folder)
+
+    def _doubts(self, name: str, real: Pixels, made: Pixels) -> Iterator[str]:
+        """A line where the samples of a class taught little, and where those generated for it are nearly all alike."""
+        if (distinct := len({sample.tobytes() for sample in real})) < LEAST:
+            yield (
+                f"{show(name)}: the GAN had {distinct} distinct samples to learn from, and needs about {LEAST}; give "
+                "more, or take an oversampler that interpolates, such as SMOTE"
+            )
+        mine, theirs = (pixels.reshape(len(pixels), -1).astype(np.float64) for pixels in (made, real))
+        share = variety(mine, theirs) if self.model_.training["images"] >= LEARNT else None
+        if share is not None and share < VARIETY:
+            yield (
+                f"{show(name)}: the generated samples are nearly all alike (collapse); train longer "
+                "(settings={'images': ...}) or with a lower lr, or give more samples"
+            )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -165,7 +165,8 @@ class GAN:
         """
         mix = one_hot(torch.tensor(label), self.classes).float() if isinstance(label, int) else label
         mix = None if mix is None else mix.to(self.device)
-        players = self.method.conditioning.only(self.average or self.G, mix), copy.deepcopy(self.D)
+        with torch.random.fork_rng(devices=[]):  # a layer that is replaced at once draws first weights too
+            players = self.method.conditioning.only(self.average or self.G, mix), copy.deepcopy(self.D)
         for player in players:
             # eval: batch norm uses running statistics, so an image does not depend on the others of its block
             player.eval().requires_grad_(False)

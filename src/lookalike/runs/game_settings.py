@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+import os
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lookalike.base import names
 from lookalike.runs.groups import EXTRA_FAKES, METHOD, NETWORK, OF_METHOD, OF_PRESET, OPTIMISER, SPLITTING
@@ -20,10 +23,39 @@ else:
 DIFF_AUGMENT = "D's images are moved, partly cut out and changed in colour, which helps with few images."
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if isinstance(value, Real) and hasattr(value, "item") else value
+
+
+def names_given(value: Any) -> Any:
+    """Names of classes as a tuple: one text or number is one name, and a set has the order of its names."""
+    if isinstance(value, str) or (isinstance(value, Integral) and not isinstance(value, bool)):
+        value = (value,)
+    if not isinstance(value, Iterable) or isinstance(value, dict | bytes):
+        return value
+    texts = [str(name) if isinstance(name, Integral) and not isinstance(name, bool) else name for name in value]
+    return tuple(sorted(texts) if isinstance(value, set | frozenset) else texts)
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, Integral) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(names_given)]
+
+
 class StrictSettings(BaseModel):
     """Settings that cannot be changed; unknown names and numbers that are not finite are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_python(cls, given: Any) -> Any:
+        """Paths as text, and numpy's numbers as Python's."""
+        return {name: _plain(value) for name, value in given.items()} if isinstance(given, dict) else given
 
 
 class GameSettings(StrictSettings):
@@ -185,7 +217,7 @@ class GameSettings(StrictSettings):
     ] = None
 
     split_at: Annotated[
-        tuple[Annotated[int, Field(ge=1)], ...],
+        Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_several)],
         Parameter(
             help="splitting: number of images shown before the classes are split. Repeat the flag for more splits.",
             group=SPLITTING,

@@ -17,6 +17,7 @@ from lookalike.base.names import BACKBONES, ON_FEATURES
 from lookalike.base.renamed import OLD
 from lookalike.base.words import percent
 from lookalike.data import Images, split
+from lookalike.data.oddities import GREYED
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.baselines.auto import AutoBaseline
 from lookalike.detect.baselines.cross import FEWEST, FEWEST_GROUPS
@@ -148,11 +149,8 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         images = images.grouped(settings.group)
     if settings.sides not in (None, images.shape[1:]):
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
-    if isinstance(data, Images) and settings.aspect != images.aspect:
-        raise UsageError(
-            f"--aspect {settings.aspect}: the images were read with {images.aspect}; read them with aspect="
-            f"{settings.aspect!r}, or leave it out"
-        )
+    if isinstance(data, Images):
+        settings = _as_read(settings, images)
     known, others = images.names_of(settings.known), images.names_of(settings.extra_fakes)
     given, settings = settings, filled(settings, images.shape, len(known))
     truth, true_classes = images.labels, images.classes
@@ -186,6 +184,25 @@ def showing(plan: Plan, given: TrainSettings, images: int) -> Plan:
     if method.splitting is not None:
         _check_splits(again, method.splitting)
     return again
+
+
+def _as_read(settings: TrainSettings, images: Images) -> TrainSettings:
+    """The settings with how images in memory were read. Raises UsageError for those that they cannot take any more."""
+    if settings.aspect != images.aspect:
+        raise UsageError(
+            f"--aspect {settings.aspect}: the images were read with {images.aspect}; read them with aspect="
+            f"{settings.aspect!r}, or leave it out"
+        )
+    own = images.levels.value_range if images.levels.stored else None
+    if settings.low_high not in (None, own):
+        raise UsageError(
+            f"--value-range {settings.value_range}: the images are in memory already; read them with value_range="
+            f"({settings.value_range}), or leave it out"
+        )
+    if settings.grey and images.shape[0] == 3:
+        raise UsageError("--grey: the images are in memory already, in colour; read them with channels=1")
+    ends = None if own is None else "{:.17g},{:.17g}".format(*own)
+    return settings.model_copy(update={"value_range": ends, "grey": settings.grey or GREYED in images.odd})
 
 
 def _classifies(settings: TrainSettings, method: Method | None) -> bool:

@@ -26,7 +26,12 @@ from lookalike.runs.settings import HELD_OUT, TrainSettings
 
 OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
-BITS = (*(("settings", name) for name in REPEATABLE), ("versions", "torch"), ("machine", "cpu"))
+PACKAGES = ("lookalike", "torch", "numpy", "pillow", "scikit-learn", "safetensors")
+BITS = (
+    *(("settings", name) for name in REPEATABLE),
+    *(("versions", name) for name in PACKAGES if name != "safetensors"),
+    ("machine", "cpu"),
+)
 
 
 class OtherRunError(UsageError):
@@ -77,19 +82,19 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
 
 
 def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn: Warn) -> None:
-    """Warns of changes that cost the run its bits, and records them under machine.resumed, unless it is finished."""
+    """Warns of changes that cost an unfinished run its bits, and records them under machine.resumed."""
     changed = [
         f"{name} {show(there[part].get(name))} -> {show(now[part][name])}"
         for part, name in BITS
-        if there[part].get(name) != now[part][name]
+        if name in there[part] and there[part][name] != now[part][name]
     ]
-    if not changed:
+    if not changed or (folder / checkpoint.CARD).exists():
         return
     text = ", ".join(changed)
     warn(f"the run will not have the bits of an uninterrupted one, as these changed: {text}")
     machine = there["machine"]
     before = machine.get("resumed", [])
-    if isinstance(before, list) and text not in before and not (folder / checkpoint.CARD).exists():
+    if isinstance(before, list) and text not in before:
         files.write_json(folder / CONFIG, there | {"machine": machine | {"resumed": [*before, text]}})
 
 
@@ -148,7 +153,6 @@ def _begins(name: str) -> str:
 def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> dict[str, Any]:
     from importlib.metadata import version
 
-    packages = ("lookalike", "torch", "numpy", "pillow", "scikit-learn", "safetensors")
     return {
         "schema": 1,
         "command": shlex.join(command),
@@ -166,7 +170,7 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
             "extra_fakes": len(plan.rows.extra_fakes),
             "skipped": len(plan.images.skipped),
         },
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "cpu": torch.backends.cpu.get_cpu_capability(),

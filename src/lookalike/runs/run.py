@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Floats, Note, Report, Warn
 from lookalike.base.errors import DivergedError, memory_guard, show
+from lookalike.base.threads import computing_with
 from lookalike.data import Images, oddities
 from lookalike.data.images import Selection
 from lookalike.data.sources import refuse_inside
@@ -90,34 +90,48 @@ def run(
     Stopped
         After a signal, with a checkpoint saved.
     """
-    torch.set_num_threads(settings.threads)
-    with memory_guard():
+    out = files.at_home(out)
+    with computing_with(settings.threads), memory_guard():
         report("reading", 0, 1)
         refuse_inside(out, data)
         settings = record.as_begun(out, settings)
         plan, timed = _timed(out, plans.make(data, settings), settings)
-    folder = files.make_folder(out)
-    record.begun(folder)  # a folder of someone else's is not even locked
-    with nullcontext() if held else files.lock(folder, *PLACES, wait=wait), memory_guard():
-        record.begin(folder, plan, command, warn)
-        if (folder / checkpoint.CARD).exists():
-            return Model.load(folder, device=settings.device)
-        if note is not None:
-            for line in _notes(plan, settings):
-                note(line)
-        idle = own_flags.unused(settings, plan.recipe.method, len(plan.known), joins=plan.rows.joins)
-        for line in (*_remarks(plan), *idle):
-            warn(line)
-        if note is not None and (time_needed := timed or _time(folder, plan)):
-            note(time_needed)
-        if settings.crosses:
-            detector, scores = _crossed(folder, plan, report)
-        else:
-            detector = _taught(folder, plan, report, warn)
-            scores = _calibration_scores(plan, detector, report)
-        model = _model(plan, detector, scores)
-        model.save(folder)
-        return model
+        folder = files.make_folder(out)
+        record.begun(folder)  # a folder of someone else's is not even locked
+        with nullcontext() if held else files.lock(folder, *PLACES, wait=wait):
+            return _run(folder, plan, settings, timed, command, report, warn, note)
+
+
+def _run(
+    folder: Path,
+    plan: Plan,
+    settings: TrainSettings,
+    timed: str | None,
+    command: tuple[str, ...],
+    report: Report,
+    warn: Warn,
+    note: Note | None,
+) -> Model:
+    """The model of a plan, in a folder that is held."""
+    record.begin(folder, plan, command, warn)
+    if (folder / checkpoint.CARD).exists():
+        return Model.load(folder, device=settings.device)
+    if note is not None:
+        for line in _notes(plan, settings):
+            note(line)
+    idle = own_flags.unused(settings, plan.recipe.method, len(plan.known), joins=plan.rows.joins)
+    for line in (*_remarks(plan), *idle):
+        warn(line)
+    if note is not None and (time_needed := timed or _time(folder, plan)):
+        note(time_needed)
+    if settings.crosses:
+        detector, scores = _crossed(folder, plan, report)
+    else:
+        detector = _taught(folder, plan, report, warn)
+        scores = _calibration_scores(plan, detector, report)
+    model = _model(plan, detector, scores)
+    model.save(folder)
+    return model
 
 
 def _remarks(plan: Plan) -> Iterator[str]:
@@ -295,6 +309,7 @@ def _model(plan: Plan, detector: Detector, scores: Floats) -> Model:
         **({"crossed": True} if plan.recipe.settings.crosses else {}),
         **({"groups": _groups(parts)} if (parts := plan.groups()) is not None else {}),
         **({"key_size": list(plan.images.key_size)} if plan.images.key_size else {}),
+        **({"grey": True} if plan.recipe.settings.grey else {}),
         **({"aspect": plan.images.aspect} if plan.images.aspect != "squash" else {}),
         **({"pooled": sorted(plan.pooled)} if plan.recipe.settings.pooled else {}),
     }

@@ -12,11 +12,15 @@ from PIL import Image
 from torch import Tensor
 
 from lookalike.base import files
+from lookalike.base.arrays import Pixels
 from lookalike.base.seeds import generator
 from lookalike.data.images import as_pixels
 from lookalike.game.gan import GAN
 from lookalike.runs.folder import SAMPLES
 
+JUDGED = 16  # images
+LEARNT = 1000  # images shown; after fewer, nobody expects G to make various images
+SAME = 0.25  # grey levels that images differ by, on average; of noise alone they differ by more
 ROWS = 20  # of a grid at most, where G is conditional
 COMPRESSION = 1  # of 0 to 9: the usual 6 takes twice as long and saves a twentieth of a small image
 
@@ -33,6 +37,14 @@ def draw_samples(folder: Path, gan: GAN, images: int, seed: int) -> None:
         z = player.method.latent.draw(64 if y is None else len(y), generator(seed, "samples"))
         path = files.make_folder(folder / SAMPLES) / f"{prefix}{images:09d}.png"
         files.write_bytes(path, png(grid(player.generate(z, y))))
+
+
+def alike(images: Pixels) -> bool:
+    """Whether images (N, C, H, W) uint8, or vectors (N, F) in [-1, 1], are nearly all the same; few are not judged."""
+    if len(images) < JUDGED:
+        return False
+    steps = 1.0 if images.ndim == 4 else 1 / 127.5  # a grey level
+    return bool(np.std(images, axis=0, dtype=np.float64).mean() < SAME * steps)
 
 
 def classes_in_rows(classes: int) -> Tensor:

@@ -13,9 +13,9 @@ from cyclopts import Parameter
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lookalike.base import names
-from lookalike.base.errors import UsageError, show
+from lookalike.base.errors import UsageError, did_you_mean, show
 from lookalike.base.names import Aspect
-from lookalike.runs.game_settings import GameSettings, StrictSettings
+from lookalike.runs.game_settings import GameSettings, Names, StrictSettings
 from lookalike.runs.groups import DATA, LEARN, MOST_USED, OF_METHOD, OF_PRESET, RUN, SCORE, THRESHOLD
 from lookalike.runs.presets import FROM, PRESETS, Preset
 
@@ -71,6 +71,7 @@ MINUTES = (
     "GANs: in place of --images, about how long the training takes. A short timing says how many images are shown; "
     "from then on this number holds."
 )
+MANY = 8  # words; more are not listed where one is near
 HELD_OUT = 0.2  # share of the images that sets the threshold, where the method learns slowly
 TEST = 0.2  # share of the images that only measures
 Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
@@ -191,7 +192,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     """Every setting of `lookalike train`; None stands for the value of the preset, the method or the data."""
 
     known: Annotated[
-        tuple[str, ...],
+        Names,
         Parameter(
             help="The known class, or several with commas between them. Repeat the flag for names that hold commas.",
             group=MOST_USED,
@@ -206,7 +207,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         ),
     ] = "auto"
     extra_fakes: Annotated[
-        tuple[str, ...],
+        Names,
         Parameter(
             help="mcgan: classes whose images D learns as fake, beside the images of G.",
             group=MOST_USED,
@@ -286,7 +287,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         Parameter(help="The known classes are learnt as one class, without their labels.", group=LEARN, negative=()),
     ] = False
     unlabelled: Annotated[
-        tuple[str, ...],
+        Names,
         Parameter(
             help="Methods whose D classifies: class folders that hold images of the known classes without labels. "
             "D learns from them too.",
@@ -437,5 +438,13 @@ def sentence(error: BaseException) -> str:
     message: str = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return f"{show(first['input'])}: {message}" if isinstance(first["input"], str) else message
+    if first["type"] == "extra_forbidden":
+        known = [*TrainSettings.model_fields]
+        return f"no setting is called {show(first['loc'][0], 60)};{did_you_mean(first['loc'][0], known)} see --help"
     name = flag(str(first["loc"][0]))
+    if first["type"] == "literal_error":
+        words = re.findall("'([^']*)'", first["ctx"]["expected"])
+        near = did_you_mean(first["input"], words)
+        rest = "see --help" if near and len(words) > MANY else f"accepted are {', '.join(words)}"
+        return f"{name} {show(first['input'])}:{near} {rest}"
     return f"{name} {show(first['input'])}: {message[0].lower() if message[1:2].islower() else message[0]}{message[1:]}"

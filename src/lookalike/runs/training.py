@@ -32,6 +32,8 @@ from lookalike.runs.samples import draw_samples
 from lookalike.runs.variety import Variety
 from lookalike.runs.watch import findings
 
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+
 
 def trained_gan(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GAN:
     """The plan's GAN after its training, which goes on from a checkpoint where one is there.
@@ -155,10 +157,12 @@ def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: i
 @contextmanager
 def exact() -> Iterator[None]:
     """Allows only operations whose results repeat to the bit."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs for it
-    before = torch.are_deterministic_algorithms_enabled()
+    before, theirs = torch.are_deterministic_algorithms_enabled(), os.environ.get(CUBLAS)
+    os.environ[CUBLAS] = theirs or ":4096:8"  # what CUDA needs for it
     torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
+        if theirs is None:
+            del os.environ[CUBLAS]

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from lookalike.base.arrays import Floats, Note, Pixels, Report, Warn
 from lookalike.base.checkpoint import CARD
 from lookalike.base.errors import DataError, UsageError, listed, show
+from lookalike.base.threads import computing_with
 from lookalike.data import Images, read, split
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.detect.model import Model
@@ -41,17 +41,18 @@ TRIES = 50  # images generated per kept image, at most
 FEW = 19  # training images; with more, fewer than 1 in 20 new images counts as a copy by chance
 BALANCE = "balance"
 ONE_CLASS = "a GAN of one class has no classifier, which needs two; leave out --agree"
+To = str | int | Mapping[str, int]
 Page = Callable[[Model, Sequence[Filled], Filters, str, Sequence[str]], str]
 
 
-def wanted(to: str, counts: Mapping[str, int]) -> dict[str, int]:
+def wanted(to: To, counts: Mapping[str, int]) -> dict[str, int]:
     """Return class -> the number of images that it lacks, for the classes that lack any.
 
     Parameters
     ----------
-    to : str
+    to : str, int or mapping
         "balance" means as many as the largest class has. A number means at least that many of each class. The form
-        CLASS=NUMBER,... gives a number per class.
+        CLASS=NUMBER,..., or a mapping of them, gives a number per class.
     counts : mapping
         Class -> number of real images.
 
@@ -74,7 +75,10 @@ def wanted(to: str, counts: Mapping[str, int]) -> dict[str, int]:
     return short
 
 
-def _targets(to: str, counts: Mapping[str, int]) -> dict[str, int]:
+def _targets(to: To, counts: Mapping[str, int]) -> dict[str, int]:
+    if isinstance(to, Mapping):
+        return {str(name): int(number) for name, number in to.items()}
+    to = str(to)
     if to == BALANCE:
         return dict.fromkeys(counts, max(counts.values()))
     if to.isdecimal():
@@ -101,7 +105,7 @@ def augment(
     data: str,
     out: Path,
     *,
-    to: str = BALANCE,
+    to: To = BALANCE,
     settings: Mapping[str, Any] | None = None,
     run: Path | None = None,
     page: Page,
@@ -125,8 +129,7 @@ def augment(
         model, beside = _trained(data, beside, to, given, filters, command, report, warn, note)
     else:
         model = Model.load(run, device=given.get("device", "cpu"))
-        torch.set_num_threads(model.training["threads"])  # as `generate` does, for the same bits
-    own = {"value_range": model.training["value_range"], "aspect": model.aspect}
+    own = {"value_range": model.value_range, "aspect": model.aspect}
     how = DataSettings(**reading).reading() | own
     images = read(data, size=model.size, channels=model.channels, key_size=model.key_size, **how)
     parts = used_images(beside)
@@ -138,7 +141,8 @@ def augment(
     if len(images.shape) == 3:
         _warn_of_size(data, images.shape[1:], tuple(short), warn)
     seed = given.get("seed", 0)
-    filled = fill(model, images, parts, short, seed=seed, filters=filters, anyway=anyway, report=report, warn=warn)
+    with computing_with(model.training["threads"]):  # as `generate` does, for the same bits
+        filled = fill(model, images, parts, short, seed=seed, filters=filters, anyway=anyway, report=report, warn=warn)
     balanced.write(out, images, filled, page(model, filled, filters, Path(data).name, command), seed=seed)
     if not all(one.written for one in filled):
         raise NotWrittenError(filled)
@@ -171,7 +175,7 @@ def _warn_of_size(data: str, size: tuple[int, ...], classes: tuple[str, ...], wa
 def _trained(
     data: str,
     beside: Path,
-    to: str,
+    to: To,
     given: Mapping[str, Any],
     filters: Filters,
     command: tuple[str, ...],
@@ -195,7 +199,7 @@ def _trained(
             run = beside.with_name(f"{beside.name}-{number}")
 
 
-def _settings(data: str, run: Path, to: str, given: Mapping[str, Any], filters: Filters, warn: Warn) -> TrainSettings:
+def _settings(data: str, run: Path, to: To, given: Mapping[str, Any], filters: Filters, warn: Warn) -> TrainSettings:
     """Return the settings of the training; checks first what would fail later."""
     chosen = {"method": METHOD, **given, "calibration": 0.0}
     classes = open_source(data, allow_empty_class=given.get("allow_empty_class", False)).classes

@@ -13,13 +13,14 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from lookalike.base import files
 from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.threads import computing_with
 from lookalike.data import Images, oddities, read
 from lookalike.data.groups import Rule
+from lookalike.data.images import Given
 from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import auc, rate
 from lookalike.detect.heat import Locates
@@ -39,7 +40,7 @@ def evaluate(
     folder: str | Path,
     data: str | Path | Images,
     *,
-    unknown: tuple[str, ...] | str = (),
+    unknown: Given = (),
     masks: str | Path | None = None,
     group: str | None = None,
     on_bad: Literal["fail", "skip"] = "fail",
@@ -54,9 +55,10 @@ def evaluate(
     """Score held-out images of the known classes and of `unknown`, and store the figures in the run folder.
 
     Images are recognised by their content. The official test images are used where the data has them. Otherwise, a
-    class that training read (a known class, or one of the extra fakes) gives the test images of the run's record. Any
-    other class gives all its images. An image used in training or calibration, or as an extra fake, is never used. Nor
-    is one of a group that was, where the run was split by group, but for official test images.
+    class that training read (a known class, or one of the extra fakes) gives the test images of the run's record, where
+    most of its images are those of the run. Any other class, and any class of another folder, gives all its images. An
+    image used in training or calibration, or as an extra fake, is never used. Nor is one of a group that was, where the
+    run was split by group, but for official test images.
 
     Nothing here sets a threshold. Where one of the two groups has no held-out images, a figure that needs it is None,
     with the reason.
@@ -67,7 +69,7 @@ def evaluate(
         A finished run folder, as `train` wrote it.
     data : str, Path or Images
         Data with the known classes and the unknown ones.
-    unknown : tuple of str
+    unknown : str, int, or several
         The classes that count as unknown; empty means all other classes.
     masks : str, Path or None
         A folder with a mask of each unknown image: it adds figures of the heat maps. See `lookalike.use.masks`.
@@ -105,28 +107,26 @@ def evaluate(
     LockedError
         If another process is writing to `folder`.
     """
-    folder = Path(folder)
+    folder = files.at_home(folder)
     model, parts, groups = Model.load(folder, device=device), used_images(folder), used_groups(folder, group)
     with files.lock(folder, EVALUATIONS):  # fail before the scoring where the result could not be written
         files.make_folder(folder / EVALUATIONS)
-    torch.set_num_threads(threads or model.training["threads"])
     images = data
     if not isinstance(images, Images):
-        images = _read(images, model, on_bad=on_bad, max_bad=max_bad, allow_empty_class=allow_empty_class)
+        bad: dict[str, Any] = {"on_bad": on_bad, "max_bad": max_bad, "allow_empty_class": allow_empty_class}
+        images = read(images, **model.reading(), **bad)
     if images.key_size != model.key_size:  # or images that trained would count as new ones
         raise DataError(
             f"the images have content keys taken at {images.key_size or 'their own size'}, and those of the run were "
             f"taken at {model.key_size or 'their own size'}; give the folder, or read it with key_size={model.key_size}"
         )
-    if images.aspect != model.aspect:
-        raise DataError(
-            f"the images were read with aspect {images.aspect}, and those of the run with {model.aspect}; give the "
-            f"folder, or read it with aspect={model.aspect!r}"
-        )
+    model.check_reading(images)
     if pooled := model.training.get("pooled"):
         images = images.pooled([name for name in pooled if name in images.classes], ANY)
     for line in oddities.reading(images):
         note(line)
+    for line in model.remarks(images.odd, images.levels):
+        warn(line)
     if images.skipped:
         warn(
             f"images left out because they cannot be read: {len(images.skipped)}, first {show(images.skipped[0].name)}"
@@ -135,9 +135,12 @@ def evaluate(
     near = _of_used_groups(images, groups, warn)
     rows, used = _roles(model, parts, images, others, near, warn)
     marked = None if masks is None else masks_of(model, masks, [images.names[i] for i in rows["unknown"]])
-    began = time.monotonic()
-    verdicts = _verdicts(model, images, rows, report)
-    took = {"train": training_seconds(folder), "score": round(time.monotonic() - began, 3)}
+    with computing_with(threads or model.training["threads"]):
+        began = time.monotonic()
+        verdicts = _verdicts(model, images, rows, report)
+        took = {"train": training_seconds(folder), "score": round(time.monotonic() - began, 3)}
+        pixels = measured(model, marked, images, rows["known"], rows["unknown"], report) if marked is not None else None
+        arrays = _arrays(model, images, rows, verdicts)
     figures = (
         _figures(model, verdicts)
         | _by_class(model, images, rows, verdicts, others)
@@ -149,9 +152,8 @@ def evaluate(
             "seconds": took,
         }
     )
-    if marked is not None:
-        figures["pixels"] = asdict(measured(model, marked, images, rows["known"], rows["unknown"], report))
-    arrays = _arrays(model, images, rows, verdicts)
+    if pixels is not None:
+        figures["pixels"] = asdict(pixels)
     with files.lock(folder, EVALUATIONS):
         stem = files.make_folder(folder / EVALUATIONS) / _file_name(",".join(others) or "none")
         files.write_bytes(stem.with_name(stem.name + ".npz"), arrays)
@@ -159,19 +161,12 @@ def evaluate(
     return figures
 
 
-def _read(data: str | Path, model: Model, **bad: Any) -> Images:
-    return read(
-        data, size=model.size, channels=model.channels, value_range=model.training["value_range"],
-        key_size=model.key_size, aspect=model.aspect, **bad,
-    )  # fmt: skip
-
-
-def _others(model: Model, images: Images, unknown: tuple[str, ...] | str, warn: Warn) -> tuple[str, ...]:
+def _others(model: Model, images: Images, unknown: Given, warn: Warn) -> tuple[str, ...]:
     """Return the unknown classes; warns of known classes that the data lacks."""
     known = model.classes["known"]
     if gone := [name for name in known if name not in images.classes]:
         warn(f"the data has no class {show(gone[0])}, which is a known class of this model")
-    others = images.names_of((unknown,) if isinstance(unknown, str) else unknown)
+    others = images.names_of(unknown)
     if both := set(known) & set(others):
         raise UsageError(f"class {show(min(both))} is a known class of this model; give another one as --unknown")
     # These images are of the known classes, but without a label of their own.
@@ -211,7 +206,11 @@ def _roles(
     if n := len(_rows(images, others, held_out & near)):
         warn(f"unknown images left out, as images of their groups trained or set the threshold: {n:,}")
     held_out &= ~near
-    return {role: _rows(images, names, held_out) for role, names in (("known", known), ("unknown", others))}, used
+    rows = {role: _rows(images, names, held_out) for role, names in (("known", known), ("unknown", others))}
+    keys = np.array(images.keys)
+    if n := int(np.isin(keys[rows["unknown"]], keys[rows["known"]]).sum()):
+        warn(f"unknown images that are exactly like a known one, and count as both: {n:,}; check DATA lists them")
+    return rows, used
 
 
 def _held_out(
@@ -222,9 +221,11 @@ def _held_out(
     seen, tests = (np.array([key in part for key in images.keys], dtype=bool) for part in (used, parts[TEST]))
     if images.test is not None:
         return images.test & ~seen, images.test & seen
-    # A stray copy of a test image must not make its class one that training read.
-    numbers = [number for number, name in enumerate(images.classes) if name in read]
-    split = np.isin(images.labels, np.intersect1d(images.labels[tests], numbers))
+    # Stray copies of a few images must make neither another class nor another folder one that training split.
+    mine = [images.labels == number for number, name in enumerate(images.classes) if name in read]
+    split = np.zeros(len(images), np.bool_)
+    for here in mine:
+        split |= here & (bool(tests[here].any()) and (tests | seen)[here].mean() > 0.5)
     return (tests | ~split) & ~seen, seen
 
 

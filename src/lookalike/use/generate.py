@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lookalike.base import files
-from lookalike.base.arrays import Pixels, Report
+from lookalike.base.arrays import Pixels, Report, Warn
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.seeds import generator
 from lookalike.data.images import as_pixels
@@ -26,7 +26,7 @@ from lookalike.detect.gan import GANDetector
 from lookalike.detect.model import ANY, Model
 from lookalike.detect.openset import OpenSet
 from lookalike.game.gan import GAN
-from lookalike.runs.samples import grid, png
+from lookalike.runs.samples import LEARNT, alike, grid, png
 
 BLOCK = 256  # images per batch; always the same number, so that an image's bits do not depend on the others
 MANIFEST = "generated.csv"
@@ -115,6 +115,7 @@ def write(
     seed: int = 0,
     truncation: float | None = None,
     report: Report = lambda stage, done, of: None,
+    warn: Warn = lambda message: None,
 ) -> None:
     """Write images of each class to `out`: a folder with PNGs by class and a list, or an .npz file.
 
@@ -127,6 +128,8 @@ def write(
         Class -> number of images.
     seed, truncation
         As for `Generator.images`.
+    report, warn : callable
+        Called with the progress, and with the classes of which all images are nearly the same.
 
     Raises
     ------
@@ -151,6 +154,11 @@ def write(
             start = 0
             for block in able[name].images(n, seed=seed, truncation=truncation):
                 report("generating", done, total)
+                if start == 0 and model.training["images"] >= LEARNT and alike(block):
+                    warn(
+                        f"the images of {show(name)} are nearly all alike: the GAN has collapsed; train again, with a "
+                        "lower --lr or more --images"
+                    )
                 yield name, start, block
                 start, done = start + len(block), done + len(block)
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -16,10 +17,11 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from lookalike.base import files
-from lookalike.base.arrays import Note, Pixels, Report
+from lookalike.base.arrays import Note, Pixels, Report, Warn
 from lookalike.base.errors import UsageError, show
 from lookalike.data import Images, Skipped, stream
 from lookalike.data.aspect import unfitted
+from lookalike.data.levels import Levels
 from lookalike.data.sizes import shrinking
 from lookalike.data.source import Picture
 from lookalike.data.sources import Size, open_source, refuse_inside
@@ -30,6 +32,8 @@ from lookalike.runs.samples import png
 
 BLOCK = 512  # images in memory at one time
 BLOCK_BYTES = 1 << 26  # of images in memory at once
+RUN = ("=", "+", "-", "@", "\t", "\r")  # text that begins so is a formula to a spreadsheet
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
 
 
 def write(
@@ -42,6 +46,7 @@ def write(
     on_bad: Literal["fail", "skip"] = "fail",
     max_bad: float = 0.05,
     report: Report = lambda stage, done, of: None,
+    warn: Warn = lambda message: None,
     note: Note = lambda message: None,
 ) -> dict[str, Any]:
     """Score `data` into `out`, one line per image: name, class, score, p-value, flagged or not, and the parts.
@@ -62,8 +67,8 @@ def write(
         and an .npy file of the map, float16 (H, W). The line gives the PNG's name.
     on_bad, max_bad
         As for `lookalike.stream`.
-    report, note : callable
-        Called with the progress, and with the sizes between which images shrink.
+    report, warn, note : callable
+        Called with the progress, with what reading lost, and with the sizes between which images shrink.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def write(
         raise UsageError(f"{show(nearest)} cannot take both kinds of pictures; give two folders")
     bad_files = out.with_name(f"{out.name}.{BAD_FILES}")
     skipped: list[Skipped] = []
-    odd, sizes = Counter[str](), Counter[Size]()
+    odd, sizes, levels = Counter[str](), Counter[Size](), Levels()
     counts = {"images": 0, "flagged": 0}
     with (
         _pictures(nearest, out) as folder,
@@ -107,9 +112,12 @@ def write(
             skipped += block.skipped
             odd.update(block.odd)
             sizes.update(block.sizes)
+            levels |= block.levels
             report("scoring", counts["images"], 0)
         if model.size is not None and (line := shrinking(sizes, model.size, model.aspect)):
             note(line)
+        for line in model.remarks(odd, levels):
+            warn(line)
         if skipped:
             files.write_json_lines(bad_files, map(vars, skipped))
     if not skipped:
@@ -128,7 +136,7 @@ def _pictures(wanted: Path | None, out: Path) -> AbstractContextManager[Path | N
 
 def _originals(model: Model, data: str | Path) -> Iterator[Pixels]:
     """Yield the images that can be read, uint8 (H, W, 1 or 3), at the size of their files."""
-    source = open_source(data, labelled=False, value_range=model.training["value_range"], allow_empty_class=True)
+    source = open_source(data, labelled=False, value_range=model.value_range, allow_empty_class=True)
     return (item.pixels for item in source.pictures() if isinstance(item, Picture))
 
 
@@ -143,12 +151,10 @@ def _write_maps(folder: Path, start: int, maps: Pixels, originals: Iterator[Pixe
 
 
 def _read(model: Model, data: str | Path, maps: bool, **bad: Any) -> Iterator[Images]:
-    value_range = model.training["value_range"]
     most = BLOCK_BYTES // 4 if maps else BLOCK_BYTES  # a map takes four bytes for each pixel
     block = min(BLOCK, max(1, most // math.prod(model.shape)))
-    return stream(
-        data, size=model.size, channels=model.channels, block=block, value_range=value_range, aspect=model.aspect, **bad
-    )  # fmt: skip
+    how = {name: value for name, value in model.reading().items() if name != "key_size"}
+    return stream(data, block=block, **how, **bad)
 
 
 def _rows(model: Model, block: Images, verdicts: Verdicts, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:
@@ -197,9 +203,18 @@ def _append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first:
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row without text that a spreadsheet would run as a formula: a name becomes ./name."""
-    harmless = {
-        key: f"./{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
-        for key, value in row.items()
-    }
-    return harmless | {"flagged": int(row["flagged"])}
+    """Return the row without text that a spreadsheet would run as a formula, and with numbers for flags.
+
+    A file's name gets ./ before it, which is the same file.
+    """
+    name = f"./{row['name']}" if row["name"].startswith(RUN) else row["name"]
+    classes = {key: _of_class(row[key]) for key in ("class", "predicted") if key in row}
+    return {**row, "name": name, **classes, "flagged": int(row["flagged"])}
+
+
+def _of_class(name: str) -> str:
+    """Return the class with an apostrophe before what a spreadsheet would run, or before another one.
+
+    So the class is what is left without one apostrophe. A number such as +1 is no formula, and stays.
+    """
+    return f"'{name}" if name.startswith((*RUN, "'")) and not NUMBER.fullmatch(name) else name

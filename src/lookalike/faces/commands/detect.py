@@ -162,18 +162,14 @@ def score(
     """Writes the score, the p-value, the flag and the parts of the score of each image."""
     import torch
 
-    from lookalike.data.oddities import losses
     from lookalike.detect.model import Model
     from lookalike.use.scorefile import write
 
     model, bad = Model.load(run, device=device), bad or BadImageSettings()
     torch.set_num_threads(threads or model.training["threads"])
     with progress() as report:
-        counts = write(
-            model, images, out, nearest=nearest, heat_maps=heat_maps, report=report, note=note, **bad.model_dump()
-        )
-    for line in losses(counts["odd"]):
-        warn(line)
+        how = {"nearest": nearest, "heat_maps": heat_maps, **bad.model_dump()}
+        counts = write(model, images, out, report=report, warn=warn, note=note, **how)
     if json_:
         print_json({"out": str(out), **counts})
     else:

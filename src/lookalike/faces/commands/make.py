@@ -84,7 +84,8 @@ def generate(
                 if between
                 else making.picture(model, seed, truncation)
             )
-        making.write(model, out, dict.fromkeys(names, number), seed=seed, truncation=truncation, report=report)
+        counts = dict.fromkeys(names, number)
+        making.write(model, out, counts, seed=seed, truncation=truncation, report=report, warn=warn)
         if grid is not None and picture is not None:
             files.write_bytes(grid, picture)
     if json_:
