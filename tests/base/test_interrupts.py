@@ -142,7 +142,7 @@ def test_a_signal_while_data_is_read_is_not_an_unreadable_image(number, code, at
     for i in range(30):
         picture.putpixel((0, 0), i)
         picture.save(folder / f"{i}.png")
-    at(gate, "_pixels", number, n=3)
+    at(gate, "as_array", number, n=3)
     argv = train(tmp_path / "run", "--on-bad", "skip", data=tmp_path / "data")
     assert call(capsys, *argv) == (code, "", f"error: stopped by {NAMES[number]}\n")
     assert not (tmp_path / "run").exists()
