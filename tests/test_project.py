@@ -38,6 +38,8 @@ REQUIREMENTS = [
     *EXTRAS["bench"],
     *EXTRAS["backbones"],
     *EXTRAS["onnx"],
+    *EXTRAS["dicom"],
+    *EXTRAS["heic"],
     *EXTRAS["imblearn"],
     *EXTRAS["test"],
 ]

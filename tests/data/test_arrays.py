@@ -187,7 +187,7 @@ def test_C9_mixed_sizes_are_refused(npz, refused):
         (np.array([0, np.nan, 0, 1]), "float64"),
         (np.array([0, -2, 0, 1]), "-2"),
         (np.array([True, False, True, False]), "bool"),
-        (np.array(["a", "", "a", "b"]), "reserved"),
+        (np.array(["a", "", "a", "b"]), "empty name"),
     ],
 )
 def test_C10_labels_that_do_not_fit_are_refused(labels, word, npz, refused):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import struct
@@ -98,13 +99,12 @@ NOT_ALLOWED = {
     "SVG": b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>",
     "PSD": b"8BPS\0\1" + bytes(60),
     "FITS": b"SIMPLE  =                    T" + bytes(2880),
-    "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(60),
 }
 
 
 @pytest.mark.parametrize("kind", NOT_ALLOWED)
 def test_A8_other_formats_are_never_looked_at(kind, refused, monkeypatch):
-    """EPS, PDF, SVG, PSD, FITS and JPEG 2000 named .png are refused by name, and no program is started or sought."""
+    """EPS, PDF, SVG, PSD and FITS named .png are refused by name, and no program is started or sought."""
 
     def never(*args, **kwargs):
         raise AssertionError("a program was looked for")
@@ -113,7 +113,7 @@ def test_A8_other_formats_are_never_looked_at(kind, refused, monkeypatch):
         monkeypatch.setattr(module, call, never)
     reason = refused(NOT_ALLOWED[kind])
     assert f"format not allowed ({kind})" in reason
-    assert "PNG, JPEG, BMP, GIF, TIFF and WebP" in reason
+    assert "PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF and JPEG 2000 are" in reason
 
 
 def test_A8_a_real_EPS_is_refused_too(refused, make):
@@ -530,3 +530,118 @@ def test_mutated_images_raise_nothing_else(tmp_path, make):
                 assert str(error).isprintable()  # noqa: PT017  either way is right
             else:
                 assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] in (1, 3)
+
+
+# --- large photographs, and formats of phones and scanners
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scale"),
+    [(8064, 6048, 2), (8065, 6047, 2), (6048, 8064, 2), (12001, 9001, 4), (5000, 5000, 1), (5001, 5000, 2)],
+)
+def test_a_large_JPEG_is_decoded_smaller(width, height, scale, raw, make, tmp_path):
+    """More than 25 megapixels are read at a half or a quarter of each side, whose size is known from the header."""
+    content = make.encode(Image.new("L", (width, height), 90), "JPEG", quality=30)
+    picture = raw(content)
+    assert picture.pixels.shape == (-(-height // scale), -(-width // scale), 1)
+    assert gate.size(tmp_path / "x.png") == picture.pixels.shape[:2]
+    assert picture.reduced == (scale > 1)
+    assert abs(int(picture.pixels.mean()) - 90) <= 1
+
+
+def test_a_large_JPEG_is_turned_and_counted(folder, make):
+    """Its orientation counts after the shrinking, and check says how many were shrunk."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = make.encode(Image.new("RGB", (8000, 4000)), "JPEG", quality=30, exif=exif)
+    root = folder({"a/x.jpg": content})
+    assert gate.size(root / "a/x.jpg") == (4000, 2000)
+    found = check(root)
+    assert found.sizes == {"4000 x 2000": 1}
+    assert "1 have more than 25 megapixels; they are decoded at half their height and width, or less" in found.notes()
+
+
+@pytest.mark.parametrize(("kind", "pixels"), [("PNG", (8064, 6048)), ("JPEG", (12001, 10001))])
+def test_what_is_larger_than_the_limit_is_refused(kind, pixels, raw, make):
+    """No other format shrinks while it is decoded, and a JPEG of more than 120 megapixels is too large as well."""
+    with pytest.raises(Refused, match="too large"):
+        raw(make.encode(Image.new("1" if kind == "PNG" else "L", pixels), kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix", "options"),
+    [
+        ("AVIF", ".avif", {"quality": 100, "subsampling": "4:4:4"}),
+        ("JPEG2000", ".jp2", {}),
+        ("JPEG2000", ".j2k", {"no_jp2": True}),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_AVIF_and_JPEG_2000_are_read(kind, suffix, options, channels, folder, make):
+    """Both are images like others, by their suffix and by their content; AVIF knows no grey."""
+    pixels = np.repeat(np.repeat(make.photo(6, 5, channels), 4, 0), 4, 1)
+    root = folder({f"a/x{suffix}": make.encode(pixels, kind, **options), "a/y.png": pixels})
+    images = read(root)
+    assert images.names == (f"a/x{suffix}", "a/y.png")
+    assert np.abs(images.pixels[0].astype(int) - images.pixels[1]).mean() < (0 if kind == "JPEG2000" else 6) + 0.01
+    assert check(root).renamed == 0
+
+
+@pytest.mark.parametrize("content", [b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(60), b"\0\0\0\x18ftypavif" + bytes(60)])
+def test_a_damaged_AVIF_or_JPEG_2000_is_refused(content, refused):
+    """A cut file is refused like any other."""
+    assert "damaged" in refused(content, "bad.jp2") or "format" in refused(content, "bad.jp2")
+
+
+HEIC = base64.b64decode(  # 8 x 16 pixels of (200, 60, 30)
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAXxtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9jAAAAAE"
+    "RAAAEAAQAAAAABoAABAAAAAAAAADIAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/GlwcnAAAADcaXBj"
+    "bwAAAHVodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQApQgEBA3AAAAMAkAAAAwAAAwAeoC"
+    "CBBZbqrprm4CGgwIAAAAyAAAADAIRiAAEABkQBwXPBiQAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAAQAAAAChjbGFwAAAAEAAA"
+    "AAEAAAAIAAAAAf///9AAAAAC////yAAAAAIAAAAQcGl4aQAAAAADCAgIAAAAGGlwbWEAAAAAAAAAAQABBYECAwWEAAAAOm1kYXQAAAAuKAGvEyFiY0"
+    "D1JyL//v+6f/CLJ/0r2WFncrrBW/L6wPZkm8DzqpGegIdppzAVeA=="
+)
+
+
+@pytest.fixture
+def no_heif(monkeypatch):
+    """The extra is not installed."""
+    gate.reads_heic.cache_clear()
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    yield
+    gate.reads_heic.cache_clear()
+
+
+def test_HEIC_without_its_reader_is_counted_with_what_to_do(no_heif, folder, make):
+    """Files that are passed over by their suffix have a line with their number, and the extra that reads them."""
+    root = folder({"a/x.png": make.photo(), **{f"a/{i}.HEIC": HEIC for i in range(3)}, "a/y.cr2": b"x"})
+    reasons = check(root).ignored_reasons()
+    assert reasons == {
+        ".heic files are not read: install the extra heic (pip install 'lookalike[heic]'), or convert them to JPEG or "
+        "PNG": 3,
+        ".cr2 files are not read: convert them to JPEG or PNG": 1,
+    }
+
+
+def test_HEIC_with_another_suffix_says_what_to_do_too(no_heif, refused):
+    """A phone's photograph that was renamed to .jpg is refused as what it is."""
+    assert "a HEIC file; install the extra heic" in refused(HEIC, "bad.jpg")
+
+
+@pytest.mark.parametrize("name", ["a/x.HEIC", "a/x.heif", "a/x.jpg"])
+def test_HEIC_is_read_with_its_extra(name, folder, make):
+    """With pi-heif a phone's photograph is read by its suffix or its content, and its size from the header."""
+    pytest.importorskip("pi_heif")
+    root = folder({name: HEIC, "a/y.png": make.photo(8, 16)})
+    images = read(root)
+    assert images.names == (name, "a/y.png")
+    assert gate.size(root / name) == (8, 16)
+    assert np.abs(images.pixels[0].mean((1, 2)) - (200, 60, 30)).max() < 5
+    assert check(root).renamed == name.endswith("jpg")
+
+
+@pytest.mark.parametrize("end", [30, 200, 440])
+def test_a_cut_HEIC_is_refused(end, refused):
+    """Whatever is cut off, the rest is no image."""
+    pytest.importorskip("pi_heif")
+    assert "damaged" in refused(HEIC[:end], "bad.heic")

@@ -262,7 +262,9 @@ def test_refusals(name, changes, sentence):
 def test_batch_norm_needs_two(make_source):
     """A share that leaves one image is refused with the stream and what to do."""
     gan = GAN(METHODS["noisegan"].but(net=Mlp(16, 2), d_sees=((Real(), 1), (Generated(), 1), (Noised(), 0.1))), (7,))
-    with pytest.raises(UsageError, match=r"^batch 8 leaves Noised fewer than 2 images; use a larger --batch$"):
+    with pytest.raises(
+        UsageError, match=r"^batch 8 leaves Noised fewer than 2 images; take a larger batch \(--batch\)$"
+    ):
         list(train(gan, make_source((7,)), images=8, batch=8))
 
 

@@ -330,7 +330,7 @@ def test_twins_draws_are_its_own(small, make_source, monkeypatch):
 def test_batch_too_small(batch, share, stream, small, make_source):
     """A group of fewer than two images, which batch norm cannot use, is refused before the first step."""
     gan = GAN(small(METHODS["anogan"]).but(d_sees=((Real(), share), (Generated(), 1))), SHAPE)
-    with pytest.raises(UsageError, match=f"batch {batch} leaves {stream} fewer than 2 images; use a larger --batch"):
+    with pytest.raises(UsageError, match=f"batch {batch} leaves {stream} fewer than 2 images; take a larger batch"):
         next(train(gan, make_source(SHAPE), images=10, batch=batch))
 
 

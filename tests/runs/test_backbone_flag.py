@@ -101,7 +101,7 @@ def test_the_same_command_finds_the_run_finished(tmp_path):
     written(tmp_path / "net.onnx")
     trained(tmp_path / "run", tmp_path / "net.onnx")
     trained(tmp_path / "run", tmp_path / "net.onnx")
-    with pytest.raises(UsageError, match=r"begun with other settings or data \(backbone .* -> lite0\)"):
+    with pytest.raises(UsageError, match=r"begun with other settings or data: --backbone .* -> lite0"):
         trained(tmp_path / "run", "lite0")
 
 

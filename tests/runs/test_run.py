@@ -250,12 +250,12 @@ def test_the_same_command_elsewhere_ends_in_the_same_bits(done, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "shown"),
     [
-        (["--lr", "0.001"], "lr 0.0004 -> 0.001, d_lr 0.0001 -> 0.00025"),
-        (["--images", "320"], "images 256 -> 320"),
+        (["--lr", "0.001"], "--lr 0.0004 -> 0.001, --d-lr 0.0001 -> 0.00025"),
+        (["--images", "320"], "--images 256 -> 320; give another folder (-o); a training cannot be made longer"),
         (["--seed", "1"], "seed 0 -> 1"),
         (["--known", "5"], "known ['3'] -> ['5']"),
         (["--method", "noisegan"], "method anogan -> noisegan"),
-        (["--search-steps", "6"], "search_steps 5 -> 6"),
+        (["--search-steps", "6"], "--search-steps 5 -> 6"),
     ],
 )
 def test_E9_other_settings_are_refused_with_the_difference(flags, shown, begun, capsys):
@@ -269,7 +269,7 @@ def test_E9_other_data_is_refused(begun, capsys, tmp_path):
     turned = np.ascontiguousarray(images.pixels[:, 0, ::-1])
     np.savez(tmp_path / "turned.npz", images=turned, labels=images.labels, classes=np.array(images.classes))
     line = assert_clean_failure(
-        capsys, train(begun, data=tmp_path / "turned.npz"), 2, "other settings or data", "data_digest", kept=begun
+        capsys, train(begun, data=tmp_path / "turned.npz"), 2, "other settings or data: images:", "new ones", kept=begun
     )
     assert "lr" not in line
 

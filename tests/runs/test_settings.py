@@ -376,7 +376,6 @@ def test_only_detectors_of_several_classes_are_joined(method, known, unused):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"known": ()}, "no known class was given; name one (--known)"),
         ({"known": ("3",), "extra_fakes": ("3",), "method": "mcgan"}, "class 3 is both known and an extra fake"),
     ],
 )

@@ -371,7 +371,7 @@ def test_an_empty_and_a_mixed_folder_have_a_line(tmp_path, capsys, digits):
     for command in (["empty", "--real", "mixed"], ["mixed", "--real", "empty"]):
         argv = ["measure", *(str(tmp_path / one) if one in ("empty", "mixed") else one for one in command)]
         line = assert_clean_failure(capsys, argv, 3, "empty", kept=tmp_path)
-        assert "holds no image; give a folder with PNG" in line
+        assert "holds no image; give a folder with files such as JPEG or PNG" in line
     code, out, err = call(capsys, "measure", tmp_path / "mixed", "--real", "digits", "--threads", "1", "--json")
     assert code == 0 and "mixed': 2 images beside the class folders left out" in err
     assert json.loads(out)["made"] == 50 and list(json.loads(out)["classes"]) == list(digits.classes)

@@ -67,7 +67,10 @@ def memory_guard() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         text = str(error)
         if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text or text in SCARCE:
-            raise ResourceError("out of memory; try a smaller --batch, --search-batch, --size or --width") from error
+            raise ResourceError(
+                "out of memory; try smaller images (--size), a smaller batch (--batch, --search-batch) or narrower "
+                "networks (--width)"
+            ) from error
         raise
 
 
@@ -85,6 +88,12 @@ def _plain(word: str) -> str:
 def listed(names: Iterable[str]) -> str:
     """Names of classes as one printable line, separated by commas. A name with a comma is quoted."""
     return show(", ".join(f"'{name}'" if "," in name else name for name in names))
+
+
+def some(names: Iterable[str], most: int = 20) -> str:
+    """The first names of classes, quoted, as one printable line; "no classes" where there are none."""
+    there = list(names)
+    return ", ".join(f"'{show(name, 40)}'" for name in there[:most]) + (", …" if there[most:] else "") or "no classes"
 
 
 def show(name: object, limit: int = 200) -> str:

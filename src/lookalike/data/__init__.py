@@ -1,7 +1,9 @@
 """The way from what the user names to images in memory; the modules stand in the order of the data flow.
 
 source: what every reader returns, which is names, labels and a function that decodes the images one by one.
+dicom: DICOM files, where pydicom is installed.
 gate: turns the bytes of an image file into one bounded uint8 array; no other module opens image files.
+listing, labels, layout: the images below a folder, a CSV file of their labels, and how their classes lie.
 folder: class folders, loose images and single files.
 arrays: `.npz` and `.npy` files, and arrays in memory.
 idx: the file format of MNIST.

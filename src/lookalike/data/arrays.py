@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.base.errors import DataError, show
+from lookalike.base.unicode import composed
 from lookalike.data import gate
 from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source, Wanted, check_classes, check_counts
 
@@ -161,6 +162,7 @@ def number_labels(labels: Any, names: Any, count: int, path: Path) -> Labels:
         classes = tuple(_texts(names).tolist())
         known = np.array(classes) if values.dtype.kind == "U" else np.arange(len(classes))
     check_classes(classes, f"'{show(path)}'")
+    classes = tuple(map(composed, classes))
     order = {value: number for number, value in enumerate(known.tolist())}
     strange = set(values.tolist()) - set(order) - {UNLABELLED}
     if strange:

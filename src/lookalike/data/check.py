@@ -40,8 +40,10 @@ class Check:
     icc : images with a colour profile, which is ignored
     turned : images with an EXIF orientation, which is applied
     renamed : images whose suffix names another format than their content; the content decides
+    reduced : images that are so large that they are decoded at a smaller size
     deep : images with 16 bits per value, of which 8 are kept
     upscaled, shrunk : images that would grow, or shrink, more than 4 times in height or width at the given size
+    layout : how the images lie, where that is not in one folder per class, one line each
     squashed : images whose aspect would change more than 2 times at the given size
     levels : the values of the images as they are stored, and the grey levels that they become
     duplicates : groups of names of exactly equal images within one class
@@ -65,9 +67,11 @@ class Check:
     icc: int = 0
     turned: int = 0
     renamed: int = 0
+    reduced: int = 0
     deep: int = 0
     upscaled: int = 0
     shrunk: int = 0
+    layout: tuple[str, ...] = ()
     squashed: int = 0
     levels: Levels = Levels()
     duplicates: Groups = ()
@@ -116,7 +120,7 @@ class Check:
             (len(self.ignored), "ignored (" + ", ".join(self.ignored_reasons()) + ")"),
         )
         said = (f"{count:,} {text}" for count, text in counted if count)
-        return (*said, *lines(vars(self)), *levels(self.levels))
+        return (*self.layout, *said, *lines(vars(self)), *levels(self.levels))
 
 
 def check(
@@ -147,7 +151,7 @@ def check(
     """
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
     opened = opened if group is None else grouped(opened, group, opened.classes)
-    found = Check(str(source), dict.fromkeys(opened.classes, 0), ignored=opened.ignored)
+    found = Check(str(source), dict.fromkeys(opened.classes, 0), ignored=opened.ignored, layout=opened.notes)
     found.levels = Levels(value_range=value_range)
     if opened.groups is not None:
         mine = {name: np.flatnonzero(opened.labels == number) for number, name in enumerate(opened.classes)}

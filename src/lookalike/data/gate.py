@@ -1,13 +1,15 @@
 """The gate for image files: bytes go in, one bounded uint8 array comes out. No other module opens an image file.
 
-Accepted formats are PNG, JPEG, BMP, GIF, TIFF and WebP; the content decides, and no other decoder sees the bytes. The
-number of pixels in the header is checked before anything is decoded. A damaged file is refused, never filled with grey.
+Accepted formats are PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF and JPEG 2000, HEIC with the extra `heic`, and DICOM with the
+extra `dicom`. The content decides, and no other decoder sees the bytes. The number of pixels in the header is checked
+before anything is decoded. A damaged file is refused, never filled with grey.
 
 How an image is read:
 
 - The EXIF orientation is applied, the first frame is used, and transparency is laid on white.
 - Palettes, CMYK (JPEG in Adobe's inverted sense), YCbCr and Lab become RGB; grey palettes become grey.
 - Colour profiles are ignored.
+- A JPEG of more than 25 megapixels is decoded at a half, a quarter or an eighth of its height and width.
 - Of 12 or 16 bits the highest 8 are kept.
 - int32 and float values need a value range; values are never clipped.
 
@@ -22,28 +24,53 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from lookalike.data import dicom
 from lookalike.data.source import Picture, Refused
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000")
+ACCEPTED = "PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF and JPEG 2000"
 MAX_PIXELS = 25_000_000  # photos of 24 megapixels pass; decoding them takes at most 340 MB
+MAX_JPEG = 120_000_000  # pixels of a JPEG, which is then decoded at a smaller scale
+SCALES = (1, 2, 4, 8)  # at which a JPEG can be decoded
 MAX_READS = 250_000  # a GIF of 25 megapixels needs 200,000
 BLOCK = 2**20
 SUFFIXES = {
     ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".bmp": "BMP",
-    ".dib": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
+    ".dib": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP", ".avif": "AVIF",
+    ".jp2": "JPEG2000", ".j2k": "JPEG2000", ".jpx": "JPEG2000", ".j2c": "JPEG2000", ".jpc": "JPEG2000",
 }  # fmt: skip
+HEIC = {".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}  # suffixes that need the extra `heic`
+DICOM = {".dcm": "DICOM", ".dicom": "DICOM"}  # suffixes that need the extra `dicom`
+BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})  # in a file's first bytes
+CONVERT = "convert them to JPEG or PNG"
+INSTALL = {
+    name: f"install the extra {name} (pip install 'lookalike[{name}]'), or {CONVERT}" for name in ("heic", "dicom")
+}
+HEAD = 132  # bytes that say which format a file has
+NO_SUFFIX = "no image suffix"
+UNREAD = {  # suffixes of image files that are passed over -> what to do
+    **dict.fromkeys(HEIC, INSTALL["heic"]),
+    **dict.fromkeys(DICOM, INSTALL["dicom"]),
+    **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".dng", ".jxl", ".psd", ".svg"), CONVERT),
+    **dict.fromkeys((".svs", ".ndpi", ".mrxs", ".scn", ".nii", ".mha", ".exr", ".hdr", ".eps", ".pdf"), CONVERT),
+    **dict.fromkeys((".pgm", ".ppm", ".pbm", ".pnm", ".tga", ".ico", ".ras"), CONVERT),
+}
 MAGIC = (
     (b"%!PS", "EPS"), (b"\xc5\xd0\xd3\xc6", "EPS"), (b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"SIMPLE", "FITS"),
-    (b"\0\0\0\x0cjP", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000"), (b"\x1f\x8b", "gzip"), (b"PK\3\4", "zip"),
+    (b"\x1f\x8b", "gzip"), (b"PK\3\4", "zip"),
 )  # fmt: skip
-OURS = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"BM", b"RIFF")
+OURS = (
+    b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"BM", b"RIFF", b"\0\0\0\x0cjP",
+    b"\xff\x4f\xff\x51",
+)  # fmt: skip
 ORIENTATION = 0x0112
 BITS_PER_SAMPLE = 258
 SAY_RANGE = "say what black and white are with --value-range LOW,HIGH (score and evaluate take that of train)"
@@ -61,9 +88,13 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
     Refused
         With a phrase that says what is wrong.
     """
-    with _opened(path) as image:
+    with _opened(path, value_range) as image:
         turned = image.getexif().get(ORIENTATION) in range(2, 9)
-        frames = bool(getattr(image, "is_animated", False))  # formats without frames lack this attribute
+        # formats without frames lack this attribute
+        frames = bool(getattr(image, "is_animated", False)) or image.info.get(dicom.FRAMES, 1) > 1
+        scale = _scale(image)
+        if scale > 1:
+            image.draft(image.mode, (image.width // scale, image.height // scale))
         image.load()
         if turned:
             ImageOps.exif_transpose(image, in_place=True)
@@ -75,17 +106,37 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
             frames=frames,
             icc="icc_profile" in image.info,
             turned=turned,
-            renamed=SUFFIXES.get(path.suffix.lower(), _format(image)) != _format(image),
+            renamed=(SUFFIXES | HEIC | DICOM).get(path.suffix.lower(), _format(image)) != _format(image),
+            reduced=scale > 1,
             values=span(np.asarray(image)) if image.mode in ("I", "F") or image.mode.startswith("I;16") else None,
         )
 
 
 def size(path: Path) -> tuple[int, int]:
-    """Return (H, W) from the header, after the EXIF orientation. Raises Refused like `decode`."""
+    """Return (H, W) at which `decode` reads the image, from the header alone. Raises Refused like `decode`."""
     with _opened(path) as image:
         # Pillow itself turns a TIFF when it opens it.
         sideways = image.format != "TIFF" and image.getexif().get(ORIENTATION) in range(5, 9)
-        return (image.width, image.height) if sideways else (image.height, image.width)
+        width, height = _reduced(image)
+        return (width, height) if sideways else (height, width)
+
+
+def unwanted(suffix: str) -> str:
+    """Return why files of this suffix, in lower case, are passed over; "" where they may be images that can be read."""
+    if suffix in SUFFIXES or (suffix in HEIC and reads_heic()) or (suffix in DICOM and dicom.reads_dicom()):
+        return ""
+    return f"{suffix} files are not read: {UNREAD[suffix]}" if suffix in UNREAD else NO_SUFFIX
+
+
+@cache
+def reads_heic() -> bool:
+    """Return whether the extra `heic` is installed; Pillow then knows its reader."""
+    try:
+        from pi_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False)
+    return True
 
 
 class _Bounded(io.BufferedReader):
@@ -118,29 +169,39 @@ def regular(path: Path, reader: type[io.BufferedReader] = io.BufferedReader) -> 
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path, value_range: ValueRange | None = None) -> Iterator[Image.Image]:
     """Yield the image after the checks of its header; every error of Pillow becomes Refused."""
     try:
         with regular(path, _Bounded) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own check of the size follows
-            yield _identified(file)
+            yield _identified(cast("_Bounded", file), value_range)
     except (Refused, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  Pillow raises nearly any kind of error
         raise Refused(f"damaged or incomplete ({phrase(error)})") from None
 
 
-def _identified(file: BinaryIO) -> Image.Image:
+def _identified(file: _Bounded, value_range: ValueRange | None) -> Image.Image:
+    if dicom.is_dicom(file.peek(HEAD)) and dicom.reads_dicom():
+        found = dicom.opened(file, value_range, MAX_PIXELS)
+        if isinstance(found, tuple):
+            raise Refused(_too_large(f"{found[0]} x {found[1]}"))
+        return found
+    heic = _is_heic(file.peek(12)) and reads_heic()
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=(*FORMATS, "HEIF") if heic else FORMATS)
     except Image.DecompressionBombError:
         raise Refused(_too_large("far too many")) from None
     except UnidentifiedImageError:
         file.seek(0)
         raise Refused(_refusal(file.read(512))) from None
-    if image.width * image.height > MAX_PIXELS:
+    if not image.width * image.height <= MAX_PIXELS * _scale(image) ** 2:
         raise Refused(_too_large(f"{image.width} x {image.height}"))
     return image
+
+
+def _is_heic(head: bytes) -> bool:
+    return head[4:8] == b"ftyp" and head[8:12] in BRANDS
 
 
 def _format(image: Image.Image) -> str:
@@ -150,12 +211,30 @@ def _format(image: Image.Image) -> str:
 
 def _refusal(head: bytes) -> str:
     """Return why no allowed decoder accepted these first bytes of a file."""
-    if head.startswith(OURS):
+    if _is_heic(head) and not reads_heic():
+        return f"a HEIC file; {INSTALL['heic']}"
+    if dicom.is_dicom(head):
+        return f"a DICOM file; {INSTALL['dicom']}"
+    if head.startswith(OURS) or head[4:8] == b"ftyp":
         return "damaged, or a kind of its format that is not supported"
     name = next((name for magic, name in MAGIC if head.startswith(magic)), "")
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     name = name or ("SVG" if b"<svg" in text else "HTML or XML" if text.startswith(b"<") else "unknown")
-    return f"format not allowed ({name}); PNG, JPEG, BMP, GIF, TIFF and WebP are"
+    return f"format not allowed ({name}); {ACCEPTED} are"
+
+
+def _scale(image: Image.Image) -> int:
+    """Return by how much a JPEG is shrunk while it is decoded, so that it has MAX_PIXELS at most; 1 for all others."""
+    pixels = image.width * image.height
+    if _format(image) != "JPEG" or pixels > MAX_JPEG:
+        return 1
+    return next(scale for scale in SCALES if pixels <= MAX_PIXELS * scale**2)
+
+
+def _reduced(image: Image.Image) -> tuple[int, int]:
+    """Return (W, H) at which an image is decoded."""
+    scale = _scale(image)
+    return -(-image.width // scale), -(-image.height // scale)
 
 
 def _too_large(what: str) -> str:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from lookalike.base import files
 from lookalike.base.arrays import Index
 from lookalike.base.errors import DataError, ModelError, UsageError, show
+from lookalike.base.unicode import composed
 
 COLUMNS = "file,group"
 LIMIT = 1 << 28  # bytes of a CSV file
@@ -104,7 +105,7 @@ class Rule:
     def __call__(self, name: str) -> str:
         """Return the group of the image of this name; "" means none."""
         if self.pattern is None:
-            return self.table.get(name, "")
+            return self.table.get(composed(name), "")
         found = self.pattern.search(name)
         return (found[1 if self.pattern.groups else 0] or "") if found else ""
 
@@ -137,7 +138,7 @@ class Rule:
 
     def check_files(self, names: Sequence[str]) -> None:
         """Raise DataError for a file in the table that is none of the images `names`."""
-        if strange := sorted(set(self.table) - set(names)):
+        if strange := sorted(set(self.table) - set(map(composed, names))):
             raise DataError(
                 f"--group {show(self.given)} names {len(strange):,} files that are no images of DATA, first "
                 f"{show(strange[0])}; write names as score does, such as {show(names[0])}"
@@ -184,7 +185,7 @@ def _table(given: str) -> dict[str, str]:
     table: dict[str, str] = {}
     for file, group in _rows(given):
         # score writes ./ before a name that a spreadsheet would run
-        name = file.removeprefix("./")
+        name = composed(file.removeprefix("./"))
         if table.setdefault(name, group) != group:
             both = f"{show(table[name], 60)} and {show(group, 60)}"
             raise DataError(f"--group {show(given)}: {show(name)} has two groups, {both}; give each file one")

@@ -21,8 +21,9 @@ import numpy as np
 
 from lookalike.base.errors import show
 from lookalike.data import gate
-from lookalike.data.folder import SYSTEM, Listing, of_files
+from lookalike.data.folder import of_files
 from lookalike.data.groups import Groups
+from lookalike.data.listing import SYSTEM, Listing
 from lookalike.data.source import Source, check_counts
 
 CLASSES = ("0", "1")

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.base.arrays import Pixels
-from lookalike.base.errors import DataError, show
+from lookalike.base.errors import DataError, show, some
 from lookalike.base.names import Aspect
+from lookalike.base.unicode import composed
 from lookalike.data.groups import Groups, Rule
 from lookalike.data.levels import Levels
 from lookalike.data.source import Skipped
@@ -45,6 +46,7 @@ class Images:
     key_size : (H, W) at which the content keys were taken, where `pixels` do not give them
     aspect : how images of another aspect than that of `pixels` were brought to it
     groups : the group of each image, which stays on one side of every split; None when each image stands for itself
+    notes : what the user should know of how the source was read, one printable line each
     levels : the values of the images as they were stored, and the grey levels that they became
     """
 
@@ -61,6 +63,7 @@ class Images:
     key_size: tuple[int, int] | None = None
     aspect: Aspect = "squash"
     groups: Groups | None = None
+    notes: tuple[str, ...] = ()
     levels: Levels = Levels()
 
     def __len__(self) -> int:
@@ -193,16 +196,16 @@ def _texts(given: Given) -> tuple[str, ...]:
 
 def _each(given: Iterable[str], classes: tuple[str, ...]) -> list[str]:
     """Return the names in these texts, which hold one name or several separated by commas."""
-    return [name for text in given for name in ([text] if text in classes else text.split(","))]
+    return [name for text in map(composed, given) for name in ([text] if text in classes else text.split(","))]
 
 
 def _number(name: str, classes: tuple[str, ...]) -> int:
+    name = composed(name)
     if name in classes:
         return classes.index(name)
     near = difflib.get_close_matches(name, classes, n=1)
     hint = f" did you mean '{show(near[0])}'?" if near else ""
-    there = ", ".join(f"'{show(c, 40)}'" for c in classes[:20]) + (", …" if len(classes) > 20 else "")
-    raise DataError(f"no class '{show(name)}';{hint} there are {there or 'no classes'}")
+    raise DataError(f"no class '{show(name)}';{hint} there are {some(classes)}")
 
 
 def content_key(image: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> str:

@@ -73,7 +73,7 @@ def read(
     """
     size, key_size, value_range = sides(size), sides(key_size), ends(value_range)
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
-    names = names_of(classes, opened.classes)
+    names = chosen(opened, classes)
     opened = opened if group is None else grouped(opened, group, names or opened.classes)
     opened = opened.only(names) if names else opened
     keyed = key_size or (size if aspect != "squash" else None)
@@ -206,7 +206,7 @@ class _Loader:
             first, here = (" x ".join(map(str, image.shape[:2])) for image in (self.pixels[0], pixels))
             name = show(self.opened.names[number])
             given = f"'{show(self.source)}' has images of different sizes ({first}, and {here} in '{name}')"
-            raise DataError(f"{given}; choose one with --size H,W")
+            raise DataError(f"{given}; give images of one size, or choose one (--size H,W)")
         self.odd.update(oddities(item, self.size, self.aspect))
         self.odd.update([GREYED] if self.channels == 1 and coloured(item) else [])
         self.levels = self.levels.with_picture(item)
@@ -235,8 +235,17 @@ class _Loader:
             key_size=self.key_size,
             aspect=self.aspect,
             groups=None if opened.groups is None else opened.groups.select(index),
+            notes=opened.notes,
             levels=self.levels,
         )
+
+
+def chosen(opened: Source, classes: Given) -> tuple[str, ...]:
+    """Return the names of these classes of a source as `names_of` does; its DataError says how the source was read."""
+    try:
+        return names_of(classes, opened.classes)
+    except DataError as error:
+        raise DataError("; ".join((str(error), *opened.notes))) from None
 
 
 def grouped(opened: Source, group: str, classes: Iterable[str]) -> Source:
@@ -281,7 +290,7 @@ def _check_skipped(opened: Source, source: str | Path, skipped: list[Skipped], m
     if len(skipped) > max_bad * len(opened):
         given = f"{len(skipped)} of {len(opened)} images of '{show(source)}' ({percent(len(skipped) / len(opened))})"
         raise DataError(
-            f"{given} cannot be read, more than {percent(max_bad)}; repair them or raise --max-bad; {first}"
+            f"{given} cannot be read, more than {percent(max_bad)}; repair them, or raise --max-bad; {first}"
         )
     lost = {item.name for item in skipped}
     bad = Counter(int(label) for name, label in zip(opened.names, opened.labels, strict=True) if name in lost)

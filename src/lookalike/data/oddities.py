@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from lookalike.base.names import Aspect
 from lookalike.data.aspect import seen
-from lookalike.data.folder import HIDDEN
 from lookalike.data.images import Images
+from lookalike.data.layout import MASK
 from lookalike.data.levels import Levels
+from lookalike.data.listing import HIDDEN
 from lookalike.data.sizes import Counts, shrinking
 from lookalike.data.source import Picture, reasons
 from lookalike.data.sources import Size
@@ -21,6 +22,7 @@ LINES = {
     "turned": "are turned by their EXIF orientation",
     "transparent": "have transparency; it is laid on white",
     "icc": "carry a colour profile; it is ignored",
+    "reduced": "have more than 25 megapixels; they are decoded at half their height and width, or less",
     "deep": "have 16 bits; 8 are kept",
     "upscaled": f"grow more than {MUCH} times at this size",
     "shrunk": f"shrink more than {MUCH} times at this size, which loses small things",
@@ -32,7 +34,9 @@ GREYED = "greyed"  # of images that are read as grey: those with colour
 
 def oddities(picture: Picture, size: Size | None, aspect: Aspect = "squash") -> Iterator[str]:
     """Yield the names in `LINES` that apply to `picture` when it is resized to `size` (H, W); None keeps its size."""
-    yield from (name for name in ("renamed", "frames", "turned", "transparent", "icc") if getattr(picture, name))
+    yield from (
+        name for name in ("renamed", "frames", "turned", "transparent", "icc", "reduced") if getattr(picture, name)
+    )
     if picture.mode.startswith("I;16") or picture.mode == "uint16":
         yield "deep"
     if size is not None and picture.pixels.ndim == 3:
@@ -80,7 +84,8 @@ def of_model(odd: Mapping[str, int], found: Levels, said: str, *, grey: bool) ->
 
 
 def reading(images: Images) -> Iterator[str]:
-    """Yield the line that says from what sizes to what size the images shrank, where they did."""
+    """Yield the lines that say how the images lie, and from what sizes to what size they shrank, where they did."""
+    yield from images.notes
     if len(images.shape) == 3:
         line = shrinking(images.sizes, (images.shape[1], images.shape[2]), images.aspect)
         yield from [line] if line else []
@@ -89,7 +94,7 @@ def reading(images: Images) -> Iterator[str]:
 def remarks(images: Images) -> Iterator[str]:
     """Yield a line for everything that reading left out or changed."""
     for reason, count in reasons(images.ignored).items():
-        if reason != HIDDEN:
+        if reason not in (HIDDEN, MASK):
             yield f"entries of the data that were left out ({reason}): {count}"
     yield from losses(images.odd)
     yield from levels(images.levels)

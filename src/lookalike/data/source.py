@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.base.errors import DataError, show
+from lookalike.base.unicode import composed
 from lookalike.data.groups import Groups
 
 UNLABELLED = -1
 Wanted = npt.NDArray[np.bool_]  # (N,), which of a source's images to decode
-RESERVED = frozenset({"unknown", "__other__", "fake"})  # our own tables use these words
 
 
 class Refused(Exception):  # noqa: N818  it is an outcome, not an error: it becomes Skipped or DataError
@@ -45,6 +44,8 @@ class Picture:
     """The file has a colour profile, which is ignored."""
     turned: bool = False
     """The EXIF orientation was applied."""
+    reduced: bool = False
+    """It was so large that it was decoded at a smaller size."""
     renamed: bool = False
     """The suffix names another format than that of the content."""
     values: tuple[float, float] | None = None
@@ -66,6 +67,8 @@ class Source:
     test: npt.NDArray[np.bool_] | None = None
     ignored: tuple[Skipped, ...] = ()
     groups: Groups | None = None
+    notes: tuple[str, ...] = ()
+    """What the user should know of how the source was read, one printable line each."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -104,16 +107,19 @@ def reasons(ignored: Iterable[Skipped]) -> dict[str, int]:
     return dict(Counter(entry.reason for entry in ignored).most_common())
 
 
+def left_out(ignored: Iterable[Skipped]) -> str:
+    """Return in parentheses, after a space, what was left out and why; "" where nothing was."""
+    left = ", ".join(f"left out ({reason}): {n}" for reason, n in reasons(ignored).items())
+    return f" ({left})" if left else ""
+
+
 def check_classes(classes: tuple[str, ...], where: str) -> None:
-    """Raise DataError for a class name that is empty, reserved, or equal to another but for case or Unicode form."""
+    """Raise DataError for a class name that is empty, or equal to another but for case or Unicode form."""
     seen: dict[str, str] = {}
     for name in classes:
-        folded = unicodedata.normalize("NFC", name).casefold()
-        if not name or folded in RESERVED:
-            words = ", ".join(sorted(RESERVED))
-            raise DataError(
-                f"{where}: class name '{show(name)}' is reserved (so are {words} and an empty name); rename it"
-            )
+        folded = composed(name).casefold()
+        if not name:
+            raise DataError(f"{where}: a class has an empty name; give it one")
         if folded in seen:
             both = f"'{show(seen[folded])}' and '{show(name)}'"
             raise DataError(f"{where}: classes {both} differ only in case or Unicode form; rename one of them")
@@ -125,8 +131,7 @@ def check_counts(source: Source, where: str) -> None:
     counts = np.bincount(source.labels[source.labels >= 0], minlength=len(source.classes))
     for name, count in zip(source.classes, counts, strict=True):
         if count == 0:
-            left = ", ".join(f"left out ({reason}): {n}" for reason, n in reasons(source.ignored).items())
             raise DataError(
-                f"{where}: class '{show(name)}' has no image{f' ({left})' if left else ''}; add images or pass "
+                f"{where}: class '{show(name)}' has no image{left_out(source.ignored)}; add images, or pass "
                 "--allow-empty-class"
             )

@@ -89,9 +89,9 @@ def refuse_inside(out: Path | None, source: object) -> None:
 def _open_file(path: Path, labelled: bool, value_range: gate.ValueRange | None, allow_empty_class: bool) -> Source:
     if idx.is_images(path):
         return idx.pair(path)
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         source = arrays.npz(path, value_range, allow_empty_class)
-    elif path.suffix == ".npy":
+    elif path.suffix.lower() == ".npy":
         source = arrays.npy(path, value_range)
     elif labelled:
         known = "a folder with one sub-folder per class, an .npz or an IDX images file"

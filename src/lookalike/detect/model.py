@@ -19,6 +19,7 @@ from lookalike.base.arrays import Floats, Pixels
 from lookalike.base.errors import DataError, LookalikeError, ModelError, UsageError, show
 from lookalike.base.names import Aspect
 from lookalike.base.renamed import current
+from lookalike.base.unicode import composed
 from lookalike.data import Images, oddities, read
 from lookalike.data.aspect import SAID
 from lookalike.data.levels import Levels
@@ -196,8 +197,8 @@ class Model:
         """The threshold. Raises UsageError where there is none."""
         if self.threshold is None:
             raise UsageError(
-                "the model only makes images: no images were held out for a threshold; train again without "
-                "--calibration 0, in another folder"
+                "the model only makes images: no images were held out for a threshold; train again in another "
+                "folder and hold some out (--calibration)"
             )
         return self.threshold
 
@@ -273,7 +274,7 @@ def _built(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], device: torc
     training, tensors = dict(facts["training"]), dict(tensors)
     none = facts["threshold"] is None
     threshold = None if none else Threshold(_calibration(tensors), training.pop("false_alarms"))
-    classes = {role: tuple(facts["classes"][role]) for role in ROLES}
+    classes = {role: tuple(map(composed, facts["classes"][role])) for role in ROLES}
     detector = _detector(tensors, facts, device)
     return Model(detector, threshold, tuple(facts["shape"]), classes, facts["method"], training)
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import traceback
 from contextlib import suppress
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
+from cyclopts import App, Group, Parameter
 from cyclopts.config import Dict
 
-from lookalike.base.errors import LookalikeError, OutputError, UsageError, did_you_mean, memory_guard, show
+from lookalike.base.errors import UsageError, memory_guard, show
 from lookalike.base.interrupts import OF_SIGNAL, Stopped, handlers_kept, ignore, stop_on_signals
+from lookalike.faces import console
+from lookalike.faces.messages import FLAG, fitting, verdict
 from lookalike.runs.groups import RUN
 
 CONFIG_LIMIT = 1 << 20  # bytes
+HELP = ("--help", "-h", "--version")
 
 COMMANDS = {
     "check": "List the classes, counts, sizes, unreadable files and duplicates of DATA, before any training.",
@@ -153,7 +157,8 @@ def main(argv: list[str] | None = None) -> int:
 def _run(tokens: list[str]) -> int:
     """As `main`. After an error signals have no effect any more, so that another one prints no traceback."""
     try:
-        with memory_guard():
+        _escape(sys.stdout)
+        with memory_guard(), console.fitted(partial(_fitting, tokens=tokens)):
             app.meta(tokens, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -169,39 +174,27 @@ def _run(tokens: list[str]) -> int:
 def _failed(error: BaseException, tokens: list[str]) -> int:
     """Prints the one line of an error, and returns its exit code."""
     ignore()
-    message, code = _verdict(error)
+    message, code = verdict(error, tokens)
     with suppress(OSError):  # after SIGHUP there may be no terminal
         if "--debug" in tokens:
             traceback.print_exception(error)
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {_fitting(message, tokens)}", file=sys.stderr)
     return code
 
 
-def _verdict(error: BaseException) -> tuple[str, int]:
-    """One line for the user, and the exit code."""
-    if isinstance(error, KeyboardInterrupt):
-        return "stopped by Ctrl-C", 130
-    if isinstance(error, LookalikeError | Stopped):
-        return str(error), error.exit_code
-    if isinstance(error, CycloptsError):
-        return _sentence(error), UsageError.exit_code
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "standard output cannot be written: no space is left", OutputError.exit_code
-    return f"{show(repr(error), 500)}: this is a bug in lookalike; please report it with the output of --debug", 1
+def _fitting(message: str, tokens: list[str]) -> str:
+    """A message as the command of these tokens says it: without advice that names flags which it lacks."""
+    _, apps, _ = app.parse_commands(tokens) if FLAG.search(message) else ((), (app,), ())
+    if apps[-1].default_command is None:  # no command was named
+        return message
+    arguments = (one for part in (app.meta, apps[-1]) for one in part.assemble_argument_collection())
+    return fitting(message, {*HELP, *(name for one in arguments for name in one.names)})
 
 
-def _sentence(error: CycloptsError) -> str:
-    """What Cyclopts or pydantic say, as one line."""
-    cause: BaseException | None = error.__cause__
-    if cause is not None and hasattr(cause, "errors"):
-        from lookalike.runs.settings import sentence
-
-        return sentence(cause)
-    if isinstance(error, UnknownOptionError) and error.token.source != "cli":
-        key = (error.token.keyword or "").strip("[]")
-        flags = [flag.removeprefix("--") for argument in error.argument_collection for flag in argument.names]
-        return f"{error.token.source}: no setting is called {show(key, 60)};{did_you_mean(key, flags)} see --help"
-    return " ".join(str(error).split()).removesuffix(", ...").rstrip(".") + "; see --help"
+def _escape(stream: object) -> None:
+    """Lets a stream write what its encoding lacks as escapes, such as an accent on a terminal of plain ASCII."""
+    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
 
 
 def entry() -> None:

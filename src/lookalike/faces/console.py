@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 from rich.console import Console
@@ -49,14 +50,27 @@ def _plain(text: str) -> str:
     return text.replace("[", r"\[")
 
 
+_FITTED: ContextVar[Callable[[str], str]] = ContextVar("fitted", default=str)
+
+
+@contextmanager
+def fitted(as_said: Callable[[str], str]) -> Iterator[None]:
+    """Within the block, warnings and notes are printed as `as_said` puts them."""
+    before = _FITTED.set(as_said)
+    try:
+        yield
+    finally:
+        _FITTED.reset(before)
+
+
 def warn(message: str) -> None:
     """What the user should know, on standard error."""
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {_FITTED.get()(message)}", file=sys.stderr)
 
 
 def note(message: str) -> None:
     """What the user may want to know, on standard error."""
-    print(message, file=sys.stderr)
+    print(_FITTED.get()(message), file=sys.stderr)
 
 
 def _line_per_stage(unit: str) -> Callable[[str, int, int], None]:

@@ -65,8 +65,8 @@ def detector() -> tuple[Stage, ...]:
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise UsageError(
-            "MTCNN's weights are not installed; pip install --no-deps facenet-pytorch=="
-            f"{VERSION} (its code is not used; without --no-deps it replaces torch), or leave out --faces"
+            f"MTCNN's weights are not installed; install them with 'pip install --no-deps facenet-pytorch=={VERSION}' "
+            "(its code is not used, and with what it requires it would replace torch), or leave out --faces"
         )
     found = []
     for name, made, digest in FILES:

@@ -84,7 +84,9 @@ def check_batch(method: Method, batch: int) -> None:
     for stream, share in method.groups:
         # epochs 0 and 2 are the two values of a share by epoch
         if min(round(share_at(share, epoch) * batch) for epoch in (0, 2)) < 2:
-            raise UsageError(f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; use a larger --batch")
+            raise UsageError(
+                f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; take a larger batch (--batch)"
+            )
 
 
 def turn(

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lookalike.base import names
+from lookalike.base.unicode import composed
 from lookalike.runs.groups import EXTRA_FAKES, METHOD, NETWORK, OF_METHOD, OF_PRESET, OPTIMISER, SPLITTING
 
 if TYPE_CHECKING:  # mypy takes no computed names
@@ -36,6 +37,7 @@ def names_given(value: Any) -> Any:
     if not isinstance(value, Iterable) or isinstance(value, dict | bytes):
         return value
     texts = [str(name) if isinstance(name, Integral) and not isinstance(name, bool) else name for name in value]
+    texts = [composed(name) if isinstance(name, str) else name for name in texts]
     return tuple(sorted(texts) if isinstance(value, set | frozenset) else texts)
 
 

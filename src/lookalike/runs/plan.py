@@ -35,7 +35,7 @@ from lookalike.game.train import check_batch
 from lookalike.methods import METHODS
 from lookalike.runs.choices import filled
 from lookalike.runs.own_flags import chosen_method
-from lookalike.runs.reading import read_used
+from lookalike.runs.reading import need_known, read_used
 from lookalike.runs.recipe import Recipe
 from lookalike.runs.rows import Rows
 from lookalike.runs.settings import TrainSettings
@@ -151,6 +151,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
         raise UsageError(f"--size {settings.size}: the images have the shape {images.shape} already; leave it out")
     if isinstance(data, Images):
         settings = _as_read(settings, images)
+    need_known(settings, images.classes)
     known, others = images.names_of(settings.known), images.names_of(settings.extra_fakes)
     given, settings = settings, filled(settings, images.shape, len(known))
     truth, true_classes = images.labels, images.classes

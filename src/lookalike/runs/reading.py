@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lookalike.base.errors import UsageError, some
 from lookalike.base.names import Aspect
 from lookalike.data import Images, read
-from lookalike.data.images import names_of
+from lookalike.data.load import chosen
 from lookalike.data.oddities import MUCH, shrunk
 from lookalike.data.sizes import Counts, own_size, small_size, text, usual_size
 from lookalike.data.sources import Size, open_source
@@ -81,10 +82,17 @@ def read_used(data: str | Path, s: TrainSettings) -> Images:
 def reading_used(data: str | Path, s: TrainSettings) -> Reading | None:
     """How a training with these settings reads `data`; None for vectors. Raises DataError where they cannot be read."""
     source = open_source(data, value_range=s.low_high, allow_empty_class=s.allow_empty_class)
+    need_known(s, source.classes)
     if source.vectors:
         return None
-    counts = {} if s.sides else Counter(source.only(names_of(_used(s), source.classes)).sizes())
+    counts = {} if s.sides else Counter(source.only(chosen(source, _used(s))).sizes())
     return reading_of(counts, s)
+
+
+def need_known(s: TrainSettings, classes: Iterable[str]) -> None:
+    """Raises UsageError where the settings name no known class; it lists those that are there."""
+    if not s.known:
+        raise UsageError(f"no known class was given; name one or several (--known): there are {some(classes)}")
 
 
 def _used(s: TrainSettings) -> tuple[str, ...]:

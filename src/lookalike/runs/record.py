@@ -22,7 +22,8 @@ from lookalike.methods import stored
 from lookalike.runs.axes import axes
 from lookalike.runs.folder import BAD_FILES, BEGUN, CONFIG, GROUPS, SPLIT, read_config
 from lookalike.runs.plan import Plan
-from lookalike.runs.settings import HELD_OUT, TrainSettings
+from lookalike.runs.settings import HELD_OUT, TrainSettings, flag
+from lookalike.runs.used import used_images
 
 OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
@@ -61,13 +62,14 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
                 f"{show(folder)} was begun with other rows of the file --group {show(group)}; give the file as it was, "
                 "or another folder (-o)"
             )
+        differ = [k for k in differ if k != "data_digest"] or differ  # which other settings may change as well
         if differ:
-            pairs = ", ".join(f"{k} {show(given.get(k), 60)} -> {show(wanted[k], 60)}" for k in differ)
+            pairs = ", ".join(_change(folder, plan, k, given.get(k), wanted[k]) for k in differ)
             earlier = plan.recipe.settings.crosses and given.get("calibration") == HELD_OUT
+            longer = "; a training cannot be made longer" if differ == ["images"] else ""
+            advice = f"give another folder (-o){longer}"
             hint = f", or as earlier versions held out a share, --calibration {HELD_OUT}" if earlier else ""
-            raise OtherRunError(
-                f"{show(folder)} was begun with other settings or data ({pairs}); give another folder (-o){hint}"
-            )
+            raise OtherRunError(f"{show(folder)} was begun with other settings or data: {pairs}; {advice}{hint}")
         _note_changes(folder, there, _config(plan, wanted, command), warn)
         return
     files.write_json(folder / SPLIT, plan.keys())
@@ -79,6 +81,17 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
         n = len(plan.images.skipped)
         warn(f"images left out since they cannot be read: {n}; {show(folder / BAD_FILES)} lists them")
     files.write_json(folder / CONFIG, _config(plan, wanted, command))
+
+
+def _change(folder: Path, plan: Plan, name: str, before: Any, now: Any) -> str:
+    """What differs from the run in the folder, in words."""
+    if name == "group_digest":
+        return "the rows of --group"
+    if name != "data_digest":
+        return f"{flag(name)} {show(before, 60)} -> {show(now, 60)}"
+    then = {key for part, keys in used_images(folder).items() if part != "test" for key in keys}
+    here = {key for part, keys in plan.keys().items() if part != "test" for key in keys}
+    return f"images: {len(here - then):,} new ones, {len(then - here):,} gone"
 
 
 def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn: Warn) -> None:

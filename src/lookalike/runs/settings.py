@@ -199,7 +199,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
             consume_multiple=False,
             negative=(),
         ),
-    ]
+    ] = ()
     method: Annotated[
         MethodName,
         Parameter(
@@ -395,8 +395,6 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainSettings:
-        if not self.known:
-            raise ValueError("no known class was given; name one (--known)")
         if both := set(self.known) & set(self.extra_fakes):
             raise ValueError(f"class {show(min(both))} is both known and an extra fake; name it once")
         if self.minutes and self.images:

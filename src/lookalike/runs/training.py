@@ -71,8 +71,8 @@ def trained_gan(folder: Path, plan: Plan, method: Method, report: Report, warn: 
         except DivergedError as error:
             names = ", ".join(_first_names(plan, method, source, done, keeper.steps))
             raise DivergedError(
-                f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower --lr in a "
-                "new folder"
+                f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower step "
+                "size (--lr) in a new folder"
             ) from error
     keeper.warn_of_findings()
     return gan

@@ -118,7 +118,7 @@ def augment(
 ) -> list[Filled]:
     """Run `lookalike.augment`; `page` returns the report as HTML."""
     given, filters = dict(settings or {}), filters or Filters()
-    file = out.suffix == ".npz"
+    file = out.suffix.lower() == ".npz"
     beside = run or out.with_name((out.stem if file else out.name) + "-run")
     for path in (out, beside):
         refuse_inside(path, data)

@@ -38,7 +38,7 @@ def write(out: Path, images: Images, filled: Sequence[Filled], page: str, *, see
 
     Generated images that are not worth it (`Filled.written`) are left out.
     """
-    (_npz if out.suffix == ".npz" else _folder)(out, images.select(usable(images)), filled, page, seed)
+    (_npz if out.suffix.lower() == ".npz" else _folder)(out, images.select(usable(images)), filled, page, seed)
 
 
 def refuse(out: Path) -> None:

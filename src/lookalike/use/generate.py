@@ -143,7 +143,7 @@ def write(
     able = generators(model)
     if strange := [name for name in counts if name not in able]:
         raise DataError(f"the model has no class {show(strange[0])}; it has {listed(able)}")
-    _write = _npz if out.suffix == ".npz" else _folder
+    _write = _npz if out.suffix.lower() == ".npz" else _folder
     if len(model.shape) != 3 and _write is _folder:
         raise UsageError("the model generates vectors, which cannot be written as PNG; give an .npz file (-o)")
     total = sum(counts.values())
@@ -156,8 +156,8 @@ def write(
                 report("generating", done, total)
                 if start == 0 and model.training["images"] >= LEARNT and alike(block):
                     warn(
-                        f"the images of {show(name)} are nearly all alike: the GAN has collapsed; train again, with a "
-                        "lower --lr or more --images"
+                        f"the images of {show(name)} are nearly all alike: the GAN has collapsed; train again with "
+                        "more images shown (--images), or a lower step size (--lr)"
                     )
                 yield name, start, block
                 start, done = start + len(block), done + len(block)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from lookalike.base.arrays import Pixels, Report
 from lookalike.base.errors import DataError, UsageError, show
+from lookalike.base.unicode import composed
 from lookalike.data import Images, read
 from lookalike.detect.heat import located
 from lookalike.detect.model import Model
@@ -66,7 +67,8 @@ def masks_of(model: Model, masks: str | Path, names: Sequence[str]) -> list[npt.
         Of images, with heat maps.
     masks : str or Path
         A folder of masks with the file names of the images, in folders of the same classes or without; a suffix of
-        another format, and `_mask` after the name, are accepted. White is unlike the known.
+        another format, and `_mask` after the name, are accepted, as in MVTec's `ground_truth`. White is unlike the
+        known.
     names : sequence of str
         Those of unknown images.
 
@@ -99,9 +101,10 @@ def masks_of(model: Model, masks: str | Path, names: Sequence[str]) -> list[npt.
 
 
 def _row(found: Mapping[str, int], name: str, alone: Container[str]) -> int | None:
-    """The mask of an image: by class and name, or by its name where no other image has that."""
-    file = PurePosixPath(name).name
-    return found.get(_key(name), found.get(_key(file)) if file in alone else None)
+    """The mask of an image: by its path without leading folders, or by its name where no other image has that."""
+    parts = PurePosixPath(name).parts
+    tails = ["/".join(parts[i:]) for i in range(len(parts) - (parts[-1] not in alone))]
+    return next((found[_key(tail)] for tail in tails if _key(tail) in found), None)
 
 
 def _marked(mask: Pixels) -> npt.NDArray[np.bool_]:
@@ -111,5 +114,5 @@ def _marked(mask: Pixels) -> npt.NDArray[np.bool_]:
 
 
 def _key(name: str) -> str:
-    """The name without the format's suffix and `_mask`."""
-    return re.sub(r"_mask$", "", str(PurePosixPath(name).with_suffix("")))
+    """The name without the format's suffix and `_mask`, in one Unicode form."""
+    return re.sub(r"_mask$", "", composed(str(PurePosixPath(name).with_suffix(""))))

@@ -85,7 +85,7 @@ def write(
     OutputError
         If `out` or the folder cannot be written.
     """
-    if out.suffix not in (".csv", ".jsonl"):
+    if out.suffix.lower() not in (".csv", ".jsonl"):
         raise UsageError(f"scores are written to a .csv or .jsonl file, not {show(out.name)}; change -o")
     for written in (out, nearest, heat_maps):
         refuse_inside(written, data)
@@ -106,7 +106,7 @@ def write(
             rows = list(_rows(model, block, verdicts, start, folder))
             if heat is not None and verdicts.maps is not None:
                 _write_maps(heat, start, verdicts.maps, originals, model)
-            _append(handle, out.suffix, rows, first=counts["images"] == 0)
+            _append(handle, out.suffix.lower(), rows, first=counts["images"] == 0)
             counts["images"] += len(rows)
             counts["flagged"] += sum(row["flagged"] for row in rows)
             skipped += block.skipped

@@ -99,7 +99,7 @@ def test_a_one_hot_class_takes_the_place_of_the_first_entries_of_z():
     assert torch.equal(gan.generate(z, y), gan.generate(changed, y))
     given = torch.cat([torch.nn.functional.one_hot(y, 3).float(), z[:, 3:]], 1)
     assert torch.equal(gan.average.body(given) if gan.average else gan.G.eval().body(given), gan.generate(z, y))
-    with pytest.raises(UsageError, match="3 classes do not fit into a z of 3 entries; use a larger --z"):
+    with pytest.raises(UsageError, match="3 classes do not fit into a z of 3 entries; take a longer z"):
         GAN(METHODS["acgan"].but(net=Mlp(8, 1), conditioning=OneHot(), latent=Normal(3)), (7,), classes=3)
 
 

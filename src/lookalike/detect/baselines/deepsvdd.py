@@ -140,7 +140,9 @@ class DeepSVDD:
         """
         shape = networks.need_images(pixels.shape[1:], KIND)
         if min(shape[1:]) < 4:
-            raise UsageError(f"{KIND} needs images of 4 x 4 or more, not {shape[1]} x {shape[2]}; give a larger --size")
+            raise UsageError(
+                f"{KIND} needs images of 4 x 4 or more, not {shape[1]} x {shape[2]}; give larger images (--size)"
+            )
         if not np.ptp(pixels.reshape(len(pixels), -1), axis=1).any():
             raise DataError(f"{KIND}: each known image has one value only, so there is nothing to learn; use knn")
         contrast = _contrast(pixels)

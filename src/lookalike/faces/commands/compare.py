@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from lookalike.base.errors import UsageError, show
+from lookalike.base.errors import UsageError, did_you_mean, show
 from lookalike.base.names import USUAL, ClassifierName
 from lookalike.base.words import written
 from lookalike.faces.commands.flags import (
@@ -165,7 +165,7 @@ def table(
     from lookalike.studies.tables.table import run
 
     if name not in TABLES:
-        raise UsageError(f"there is no table {show(name)}; take one of {', '.join(TABLES)}")
+        raise UsageError(f"there is no table {show(name)};{did_you_mean(name, TABLES)} take one of {', '.join(TABLES)}")
     table = TABLES[name]
     if weights is not None and not isinstance(table, Quality):
         raise UsageError(f"table {name} takes no --weights, as it measures no features; leave the flag out")

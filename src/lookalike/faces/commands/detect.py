@@ -28,6 +28,8 @@ from lookalike.runs.settings import (
     pair,
 )
 
+LISTED = 10  # unreadable images that check prints
+
 
 def check(
     data: Data,
@@ -68,6 +70,10 @@ def check(
             say(f"{name}: " + ", ".join(f"{show(key)} ({n})" for key, n in getattr(found, name).items()))
         for line in found.notes():
             say(line)
+        for bad in found.unreadable[:LISTED]:
+            say(f"unreadable: {show(bad.name)}: {show(bad.reason)}")
+        if found.unreadable[LISTED:]:
+            say(f"unreadable: {len(found.unreadable) - LISTED:,} more; --json lists all")
         for line in said(counts, settings.aspect) if counts else ():
             say(line)
     too_many = len(found.unreadable) > settings.max_bad * (found.images + len(found.unreadable))
@@ -87,7 +93,7 @@ def train(
         Path,
         Parameter(name=OUT, help="The run folder: a new one, or one that the same command began.", group=MOST_USED),
     ],
-    settings: Annotated[TrainSettings, Flat],
+    settings: Annotated[TrainSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
     """Trains a detector of what is not of a known class. The same command again resumes, or finds the run finished."""
@@ -95,6 +101,7 @@ def train(
     from lookalike.runs.folder import training_seconds
     from lookalike.runs.run import run
 
+    settings = settings or TrainSettings()
     with progress() as report:
         model = run(data, settings, out, command=("lookalike", *sys.argv[1:]), report=report, warn=warn, note=note)
     facts = {
@@ -224,7 +231,7 @@ def evaluate(
         return
     area = figures["auc"]
     known, others = (listed(figures[role]) for role in ("known", "unknown"))
-    say(f"{known} known, {others} unknown, by {figures['method']}")
+    say(f"{known} known, {others or 'no class'} unknown, by {figures['method']}")
     say(f"AUC           {interval(area['value'], area)}  ({figures['n_known']} known, {figures['n_unknown']} unknown)")
     for name in ("false_alarms", "misses"):
         rate = figures[name]

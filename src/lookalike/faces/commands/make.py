@@ -192,7 +192,7 @@ def augment(
         except NotWrittenError as error:
             filled, refused = error.filled, error
     rows = [_row(one) for one in filled]
-    page = out.with_suffix(".html") if out.suffix == ".npz" else out / "report.html"
+    page = out.with_suffix(".html") if out.suffix.lower() == ".npz" else out / "report.html"
     if json_:
         print_json({"out": str(out), "classes": rows, "report": str(page)})
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -36,6 +37,7 @@ CLASS_HEADS = {
     "FID, no bias, spread": "+-",
 }  # of measure's table
 SHOWN = 10  # classes in that table
+SIDE = 256  # pixels: images of several sizes are measured at an area of at most its square
 
 
 def measure(
@@ -132,7 +134,7 @@ def measure(
                 raise UsageError("--run is for a folder of images, and MADE is a run itself; leave out --run")
             run, images = made, measuring.generated(Model.load(made), number, seed)
         else:
-            images = _read(str(made), **reading | {"group": None})
+            images = _read(str(made), size=_one_size(made), **reading | {"group": None})
         size = images.shape[1:] if len(images.shape) == 3 else None
         reading |= run_split(run).reading if run else {}
         real = _read(reference, size=size, channels=images.shape[0] if size else None, **reading)
@@ -175,9 +177,22 @@ def _read(path: str, **how: Any) -> Images:
     return read(path, labelled=not is_flat(Path(path)), **how)
 
 
+def _one_size(made: Path) -> tuple[int, int] | None:
+    """(H, W) at which images of several sizes are measured, which is said; None where they have one."""
+    from lookalike.data.sizes import own_size, text
+    from lookalike.data.sources import open_source
+
+    counts = Counter(open_source(str(made), labelled=False, allow_empty_class=True).sizes())
+    if len(counts) < 2:
+        return None
+    size = own_size(counts, SIDE)
+    note(f"'{show(made)}': images of {len(counts):,} sizes are measured at {text(size)}, as are the real ones")
+    return size
+
+
 def _say_left_out(path: str, images: Images) -> None:
     """Says how many files lie beside class folders."""
-    from lookalike.data.folder import BESIDE
+    from lookalike.data.layout import BESIDE
 
     if beside := sum(one.reason == BESIDE for one in images.ignored):
         note(f"'{show(path)}': {beside:,} image{'s' if beside > 1 else ''} beside the class folders left out")

@@ -142,7 +142,7 @@ class OneHot:
     def build(self, net: Net, shape: Shape, z_dim: int, classes: int) -> nn.Module:
         """The net's own generator. Raises UsageError where z has no more entries than there are classes."""
         if z_dim <= classes:
-            raise UsageError(f"{classes} classes do not fit into a z of {z_dim} entries; use a larger --z")
+            raise UsageError(f"{classes} classes do not fit into a z of {z_dim} entries; take a longer z (--z)")
         return WithOneHot(classes, net.generator(shape, z_dim))
 
     @torch.no_grad()

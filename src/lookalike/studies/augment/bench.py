@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.base.errors import DataError, UsageError, listed, show
+from lookalike.base.errors import DataError, UsageError, did_you_mean, listed, show
 from lookalike.base.names import ClassifierName
 from lookalike.data.oddities import reading, remarks
 from lookalike.data.sources import open_source, refuse_inside
@@ -157,7 +157,9 @@ def _named(methods: Sequence[str]) -> tuple[str, ...]:
         return WAYS
     for name in methods:
         if name not in WAYS:
-            raise UsageError(f"there is no way {show(name)}; there are {', '.join(WAYS)}, and {ALL}")
+            raise UsageError(
+                f"there is no way {show(name)};{did_you_mean(name, WAYS)} there are {', '.join(WAYS)}, and {ALL}"
+            )
     return tuple(dict.fromkeys((NONE, *methods))) if methods else USUAL
 
 

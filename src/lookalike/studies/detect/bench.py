@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.base.arrays import Floats, Warn
-from lookalike.base.errors import DataError, LookalikeError, UsageError, show
+from lookalike.base.errors import DataError, LookalikeError, UsageError, did_you_mean, show
 from lookalike.base.names import USUAL
 from lookalike.data.images import names_of
 from lookalike.data.oddities import losses, shrunk
@@ -122,6 +122,8 @@ def set_up(
     )
     base = [first.but(seed=seed) for seed in range(study.seeds)]
     images = read_used(data, first.train_settings())
+    for line in images.notes:
+        study.note(line)
     _say_sizes(images.sizes, named(study.methods), first, study)
     images = replace(images, odd={name: n for name, n in images.odd.items() if name != "shrunk"})  # said of each size
     tests = read_tests(test_data, data, images, first.train_settings()) if test_data else None
@@ -135,7 +137,9 @@ def named(methods: Sequence[str]) -> tuple[str, ...]:
         return there
     for name in methods:
         if name not in there:
-            raise UsageError(f"there is no method {show(name)}; there are {', '.join(there)}, and {ALL}")
+            raise UsageError(
+                f"there is no method {show(name)};{did_you_mean(name, there)} there are {', '.join(there)}, and {ALL}"
+            )
     return tuple(methods) or USUAL
 
 
