@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 
+import numpy as np
 import pytest
 import torch
 from tiny import call, settings, train
 
-from lookalike.data import read
+from lookalike.data import Images, read
 from lookalike.game.gan import GAN
 from lookalike.game.losses import Minimax
 from lookalike.methods import METHODS
@@ -153,6 +155,21 @@ def test_each_class_of_its_own_gan_is_named(constant, tmp_path):
     """With a GAN for each class, the line begins with the class."""
     said = told(tmp_path / "run", known=("3", "8"))
     assert [line.split(" of 4096")[0] for line in said] == ["class 3: after 2560", "class 8: after 2560"]
+
+
+@pytest.mark.parametrize("method", ["acgan", "wgan-gp-classes", "k-plus-one", "sn-projection"])
+def test_E21_a_class_that_most_batches_lack(method, tmp_path):
+    """Two training images of a class among sixty: every step is finite, and the class is watched where G is told it."""
+    random = np.random.default_rng(0)
+    pixels, labels = random.integers(0, 256, (62, 1, 8, 8), dtype=np.uint8), np.repeat([0, 1], [60, 2])
+    images = Images(pixels, labels, ("many", "few"), tuple(map(str, range(62))))
+    changes = {"known": images.classes, "size": None, "calibration": 0.0, "test": 0.0, "batch": 8, "images": 128}
+    given = train_settings(**settings(method, **changes, log_every=8, sample_every=64))
+    assert runs.run(images, given, tmp_path / "run").training["counts"]["train"] == 62
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert len(lines) == 16 and all(math.isfinite(value) for line in lines for value in line.values())
+    told = {"variety/many", "variety/few"} if METHODS[method].conditional else {"variety"}
+    assert {name for name in lines[-1] if name.startswith("variety")} == told
 
 
 @pytest.mark.parametrize("method", ["acgan", "k-plus-one", "acgan-ali-v1"])
