@@ -138,7 +138,7 @@ def test_the_number_of_images_is_timed_once(clock, tmp_path, monkeypatch):
     one, other = (checkpoint.load_model(tmp_path / name)[0] for name in ("run", "other"))
     assert one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
     for changed in ({"minutes": 61}, {"minutes": None, "images": 436}):
-        with pytest.raises(UsageError, match=r"was begun with other settings or data \(.*minutes 60.0 -> "):
+        with pytest.raises(UsageError, match=r"was begun with other settings or data: .*minutes 60.0 -> "):
             runs.run("digits", train_settings(**settings(**{"images": None, "batch": 4, **changed})), tmp_path / "run")
 
 
