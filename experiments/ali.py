@@ -51,8 +51,9 @@ class ALITrial(FiguresTrial):
         """Trains, and measures the ways there and back."""
         images = lookalike.read(self.data, size=SIDES[self.data], channels=1)
         settings = train_settings(
-            known=images.classes, method=self.method, seed=self.seed, calibration=0.0, threads=1, size=SIDES[self.data]
-        )
+            known=images.classes, method=self.method, seed=self.seed, calibration=0.0, threads=1,
+            test=0.2, size=SIDES[self.data],
+        )  # fmt: skip
         model = run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
         gan = generators(model)[images.classes[0]].gan
         found = errors(gan, images, self.seed)

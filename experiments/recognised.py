@@ -49,7 +49,7 @@ class RecognisedTrial(FiguresTrial):
         """Trains, generates and classifies."""
         settings = train_settings(
             known=lookalike.read(self.data).classes, method=self.method, seed=self.seed, calibration=0.0, threads=1,
-            **SETS[self.data],
+            test=0.2, **SETS[self.data],
         )  # fmt: skip
         model = run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
         classifier, real = judge(self.data, model.size, model.channels)

@@ -16,6 +16,7 @@ from lookalike.base.interrupts import Stopped, deferred
 from lookalike.data import gate
 from lookalike.game import train as training
 from lookalike.runs import run as runs
+from lookalike.runs import training as in_folder
 from lookalike.runs.settings import train_settings
 
 EACH = pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def whole(tmp_path_factory):
         (training, "update", 1, 64),  # in the first step
         (training, "update", 7, 128),
         (checkpoint, "write_tensors", 2, 128),
-        (runs, "draw_samples", 1, 64),
+        (in_folder, "draw_samples", 1, 64),
     ],
     ids=["E7 first step", "second step", "E7 while saving", "before the first step"],
 )
@@ -141,7 +142,7 @@ def test_a_signal_while_data_is_read_is_not_an_unreadable_image(number, code, at
     for i in range(30):
         picture.putpixel((0, 0), i)
         picture.save(folder / f"{i}.png")
-    at(gate, "_pixels", number, n=3)
+    at(gate, "as_array", number, n=3)
     argv = train(tmp_path / "run", "--on-bad", "skip", data=tmp_path / "data")
     assert call(capsys, *argv) == (code, "", f"error: stopped by {NAMES[number]}\n")
     assert not (tmp_path / "run").exists()

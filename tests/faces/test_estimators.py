@@ -271,13 +271,13 @@ def test_labels_that_are_text(three):
 
 
 def test_more_than_ten_classes_keep_their_order():
-    """Twelve blobs: probabilities and predictions stand under the labels of fit, though "class 10" sorts before 2."""
+    """Twelve blobs: probabilities and predictions stand under the labels of fit, though "label 70" sorts before 8."""
     random = np.random.default_rng(0)
     middles, y = random.uniform(-20, 20, (12, 4)), np.repeat(np.arange(12) * 7, 30)
     X = middles[y // 7] + random.normal(size=(len(y), 4))
     fitted = OpenSetClassifier("knn", random_state=0).fit(X, y)
     assert np.mean(fitted.predict(X) == y) > 0.97
-    assert fitted.model_.classes["known"][10] == "class 10"
+    assert fitted.model_.classes["known"][10] == "label 70"
 
 
 def test_uint8_images_with_the_cnn(three, monkeypatch):

@@ -174,3 +174,19 @@ def test_queries_on_another_scale_are_said(scale, tmp_path, capsys):
     (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
     assert "of 256 grey levels; the training read values from 0 to 2047: give images on that scale" in line
     assert "--value-range" not in line
+
+
+@pytest.mark.filterwarnings(BITS)
+@pytest.mark.parametrize("more", [1.01, 2, 20])
+def test_values_outside_the_trainings_range_say_who_takes_one(more, tmp_path, capsys):
+    """score has no --value-range: the line says that it takes that of train, and how to go on without the image."""
+    data = made(tmp_path / "d")
+    knn(data, tmp_path / "run", value_range=(0, 2040))
+    (tmp_path / "q").mkdir()
+    Image.fromarray(np.full((8, 8), int(2040 * more), np.uint16)).save(tmp_path / "q" / "hot.png")
+    capsys.readouterr()
+    assert main(["score", str(tmp_path / "run"), str(tmp_path / "q"), "-o", str(tmp_path / "s.csv")]) == 3
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert "where 0 to 2040 is expected" in line and "hot.png" in line
+    assert "(score and evaluate take that of train)" in line and "--on-bad skip" in line
+    assert not (tmp_path / "s.csv").exists()

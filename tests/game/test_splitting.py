@@ -174,7 +174,7 @@ def test_k_means_finds_the_two_clusters():
     assert halved(np.concatenate([np.zeros((300, 3)), np.full((1, 3), 9.0)]), 1) is None
 
 
-def test_a_class_that_k_means_leaves_whole_is_counted(small, make_source):
+def test_E21_a_class_that_k_means_leaves_whole_is_counted(small, make_source):
     """Where all images are alike no class is split, and the log says how many stayed whole."""
     source = make_source(SHAPE, classes=2, others=0)
     source.known[:] = 7

@@ -154,6 +154,41 @@ def test_pictures_of_scores_and_training_are_there(page: str, seen: Read) -> Non
     assert seen(page).text.count("How to read it:") == 5
 
 
+def test_E19_E20_the_last_grid_and_the_curves_of_variety(make_run: MakeRun, seen: Read) -> None:
+    """What the last figures say is a remark; variety and recognised classes are pictures of their own."""
+    run = make_run()
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for line in lines[4::5]:
+        line |= {"variety/a": 0.9, "variety/b.accuracy": 0.2, "recognised/a": 1.0, "recognised/b.accuracy": 0.5}
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = seen(write([run], run / "report.html").read_text("utf-8"))
+    assert (
+        "Mode collapse: the variety of G's images is less than 30 % of that of real ones in b.accuracy (20 %). "
+        in page.text
+    )
+    assert "Dropped" not in page.text and "D wins" not in page.text
+    alts = [alt for alt, _ in page.pictures]
+    assert [alts.count(f"Curves: {kind}") for kind in ("variety", "recognised", "accuracy of D")] == [1, 1, 1]
+    assert "how far apart two generated images are on average" in page.text
+    assert "how often a class is recognised" in page.text
+
+
+def test_the_class_that_ends_lowest_is_drawn_bold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many classes one line is bold and named; the others are thin, and a dashed line stands at the limit."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "_png", lambda figure, **_: drawn.append(figure) or Markup(""))
+    pictures.by_class({"a": ([1, 2], [0.1, 0.9]), "b": ([1, 2], [0.8, 0.4]), "c": ([1, 2], [1, 1])}, "variety", 0.3)
+    pictures.by_class({"": ([1, 2], [0.5, 0.7])}, "variety", 0.3)
+    several, whole = [figure.axes[0].get_lines() for figure in drawn]
+    assert [line.get_linewidth() == 2 for line in several] == [False, True, False, False]
+    assert [list(line.get_ydata()) for line in several] == [[10, 90], [80, 40], [100, 100], [30, 30]]
+    assert [line.get_label() for line in several if not line.get_label().startswith("_")] == [
+        " b, the lowest",
+        "too little",
+    ]
+    assert [line.get_label() for line in whole] == [" all images of G", "too little"]
+
+
 def test_F19_same_run_same_bytes(run: Path, page: str, tmp_path: Path) -> None:
     """Another process with another hash seed writes the same bytes."""
     script = (

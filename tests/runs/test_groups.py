@@ -267,7 +267,7 @@ def test_a_bench_scores_no_slide_that_a_detector_has_learnt(slides, seed, tmp_pa
     for name in ("normal", "tumour"):
         settings = base.but(known=(name,)).train_settings()
         plan = plans.make(slides, settings)
-        parts = split(whole, test=settings.test, calibration=settings.held_out, seed=settings.seed)
+        parts = split(whole, test=settings.tested, calibration=settings.held_out, seed=settings.seed)
         learnt = of(plan.images, plan.rows.train)
         assert learnt and not learnt & of(whole, np.concatenate([parts.test, parts.calibration]))
 
@@ -305,6 +305,20 @@ def test_a_classifier_is_validated_and_tested_on_other_slides(slides, seed):
     )
     again = plans.make(parts.images, given("acgan", known=("normal", "tumour"), test=0.0, calibration=0.0, size=None))
     assert len(again.rows.train) == len(parts.images)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cut_class_keeps_whole_slides_apart(slides, seed):
+    """Of bench augment's rare class some images go, from no test slide; the parts still share none."""
+    images = read(slides, size=(8, 8), group=SLIDE)
+    trial = ClassifierTrial(str(slides), "none", seed, classes=("normal", "tumour"))
+    whole, cut = parts_of(trial, images), parts_of(trial.but(rare=(("tumour", 12),)), images)
+    assert np.array_equal(whole.test[0], cut.test[0])
+    assert sum((part[1] == 1).sum() for part in (cut.train, cut.validation)) == 12
+    assert sum((part[1] == 0).sum() for part in (cut.train, cut.validation, cut.test)) == (images.labels == 0).sum()
+    key = {images.pixels[i].tobytes(): images.groups.of[i] for i in range(len(images))}
+    found = [{key[one.tobytes()] for one in part[0]} for part in (cut.train, cut.validation, cut.test)]
+    assert sum(map(len, found)) == len(set().union(*found))
 
 
 def test_pairs_hold_out_whole_slides(slides):

@@ -25,9 +25,9 @@ from lookalike.detect.model import Model
 from lookalike.detect.openset import OpenSet
 from lookalike.game.batch import Batch
 from lookalike.game.train import train as train_steps
+from lookalike.runs import memory, samples
 from lookalike.runs import plan as plans
 from lookalike.runs import run as runs
-from lookalike.runs import samples
 from lookalike.runs.folder import training_seconds
 from lookalike.runs.settings import train_settings
 from lookalike.use.evaluate import evaluate
@@ -85,7 +85,7 @@ def watched(tmp_path_factory):
         return score(self, pixels)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "train", training)
+        patch.setattr(memory, "train", training)
         patch.setattr(OpenSet, "fit", classmethod(fitting))
         patch.setattr(OpenSet, "score", scoring)
         finished(out, "mcgan", false_alarms=0.1)
@@ -236,7 +236,7 @@ def test_E14_divergence_says_whose_training_it_was(tmp_path, monkeypatch):
             raise DivergedError("step 1: the loss is nan")
         return train_steps(gan, source, **how)
 
-    monkeypatch.setattr(runs, "train", training)
+    monkeypatch.setattr(memory, "train", training)
     with pytest.raises(DivergedError, match=r"^class 8: step 1: the loss is nan; among the images of that step: "):
         finished(tmp_path / "run", "anogan")
 
@@ -414,7 +414,7 @@ def test_the_labels_of_the_training_are_those_of_the_known_classes(told, digits,
         sources.append(source)
         return train_steps(gan, source, **how)
 
-    monkeypatch.setattr(runs, "train", training)
+    monkeypatch.setattr(memory, "train", training)
     finished(tmp_path / "run", "acgan", known=("8", "3"), images=64, batch=32)
     (source,) = sources
     for label, name in enumerate(("8", "3")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,50 @@ def test_the_preset_fills_what_is_left_open(preset):
     assert (s.lr, s.d_lr, s.ema) == (expected["lr"], expected["lr"] * expected["d_lr_share"], expected["ema"])
     assert (s.size, s.net) == (f"{expected['side']},{expected['side']}", "anogan")
     assert (s.log_every, s.sample_every, s.save_every) == tuple(expected["images"] // n for n in (100, 8, 10))
+
+
+@pytest.mark.parametrize(
+    ("changes", "test", "tested"),
+    [
+        ({"calibration": 0.0}, None, 0),
+        ({"calibration": 0.0, "method": "acgan", "known": ("3", "8")}, None, 0),
+        ({"calibration": 0.0}, 0.25, 46),
+        ({"calibration": 0.2}, None, 37),
+        ({"calibration": 0.2}, 0.0, 0),
+        ({"calibration": 0.0, "method": "knn"}, None, 37),  # its training images set the threshold
+    ],
+)
+def test_a_gan_that_only_makes_images_learns_from_all(changes, test, tested):
+    """Of 183 threes none is a test image where none sets a threshold, unless a share is asked for; the rest trains."""
+    plan = make(**changes, test=test)
+    threes = plan.images.labels == plan.images.classes.index("3")
+    assert threes[plan.rows.test].sum() == tested
+    assert threes[np.union1d(plan.rows.train, plan.rows.calibration)].sum() == 183 - tested
+    assert plan.recipe.settings.test == {0: 0.0, 46: 0.25, 37: 0.2}[tested]
+
+
+def test_official_test_images_train_no_gan():
+    """They stay test images where no threshold is set, whatever share is asked for."""
+    data = images()
+    official = replace(data, test=np.arange(240) % 4 == 0)
+    for test in (None, 0.5):
+        rows = make(official, known=("a",), size=None, calibration=0.0, test=test).rows
+        assert (len(rows.test), len(rows.train), len(rows.calibration)) == (60, 90, 0)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "said"),
+    [
+        (0.0, r"^images of known class few: 1 to train on; each of several known classes needs 2; add images or leave"),
+        (0.2, r"^images of known class few: 1 to train on, 0 held out; each of several known classes needs 2 and 1;"),
+    ],
+)
+def test_a_class_of_one_image_is_refused_with_what_it_lacks(calibration, said):
+    """Held-out images are named where some are needed."""
+    data = images(names=("a", "few"))
+    data = data.select(np.arange(121))
+    with pytest.raises(DataError, match=said):
+        make(data, "acgan", known=("a", "few"), size=None, calibration=calibration)
 
 
 def test_what_is_given_wins_over_the_preset():
@@ -203,6 +248,8 @@ def test_open_choices_name_what_the_papers_leave_open():
         ({"layer": "conv9"}, UsageError, "no discriminator layer 'conv9'"),
         ({"device": "cuda:7"}, UsageError, "--device cuda:7 cannot be used here"),
         ({"false_alarms": 0.001}, DataError, "29 calibration images cannot promise 0.1 % false alarms"),
+        ({"false_alarms": 0.001}, DataError, r"a GAN that only makes images needs none \(--calibration 0\)$"),
+        ({"false_alarms": 0.001, "method": "rotation"}, DataError, r"or allow more \(--false-alarms [0-9.]+\)$"),
         ({"size": "9,9"}, UsageError, "9"),
         ({"known": ("nine",)}, DataError, "no class 'nine'"),
         ({"known": ("3,8",), "method": "mcgan"}, UsageError, "class 8 is both known and an extra fake"),

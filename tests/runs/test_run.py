@@ -131,7 +131,7 @@ def _net(method):
 
 
 def test_metrics_are_finite_numbers_and_count_images(done):
-    """Each line has its step, the images shown so far, seconds, and finite losses, norms and accuracy of each GAN."""
+    """Each line has its step, images shown and seconds; each GAN's losses, norms and accuracy, and G's variety."""
     method, out = done
     lines = rows(out)
     if method in BASELINES:
@@ -144,7 +144,8 @@ def test_metrics_are_finite_numbers_and_count_images(done):
     early = {f"ali/{name}" for name in names - {"D.class", "G.class"}} if method.startswith("acgan-ali") else names
     late = {"encoder/E.reconstruction", "encoder/E.gradient_norm"}
     begins, ends = named.begins(4), named.ends(4)
-    whose = [early if step < begins else names if step < ends else late for step in range(4)]
+    of_g = {"variety"}  # not before G trains
+    whose = [early if step < begins else of_g | (names if step < ends else late) for step in range(4)]
     assert [(line["step"], line["images"]) for line in lines] == [(1, 64), (2, 128), (3, 192), (4, 256)]
     split = {"split.leaves", "split.left_whole"} if named.splitting else set()
     assert [set(line) - {"step", "images", "seconds"} - split for line in lines] == whose

@@ -17,7 +17,7 @@ from lookalike.game.heads import Binary, Joint
 from lookalike.game.latents import LabelsAsInData, Normal, Uniform, UniformLabels
 from lookalike.game.losses import AuxiliaryClass, Minimax, Wasserstein
 from lookalike.game.method import Twin
-from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
+from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
 from lookalike.game.optimiser import Adam
 from lookalike.game.penalty import GradientPenalty, ZeroCentred
 from lookalike.game.score import SCORES
@@ -81,6 +81,7 @@ BAD = [
     ("penalty", "-1"), ("penalty", "nan"),
     ("split_at", "0"), ("split_above", "0"), ("split_above", "1"), ("split_normalised", "batch"),
     ("reduce", "max"), ("precision", "float16"), ("device", "gpu"), ("device", "cpu:0"),
+    ("minutes", "0"), ("minutes", "-1"), ("minutes", "inf"), ("minutes", "long"),
     ("seed", "-1"), ("seed", str(2**63)), ("seed", "1.5"),
     ("width", "0"), ("width", "4097"), ("z", "0"), ("z", "65537"), ("weak_z", "0"), ("batch", "1"), ("batch", "65537"),
     ("images", "0"), ("d_steps", "0"), ("d_steps", "101"), ("threads", "0"), ("threads", "1025"),
@@ -199,10 +200,10 @@ def test_a_method_keeps_its_own_values(name, monkeypatch):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_preset_changes_a_method_in_few_places(name):
-    """Width, step sizes, the class weight and the spread are the preset's; all else is as the method's file says."""
+    """Width, step sizes, the class weight, the spread and z in norms are the preset's; else the method's file holds."""
     known = ("3", "8") if METHODS[name].per_class else ("3",)
     made = choices.method_of(choices.filled(train_settings(known=known, method=name), (1, 32, 32), len(known)))
-    presets = ("net", "optimiser", "d_optimiser", "losses", "head", "splitting")
+    presets = ("net", "optimiser", "d_optimiser", "losses", "head", "splitting", "conditioning")
     assert made.but(**{axis: getattr(METHODS[name], axis) for axis in presets}) == METHODS[name]
 
 
@@ -254,10 +255,26 @@ def test_a_method_of_residual_networks_keeps_its_own_game_and_steps():
     assert (s.net, s.width, s.batch, s.lr, s.d_lr) == ("resnet", 16, 32, 1e-3, 1e-3)
     named = METHODS["wgan-gp-classes"]
     losses = (Wasserstein(), AuxiliaryClass(on_fake=False, g_weight=1.0))  # a tenth does not teach so small a G
-    assert method.but(net=named.net, d_optimiser=None, optimiser=named.optimiser) == named.but(losses=losses)
+    changed = {"net": named.net, "optimiser": named.optimiser, "d_optimiser": None, "conditioning": named.conditioning}
+    assert method.but(**changed) == named.but(losses=losses)
+    assert method.conditioning == ClassBatchNorm(with_z=True)  # else so narrow a G makes one image per class
     assert method.optimiser == Adam(1e-3, 0.0, 0.9) == method.d_optimiser
     s = choices.filled(train_settings(known=("3", "8"), method="mode", lr=2e-4, preset="paper"), (1, 32, 32), 2)
     assert (s.width, s.d_lr, choices.method_of(s).losses) == (128, 8e-4, METHODS["mode"].losses)
+
+
+def test_norms_see_z_in_preset_small_alone():
+    """Preset paper and a user who names batch-norm have the paper's norms; other ways of giving the class stay."""
+
+    def conditioning(method, **more):
+        s = train_settings(known=("3", "8"), method=method, **more)
+        return choices.method_of(choices.filled(s, (1, 32, 32), 2)).conditioning
+
+    assert conditioning("sn-projection") == conditioning("splitting") == ClassBatchNorm(with_z=True)
+    assert conditioning("sn-projection", preset="paper") == ClassBatchNorm()
+    assert conditioning("sn-projection", conditioning="batch-norm") == ClassBatchNorm()
+    assert conditioning("acgan", conditioning="batch-norm-z") == ClassBatchNorm(with_z=True)
+    assert (conditioning("acgan"), conditioning("sn-acgan")) == (Embedded(), OneHot())
     own = [
         choices.filled(train_settings(known=("3", "8"), method="mode", preset=preset), (1, 32, 32), 2)
         for preset in ("paper", "small")
@@ -371,7 +388,7 @@ def test_G12_settings_that_contradict_each_other(given, words):
 
 def test_a_keyword_that_is_no_setting_is_named():
     """A misspelt keyword is refused, not ignored."""
-    with pytest.raises(UsageError, match=r"^--knwon 4: extra inputs are not permitted$"):
+    with pytest.raises(UsageError, match=r"^no setting is called knwon; did you mean known\? see --help$"):
         train_settings(known=("3",), knwon=4)
 
 

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_rel
 
-from lookalike.studies.claims import Claim, Estimate, Verdict, bonferroni, difference, judge, mean, sentence
+from lookalike.studies.claims import (
+    Claim,
+    Estimate,
+    Verdict,
+    bonferroni,
+    difference,
+    half_width,
+    judge,
+    mean,
+    pairs_needed,
+    sentence,
+)
 
 CLAIM = Claim("vtgan", "anogan", "auc")
 VALUES = {
@@ -114,3 +125,28 @@ def test_values_without_spread_have_no_p():
 def test_bonferroni_by_hand():
     """Of five intervals each has 99 %; one, or none, has 95 %."""
     assert [bonferroni(n) for n in (0, 1, 5)] == pytest.approx([0.95, 0.95, 0.99])
+
+
+def test_half_widths_by_hand():
+    """Student's t has closed forms: the tangent of half the level's turn for two pairs, and a root for three."""
+    level = bonferroni(3)
+    assert half_width(2, 0.95) == pytest.approx(math.tan(math.pi * 0.95 / 2) / math.sqrt(2))
+    assert half_width(3, level) == pytest.approx(level * math.sqrt(2 / (1 - level**2)) / math.sqrt(3))
+    assert [round(half_width(n, level), 1) for n in (3, 10)] == [4.4, 0.9] and math.isnan(half_width(1, level))
+
+
+def test_half_widths_are_those_of_the_intervals():
+    """Times the standard deviation of the differences, they are what `difference` reaches to either side."""
+    one, other = np.random.default_rng(2).random((2, 5))
+    found = difference(one, other, 0.98)
+    assert half_width(5, 0.98) * np.std(one - other, ddof=1) == pytest.approx((found.high - found.low) / 2)
+
+
+@pytest.mark.parametrize(
+    ("width", "sd", "pairs"),
+    [(2.5, 2, 5), (2.48, 2, 6), (2.1, 2, 6), (2.09, 2, 7), (18, 2, 2), (3, 0, 2), (1, 10, 387)],
+)
+def test_the_pairs_that_a_width_needs(width, sd, pairs):
+    """By tables t(4) / sqrt(5) is 1.2416, and t(5) / sqrt(6) 1.0494; for many pairs it is nearly 1.966 / sqrt(n)."""
+    assert pairs_needed(width, sd, 0.95) == pairs
+    assert sd * half_width(pairs, 0.95) <= width and (pairs == 2 or sd * half_width(pairs - 1, 0.95) > width)

@@ -28,6 +28,7 @@ from lookalike.game.batch import Batch
 from lookalike.runs.used import used_images
 from lookalike.use import balanced
 from lookalike.use.augment import wanted
+from lookalike.use.filled import NotWrittenError
 from lookalike.use.filters import POOL, Filters
 from lookalike.use.generate import generators
 
@@ -264,18 +265,34 @@ def test_images_that_are_copies_are_said_and_dropped(folder, filled, tmp_path, m
         augment(str(folder), tmp_path / "c.npz", run=run, to="8=44", filters=Filters(drop_copies=True))
 
 
-def test_copies_need_unseen_images(folder, filled, tmp_path, monkeypatch):
-    """Without unseen images --drop-copies is refused; with one it says that half of new images go with the copies."""
-    from lookalike.use import augment as module
-
+def test_few_training_images_that_recognise_copies_are_said(folder, filled, tmp_path):
+    """With --drop-copies and 14 training images a line says how many new images are dropped with the copies."""
     run, said = filled[0].with_name("balanced-run"), []
-    keys = frozenset(read(folder).keys)
     augment(str(folder), tmp_path / "b.npz", run=run, to="8=15", filters=Filters(drop_copies=True), warn=said.append)
-    assert said == ["8: copies are recognised by few held-out images (1); 50 % of new images are dropped with them"]
-    nothing = dict.fromkeys(("test", "calibration"), frozenset())
-    monkeypatch.setattr(module, "used_images", lambda _: {"train": keys, **nothing})
-    with pytest.raises(DataError, match="8: no image is held out from training, and copies are recognised by"):
-        augment(str(folder), tmp_path / "c.npz", run=run, to="8=15", filters=Filters(drop_copies=True))
+    assert said == [
+        "8: copies are recognised by few training images (14); about 7 % of new images are dropped with them"
+    ]
+
+
+def test_all_images_train_unless_a_test_share_is_asked_for(folder, filled, tmp_path, capsys):
+    """No image is held out; --test 0.25 holds a quarter of each class out, which do not train."""
+    every = used_images(filled[0].with_name("balanced-run"))
+    assert {name: len(keys) for name, keys in every.items()} == {
+        "train": len(set(read(folder).keys)), "calibration": 0, "extra_fakes": 0, "test": 0,
+    }  # fmt: skip
+    given = ("--size", "8,8", "--images", "64", "--threads", "1", "--to", "3=26", "--anyway")
+    code, _, err = call(capsys, "augment", folder, "-o", tmp_path / "b", *given, "--test", "0.25")
+    assert code == 0, err
+    parts = used_images(tmp_path / "b-run")
+    assert (len(parts["train"]), len(parts["test"])) == (68 - 18, 8 + 6 + 4) and not parts["train"] & parts["test"]
+
+
+def test_a_run_that_an_earlier_version_began_goes_on_as_it_was(folder, tmp_path):
+    """OUT-run with a tenth held out: the same command without a share takes it as it is, and trains nothing anew."""
+    augment(str(folder), tmp_path / "b.npz", to="8=15", settings=TINY | {"images": 64, "test": 0.1})
+    before = digest(tmp_path / "b-run")
+    augment(str(folder), tmp_path / "b.npz", to="8=15", settings=TINY | {"images": 64})
+    assert digest(tmp_path / "b-run") == before and not (tmp_path / "b-run-2").exists()
 
 
 def test_a_filter_does_not_praise_itself(folder, filled, tmp_path, monkeypatch):
@@ -374,7 +391,7 @@ def test_one_picture_is_not_written_and_the_other_class_is(one_picture, tmp_path
     assert code == 3 and line == (
         "error: generated images not written: 8 (collapsed, recognised 100 %, variety 0 %); accepted are 30 % "
         "recognised and 30 % variety or more; add images of the class, show more images to the GAN (--images), or "
-        "write them in any case (--anyway)"
+        "write them in any case (--anyway); the same command with either replaces this output"
     )
     rows = list(csv.DictReader((tmp_path / "b" / balanced.MANIFEST).read_text().splitlines()))
     files = {str(p.relative_to(tmp_path / "b")) for p in (tmp_path / "b").rglob("*.png")}
@@ -399,6 +416,98 @@ def test_one_picture_is_written_anyway(one_picture, tmp_path, capsys):
     assert code == 0 and said_at_the_end(err) == [warning]
     assert [line.split()[2] for line in out.splitlines() if line.startswith(("3 ", "8 "))] == ["16", "26"]
     assert np.bincount(read(tmp_path / "b").labels).tolist() == [30, 40, 40]
+
+
+def test_after_a_refusal_the_same_command_with_anyway_writes_all(one_picture, tmp_path, capsys):
+    """The folder that a refusal left is replaced as a whole, and bears no trace of the refusal."""
+    assert call(capsys, *one_picture, "-o", tmp_path / "b")[0] == 3
+    facts = json.loads((tmp_path / "b" / balanced.REFUSED).read_text())
+    assert facts["classes"] == ["8"]
+    assert call(capsys, *one_picture, "-o", tmp_path / "b")[0] == 3  # the same command gives the same folder again
+    assert json.loads((tmp_path / "b" / balanced.REFUSED).read_text()) == facts
+    assert call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")[0] == 0
+    assert np.bincount(read(tmp_path / "b").labels).tolist() == [30, 40, 40]
+    assert not (tmp_path / "b" / balanced.REFUSED).exists() and list(tmp_path.iterdir()) == [tmp_path / "b"]
+    code, _, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    assert code == 2 and "is not empty; give a new or empty folder" in err
+
+
+def _more(out):
+    (out / "8" / "mine.png").write_bytes(b"mine")
+
+
+def _less(out):
+    next((out / "3").glob("real-*")).unlink()
+
+
+def _other(out):
+    (out / "report.html").write_text("mine")
+
+
+def _linked(out):
+    (out / "mine").symlink_to(out / "8")
+
+
+def _marked(out):
+    (out / balanced.REFUSED).write_text("{}")
+
+
+@pytest.mark.parametrize("change", [_more, _less, _other, _linked, _marked])
+def test_what_was_changed_after_a_refusal_is_not_replaced(change, one_picture, tmp_path, capsys):
+    """A file more, a file less, another content, a link or another mark: one line, and every file stays."""
+    assert call(capsys, *one_picture, "-o", tmp_path / "b")[0] == 3
+    change(tmp_path / "b")
+    before = digest(tmp_path / "b")
+    code, out, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    assert (code, out) == (2, "") and digest(tmp_path / "b") == before
+    assert err == (
+        f"error: {tmp_path / 'b'} was changed since it was written; move it away, or give another folder (-o)\n"
+    )
+
+
+def test_a_folder_that_is_changed_while_its_successor_is_made_stays(one_picture, tmp_path, capsys, monkeypatch):
+    """What comes into the folder in the meantime is not lost."""
+    assert call(capsys, *one_picture, "-o", tmp_path / "b")[0] == 3
+    honest = balanced.png
+
+    def png(picture):
+        _more(tmp_path / "b")
+        return honest(picture)
+
+    monkeypatch.setattr(balanced, "png", png)
+    code, _, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    assert code == 2 and "is not empty; give a new or empty folder" in err
+    assert (tmp_path / "b" / "8" / "mine.png").read_bytes() == b"mine"
+    assert list(tmp_path.iterdir()) == [tmp_path / "b"]
+
+
+def test_more_images_after_a_refusal_train_another_gan_beside_the_first(folder, tmp_path):
+    """--images 128 after 64: OUT-run stays to the byte, OUT-run-2 is new, and the same command again finds it."""
+    out, how = tmp_path / "b", TINY | {"images": 64}
+    with pytest.raises(NotWrittenError, match="the same command with either replaces this output"):
+        api.augment(str(folder), out, to="8=30", settings=how)
+    before = digest(tmp_path / "b-run")
+    augment(str(folder), out, to="8=30", settings=how | {"images": 128})
+    assert Model.load(tmp_path / "b-run-2").training["images"] == 128
+    second = digest(tmp_path / "b-run-2")
+    shutil.rmtree(out)
+    augment(str(folder), out, to="8=30", settings=how | {"images": 128})
+    assert digest(tmp_path / "b-run") == before and digest(tmp_path / "b-run-2") == second
+    assert {path.name for path in tmp_path.iterdir()} == {"b", "b-run", "b-run-2"}
+
+
+def test_a_run_that_is_not_finished_is_not_left_behind(folder, tmp_path):
+    """Other settings than those of a training that was stopped are refused, as `train` does."""
+
+    def stops(stage, done, of):
+        if stage == "training" and done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        augment(str(folder), tmp_path / "b", to="8=15", settings=TINY, report=stops)
+    with pytest.raises(UsageError, match=r"was begun with other settings or data \(images 256 -> 64"):
+        augment(str(folder), tmp_path / "b", to="8=15", settings=TINY | {"images": 64})
+    assert {path.name for path in tmp_path.iterdir()} == {"b-run"}
 
 
 def test_json_has_both_figures_and_an_npz_file_lacks_what_is_not_written(one_picture, tmp_path, capsys):
@@ -461,7 +570,7 @@ def test_a_run_of_one_class_has_no_classifier(folder, tmp_path, capsys):
     call(capsys, *train(tmp_path / "run", "--known=8", "--calibration=0", data=folder))
     (one,) = augment(str(folder), tmp_path / "b.npz", to="8=16", run=tmp_path / "run")
     assert one.agreed is None and one.variety is not None
-    with pytest.raises(DataError, match=r"the run trained on one class, and a classifier needs two; leave out --agree"):
+    with pytest.raises(DataError, match="a GAN of one class has no classifier, which needs two; leave out --agree"):
         augment(str(folder), tmp_path / "c.npz", to="8=16", run=tmp_path / "run", filters=Filters(agree=True))
     assert not (tmp_path / "c.npz").exists()
 
@@ -470,8 +579,8 @@ def test_a_run_of_one_class_has_no_classifier(folder, tmp_path, capsys):
     ("more", "code", "said"),
     [
         (("--to", "nothing"), 2, "CLASS=NUMBER"),
-        (("--method", "knn"), 2, "--method knn: input should be 'cgan', 'acgan', 'acgan-v1'"),
-        (("--method", "anogan"), 2, "--method anogan: input should be 'cgan', 'acgan'"),
+        (("--method", "knn"), 2, "--method knn: accepted are cgan, acgan, acgan-v1"),
+        (("--method", "anogan"), 2, "--method anogan: did you mean acgan? see --help"),
         (("--run", "RUN", "--images", "10"), 2, "--run is trained already; leave out --images"),
         (("--run", "RUN", "--diff-augment"), 2, "--run is trained already; leave out --diff-augment"),
         (("--run", "nowhere"), 4, "is not a lookalike model"),
@@ -488,13 +597,22 @@ def test_bad_input_is_one_line_and_leaves_nothing(more, code, said, folder, fill
 
 
 def test_a_class_that_is_too_small_is_refused_with_the_number_needed(tmp_path):
-    """Four eights: none of them is trained on; the line names the class, its images and how many are needed."""
+    """Five eights: the line names the class, its images and how many are needed."""
     pixels, labels = digits()
     stay = np.concatenate([np.flatnonzero(labels != 8), np.flatnonzero(labels == 8)[:5]])
     np.savez(tmp_path / "d.npz", images=pixels[stay], labels=labels[stay])
-    with pytest.raises(DataError, match="distinct training images: 8 4; each class to fill needs 10"):
+    with pytest.raises(DataError, match="distinct training images: 8 5; each class to fill needs 10"):
         augment(str(tmp_path / "d.npz"), tmp_path / "out", settings=TINY)
     assert list(tmp_path.iterdir()) == [tmp_path / "d.npz"]
+
+
+def test_a_classifier_of_one_class_is_refused_before_training(folder, tmp_path):
+    """--agree where only one class has two images to train on: nothing is trained."""
+    shutil.copytree(folder / "8", tmp_path / "data" / "8")
+    how = {"to": "8=20", "settings": TINY, "filters": Filters(agree=True)}
+    with pytest.raises(DataError, match="a GAN of one class has no classifier, which needs two; leave out --agree"):
+        augment(str(tmp_path / "data"), tmp_path / "out", **how)
+    assert list(tmp_path.iterdir()) == [tmp_path / "data"]
 
 
 def test_a_full_folder_is_refused_before_training(folder, tmp_path):

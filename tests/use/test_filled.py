@@ -18,7 +18,7 @@ def filled(agreed, variety, n=10, *, rejected=(), anyway=False, name="8"):
     """A class of n generated images with these figures."""
     pixels = np.zeros((n, 1), np.float32)
     drops, none = dict.fromkeys(rejected, 1), np.zeros(n)
-    memory = Memory(pixels, pixels[:0])
+    memory = Memory(pixels)
     return Filled(name, 14, pixels, np.arange(n), n, drops, agreed, variety, none, none.astype(int), memory, anyway)
 
 
@@ -73,6 +73,7 @@ def test_the_error_names_the_classes_that_are_not_written_with_their_figures():
     assert str(error) == (
         "generated images not written: 8 (collapsed, recognised 0 %, variety 1.4 %); 3 (recognised 10 %, variety "
         "90 %); c (collapsed, recognised not measured, variety 0 %); accepted are 30 % recognised and 30 % variety or "
-        "more; add images of the class, show more images to the GAN (--images), or write them in any case (--anyway)"
+        "more; add images of the class, show more images to the GAN (--images), or write them in any case (--anyway); "
+        "the same command with either replaces this output"
     )
     assert error.exit_code == 3 and error.filled is every

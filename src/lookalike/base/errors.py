@@ -56,6 +56,9 @@ class LockedError(LookalikeError):
     exit_code = 8
 
 
+SCARCE = ("could not create a primitive", "could not create a memory object")  # what oneDNN says without memory
+
+
 @contextmanager
 def memory_guard() -> Iterator[None]:
     """Raises ResourceError within the block for every error that means too little memory."""
@@ -63,7 +66,7 @@ def memory_guard() -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         text = str(error)
-        if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
+        if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text or text in SCARCE:
             raise ResourceError(
                 "out of memory; try smaller images (--size), a smaller batch (--batch, --search-batch) or narrower "
                 "networks (--width)"

@@ -77,11 +77,12 @@ def refuse_full(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, old: Callable[[Path], bool] = lambda _: False) -> Iterator[Path]:
     """Make the folder `path`, which must be new or empty, whole or not at all.
 
     Yields a folder beside it, for `write_new` to fill. When the block ends it is renamed to `path`. If the block
-    raises, nothing is left behind.
+    raises, nothing is left behind. A full folder of which `old` says, before and after the block, that it may go, is
+    replaced.
 
     Raises
     ------
@@ -93,11 +94,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     path = Path(os.path.realpath(path))
     made = None
     try:
-        refuse_full(path)
+        if not old(path):
+            refuse_full(path)
         parts.clear(path.parent, path.name)
         part, _ = made = parts.new_folder(path)
         yield part / parts.WHOLE
         os.sync()  # once for all files, because one by one takes longer than making them
+        if old(path):
+            _drop(path)
         os.replace(part / parts.WHOLE, path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -107,6 +111,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     finally:
         if made:
             parts.drop_folder(*made)
+
+
+def _drop(folder: Path) -> None:
+    """Remove a folder with all its contents: it is renamed first, so that no part of it stays under its name."""
+    part, descriptor = parts.new_folder(folder)
+    try:
+        os.replace(folder, part / parts.WHOLE)
+    finally:
+        parts.drop_folder(part, descriptor)
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -69,7 +69,7 @@ class _Fitted(Rows):
         )
         self._set_range(rows)
         images = self._images(rows, labels, classes)
-        parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
+        parts = split(images, test=settings.tested, calibration=settings.held_out, seed=settings.seed)
         self._set_range(rows[parts.train])  # held-out samples set nothing but the threshold
         images = replace(self._images(rows, labels, classes), content=images.keys)
         settings = settings.model_copy(

@@ -13,7 +13,10 @@ from lookalike.base.errors import ModelError, UsageError, show
 from lookalike.game.method import Method
 from lookalike.methods import METHODS, PARTS
 
-ADDED = {"Twin": {"after"}}  # fields that files of earlier versions lack; their defaults are used
+ADDED = {
+    "Twin": {"after"},
+    "ClassBatchNorm": {"with_z"},
+}  # fields that files of earlier versions lack; their defaults are used
 
 
 def to_json(method: Method) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lookalike.base.files import write_text
 from lookalike.report import pictures, verdicts, words
 from lookalike.report.compare import comparisons
 from lookalike.runs.folder import Metrics, Training, read_run
+from lookalike.runs.watch import COLLAPSED, DROPPED, RECOGNISED, VARIETY, by_class
 
 __all__ = ["environment", "write"]
 
@@ -36,6 +37,7 @@ CAPTIONS = {  # of galleries: title, what they show, words for images above and 
         *("false alarm", "not flagged"),
     ),
 }
+LIMITS = {VARIETY: COLLAPSED, RECOGNISED: DROPPED}  # figures beside those of real images, drawn by class
 LONGEST = 8192  # the most characters of one text from a file
 
 
@@ -75,6 +77,7 @@ def environment() -> Environment:
     environment.filters["unbroken"] = _unbroken
     environment.globals.update(words=words, pictures=pictures, verdicts=verdicts, panels=_panels, grids=_grids)
     environment.globals.update(GRIDS=GRIDS, MEMBER_GRIDS=MEMBER_GRIDS, MEMBERS=MEMBERS, CAPTIONS=CAPTIONS)
+    environment.globals.update(LIMITS=LIMITS)
     return environment
 
 
@@ -91,10 +94,11 @@ def _unbroken(text: str) -> Markup:
 def _panels(metrics: Metrics) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the columns of the metrics by the picture that shows them."""
     panels: dict[str, dict[str, Any]] = {"losses": {}, "gradient norms": {}, "accuracy of D": {}}
+    panels |= {figure: by_class(metrics, figure) for figure in LIMITS}
     for name, column in metrics.columns.items():
         player, _, measure = name.rpartition(".")
-        if player == "split":
-            continue  # numbers of splits, which stand beside the sub-classes
+        if player == "split" or name.partition("/")[0] in LIMITS:
+            continue  # numbers of splits stand beside the sub-classes
         kind = {"gradient_norm": "gradient norms", "accuracy": "accuracy of D"}.get(measure, "losses")
         panels[kind][name if kind == "losses" else player] = column
     return [(kind, columns) for kind, columns in panels.items() if columns]

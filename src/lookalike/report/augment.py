@@ -58,19 +58,15 @@ def verdict(filled: Sequence[Filled]) -> str:
 
 def _of_copies(varied: Sequence[Filled], whose: str) -> str:
     """Return whether too many images are close to training images, in classes that did not collapse."""
-    checked = [one for one in varied if len(one.memory.usual)]
-    if not checked:
-        text = f"{whose}no image was held out from training, so the page cannot say whether they are copies."
-        return text[0].upper() + text[1:]
-    copies, expected = sum(_copies(one) for one in checked), sum(_expected(one) for one in checked)
+    copies, expected = sum(_copies(one) for one in varied), sum(_expected(one) for one in varied)
     limit = 2 * expected + 3  # twice the expected number, and room for chance where few are expected
     text = (
-        f"{whose.capitalize()}{copies:,} are closer to a training image than every held-out real image of their class "
-        f"is; of new images about {expected:.0f} would be."
+        f"{whose.capitalize()}{copies:,} are closer to a training image than nearly all training images of their class "
+        f"are to another; of new images about {expected:.0f} would be."
     )
-    if copies > limit or any(_near(one) for one in checked):
+    if copies > limit or any(_near(one) for one in varied):
         return f"{text} G has memorised some of its training images."
-    if sum(len(one.pixels) for one in checked) <= limit:
+    if sum(len(one.pixels) for one in varied) <= limit:
         return f"{text} So few images cannot show whether G memorised training images; look at the closest ones below."
     return f"{text} There is no sign that G memorised training images."
 
@@ -80,13 +76,13 @@ def _copies(one: Filled) -> int:
 
 
 def _near(one: Filled) -> bool:
-    """Return whether the median closeness is below half that of held-out images; this needs few held-out images."""
+    """Return whether the median closeness is below half that of training images; this needs few training images."""
     return bool(np.median(one.closeness) < np.median(one.memory.usual) / 2)
 
 
 def _expected(one: Filled) -> float:
-    """Return the expected number of copies among new images: one in n + 1 is closer than all n held-out images."""
-    return len(one.pixels) / (len(one.memory.usual) + 1)
+    """Return the expected number of copies among new images."""
+    return len(one.pixels) * one.memory.by_chance
 
 
 def _strips(one: Filled) -> Iterator[tuple[str, list[Markup]]]:

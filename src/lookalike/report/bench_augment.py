@@ -8,13 +8,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from lookalike.base import files
-from lookalike.report import environment
-from lookalike.studies.augment.bench import FIGURES, NAME, Bench, Line, record
+from lookalike.report import environment, pictures
+from lookalike.studies.augment.bench import FIGURES, GAINS, Bench, Line, record
 from lookalike.studies.claims import Estimate
 
 
 def write(bench: Bench, out: Path) -> Path:
-    """Write bench-augment.csv, .json and .html to the folder `out`, which is made if missing; return the page."""
+    """Write the files bench.name with .csv, .json and .html to the folder `out`, made if missing; return the page."""
     files.make_folder(out)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -22,10 +22,10 @@ def write(bench: Bench, out: Path) -> Path:
     for line in bench.lines:
         for seed in range(bench.seeds):
             writer.writerow((line.way, seed, *(_digits(line.figures[figure][seed]) for figure in FIGURES)))
-    files.write_text(out / f"{NAME}.csv", text.getvalue())
-    files.write_json(out / f"{NAME}.json", record(bench))
-    files.write_text(out / f"{NAME}.html", page(bench))
-    return out / f"{NAME}.html"
+    files.write_text(out / f"{bench.name}.csv", text.getvalue())
+    files.write_json(out / f"{bench.name}.json", record(bench))
+    files.write_text(out / f"{bench.name}.html", page(bench))
+    return out / f"{bench.name}.html"
 
 
 def _digits(value: float | None) -> str:
@@ -33,12 +33,16 @@ def _digits(value: float | None) -> str:
 
 
 def page(bench: Bench) -> str:
-    """Return the page: the result, each way with spread and gain, recall per class, and generated images alone."""
+    """Return the page: the result, gains as pictures, each way, recall per class, and generated images alone."""
     gans = [line for line in bench.lines if line.generated_only]
+    gained = {
+        name: {line.way: line.gains[figure] for line in bench.lines if line.gains} for figure, name in GAINS.items()
+    }
+    drawn = {name: pictures.gains(mine, f"gain over none, points: {name}") for name, mine in gained.items() if mine}
     return (
         environment()
         .get_template("bench_augment.html.jinja")
-        .render(bench=bench, percent=percent, gain=gain, gans=gans, alone=_alone)
+        .render(bench=bench, percent=percent, gain=gain, gans=gans, alone=_alone, drawn=drawn)
     )
 
 

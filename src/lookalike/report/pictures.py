@@ -25,10 +25,13 @@ from lookalike.base.style import CALIBRATION, INK, KNOWN, STYLE, UNKNOWN
 from lookalike.detect.auc import roc_curve_band
 from lookalike.detect.heat import SPREADS, overlaid
 from lookalike.runs.folder import Gallery, Scores
+from lookalike.studies.claims import Estimate
 
 WIDE, SMALL, DPI = (4.8, 3.2), (3.5, 2.8), 180  # inches, dots per inch
 BINS, POINTS = 50, 300
+EDGES, LINE = 1.1, 0.24  # inches: what surrounds lines of text in a picture, and each of them
 GRID_PIXELS, GRID_SIDE = 1 << 24, 600  # the most pixels that are read, the least side after enlarging
+THIN: dict[str, Any] = {"color": CALIBRATION, "linewidth": 0.7, "alpha": 0.6}  # a line among many
 HEAT = mpl.colormaps["magma"]
 
 Pixels = npt.NDArray[np.uint8]
@@ -95,13 +98,28 @@ def curves(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title
             colour = {"D": KNOWN, "G": UNKNOWN}.get(own.partition(".")[0], CALIBRATION)
             style = ("--" if twin else "-", "-.", ":")[drawn[colour + twin] % 3]
             drawn[colour + twin] += 1
-            text = show(name, 40).encode("ascii", "backslashreplace").decode()  # the font has ASCII only
-            # A dollar sign would start mathtext, and a label that starts with "_" would be hidden.
-            label = " " + text.replace("$", r"\$")
+            label = _label(name)
             axes.plot(_thinned(x), _thinned(y), color=colour, linestyle=style, alpha=0.6 if twin else 1, label=label)
         if log and any(value > 0 for _, y in columns.values() for value in y):
             axes.set_yscale("log")
         return _png(figure, legend_columns=2 if max(map(len, columns)) < 18 else 1)
+
+
+def by_class(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, limit: float) -> Markup:
+    """Return a thin line for each class over the images shown, the one that ends lowest bold; shares of 1 as percent.
+
+    The column of a whole G has the name "". A dashed line stands at `limit`.
+    """
+    least = min(columns, key=lambda name: columns[name][1][-1])
+    with _style():
+        figure, axes = _canvas(SMALL, "images shown", f"{title}, % of that of real images")
+        for name, (x, y) in columns.items():
+            label = _label(f"{name}, the lowest" if len(columns) > 1 else name or "all images of G")
+            bold: dict[str, Any] = {"color": KNOWN, "linewidth": 2, "zorder": 3, "label": label}
+            axes.plot(x, 100 * np.asarray(y), **(bold if name == least else THIN))
+        axes.axhline(100 * limit, color=INK, linestyle="--", label="too little")
+        axes.set_ylim(bottom=0)
+        return _png(figure)
 
 
 def by_number(lines: Mapping[str, Sequence[tuple[int, float, float]]], x: str, y: str) -> Markup:
@@ -119,6 +137,29 @@ def by_number(lines: Mapping[str, Sequence[tuple[int, float, float]]], x: str, y
         axes.set_xticks(numbers, [str(number) for number in numbers])
         axes.minorticks_off()
         return _png(figure, legend_columns=4)
+
+
+def gains(ways: Mapping[str, Estimate], x: str) -> Markup:
+    """Return a line for each way, the first on top: its gain in percentage points, with the interval, and zero."""
+    colours = {"above 0": KNOWN, "below 0": UNKNOWN, "includes 0": CALIBRATION}
+    with _style():
+        figure, axes = _canvas((SMALL[0], EDGES + LINE * len(ways)), x, "")
+        axes.axvline(0, color=INK, linewidth=0.8, linestyle="--")
+        for where, colour in colours.items():
+            if mine := {place: gain for place, gain in enumerate(ways.values()) if _where(gain) == where}:
+                mean, low, high = 100 * np.array([gain[:3] for gain in mine.values()]).T
+                axes.hlines(list(mine), low, high, color=colour)
+                axes.plot(mean, list(mine), "o", color=colour, markersize=4, label=where)
+        axes.set_yticks(range(len(ways)), list(ways))
+        axes.set_ylim(len(ways) - 0.5, -0.5)
+        return _png(figure, legend_columns=3)
+
+
+def _where(gain: Estimate) -> str:
+    """Return where the interval lies; one without width is a small test part's, and tells nothing."""
+    if not gain.low < gain.high:
+        return "includes 0"
+    return "above 0" if gain.low > 0 else "below 0" if gain.high < 0 else "includes 0"
 
 
 def residual(query: Pixels, nearest: Pixels) -> npt.NDArray[np.float64]:
@@ -178,6 +219,13 @@ def _edges(groups: Sequence[npt.NDArray[np.float64]], threshold: float | None) -
         return np.linspace(0.0, 1.0, BINS + 1)
     low, high = scores.min(), max(np.quantile(scores, 0.995), scores.min() if threshold is None else threshold)
     return np.linspace(low, high if high > low else low + 1, BINS + 1)
+
+
+def _label(name: str) -> str:
+    """Return a name as a label of a curve."""
+    text = show(name, 40).encode("ascii", "backslashreplace").decode()  # the font has ASCII only
+    # A dollar sign would start mathtext, and a label that starts with "_" would be hidden.
+    return " " + text.replace("$", r"\$")
 
 
 def _thinned(values: Sequence[float]) -> npt.NDArray[np.float64]:

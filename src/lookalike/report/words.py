@@ -13,7 +13,8 @@ from lookalike.base import words
 from lookalike.base.errors import show
 from lookalike.base.names import CROSSED
 from lookalike.detect.auc import Interval, Rate
-from lookalike.runs.folder import Evaluation, Figures, Run
+from lookalike.runs.folder import Evaluation, Figures, Metrics, Run
+from lookalike.runs.watch import findings
 
 HEADING = 80  # characters of a name in a heading
 
@@ -68,6 +69,13 @@ def remarks(evaluation: Evaluation) -> Iterator[str]:
             f"There are more false alarms than the allowed {number(100 * figures.allowed)} %, and more than chance"
             " explains: the known test images differ from those that set the threshold."
         )
+
+
+def watched(metrics: Metrics) -> Iterator[str]:
+    """Yield sentences on what went wrong in a training, by its last figures."""
+    for finding in findings(metrics):
+        text = str(finding)
+        yield f"{text[0].upper()}{text[1:]}."
 
 
 def interval(figure: Interval, digits: int = 3) -> str:

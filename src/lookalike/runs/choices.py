@@ -44,7 +44,7 @@ SPLITS_OF_ONE = tuple(0.0781 * i for i in range(1, 6))
 FULL = 10  # known classes whose detectors each get all of --images
 PLAIN = "dcgan"  # the family of the values at the top of a preset
 LATENTS: dict[str, Callable[[int], Latent]] = {one.name: one for one in (Normal, Uniform)}
-CONDITIONINGS = {one.name: one for one in (Embedded(), ClassBatchNorm(), OneHot())}
+CONDITIONINGS = {one.name: one for one in (Embedded(), ClassBatchNorm(), ClassBatchNorm(with_z=True), OneHot())}
 LABELS: dict[str, Labels] = {one.name: one for one in (UniformLabels(), LabelsAsInData())}
 LOSSES: dict[str, Loss] = {
     "minimax": Minimax(),
@@ -128,7 +128,8 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     ema = preset["ema"] if settings.ema is None else settings.ema
     spread = _spread(settings) if settings.spread is None else settings.spread
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
-    values |= {"calibration": settings.held_out}
+    values |= {"conditioning": settings.conditioning or _conditioning(settings)}
+    values |= {"calibration": settings.held_out, "test": settings.tested}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
     values |= {name: _given_or_own(settings, name) for name in PLAIN_VALUES}
     if settings.method in METHODS and weighs_classes(METHODS[settings.method]):
@@ -162,6 +163,15 @@ def _spread(s: TrainSettings) -> bool:
     """Whether the spread is an input of D: as the preset says, where all classes are labelled and none is split."""
     own = s.method in METHODS and METHODS[s.method].family == PLAIN
     return own and not (s.split_at or s.unlabelled) and preset_of(s).get("spread", False)
+
+
+def _conditioning(s: TrainSettings) -> str | None:
+    """What the preset makes of the method's conditioning; None: it stays."""
+    if s.method not in METHODS:
+        return None
+    own = METHODS[s.method].conditioning
+    changed = _with(own, {"with_z": PRESETS[s.preset]["with_z"]})
+    return None if changed == own else changed.name
 
 
 def net_of(s: TrainSettings) -> Net:

@@ -1,6 +1,7 @@
-"""How long the training of a GAN will take, from a few steps of another GAN that is thrown away.
+"""How long the training of a GAN will take, or how many images fit into a time, from a few steps of another GAN.
 
-The GAN that trains is not touched, so that its bits do not depend on the timing.
+That GAN is thrown away, and the one that trains is not touched. So its bits do not depend on the timing, but for the
+number of images shown, where a time was given.
 """
 
 from __future__ import annotations
@@ -13,36 +14,79 @@ from statistics import median
 import torch
 
 from lookalike.base import files
-from lookalike.base.errors import DivergedError
-from lookalike.base.words import duration
+from lookalike.base.errors import DivergedError, ResourceError, UsageError
+from lookalike.base.words import duration, minutes
+from lookalike.data.sizes import text
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
-from lookalike.game.train import turn
 from lookalike.runs.folder import CLASSES, images_shown
+from lookalike.runs.memory import turned
 from lookalike.runs.plan import Plan
 
 STEPS = 10  # that are timed in each phase of a training, after one that is not
 LONG = 2.0  # seconds, after which no further step of a phase is timed
+LEAST = 100  # steps; with fewer a GAN has learnt nothing
+SLOWER = 1.1  # than the timed steps: what samples, checkpoints and a busy machine add
 
 
 def expected(folder: Path, plan: Plan) -> str | None:
     """How long the rest of a training in `folder` will take, as a sentence; None for a baseline."""
-    method, known = plan.recipe.method, plan.known
+    method = plan.recipe.method
     if method is None:
         return None
-    each = len(known) > 1 and not method.per_class
-    one, places = plan, [folder]
-    if each:
-        one, places = plan.only(known[0]), [folder / CLASSES / files.safe_name(name) for name in known]
+    one, number = _one(method, plan)
+    places = [folder / CLASSES / files.safe_name(name) for name in plan.known] if number > 1 else [folder]
     left = sum(1 - min(1.0, images_shown(place) / one.shown) for place in places)
-    seconds = _seconds(method, one) if left else None
+    try:
+        seconds = _seconds(method, one) if left else None
+    except (DivergedError, ResourceError):
+        return None  # the training will say so, with the images
     if seconds is None:
         return None
-    return f"training {f'{len(places)} GANs ' if each else ''}takes about {duration(left * seconds)}"
+    return f"training {f'{number} GANs ' if number > 1 else ''}takes about {duration(left * seconds)}"
 
 
-def _seconds(method: Method, plan: Plan) -> float | None:
-    """Seconds of the whole training of one GAN; None where its first steps diverge."""
+def affordable(method: Method, plan: Plan) -> tuple[int, str]:
+    """How many images a training of `minutes` shows, in whole steps, and a sentence that says so.
+
+    Raises
+    ------
+    UsageError
+        Where so few steps fit that the GAN would learn nothing.
+    DivergedError, ResourceError
+        Where the first steps diverge, or find too little memory.
+    """
+    one, number = _one(method, plan)
+    s, batch, given = plan.recipe.settings, plan.recipe.batch, plan.recipe.settings.minutes or 0.0
+    try:
+        seconds = SLOWER * number * _seconds(method, one) / math.ceil(one.shown / batch)  # of a step of every GAN
+    except DivergedError as error:
+        raise DivergedError(f"training diverged in its first steps: {error}; try a lower --lr") from error
+    steps = int(60 * given / seconds)
+    if steps < LEAST:
+        needed = math.ceil(1.1 * LEAST * seconds / 6) / 10  # a second timing may be slower
+        raise UsageError(
+            f"--minutes {given:g}: steps of {batch} images that fit: {steps}; with fewer than {LEAST} a GAN has learnt "
+            f"nothing; give {minutes(needed)} or more"
+        )
+    shape = plan.images.shape
+    what = f"images of {text(shape[1:])}" if len(shape) == 3 else "vectors"
+    whose = f" for each of {number} GANs" if number > 1 else ""
+    images = steps * batch * (s.images or 0) // one.shown  # of which each of many classes gets a part
+    return images, (
+        f"{minutes(given)}: {steps * batch:,} {what}{whose} at about {number * batch / seconds:.3g} a second; a "
+        "training that turns out slower still goes on to its end"
+    )
+
+
+def _one(method: Method, plan: Plan) -> tuple[Plan, int]:
+    """The plan of one GAN of the run, and how many such GANs train."""
+    each = len(plan.known) > 1 and not method.per_class
+    return (plan.only(plan.known[0]), len(plan.known)) if each else (plan, 1)
+
+
+def _seconds(method: Method, plan: Plan) -> float:
+    """Seconds of the whole training of one GAN. Raises DivergedError where its first steps diverge."""
     s, source, batch = plan.recipe.settings, plan.source(), plan.recipe.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
     precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
@@ -53,10 +97,7 @@ def _seconds(method: Method, plan: Plan) -> float | None:
         took: list[float] = []
         for index in range(first, min(last, first + 1 + STEPS)):
             began = time.perf_counter()
-            try:
-                turn(gan, source, index, steps, batch, precision)
-            except DivergedError:
-                return None  # the training will say so, with the images
+            turned(gan, source, index, steps, batch, precision)
             took.append(time.perf_counter() - began)
             if sum(took) > LONG:
                 break

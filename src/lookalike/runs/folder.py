@@ -340,10 +340,11 @@ def _images(arrays: Mapping[str, Array], key: str) -> Array | None:
 
 
 def _training(folder: Path) -> Training:
-    return Training(_metrics(folder / METRICS), _samples(folder / SAMPLES))
+    return Training(read_metrics(folder / METRICS), _samples(folder / SAMPLES))
 
 
-def _metrics(path: Path) -> Metrics:
+def read_metrics(path: Path) -> Metrics:
+    """The metrics in a file; empty where it is not there."""
     columns: dict[str, tuple[list[float], list[float]]] = {}
     unread = 0
     if not path.exists():

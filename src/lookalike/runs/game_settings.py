@@ -82,10 +82,10 @@ class GameSettings(StrictSettings):
     conditioning: Annotated[
         ConditioningName | None,
         Parameter(
-            help="Conditional methods: G has the class as a vector beside z, in its batch norms, or in the first "
-            "entries of z. The method ali also takes none.",
+            help="Conditional methods: G has the class as a vector beside z, in its batch norms (also with z), or in "
+            "z's first entries. The method ali also takes none.",
             group=METHOD,
-            show_default=OF_METHOD,
+            show_default="the method's; where that is batch-norm, preset small takes batch-norm-z",
         ),
     ] = None
     spread: Annotated[

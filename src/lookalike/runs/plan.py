@@ -132,7 +132,7 @@ class Plan:
 
 
 def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
-    """Reads the data, splits it, and decides what the settings leave open.
+    """Reads the data, splits it, and decides what the settings leave open; with `minutes`, all but the images shown.
 
     Raises
     ------
@@ -172,8 +172,19 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     _check_expected(plan)
     _check_classes(plan)
     if method is not None:
-        _check_method(plan, method)
+        check_method(plan, method)
     return plan
+
+
+def showing(plan: Plan, given: TrainSettings, images: int) -> Plan:
+    """The plan of the settings `given` of a GAN, with so many images shown. Raises UsageError as `make`."""
+    given = given.model_copy(update={"images": images})
+    settings = filled(given, plan.images.shape, len(plan.known))
+    method = chosen_method(given, settings)
+    again = replace(plan, recipe=Recipe(settings, method))
+    if method.splitting is not None:
+        _check_splits(again, method.splitting)
+    return again
 
 
 def _as_read(settings: TrainSettings, images: Images) -> TrainSettings:
@@ -210,7 +221,7 @@ def _rows(
     joins: bool,
 ) -> Rows:
     """Which rows do what; with `joins` some of those held out decide between the detectors of the known classes."""
-    parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
+    parts = split(images, test=settings.tested, calibration=settings.held_out, seed=settings.seed)
     is_known, is_other = (
         np.isin(images.labels, [images.classes.index(name) for name in names]) for names in (known, others)
     )
@@ -266,9 +277,14 @@ def _check_calibration(plan: Plan) -> None:
             f"{n} known images to train on and to set the threshold are too few: {max(needed, FEWEST)} are needed for "
             f"{percent(settings.false_alarms)} false alarms; add images, or allow more (--false-alarms)"
         )
+    makes = method is not None and (len(plan.known) == 1 or method.per_class)  # images, without a threshold
     if settings.crosses or settings.held_out > 0:
-        Threshold(np.zeros(n), settings.false_alarms)
-    elif method is None or (len(plan.known) > 1 and not method.per_class):
+        try:
+            Threshold(np.zeros(n), settings.false_alarms)
+        except DataError as error:
+            only = "; a GAN that only makes images needs none (--calibration 0)" if makes else ""
+            raise DataError(f"{error}{only}") from error
+    elif not makes:
         raise UsageError(
             f"--calibration 0: {settings.method} needs held-out images; hold some out, or take a GAN that only makes "
             "images of its classes, such as acgan"
@@ -309,10 +325,10 @@ def _check_classes(plan: Plan) -> None:
         _check_number(plan, known, baseline.tensors(plan.images.shape, several=known > 1))
 
 
-def _check_method(plan: Plan, method: Method) -> None:
+def check_method(plan: Plan, method: Method) -> None:
     """Raises UsageError for a GAN that cannot be built, split, searched or stored as the plan says."""
     check_batch(method, plan.recipe.batch)
-    if method.splitting is not None:
+    if method.splitting is not None and plan.recipe.settings.minutes is None:  # with them, `showing` checks
         _check_splits(plan, method.splitting)
     known, ema = len(plan.known), plan.recipe.settings.ema or 0.0
     with torch.device("meta"):  # sizes alone: no memory is taken
@@ -408,10 +424,12 @@ def _check_each(plan: Plan, held: Index) -> None:
                 f"images of known class {show(name)}: {trained} to train on; each of several known classes needs "
                 f"{FEWEST}; add images or leave the class out"
             )
-        if trained < 2 or (kept < 1 and plan.recipe.settings.held_out > 0):
+        held_out = plan.recipe.settings.held_out > 0
+        if trained < 2 or (kept < 1 and held_out):
             raise DataError(
-                f"images of known class {show(name)}: {trained} to train on, {kept} held out; each of several known "
-                "classes needs 2 and 1; add images or leave the class out"
+                f"images of known class {show(name)}: {trained} to train on{f', {kept} held out' if held_out else ''}; "
+                f"each of several known classes needs 2{' and 1' if held_out else ''}; add images or leave the class "
+                "out"
             )
 
 

@@ -29,11 +29,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "lr": 4e-4,
         "d_lr_share": 0.25,
         "ema": 0.995,
+        "with_z": True,  # narrow Gs make one image per class if their norms see the class alone
         # one GAN of all classes needs several images of each in a batch, and a D that keeps up
         "per_class": {"batch": 32, "lr": 1e-3, "d_lr_share": 0.5, "spread": True, "images": 15_000},
         "twice": {"images": 30_000},  # two trainings, one after the other
         "families": {
-            "resnet": {**RESNET, "images": 15_000, "lr": 4e-4, "d_lr_share": 2.5},
+            "resnet": {**RESNET, "images": 15_000, "lr": 4e-4, "d_lr_share": 2.5, "ema": 0.999},
             "critic": {**RESNET, "images": 6_000, "lr": 1e-3, "d_lr_share": 1.0},  # it takes each image five times
             "f-anogan": {**RESNET, "images": 24_000, "lr": 1e-3, "d_lr_share": 1.0},  # three quarters are the encoder's
             "r3gan": {"width": 16, "images": 4_000, "batch": 32, "lr": 2e-3, "d_lr_share": 1.0},  # its step is slow
@@ -50,6 +51,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "lr": 2e-4,
         "d_lr_share": 1.0,
         "ema": 0.0,
+        "with_z": False,
         "per_class": {"spread": False},
         "twice": {},
         "families": {

@@ -14,7 +14,7 @@ from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Warn
 from lookalike.base.errors import UsageError, show
 from lookalike.base.parts import target_of
-from lookalike.base.words import percent
+from lookalike.base.words import minutes, percent
 from lookalike.data import groups
 from lookalike.data.aspect import SAID
 from lookalike.game.method import Method
@@ -35,8 +35,20 @@ BITS = (
 )
 
 
+class OtherRunError(UsageError):
+    """A folder that holds a run with other settings or data (exit code 2)."""
+
+
 def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> None:
-    """Writes the configuration and the split, or compares them with those of the run in the folder."""
+    """Writes the configuration and the split, or compares them with those of the run in the folder.
+
+    Raises
+    ------
+    OtherRunError
+        Where these differ.
+    UsageError
+        For other rows of the file of groups, or a folder that holds other files.
+    """
     settings, group = plan.recipe.settings.model_dump(mode="json"), plan.recipe.settings.group
     digests = {"data_digest": plan.data_digest(), "group_digest": groups.digest(group)}
     wanted = {"data": plan.data, **digests, **settings}
@@ -57,7 +69,7 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
             longer = "; a training cannot be made longer" if "images" in differ else ""
             advice = f"give another folder (-o){longer}"
             hint = f", or as earlier versions held out a share, --calibration {HELD_OUT}" if earlier else ""
-            raise UsageError(f"{show(folder)} was begun with other settings or data: {pairs}; {advice}{hint}")
+            raise OtherRunError(f"{show(folder)} was begun with other settings or data: {pairs}; {advice}{hint}")
         _note_changes(folder, there, _config(plan, wanted, command), warn)
         return
     files.write_json(folder / SPLIT, plan.keys())
@@ -97,6 +109,33 @@ def _note_changes(folder: Path, there: dict[str, Any], now: dict[str, Any], warn
     before = machine.get("resumed", [])
     if isinstance(before, list) and text not in before:
         files.write_json(folder / CONFIG, there | {"machine": machine | {"resumed": [*before, text]}})
+
+
+def as_begun(folder: Path, settings: TrainSettings) -> TrainSettings:
+    """The settings; a GAN that only makes images goes on with the test share that its run in `folder` was begun with.
+
+    Earlier versions held a share out that nobody asked for.
+    """
+    if settings.test is not None or settings.tested:
+        return settings
+    match _settings(folder):
+        case {"test": int() | float() as test} if 0 <= test < 1:
+            return settings.model_copy(update={"test": test})
+    return settings
+
+
+def images_of(folder: Path) -> int | None:
+    """The images that the run in `folder` was begun to show, None where none was begun."""
+    match _settings(folder):
+        case {"images": int() as images} if images > 0:
+            return images
+    return None
+
+
+def _settings(folder: Path) -> Any:
+    """The settings of the run in `folder`, None where none was begun."""
+    there = begun(folder) if (folder / CONFIG).exists() else None
+    return there and there["settings"]
 
 
 def begun(folder: Path) -> dict[str, Any] | None:
@@ -204,7 +243,8 @@ def open_choices(plan: Plan) -> dict[str, Any]:
         return common
     return common | {
         **{name: value.replace("\n", "; ") for name, value in axes(method).items()},
-        "training": f"batch {s.batch}, {plan.shown} images shown",
+        "training": f"batch {s.batch}, {plan.shown} images shown"
+        + (f", as many as were timed to fit {minutes(s.minutes)}" if s.minutes else ""),
         **_search(s, method),
         "batch norm when scoring": "inference statistics",
         "averaged generator": f"decay min({s.ema:g}, (1 + t) / (10 + t)) at step t" if s.ema else "none",

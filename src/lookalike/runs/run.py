@@ -5,20 +5,16 @@ Stopped or killed at any moment, a run goes on from its newest checkpoint and en
 
 from __future__ import annotations
 
-import json
-import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from lookalike.base import checkpoint, files, interrupts
+from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Floats, Note, Report, Warn
-from lookalike.base.errors import DivergedError, listed, memory_guard, show
+from lookalike.base.errors import DivergedError, memory_guard, show
 from lookalike.base.threads import computing_with
 from lookalike.data import Images, oddities
 from lookalike.data.images import Selection
@@ -31,25 +27,21 @@ from lookalike.detect.openset import OpenSet
 from lookalike.features.cache import clock
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
-from lookalike.game.share import share_at
-from lookalike.game.source import Source
-from lookalike.game.splitting import SPLIT
-from lookalike.game.train import Progress, train
+from lookalike.game.train import Progress
 from lookalike.methods import stored
-from lookalike.runs import own_flags, record, subclasses
+from lookalike.runs import log, own_flags, record, subclasses
 from lookalike.runs import plan as plans
 from lookalike.runs.blocks import blocks
 from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
-from lookalike.runs.expected import expected
-from lookalike.runs.folder import CHECKPOINTS, CLASSES, METRICS, SAMPLES, training_seconds
+from lookalike.runs.expected import affordable, expected
+from lookalike.runs.folder import CHECKPOINTS, CLASSES, SAMPLES, training_seconds
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
-from lookalike.runs.samples import LEARNT, collapsed, draw_samples
 from lookalike.runs.settings import TrainSettings
+from lookalike.runs.training import exact, trained_gan
 
 PLACES = (CHECKPOINTS, SAMPLES)
-CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def run(
@@ -93,6 +85,8 @@ def run(
         If another process holds `out`, and it is not waited for.
     DivergedError
         If training leaves the finite numbers; the last good checkpoint stays.
+    ResourceError
+        If memory runs out; the last checkpoint stays.
     Stopped
         After a signal, with a checkpoint saved.
     """
@@ -100,17 +94,19 @@ def run(
     with computing_with(settings.threads), memory_guard():
         report("reading", 0, 1)
         refuse_inside(out, data)
-        plan = plans.make(data, settings)
+        settings = record.as_begun(out, settings)
+        plan, timed = _timed(out, plans.make(data, settings), settings)
         folder = files.make_folder(out)
         record.begun(folder)  # a folder of someone else's is not even locked
         with nullcontext() if held else files.lock(folder, *PLACES, wait=wait):
-            return _run(folder, plan, settings, command, report, warn, note)
+            return _run(folder, plan, settings, timed, command, report, warn, note)
 
 
 def _run(
     folder: Path,
     plan: Plan,
     settings: TrainSettings,
+    timed: str | None,
     command: tuple[str, ...],
     report: Report,
     warn: Warn,
@@ -126,7 +122,7 @@ def _run(
     idle = own_flags.unused(settings, plan.recipe.method, len(plan.known), joins=plan.rows.joins)
     for line in (*_remarks(plan), *idle):
         warn(line)
-    if note is not None and (time_needed := _time(folder, plan)):
+    if note is not None and (time_needed := timed or _time(folder, plan)):
         note(time_needed)
     if settings.crosses:
         detector, scores = _crossed(folder, plan, report)
@@ -157,13 +153,26 @@ def _remarks(plan: Plan) -> Iterator[str]:
 def _notes(plan: Plan, given: TrainSettings) -> Iterator[str]:
     """At what size images are read that shrink, and what follows from it."""
     yield from oddities.reading(plan.images)
-    if times(given, plan.images.shape[1:]) > 1 and (given.width is None or given.images is None):
+    longer = given.images is None and given.minutes is None
+    if times(given, plan.images.shape[1:]) > 1 and (given.width is None or longer):
         yield GROWTH
+
+
+def _timed(out: Path, plan: Plan, given: TrainSettings) -> tuple[Plan, str | None]:
+    """The plan. With `minutes` it shows as many images as the run in `out`, or as fit, and a sentence says how many."""
+    method = plan.recipe.method
+    if given.minutes is None or method is None:
+        return plan, None
+    if (there := record.images_of(out)) is not None:
+        return plans.showing(plan, given, there), None
+    with exact():
+        images, said = affordable(method, plan)
+    return plans.showing(plan, given, images), said
 
 
 def _time(folder: Path, plan: Plan) -> str | None:
     """How long a GAN will train."""
-    with _exact():
+    with exact():
         return expected(folder, plan)
 
 
@@ -181,7 +190,7 @@ def _single(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
     return (
         _fitted(folder, plan, report)
         if plan.recipe.method is None
-        else _trained(folder, plan, plan.recipe.method, report, warn)
+        else _learnt(folder, plan, plan.recipe.method, report, warn)
     )
 
 
@@ -192,19 +201,19 @@ def _joined(folder: Path, plan: Plan, report: Report, warn: Warn) -> Detector:
         own = files.make_folder(files.make_folder(folder / CLASSES) / files.safe_name(name))
         files.clear(own, *PLACES)
         with _said_of(name):
-            members[name] = _single(own, plan.only(name), _prefixed(report, name), warn)
+            members[name] = _single(own, plan.only(name), _prefixed(report, name), _warned(warn, name))
         spent += training_seconds(own) or 0.0
     report("joining the classes", 0, len(plan.rows.deciding))
     began = clock()
     joined = _open_set(members, plan)
-    _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), spent + clock() - began)
+    log.begin(folder)
+    log.add(folder, Progress(0, len(plan.rows.train), {}), spent + clock() - began)
     return joined
 
 
 def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> Detector:
     """One GAN of all classes. A conditional one gives a detector of each class, and held-out images join them."""
-    trained = _trained(folder, plan, method, report, warn)
+    trained = _learnt(folder, plan, method, report, warn)
     if not plan.rows.joins:
         return trained
     gan = trained.gan
@@ -222,6 +231,11 @@ def _open_set(members: Mapping[str, Detector], plan: Plan) -> OpenSet:
 def _prefixed(report: Report, name: str) -> Report:
     """`report` that names the class of each stage."""
     return lambda stage, done, of: report(f"{show(name)}: {stage}", done, of)
+
+
+def _warned(warn: Warn, name: str) -> Warn:
+    """`warn` that names the class in each line."""
+    return lambda line: warn(f"class {show(name)}: {line}")
 
 
 @contextmanager
@@ -246,56 +260,14 @@ def _fitted(folder: Path, plan: Plan, report: Report) -> Detector:
             detector = CLASSIFIERS[name].fit(pixels, plan.numbered(plan.rows.train), plan.recipe.settings.seed)
         else:
             detector = plan.recipe.baseline.fit(pixels, plan.recipe.settings.seed)
-    _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), clock() - began)
+    log.begin(folder)
+    log.add(folder, Progress(0, len(plan.rows.train), {}), clock() - began)
     return detector
 
 
-def _trained(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GANDetector:
-    """The trained GAN, ready to score. Its training goes on from a checkpoint where one is there."""
-    s, source = plan.recipe.settings, plan.source()
-    total, batch = s.images or 0, plan.recipe.batch
-    gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
-    start, before = _resumed(folder, gan, warn)
-    _drop_metrics_after(folder / METRICS, start * batch)
-    began = time.monotonic()
-
-    def save(progress: int) -> None:
-        facts = {"step": progress, "images": progress * batch, "seconds": before + time.monotonic() - began}
-        files.make_folder(folder / CHECKPOINTS)
-        checkpoint.save_checkpoint(folder / CHECKPOINTS, progress * batch, gan.state(training=True), facts)
-
-    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
-    steps = -(-total // batch)
-    done = start
-    with interrupts.deferred() as request, _exact():
-        if start == 0:
-            draw_samples(folder, gan, 0, s.seed)
-        try:
-            for progress in train(gan, source, images=total, batch=batch, start=start, precision=precision):
-                done, last = progress.step, progress.step == steps
-                if last or _due(progress.images, batch, s.log_every) or SPLIT in progress.metrics:
-                    _log(folder / METRICS, progress, before + time.monotonic() - began)
-                if last or _due(progress.images, batch, s.sample_every):
-                    draw_samples(folder, gan, progress.images, s.seed)
-                if last or request.number or _due(progress.images, batch, s.save_every):
-                    save(progress.step)
-                if request.number:
-                    raise interrupts.Stopped(
-                        request.number,
-                        f"stopped after {progress.images} of {total} images; the same command goes on from there",
-                    )
-                report("training", progress.images, total)
-        except DivergedError as error:
-            names = ", ".join(_first_names(plan, method, source, done, steps))
-            raise DivergedError(
-                f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower step "
-                "size (--lr) in a new folder"
-            ) from error
-    for k in collapsed(gan, s.seed) if total >= LEARNT else ():
-        advice = "take a new folder and a lower step size (--lr)"
-        of = show(plan.known[k]) if method.conditional else listed(plan.known)
-        warn(f"the generated images of {of} are nearly all alike (collapse); {advice}")
+def _learnt(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GANDetector:
+    """The trained GAN, ready to score, with its sub-classes in the folder."""
+    gan = trained_gan(folder, plan, method, report, warn)
     if method.splitting:
         subclasses.write(folder, gan, plan)
     return _detector(gan, plan, 0 if method.conditional else None)
@@ -311,8 +283,8 @@ def _crossed(folder: Path, plan: Plan, report: Report) -> tuple[Detector, Floats
     """As `crossed`, with the time that it took in the log."""
     began = clock()
     detector, scores = crossed(plan, report)
-    _drop_metrics_after(folder / METRICS, -1)
-    _log(folder / METRICS, Progress(0, len(plan.rows.train), {}), clock() - began)
+    log.begin(folder)
+    log.add(folder, Progress(0, len(plan.rows.train), {}), clock() - began)
     return detector, scores
 
 
@@ -349,68 +321,3 @@ def _groups(parts: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """How many groups train, are held out, and test; those that train and set the threshold only train."""
     train = {*parts["train"], *parts["extra_fakes"]}
     return {"train": len(train), "held_out": len({*parts["calibration"]} - train), "test": len(parts["test"])}
-
-
-def _resumed(folder: Path, gan: GAN, warn: Warn) -> tuple[int, float]:
-    """Steps done and seconds spent before, with the newest checkpoint loaded."""
-    found = checkpoint.newest_checkpoint(folder / CHECKPOINTS, warn)
-    if found is None:
-        return 0, 0.0
-    tensors, facts = found
-    gan.load(tensors, training=True)
-    checkpoint.drop_older(folder / CHECKPOINTS, int(facts["images"]))  # a kill may have come between
-    return int(facts["step"]), float(facts["seconds"])
-
-
-def _drop_metrics_after(path: Path, images: int) -> None:
-    """Drops lines beyond the checkpoint, and a line that a kill cut short. The training writes them again."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text("ascii", "replace").splitlines():
-        try:
-            beyond = json.loads(line)["images"] > images
-        except (ValueError, TypeError, LookupError):
-            break
-        if beyond:
-            break
-        kept.append(line + "\n")
-    files.write_text(path, "".join(kept))
-
-
-def _log(path: Path, progress: Progress, seconds: float) -> None:
-    row = {"step": progress.step, "images": progress.images, "seconds": round(seconds, 3)} | progress.metrics
-    files.append_line(path, json.dumps(row))
-
-
-def _due(images: int, batch: int, every: int | None) -> bool:
-    """Whether a multiple of `every` lies in the step that ended at `images`."""
-    return every is not None and images // every > (images - batch) // every
-
-
-def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: int) -> list[str]:
-    """The first real images that each D has at a step, those of twins first."""
-    begins, batch = method.begins(steps), plan.recipe.batch
-    step, early = (step, True) if step < begins else (step - begins, False)
-    players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
-    names = []
-    for player, game in [*players, *([] if early else [(source, method)])]:
-        n = round(share_at(game.groups[0][1], step * batch // len(plan.rows.train)) * batch)
-        index = step * game.d_steps
-        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.rows.train), n)[:3]
-        names += [show(plan.images.names[plan.rows.train[row]], 60) for row in rows.tolist()]
-    return names
-
-
-@contextmanager
-def _exact() -> Iterator[None]:
-    """Allows only operations whose results repeat to the bit."""
-    before, theirs = torch.are_deterministic_algorithms_enabled(), os.environ.get(CUBLAS)
-    os.environ[CUBLAS] = theirs or ":4096:8"  # what CUDA needs for it
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-        if theirs is None:
-            del os.environ[CUBLAS]

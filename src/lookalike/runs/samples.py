@@ -47,16 +47,6 @@ def alike(images: Pixels) -> bool:
     return bool(np.std(images, axis=0, dtype=np.float64).mean() < SAME * steps)
 
 
-def collapsed(gan: GAN, seed: int) -> list[int]:
-    """Numbers of the classes of which G makes nearly the same image again and again; [0] of an unconditional G."""
-    found = []
-    for k in range(gan.classes if gan.method.conditional else 1):
-        y = torch.full((JUDGED,), k) if gan.method.conditional else None
-        made = gan.generate(gan.method.latent.draw(JUDGED, generator(seed, "collapse", k)), y)
-        found += [k] if alike(as_pixels(made.cpu())) else []
-    return found
-
-
 def classes_in_rows(classes: int) -> Tensor:
     """(N,) the classes of a grid's images, in rows of eight: at least eight rows, and one for each class."""
     return torch.arange(min(classes, ROWS)).repeat_interleave(8 * max(1, 8 // classes))

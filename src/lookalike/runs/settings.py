@@ -67,8 +67,13 @@ GROUP = (
     "A regular expression, or a .csv file with the columns file,group: it says which images are of one slide, patient, "
     "part or batch. No group is on both sides of a split."
 )
+MINUTES = (
+    "GANs: in place of --images, about how long the training takes. A short timing says how many images are shown; "
+    "from then on this number holds."
+)
 MANY = 8  # words; more are not listed where one is near
 HELD_OUT = 0.2  # share of the images that sets the threshold, where the method learns slowly
+TEST = 0.2  # share of the images that only measures
 Size = Annotated[str, BeforeValidator(_joined), AfterValidator(_sides)]
 Range = Annotated[str, BeforeValidator(_joined), AfterValidator(_ordered)]
 
@@ -250,13 +255,14 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     ] = 0.05
 
     test: Annotated[
-        float,
+        float | None,
         Field(ge=0, lt=1),
         Parameter(
             help="Share of the images that is held out as test images, where the data has no official test part.",
             group=DATA,
+            show_default=f"{TEST}; 0 for GANs with --calibration 0, which only make images",
         ),
-    ] = 0.2
+    ] = None
 
     expect: Annotated[
         Literal["defects", "another-kind"] | None,
@@ -327,6 +333,11 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         ),
     ] = "all"
 
+    minutes: Annotated[
+        float | None,
+        Field(gt=0, le=1e6),
+        Parameter(help=MINUTES, group=RUN, show_default="as long as --images take"),
+    ] = None
     device: Annotated[
         str,
         Field(pattern=r"^(cpu|cuda(:\d+)?|mps)$"),
@@ -370,6 +381,13 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         return self.calibration
 
     @property
+    def tested(self) -> float:
+        """`test`, or what it is where it was left out: a GAN that only makes images learns from all."""
+        if self.test is None:
+            return 0.0 if self.method in names.GANS and self.calibration == 0 else TEST
+        return self.test
+
+    @property
     def sides(self) -> tuple[int, int] | None:
         """`size` as numbers (H, W)."""
         given = pair(self.size)
@@ -379,6 +397,13 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     def _consistent(self) -> TrainSettings:
         if both := set(self.known) & set(self.extra_fakes):
             raise ValueError(f"class {show(min(both))} is both known and an extra fake; name it once")
+        if self.minutes and self.images:
+            raise ValueError(f"--minutes {self.minutes:g} and --images {self.images} both say how long; give one")
+        if self.minutes and self.method not in names.GANS:
+            raise ValueError(
+                f"--minutes {self.minutes:g}: {self.method} trains as long as it needs; leave it out, or take a GAN "
+                f"({', '.join(names.GANS)})"
+            )
         if self.expect and self.method != "auto":
             raise ValueError(f"--expect {self.expect}: only auto asks what is expected; leave it out")
         if self.backbone != names.BACKBONES[0] and self.method not in names.ON_FEATURES:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import ttest_1samp, ttest_rel
+from scipy.stats import t, ttest_1samp, ttest_rel
 
 from lookalike.base.arrays import Floats
 
 Values = Mapping[tuple[str, str, int], float]  # (row, method, seed) -> figure
+MOST_PAIRS = 10**9
 
 
 class Estimate(NamedTuple):
@@ -82,6 +84,24 @@ def _estimate(values: Floats, test: Callable[[], Any], level: float) -> Estimate
 def bonferroni(comparisons: int, level: float = 0.95) -> float:
     """The level of each of so many intervals, of which the best is looked at."""
     return 1 - (1 - level) / max(1, comparisons)
+
+
+def half_width(pairs: int, level: float) -> float:
+    """Half the width of the paired interval, in standard deviations of the differences; nan for a single pair."""
+    return float(t.ppf((1 + level) / 2, pairs - 1)) / math.sqrt(pairs)
+
+
+def pairs_needed(width: float, sd: float, level: float) -> int:
+    """The least number of pairs, from 2 on, whose interval reaches at most `width` to either side of the mean.
+
+    Parameters
+    ----------
+    width, sd : float
+        `width` above 0, and the standard deviation of the differences, both in one unit.
+    level : float
+        Between 0 and 1.
+    """
+    return 2 + bisect_left(range(2, MOST_PAIRS), -width, key=lambda pairs: -sd * half_width(pairs, level))
 
 
 def judge(claim: Claim, values: Values) -> Verdict | None:

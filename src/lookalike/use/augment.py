@@ -1,22 +1,22 @@
 """Fill classes that have few images: real images stay as they are, and generated images are marked.
 
-A run's GAN generates the images. The output holds every image of DATA except official test images. All images have the
-GAN's size, so that real and generated ones do not differ in size.
+A run's GAN generates the images; it learns from every image of DATA that is no test image. The output holds every image
+of DATA except official test images. All images have the GAN's size, so that real and generated ones do not differ in
+size.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lookalike.base import files
 from lookalike.base.arrays import Floats, Note, Pixels, Report, Warn
+from lookalike.base.checkpoint import CARD
 from lookalike.base.errors import DataError, UsageError, did_you_mean, listed, show
 from lookalike.base.threads import computing_with
 from lookalike.base.unicode import composed
@@ -24,12 +24,13 @@ from lookalike.data import Images, read, split
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.detect.model import Model
 from lookalike.methods import METHODS
+from lookalike.runs import record
 from lookalike.runs import run as runs
 from lookalike.runs.choices import conditional
 from lookalike.runs.reading import read_used
-from lookalike.runs.settings import DataSettings, train_settings
+from lookalike.runs.settings import DataSettings, TrainSettings, train_settings
 from lookalike.runs.used import used_images
-from lookalike.use.balanced import usable, write
+from lookalike.use import balanced
 from lookalike.use.filled import Filled, NotWrittenError, variety
 from lookalike.use.filters import POOL, Filter, Filters, agrees, judge, most_real, no_copies
 from lookalike.use.generate import Generator, class_folder, generators
@@ -37,12 +38,12 @@ from lookalike.use.memorised import Memory, flat
 from lookalike.use.quality.own import Own
 
 METHOD = "acgan"
-HELD_OUT = 0.1  # share held out from training, which the closeness needs
 LEAST = 10  # distinct images that a class needs for training
 TRIES = 50  # images generated per kept image, at most
-FEW = 19  # held-out images; with more, fewer than 1 in 20 new images is closer than all of them by chance
+FEW = 19  # training images; with more, fewer than 1 in 20 new images counts as a copy by chance
 BALANCE = "balance"
 TARGET = r"(.+?)=(\d+)(?:,|$)"  # CLASS=NUMBER; a name may hold commas
+ONE_CLASS = "a GAN of one class has no classifier, which needs two; leave out --agree"
 To = str | int | Mapping[str, int]
 Page = Callable[[Model, Sequence[Filled], Filters, str, Sequence[str]], str]
 
@@ -99,8 +100,8 @@ def check_size(images: Images, short: Mapping[str, int], trained: npt.NDArray[np
     if small := {name: n for name, n in found.items() if n < LEAST}:
         few = ", ".join(f"{show(name)} {n}" for name, n in list(small.items())[:5])
         raise DataError(
-            f"distinct training images: {few}; each class to fill needs {LEAST}, about {ceil(LEAST / (1 - HELD_OUT))} "
-            "with the held-out ones; add images, or fill only the other classes (--to CLASS=NUMBER,...)"
+            f"distinct training images: {few}; each class to fill needs {LEAST}; add images, or fill only the other "
+            "classes (--to CLASS=NUMBER,...)"
         )
 
 
@@ -129,7 +130,7 @@ def augment(
         _check_folder(out, data, allow_empty_class=given.get("allow_empty_class", False))
     reading = {name: given[name] for name in DataSettings.model_fields if name in given}
     if run is None:
-        model = _trained(data, beside, to, given, command, report, warn, note)
+        model, beside = _trained(data, beside, to, given, filters, command, report, warn, note)
     else:
         model = Model.load(run, device=given.get("device", "cpu"))
     own = {"value_range": model.value_range, "aspect": model.aspect}
@@ -146,7 +147,7 @@ def augment(
     seed = given.get("seed", 0)
     with computing_with(model.training["threads"]):  # as `generate` does, for the same bits
         filled = fill(model, images, parts, short, seed=seed, filters=filters, anyway=anyway, report=report, warn=warn)
-    write(out, images, filled, page(model, filled, filters, Path(data).name, command), seed=seed)
+    balanced.write(out, images, filled, page(model, filled, filters, Path(data).name, command), seed=seed)
     if not all(one.written for one in filled):
         raise NotWrittenError(filled)
     return filled
@@ -154,7 +155,7 @@ def augment(
 
 def _check_folder(out: Path, data: str, *, allow_empty_class: bool) -> None:
     """Raise UsageError where the data cannot be written as a folder of PNGs, before any training."""
-    files.refuse_full(out)
+    balanced.refuse(out)
     source = open_source(data, allow_empty_class=allow_empty_class)
     if source.vectors:
         raise UsageError("vectors cannot be written as PNG; give an .npz file (-o)")
@@ -177,36 +178,55 @@ def _warn_of_size(data: str, size: tuple[int, ...], classes: tuple[str, ...], wa
 
 def _trained(
     data: str,
-    run: Path,
+    beside: Path,
     to: To,
     given: Mapping[str, Any],
+    filters: Filters,
     command: tuple[str, ...],
     report: Report,
     warn: Warn,
     note: Note | None,
-) -> Model:
-    """Return a GAN of all classes with two training images; checks first what would fail later."""
-    chosen = {"method": METHOD, "test": HELD_OUT, **given, "calibration": 0.0}
+) -> tuple[Model, Path]:
+    """Return a GAN of all classes with two training images, and its run folder.
+
+    That is `beside`. A finished GAN of other settings or data stays there, and the folder gets a number.
+    """
+    run, number = beside, 1
+    while True:
+        try:
+            settings = _settings(data, run, to, given, filters, warn)
+            return runs.run(data, settings, run, command=command, report=report, warn=warn, note=note), run
+        except record.OtherRunError:
+            if not (run / CARD).exists():
+                raise
+            number += 1
+            run = beside.with_name(f"{beside.name}-{number}")
+
+
+def _settings(data: str, run: Path, to: To, given: Mapping[str, Any], filters: Filters, warn: Warn) -> TrainSettings:
+    """Return the settings of the training; checks first what would fail later."""
+    chosen = {"method": METHOD, **given, "calibration": 0.0}
     classes = open_source(data, allow_empty_class=given.get("allow_empty_class", False)).classes
-    settings = train_settings(**chosen, known=classes)
+    settings = record.as_begun(run, train_settings(**chosen, known=classes))
     if not conditional(settings):
         able = ", ".join(name for name, method in METHODS.items() if method.conditional)
         raise UsageError(f"{settings.method} is not a GAN of several classes; use one of {able}")
     images = read_used(data, settings)
-    trained = split(images, test=settings.test, calibration=0.0, seed=settings.seed).train
+    trained = split(images, test=settings.tested, calibration=0.0, seed=settings.seed).train
     check_size(images, wanted(to, _counts(images)), trained)
     if images.groups is not None:
         others = np.setdiff1d(np.arange(len(images)), trained)
         warn(images.groups.said(train=trained, test=others))
     counts = np.bincount(images.labels[trained], minlength=len(classes))
     known = tuple(name for name, count in zip(classes, counts.tolist(), strict=True) if count > 1)
-    final = train_settings(**chosen, known=known)
-    return runs.run(data, final, run, command=command, report=report, warn=warn, note=note)
+    if filters.agree and len(known) < 2:
+        raise DataError(ONE_CLASS)
+    return train_settings(**chosen, known=known)
 
 
 def _counts(images: Images) -> dict[str, int]:
     """Return class -> number of real images."""
-    counts = np.bincount(images.labels[usable(images)], minlength=len(images.classes))
+    counts = np.bincount(images.labels[balanced.usable(images)], minlength=len(images.classes))
     return dict(zip(images.classes, counts.tolist(), strict=True))
 
 
@@ -244,14 +264,13 @@ def fill(
     Raises
     ------
     DataError
-        Where too few images pass the filters, no held-out images exist to recognise copies, or images of one class
-        cannot train a classifier.
+        Where too few images pass the filters, or images of one class cannot train a classifier.
     """
     able, done, total = generators(model), 0, sum(short.values())
     report("training the classifier", 0, 1)
     classifier = judge(images, parts, seed) if len(model.shape) == 3 or filters.agree else None
     if filters.agree and classifier is None:
-        raise DataError("the run trained on one class, and a classifier needs two; leave out --agree")
+        raise DataError(ONE_CLASS)
     filled = []
     for name, n in short.items():
         memory = _memory(images, parts, name)
@@ -263,7 +282,7 @@ def fill(
             checks["D"] = most_real(one.gan, one.label, pool, filters.realness)
         checks |= {"classifier": agree} if filters.agree and agree else {}
         if filters.drop_copies:
-            _check_held_out(name, len(memory.held_out), warn)
+            _warn_of_few(name, memory, warn)
             checks["copies"] = no_copies(memory)
         report("generating", done, total)
         pixels, numbers, made, rejected = _kept(one, n, checks, seed)
@@ -282,17 +301,12 @@ def _features(classifier: Own | None, pixels: Pixels) -> Floats:
     return classifier.features(pixels) if classifier else flat(pixels).double().numpy()
 
 
-def _check_held_out(name: str, held_out: int, warn: Warn) -> None:
-    """Raise DataError where a class has no held-out images to recognise copies; warn where it has few."""
-    if held_out == 0:
-        raise DataError(
-            f"{show(name)}: no image is held out from training, and copies are recognised by held-out images; leave "
-            "out --drop-copies"
-        )
-    if held_out < FEW:
+def _warn_of_few(name: str, memory: Memory, warn: Warn) -> None:
+    """Warn where few training images say what a copy is."""
+    if (n := len(memory.training)) < FEW:
         warn(
-            f"{show(name)}: copies are recognised by few held-out images ({held_out}); {100 / (held_out + 1):.0f} % of "
-            "new images are dropped with them"
+            f"{show(name)}: copies are recognised by few training images ({n}); about {100 * memory.by_chance:.0f} % "
+            "of new images are dropped with them"
         )
 
 
@@ -332,9 +346,7 @@ def _kept(
 
 
 def _memory(images: Images, parts: Mapping[str, frozenset[str]], name: str) -> Memory:
-    """Return the class's training images, each once, and its images that are held out from training."""
+    """Return the class's training images, each once."""
     mine = images.of(name)
     first = {key: i for i, key in reversed(list(enumerate(mine.keys)))}
-    trained = sorted(i for key, i in first.items() if key in parts["train"])
-    held_out = sorted(i for key, i in first.items() if key in parts["test"] | parts["calibration"])
-    return Memory(mine.pixels[trained], mine.pixels[held_out])
+    return Memory(mine.pixels[sorted(i for key, i in first.items() if key in parts["train"])])

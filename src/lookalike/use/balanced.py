@@ -1,10 +1,15 @@
-"""Real and marked generated images in one folder or file, which is written as a whole or not at all."""
+"""Real and marked generated images in one folder or file, which is written as a whole or not at all.
+
+Where generated images are left out, the folder says so and holds its own SHA-256. While that is right, nobody has
+changed the folder, and the next command replaces it.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +17,14 @@ import numpy.typing as npt
 
 from lookalike.base import files
 from lookalike.base.arrays import Pixels
+from lookalike.base.errors import ModelError, UsageError, show
 from lookalike.data import Images
 from lookalike.runs.samples import png
 from lookalike.use.filled import Filled
 from lookalike.use.generate import class_folder
 
 MANIFEST = "manifest.csv"
+REFUSED = "refused.json"  # the classes whose generated images are not written, and the folder's SHA-256
 COLUMNS = ("file", "class", "generated", "source", "seed", "number")
 
 
@@ -27,12 +34,20 @@ def usable(images: Images) -> npt.NDArray[np.int64]:
 
 
 def write(out: Path, images: Images, filled: Sequence[Filled], page: str, *, seed: int) -> None:
-    """Write real and generated images to `out`, a new or empty folder or an .npz file, as a whole or not at all.
+    """Write real and generated images to `out`, as a whole or not at all: a folder as `refuse` takes it, or an .npz.
 
     Generated images that are not worth it (`Filled.written`) are left out.
     """
-    kept = [one for one in filled if one.written]
-    (_npz if out.suffix.lower() == ".npz" else _folder)(out, images.select(usable(images)), kept, page, seed)
+    (_npz if out.suffix.lower() == ".npz" else _folder)(out, images.select(usable(images)), filled, page, seed)
+
+
+def refuse(out: Path) -> None:
+    """Raise UsageError for a folder that holds something, but for what `write` left without all generated images."""
+    if _refused(out):
+        return
+    if (out / REFUSED).exists():
+        raise UsageError(f"{show(out)} was changed since it was written; move it away, or give another folder (-o)")
+    files.refuse_full(out)
 
 
 def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:
@@ -40,14 +55,38 @@ def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: 
     listing = io.StringIO()
     rows = csv.writer(listing, lineterminator="\n")
     rows.writerow(COLUMNS)
-    with files.atomic_folder(out) as part:
+    kept, left_out = ([one for one in filled if one.written == written] for written in (True, False))
+    with files.atomic_folder(out, _refused) as part:
         for name in real.classes:
             (part / class_folder(name)).mkdir()
-        for path, row, image in _entries(real, filled, seed):
+        for path, row, image in _entries(real, kept, seed):
             files.write_new(part / path, png(image.transpose(1, 2, 0)))
             rows.writerow((path, *row))
         files.write_new(part / "report.html", page.encode("utf-8"))
         files.write_new(part / MANIFEST, listing.getvalue().encode("utf-8", "surrogateescape"))
+        if left_out:
+            facts = {"classes": [one.name for one in left_out], "sha256": _digest(part)}
+            files.write_new(part / REFUSED, files.json_bytes(facts))
+
+
+def _refused(out: Path) -> bool:
+    """Whether `out` is a folder that `write` left without all generated images, and nothing in it was changed."""
+    if not (out / REFUSED).is_file():
+        return False
+    try:
+        return bool(files.read_json(out / REFUSED)["sha256"] == _digest(out))
+    except (ModelError, TypeError, LookupError):
+        return False
+
+
+def _digest(folder: Path) -> str:
+    """The SHA-256 of all that is in the folder but `REFUSED`: names, kinds, and the bytes of files."""
+    whole = sha256()
+    for path in sorted(folder.rglob("*")):
+        if path != folder / REFUSED:
+            kind = "link" if path.is_symlink() else sha256(path.read_bytes()).hexdigest() if path.is_file() else "other"
+            whole.update(f"{kind} {path.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
+    return whole.hexdigest()
 
 
 def _entries(real: Images, filled: Sequence[Filled], seed: int) -> Iterator[tuple[str, tuple[str | int, ...], Pixels]]:
@@ -63,6 +102,7 @@ def _entries(real: Images, filled: Sequence[Filled], seed: int) -> Iterator[tupl
 
 def _npz(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:
     """Write an .npz file with `images`, `labels`, `classes`, `generated`, `number` (-1 for real images) and `seed`."""
+    filled = [one for one in filled if one.written]
     pixels = np.concatenate([real.pixels, *(one.pixels for one in filled)])
     made = [np.full(len(one.pixels), real.classes.index(one.name)) for one in filled]
     data = io.BytesIO()

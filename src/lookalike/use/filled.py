@@ -64,7 +64,7 @@ class NotWrittenError(DataError):
         super().__init__(
             f"generated images not written: {'; '.join(map(_figures, bad))}; accepted are {percent(RECOGNISED)} "
             f"recognised and {percent(VARIETY)} variety or more; add images of the class, show more images to the GAN "
-            "(--images), or write them in any case (--anyway)"
+            "(--images), or write them in any case (--anyway); the same command with either replaces this output"
         )
         self.filled = filled
 

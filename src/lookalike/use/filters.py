@@ -34,7 +34,7 @@ class Filters:
     agree : bool
         Whether a classifier of the real images must give the class that the image was generated for.
     drop_copies : bool
-        Whether images closer to a training image than every held-out one are dropped (`lookalike.use.memorised`).
+        Whether near-copies of training images are dropped (`lookalike.use.memorised`).
     """
 
     realness: float = 1.0
@@ -71,5 +71,5 @@ def agrees(classifier: Own, label: int) -> Filter:
 
 
 def no_copies(memory: Memory) -> Filter:
-    """Return a filter that drops images closer to a training image than every held-out image is."""
+    """Return a filter that drops images closer to a training image than nearly all of these are to another."""
     return lambda images: ~memory.copies(memory.closeness(images)[0])

@@ -168,7 +168,7 @@ def measure(
     training, held_out = _parts(real, data, run, seed)
     numbers = _numbers(made, real, run)
     held_out = held_out[np.isin(real.labels[held_out], numbers)]
-    others = "give real images that were held out from training" if run else "add images"
+    others = "give real images that the run did not learn from, or train with --test 0.2" if run else "add images"
     for rows, what, do in (
         (made.pixels, "images to measure", "add images"),
         (held_out, "held-out real images", others),

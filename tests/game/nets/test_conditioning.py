@@ -10,7 +10,8 @@ from lookalike.base.errors import UsageError
 from lookalike.game.gan import GAN
 from lookalike.game.latents import Normal
 from lookalike.game.nets.anogan import Anogan
-from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, NormPerClass, OneHot, Unconditional
+from lookalike.game.nets.class_norm import NormPerClass
+from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
 from lookalike.game.nets.dcgan import Dcgan
 from lookalike.game.nets.mlp import Mlp
 from lookalike.game.nets.resnet import Resnet
@@ -23,7 +24,12 @@ PLACES = {
     "mlp": (Mlp(16, 2), (7,)),
     "resnet": (Resnet(4), (1, 8, 12)),
 }
-CONDITIONINGS = {"embedding": Embedded(5), "norm": ClassBatchNorm(), "one-hot": OneHot()}
+CONDITIONINGS = {
+    "embedding": Embedded(5),
+    "norm": ClassBatchNorm(),
+    "norm and z": ClassBatchNorm(with_z=True),
+    "one-hot": OneHot(),
+}
 
 
 @pytest.fixture(params=[(net, given) for net in PLACES for given in CONDITIONINGS], ids="-".join)
@@ -58,10 +64,24 @@ def test_a_class_norm_is_batch_norm_with_the_classs_scale_and_shift():
     x, y = torch.randn(4, 2, 3, 3), torch.tensor([2, 0, 0, 1])
     mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
     normed = (x - mean[:, None, None]) / (var + 1e-5).sqrt()[:, None, None]
-    for image, label, given in zip(normed, y.tolist(), norm(x, y), strict=True):
+    for image, label, given in zip(normed, y.tolist(), norm(x, y, torch.randn(4, 5)), strict=True):
         assert torch.allclose(
             given, image * norm.scale[label][:, None, None] + norm.shift[label][:, None, None], atol=1e-5
         )
+
+
+def test_z_moves_a_class_norms_scale_and_shift_linearly():
+    """With z in the norm each image's scale and shift are its class's plus the two halves of a linear map of its z."""
+    norm = NormPerClass(nn.BatchNorm1d(2), 3, z_dim=5).eval()
+    with torch.no_grad():
+        norm.scale.copy_(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+        norm.shift.copy_(torch.tensor([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]))
+    x, y, z = torch.randn(4, 2), torch.tensor([2, 0, 0, 1]), torch.randn(4, 5)
+    moved = z @ norm.of_z.weight.T  # a new norm has mean 0 and variance 1
+    expected = x / (1 + 1e-5) ** 0.5 * (norm.scale[y] + moved[:, :2]) + norm.shift[y] + moved[:, 2:]
+    assert torch.allclose(norm(x, y, z), expected, atol=1e-5)
+    alone = norm.only(torch.tensor([0.0, 1.0, 0.0]))
+    assert torch.allclose(alone(x, torch.zeros(4, dtype=torch.int64), z), norm(x, torch.ones_like(y), z), atol=1e-6)
 
 
 def test_an_unconditional_generator_is_the_nets_own():

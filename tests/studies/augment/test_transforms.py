@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from lookalike.base.seeds import generator
-from lookalike.studies.augment.transforms import Affine, MixUp
+from lookalike.data import scaled
+from lookalike.studies.augment.transforms import BATCH, Affine, MixUp, one_pass
 
 STILL = {"rotation": 0.0, "shift": 0.0, "shear": 0.0, "zoom": 0.0}
 
@@ -93,3 +94,30 @@ def test_the_same_generator_gives_the_same_bits():
     for transform in (Affine(flip=True), MixUp()):
         one, other, third = (transform(x, y, generator(seed))[0] for seed in (6, 6, 7))
         assert torch.equal(one, other) and not torch.equal(one, third)
+
+
+def test_a_pass_has_each_image_once():
+    """In batches of 64, in an order of the generator's, scaled to [-1, 1], each with its own class."""
+    x = torch.arange(150, dtype=torch.uint8).reshape(150, 1, 1, 1).expand(150, 1, 2, 2)
+    batches = list(one_pass(x, torch.arange(150) % 3, 3, None, generator(8)))
+    assert [len(images) for images, _ in batches] == [BATCH, BATCH, 150 - 2 * BATCH]
+    images, shares = (torch.cat(found) for found in zip(*batches, strict=True))
+    numbers = ((images[:, 0, 0, 0] + 1) * 127.5).round().long()
+    assert sorted(numbers.tolist()) == list(range(150)) != numbers.tolist()
+    assert torch.equal(images, torch.from_numpy(scaled(x.numpy()))[numbers])
+    assert torch.equal(shares, torch.eye(3)[numbers % 3])
+
+
+def test_a_pass_transforms_each_batch():
+    """The transformation gets the batch and its shares, and draws from the generator of the order."""
+    x, mirrored = torch.zeros(100, 1, 2, 2, dtype=torch.uint8), []
+
+    def transform(images, shares, random):
+        mirrored.append((len(images), float(torch.rand(1, generator=random))))
+        return images + 1, shares / 2
+
+    for images, shares in one_pass(x, torch.zeros(100, dtype=torch.int64), 2, transform, generator(9)):
+        assert torch.all(images == 0) and torch.equal(shares, torch.tensor([[0.5, 0.0]]).expand(len(images), 2))
+    random = generator(9)
+    torch.randperm(100, generator=random)
+    assert mirrored == [(n, float(torch.rand(1, generator=random))) for n in (BATCH, 100 - BATCH)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,10 +12,10 @@ from lookalike.data import read, split
 from lookalike.data.sparsify import sparsify
 from lookalike.detect.model import Model
 from lookalike.methods import METHODS
-from lookalike.studies.augment import classifier, trial
+from lookalike.studies.augment import classifier, probe, trial
 from lookalike.studies.augment.figures import figures
 from lookalike.studies.augment.transforms import Affine
-from lookalike.studies.augment.trial import GANS, TRANSFORMS, ClassifierTrial, parts_of
+from lookalike.studies.augment.trial import GANS, TRANSFORMS, ClassifierTrial, cost, parts_of, spent
 from lookalike.use.generate import generators
 
 NAMES = ("0", "1", "7")
@@ -70,6 +72,31 @@ def test_what_is_left_out_was_never_there(short):
     one_trial = one(short, share=0.5, keep=(("7", 5),))
     less = sparsify(sparsify(images, dict.fromkeys(NAMES, 0.5), 0), {"7": 5}, 0)
     assert np.array_equal(parts_of(one_trial, images).train[0], parts_of(one(short), less).train[0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_class_keeps_its_test_images(short, seed):
+    """Of twelve sevens eleven train and one validates; all else is as without it, and fewer are a part of more."""
+    images = read(short, size=(8, 8))
+    whole, cut, less = (parts_of(one(short, seed=seed, rare=rare), images) for rare in ((), (("7", 12),), (("7", 11),)))
+    for part in (0, 1):
+        assert np.array_equal(cut.test[part], whole.test[part])
+    sevens = [(part.train[1] == 2).sum().item() for part in (whole, cut, less)]
+    held = [(part.validation[1] == 2).sum().item() for part in (whole, cut, less)]
+    assert (sevens, held) == ([18, 11, 10], [2, 1, 1])
+    keys = [set(part.images.keys) for part in (whole, cut, less)]
+    assert keys[2] < keys[1] and cut.images.test is None
+    others = [part.train[0][part.train[1] < 2] for part in (whole, cut)]
+    assert np.array_equal(*others)
+
+
+def test_a_rare_class_of_an_official_split_keeps_its_official_test_images(short):
+    """They stay the test part, and of the other images of the class twelve are learnt from."""
+    images = read(short, size=(8, 8))
+    official = replace(images, test=np.arange(len(images)) % 4 == 0)
+    parts = parts_of(one(short, rare=(("7", 12),)), official)
+    assert np.array_equal(parts.test[0], images.pixels[::4])
+    assert [(part[1] == 2).sum().item() for part in (parts.train, parts.validation)] == [11, 1]
 
 
 def test_nothing_is_added_for_none(short, tmp_path, fitted):
@@ -136,6 +163,24 @@ def test_a_gan_learns_from_the_training_images_alone_and_fills_up(short, tmp_pat
     assert 0 <= found["generated_only"]["accuracy"] <= 1 and found["gan_seconds"] > 0
 
 
+def test_a_probe_shares_the_gan_of_the_network(short, tmp_path, fitted, monkeypatch):
+    """Its figures are a file of its own in the same folder; the GAN trains once, and both have the same images."""
+    seen, honest = [], probe.fit
+    monkeypatch.setattr(trial.probe, "fit", lambda *given, **more: (seen.append(given), honest(*given, **more))[1])
+    network, linear = (one(short, "acgan", classifier=name) for name in ("cnn", "probe"))
+    first = result(network, tmp_path)
+    weights = (network.folder(tmp_path) / "gan" / "model.safetensors").stat().st_mtime_ns
+    assert not linear.is_done(tmp_path)
+    second = result(linear, tmp_path)
+    assert (network.folder(tmp_path) / "gan" / "model.safetensors").stat().st_mtime_ns == weights
+    assert {path.name for path in network.folder(tmp_path).glob("*.json")} == {"figures.json", "figures-probe.json"}
+    assert result(network, tmp_path) == first and first["gan_seconds"] == second["gan_seconds"]
+    for mine, (pixels, labels) in zip(fitted, seen, strict=True):
+        assert np.array_equal(mine[0], pixels) and np.array_equal(mine[1], labels)
+    assert second["strength"] in probe.STRENGTHS and "epochs" not in second
+    assert second["accuracy"] > 0.9 and spent(second) == cost(second) + second["generated_only"]["seconds"]
+
+
 def test_every_gan_of_several_classes_is_a_way():
     """All of them, and no other."""
     assert set(GANS) == {name for name, method in METHODS.items() if method.conditional}
@@ -150,6 +195,7 @@ def test_what_is_asked_for_names_the_folder(short, tmp_path):
         {"to": "70"},
         {"share": 0.5},
         {"keep": (("7", 9),)},
+        {"rare": (("7", 9),)},
         {"preset": "paper"},
     )
     affine = [

@@ -15,7 +15,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, did_you_mean, show
-from lookalike.base.names import USUAL
+from lookalike.base.names import USUAL, ClassifierName
 from lookalike.base.words import written
 from lookalike.faces.commands.flags import (
     OUT,
@@ -340,6 +340,23 @@ def bench_augment(
             help="How far classes are filled up, as augment takes it. It counts training images, not all images."
         ),
     ] = "balance",
+    rare: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="CLASS=NUMBER: of this class only so many images are learnt from. All its test images stay. Repeat "
+            "the flag for more.",
+            consume_multiple=False,
+            negative=(),
+            show_default="all images",
+        ),
+    ] = (),
+    classifier: Annotated[
+        ClassifierName,
+        Parameter(
+            help="What learns from the images: a small network from random weights, or a linear probe on features of "
+            "EfficientNet-Lite0."
+        ),
+    ] = "cnn",
     out: Annotated[Path, Parameter(name=OUT, help="The folder of the table, the JSON and the page.")] = BENCH,
     preset: PresetOfAll = "small",
     seeds: Seeds = 3,
@@ -362,25 +379,29 @@ def bench_augment(
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
     given |= (gan or MakerSettings()).model_dump(exclude_none=True)
     with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
-        found = bench.run(data, study, given, to=to)
+        found = bench.run(data, study, given, to=to, rare=rare, classifier=classifier)
     page = write(found, out)
     if json_:
         print_json(bench.record(found))
         return
     show_table(
-        ["way", "balanced accuracy", "gain, points", "recall of rare classes", "accuracy", "seconds"],
+        ["way", "balanced accuracy", "gain, points", "recall of rare classes", "its gain", "accuracy", "seconds"],
         [
             [
                 line.way,
                 percent(line, "balanced_accuracy"),
                 gain(line.gain),
-                *(percent(line, figure) for figure in ("rare_recall", "accuracy")),
+                percent(line, "rare_recall"),
+                gain(line.gains.get("rare_recall")),
+                percent(line, "accuracy"),
                 f"{line.seconds:.0f}",
             ]
             for line in found.lines
         ],
     )
     say(found.verdict)
+    for line in found.reach:
+        say(line)
     say(f"report: {show(page)}")
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from lookalike.runs.game_settings import DIFF_AUGMENT, StrictSettings
 from lookalike.runs.groups import OF_PRESET, RUN
 from lookalike.runs.presets import Preset
-from lookalike.runs.settings import ClassGANName, Size
+from lookalike.runs.settings import MINUTES, ClassGANName, Size
 
 TRAINING = Group("Training", sort_key=0)
 OUT = ["--out", "-o"]
@@ -84,3 +84,22 @@ class GANSettings(MakerSettings):
         ClassGANName | None, Parameter(help="A conditional method.", group=TRAINING, show_default="acgan")
     ] = None
     preset: Annotated[Preset | None, Parameter(help="As train takes it.", group=TRAINING, show_default="small")] = None
+    batch: Annotated[
+        int | None,
+        Field(ge=2, le=65536),
+        Parameter(help="Number of real images in a step.", group=TRAINING, show_default=OF_PRESET),
+    ] = None
+    minutes: Annotated[
+        float | None,
+        Field(gt=0, le=1e6),
+        Parameter(help=MINUTES, group=TRAINING, show_default="as long as --images take"),
+    ] = None
+    test: Annotated[
+        float | None,
+        Field(ge=0, lt=1),
+        Parameter(
+            help="Share of the images that the GAN does not learn from, for 'lookalike measure'.",
+            group=TRAINING,
+            show_default="0, as all images train",
+        ),
+    ] = None

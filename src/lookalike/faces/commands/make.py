@@ -107,7 +107,7 @@ def augment(
         str,
         Parameter(
             help="Images of each class in the end, real and generated: balance (as many as the largest class has), a "
-            "number, or CLASS=NUMBER,... A class needs 12 real images to be filled up."
+            "number, or CLASS=NUMBER,... A class needs 10 real images to be filled up."
         ),
     ] = "balance",
     run: Annotated[
@@ -137,7 +137,7 @@ def augment(
     drop_copies: Annotated[
         bool,
         Parameter(
-            help="Images are dropped that are closer to a training image than any test image is.",
+            help="Images are dropped that are closer to a training image than nearly all of these are to another.",
             group=KEPT,
             negative=(),
         ),

@@ -6,10 +6,7 @@ A net builds the same layers in every case. `only` turns a generator of many cla
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -18,8 +15,8 @@ from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 
 from lookalike.base.errors import UsageError
-from lookalike.game.growth import append, copy_row
-from lookalike.game.nets.residual import Residual
+from lookalike.game.growth import copy_row
+from lookalike.game.nets.class_norm import NormPerClass, OfOneClass, PerClass, per_class
 from lookalike.game.tree import Tree
 
 if TYPE_CHECKING:
@@ -188,133 +185,42 @@ class WithOneHot(nn.Module):
 
 @dataclass(frozen=True)
 class ClassBatchNorm:
-    """Batch norm with a scale and a shift per class (splitting-gan-2017, section 3; Dumoulin et al. 2017)."""
+    """Batch norm with a scale and a shift per class (splitting-gan-2017, section 3; Dumoulin et al. 2017).
 
-    name = "batch-norm"
+    Parameters
+    ----------
+    with_z : bool
+        Scale and shift also have a part that is linear in z (Brock et al. 2019, BigGAN, section 3 and appendix B).
+        Without it the class comes in at every norm and z at the first layer alone, and a narrow G makes one image per
+        class.
+    """
+
+    with_z: bool = False
     conditional = True
     grows = True
 
+    @property
+    def name(self) -> str:
+        """See `Conditioning`."""
+        return "batch-norm-z" if self.with_z else "batch-norm"
+
     def __str__(self) -> str:
-        return "class-conditional batch norm"
+        return "class-conditional batch norm" + ", with z" * self.with_z
 
     def build(self, net: Net, shape: Shape, z_dim: int, classes: int) -> nn.Module:
         """The net's generator, with every batch norm replaced by one with a scale and a shift per class."""
         body = net.generator(shape, z_dim)
         assert isinstance(body, nn.Sequential)
-        return _per_class(body, classes)
+        return per_class(body, classes, z_dim if self.with_z else 0)
 
     def only(self, generator: nn.Module, mix: Tensor | None) -> nn.Module:
         """A copy of G whose batch norms have the scale and the shift of the class."""
         assert isinstance(generator, PerClass)
         assert mix is not None, "a conditional G needs a class"
-        return generator.only(mix).train(generator.training)
+        alone = generator.only(mix)
+        return (OfOneClass(alone) if isinstance(alone, PerClass) else alone).train(generator.training)
 
     def grow(self, generator: nn.Module, tree: Tree, leaf: int, optimiser: Optimizer | None) -> None:
         """Adds a difference from the leaf's scale and shift for both halves, 0 at first (same section)."""
         for norm in [norm for norm in generator.modules() if isinstance(norm, NormPerClass)]:
             norm.grow(tree, leaf, optimiser)
-
-
-class PerClass(nn.Module):
-    """Layers in a row, of which some are conditional on the class."""
-
-    def __init__(self, layers: Iterable[nn.Module]) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-
-    def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """(N, Z), (N,) -> (N, *shape)."""
-        for layer in self.layers:
-            z = layer(z, y) if isinstance(layer, Conditional) else layer(z)
-        return z
-
-    def only(self, mix: Tensor) -> nn.Sequential:
-        """A copy for a mixture (K,) of classes, of layers without a class as input."""
-        return nn.Sequential(
-            *(layer.only(mix) if isinstance(layer, Conditional) else copy.deepcopy(layer) for layer in self.layers)
-        )
-
-
-class ResidualPerClass(nn.Module):
-    """A residual block whose main path is conditional on the class."""
-
-    def __init__(self, main: PerClass, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.main, self.shortcut = main, shortcut
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """(N, ...), (N,) -> (N, ...)."""
-        total: Tensor = self.main(x, y) + self.shortcut(x)
-        return total
-
-    def only(self, mix: Tensor) -> Residual:
-        """The block for a mixture (K,) of classes."""
-        return Residual(self.main.only(mix), copy.deepcopy(self.shortcut))
-
-
-class NormPerClass(nn.Module):
-    """Batch norm over all classes, then the scale gamma and the shift b of the image's class.
-
-    For classes that were split, gamma and b are sums along the path from root to leaf: gamma_child = gamma_father +
-    delta (splitting-gan-2017, section 3). The father's row trains on, so the halves share it.
-    """
-
-    paths: Tensor | None
-
-    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, classes: int) -> None:
-        super().__init__()
-        self.norm = type(norm)(norm.num_features, affine=False)  # one mean and variance for all classes
-        # gamma and b start as the identity for every class
-        self.scale = nn.Parameter(torch.ones(classes, norm.num_features))
-        self.shift = nn.Parameter(torch.zeros(classes, norm.num_features))
-        # not persistent: a model file has the tree, and the paths follow from it
-        self.register_buffer("paths", None, persistent=False)
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """(N, C, ...), (N,) -> (N, C, ...)."""
-        shape = (len(x), -1, *(1,) * (x.ndim - 2))  # the same for all places of a map
-        scale, shift = self._of_leaves(self.scale), self._of_leaves(self.shift)
-        normed: Tensor = self.norm(x) * scale[y].view(shape) + shift[y].view(shape)
-        return normed
-
-    @torch.no_grad()
-    def only(self, mix: Tensor) -> nn.Module:
-        """Batch norm with the scale and the shift of a mixture (K,) of classes."""
-        norm = type(self.norm)(self.norm.num_features, device=self.scale.device)
-        scale, shift = self._of_leaves(self.scale), self._of_leaves(self.shift)
-        norm.load_state_dict(self.norm.state_dict() | {"weight": mix @ scale, "bias": mix @ shift})
-        return norm
-
-    def grow(self, tree: Tree, leaf: int, optimiser: Optimizer | None) -> None:
-        """Adds a row of zeros for each half of `leaf`. Their Adam moments are copies of those of the leaf's row."""
-        # both halves get a delta of 0, so G's images stay the same until the next step (section 3, item 2)
-        for rows in (self.scale, self.shift):
-            append(rows, rows.data.new_zeros(2, rows.shape[1]), tree.paths[leaf][-1], optimiser)
-        self.paths = tree.split(leaf).index().to(self.scale.device)
-
-    def _of_leaves(self, rows: Tensor) -> Tensor:
-        """(K, C): the row of each class; after splits, the sum of the rows on the leaf's path."""
-        if self.paths is None:
-            return rows
-        padded = torch.cat([rows, rows.new_zeros(1, rows.shape[1])])  # -1 is the row of zeros
-        # summed from the root on: a new row of zeros then changes no bit of the result
-        return reduce(add, padded[self.paths].unbind(1))
-
-
-Conditional = NormPerClass | ResidualPerClass  # layers that take the class
-
-
-def _per_class(body: nn.Sequential, classes: int) -> PerClass:
-    """`body` with a scale and a shift per class in its batch norms, and in those on the main path of its blocks."""
-    layers: list[nn.Module] = []
-    # only direct layers: a norm within a nested Sequential stays plain, as the last one of `Resnet`
-    for layer in body:
-        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-            layers.append(NormPerClass(layer, classes))
-        elif isinstance(layer, Residual):
-            assert isinstance(layer.main, nn.Sequential)
-            # the shortcut has no norm
-            layers.append(ResidualPerClass(_per_class(layer.main, classes), layer.shortcut))
-        else:
-            layers.append(layer)
-    return PerClass(layers)

@@ -11,11 +11,25 @@ from typing import Any
 import numpy as np
 
 from lookalike.base.errors import DataError, UsageError, did_you_mean, listed, show
+from lookalike.base.names import ClassifierName
 from lookalike.data.oddities import reading, remarks
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.runs.reading import read_used
 from lookalike.runs.settings import pair
-from lookalike.studies.augment.trial import GANS, NONE, OVERSAMPLE, TRANSFORMS, WAYS, ClassifierTrial, cost, parts_of
+from lookalike.studies.augment import power
+from lookalike.studies.augment.trial import (
+    CLASSIFIERS,
+    CNN,
+    GANS,
+    NONE,
+    OVERSAMPLE,
+    TRANSFORMS,
+    WAYS,
+    ClassifierTrial,
+    cost,
+    parts_of,
+    spent,
+)
 from lookalike.studies.claims import Estimate, bonferroni, difference
 from lookalike.studies.study import Study
 from lookalike.studies.trial import Cell
@@ -25,6 +39,7 @@ USUAL = (NONE, OVERSAMPLE, *TRANSFORMS, "acgan", "acgan-v3", "cgan")
 ALL = "all"
 FIGURES = ("accuracy", "balanced_accuracy", "rare_recall", "top_accuracy")
 MAIN = "balanced_accuracy"
+GAINS = {MAIN: "all classes", "rare_recall": "rare classes"}  # figures whose gains over `none` have intervals
 NAME = "bench-augment"
 ENOUGH = 3  # seeds that an interval is believed of
 
@@ -35,10 +50,16 @@ class Line:
 
     way: str
     figures: Mapping[str, tuple[float, ...]]  # of each seed
-    gain: Estimate | None  # in balanced accuracy over `none`, for the best of so many ways; None for `none`
+    gains: Mapping[str, Estimate]  # in each of `GAINS` over `none`, for the best of so many ways; empty for `none`
     recall: Mapping[str, float]  # class -> mean over seeds
     seconds: float  # GAN and classifier, mean over seeds
+    spent: float  # the same with the classifier of generated images alone
     generated_only: tuple[float, ...]  # accuracy, where the training images were all generated
+
+    @property
+    def gain(self) -> Estimate | None:
+        """The gain in balanced accuracy; None for `none`."""
+        return self.gains.get(MAIN)
 
     def mean(self, figure: str) -> float:
         """The mean of a figure over seeds."""
@@ -60,10 +81,31 @@ class Bench:
     seeds: int
     lines: tuple[Line, ...]  # best first
     verdict: str
+    reach: tuple[str, ...]  # how wide intervals are, and what narrower ones would take; for each of `GAINS`
     command: str
+    classifier: ClassifierName = CNN
+
+    @property
+    def name(self) -> str:
+        """The name of its files; one for each classifier."""
+        return NAME if self.classifier == CNN else f"{NAME}-{self.classifier}"
+
+    @property
+    def judged_by(self) -> str:
+        """The classifier in a sentence or two."""
+        summary: str = CLASSIFIERS[self.classifier].SUMMARY
+        return summary
 
 
-def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, to: str = "balance") -> Bench:
+def run(
+    data: str,
+    study: Study,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    to: str = "balance",
+    rare: Sequence[str] = (),
+    classifier: ClassifierName = CNN,
+) -> Bench:
     """Does what is missing, and measures it.
 
     Parameters
@@ -77,29 +119,37 @@ def run(data: str, study: Study, settings: Mapping[str, Any] | None = None, *, t
         Settings as `lookalike train` takes them.
     to : str
         How far short classes are filled up; see `lookalike.use.augment.wanted`.
+    rare : sequence of str
+        Each CLASS=NUMBER: of this class only so many images are learnt from, and all of its test images stay.
+    classifier : str
+        What learns from the images; see `CLASSIFIERS`.
 
     Raises
     ------
     DataError
-        For data with fewer than two classes that can be learnt.
+        For data with fewer than two classes that can be learnt, or where `rare` names more images than there are.
     UsageError
         For a way that is not there, where no class is short, or where nothing could be measured.
     """
     refuse_inside(study.runs, data)
-    names = _named(study.methods)
+    names, cut = _named(study.methods), _cut(rare)
     given = dict(settings or {})
     classes = open_source(
         data, value_range=pair(given.get("value_range")), allow_empty_class=given.get("allow_empty_class", False)
     ).classes
     changed = tuple(sorted(given.items()))
-    base = ClassifierTrial(data, NONE, 0, preset=study.preset, settings=changed, classes=classes, to=to)
+    base = ClassifierTrial(
+        data, NONE, 0, preset=study.preset, settings=changed, classes=classes, to=to, rare=cut, classifier=classifier
+    )
     base, counts = _able(base, study)
     short = wanted(to, counts)
+    if len(names) > 1:
+        study.note(power.before(study.seeds, len(names) - 1))
     cells = [Cell(data, way, seed, (base.but(method=way, seed=seed),)) for seed in range(study.seeds) for way in names]
     study.perform([trial for cell in cells for trial in cell.trials])
     lines = lines_of(cells, study)
-    said = verdict(lines, study.seeds)
-    return Bench(Path(data).name, short, counts, study.seeds, lines, said, study.command)
+    said, reach = verdict(lines, study.seeds), reach_of(lines, study.workers)
+    return Bench(Path(data).name, short, counts, study.seeds, lines, said, reach, study.command, classifier)
 
 
 def _named(methods: Sequence[str]) -> tuple[str, ...]:
@@ -111,6 +161,18 @@ def _named(methods: Sequence[str]) -> tuple[str, ...]:
                 f"there is no way {show(name)};{did_you_mean(name, WAYS)} there are {', '.join(WAYS)}, and {ALL}"
             )
     return tuple(dict.fromkeys((NONE, *methods))) if methods else USUAL
+
+
+def _cut(rare: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Class and number of each CLASS=NUMBER."""
+    found = [text.rpartition("=") for text in rare]
+    for text, (name, _, number) in zip(rare, found, strict=True):
+        if not name or not number.isdecimal() or int(number) <= LEAST:
+            raise UsageError(
+                f"--rare {show(text)}: give CLASS=NUMBER with a number from {LEAST + 1} on, such as Coat=25; repeat "
+                "the flag for more classes"
+            )
+    return tuple((name, int(number)) for name, _, number in found)
 
 
 def _able(base: ClassifierTrial, study: Study) -> tuple[ClassifierTrial, dict[str, int]]:
@@ -143,20 +205,39 @@ def lines_of(cells: Sequence[Cell[ClassifierTrial]], study: Study) -> tuple[Line
     for cell in cells:
         if cell.method not in gone:
             done.setdefault(cell.method, []).append(cell.trials[0].figures(study.runs))
-    plain = [one[MAIN] for one in done[NONE]]
-    level = bonferroni(len(done) - 1)  # the best of several ways is looked at
     lines = [
         Line(
             way,
             {figure: tuple(one[figure] for one in mine) for figure in FIGURES},
-            difference([one[MAIN] for one in mine], plain, level) if way != NONE else None,
+            _gains(mine, done[NONE], len(done) - 1) if way != NONE else {},
             _recall(mine),
             fmean(cost(one) for one in mine),
+            fmean(spent(one) for one in mine),
             tuple(one["generated_only"]["accuracy"] for one in mine if "generated_only" in one),
         )
         for way, mine in done.items()
     ]
     return tuple(sorted(lines, key=lambda line: -line.mean(MAIN)))
+
+
+def _gains(mine: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]], ways: int) -> dict[str, Estimate]:
+    """The gains of one way, whose intervals are widened because the best of several ways is looked at."""
+    level = bonferroni(ways)
+    return {figure: difference([o[figure] for o in mine], [o[figure] for o in plain], level) for figure in GAINS}
+
+
+def reach_of(lines: Sequence[Line], workers: int) -> tuple[str, ...]:
+    """A line for each of `GAINS`; none where a single seed, or no way beside `none`, was measured."""
+    (plain,) = (line for line in lines if line.way == NONE)
+    others = [line for line in lines if line is not plain]
+    if not others or len(plain.figures[MAIN]) < 2:
+        return ()
+    seconds = sum(line.spent for line in lines) / workers
+    gains = {
+        name: [np.subtract(line.figures[figure], plain.figures[figure]).tolist() for line in others]
+        for figure, name in GAINS.items()
+    }
+    return tuple(f"{name}: {power.after(mine, seconds)}" for name, mine in gains.items())
 
 
 def _recall(mine: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -205,16 +286,19 @@ def record(bench: Bench) -> dict[str, Any]:
     """The result as JSON."""
     return {
         "data": bench.data,
+        "classifier": bench.classifier,
         "seeds": bench.seeds,
         "counts": dict(bench.counts),
         "short": dict(bench.short),
         "verdict": bench.verdict,
+        "reach": list(bench.reach),
         "ways": [
             {
                 "way": line.way,
                 **{figure: line.mean(figure) for figure in FIGURES},
                 "recall": dict(line.recall),
                 "gain": _bounds(line.gain),
+                "rare_gain": _bounds(line.gains.get("rare_recall")),
                 "generated_only": fmean(line.generated_only) if line.generated_only else None,
                 "seconds": line.seconds,
             }

@@ -10,22 +10,26 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 
 from lookalike.base.arrays import Labels, Pixels
 from lookalike.base.seeds import generator, seed_of
-from lookalike.data import scaled
 from lookalike.detect.baselines import networks
 from lookalike.features.blocks import in_blocks
-from lookalike.studies.augment.transforms import Transform
+from lookalike.studies.augment.transforms import Transform, one_pass
 
 CHANNELS, DENSE, DROPOUT = (16, 32, 64), 512, 0.2
-BATCH, LR, EPOCHS, PATIENCE = 64, 1e-3, 100, 10
+LR, EPOCHS, PATIENCE = 1e-3, 100, 10
+SUMMARY = (
+    "The classifier is a network of three convolutions. It begins with random weights, and stops when the loss on "
+    "validation images no longer falls."
+)
 
 
 class Network(nn.Module):
@@ -57,6 +61,10 @@ class Classifier:
     epochs: int  # until it stopped
     best: int  # epoch whose weights count, from 1
     loss: float  # its validation loss
+
+    def facts(self) -> dict[str, Any]:
+        """How the training went, as JSON values."""
+        return {"epochs": self.epochs, "best_epoch": self.best}
 
     def probabilities(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         """(N, K) of images (N, C, H, W) uint8."""
@@ -131,10 +139,7 @@ def _pass(
     random = generator(seed, "classifier", "epoch", epoch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "dropout", epoch))
-        for rows in torch.randperm(len(x), generator=random).split(BATCH):
-            images, shares = torch.from_numpy(scaled(x[rows].numpy())), one_hot(y[rows], classes).float()
-            if transform is not None:
-                images, shares = transform(images, shares, random)
+        for images, shares in one_pass(x, y, classes, transform, random):
             adam.zero_grad()
             cross_entropy(net(images), shares).backward()
             adam.step()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, grid_sample, one_hot
+
+from lookalike.data import scaled
+
+BATCH = 64
 
 
 class Transform(Protocol):
@@ -92,3 +97,24 @@ class MixUp:
         lam = np.random.default_rng(seed).beta(self.alpha, self.alpha)
         other = torch.randperm(len(x), generator=generator)
         return lam * x + (1 - lam) * x[other], lam * y + (1 - lam) * y[other]
+
+
+def one_pass(
+    x: Tensor, y: Tensor, classes: int, transform: Transform | None, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each image once, in a random order: batches of images in [-1, 1] and their shares of each class (n, K).
+
+    Parameters
+    ----------
+    x, y : Tensor
+        Images (N, C, H, W) uint8, and their classes (N,), 0 to K - 1.
+    classes : int
+        K.
+    transform : Transform or None
+        What each batch goes through.
+    generator : Generator
+        Of the order, and of what the transformation draws.
+    """
+    for rows in torch.randperm(len(x), generator=generator).split(BATCH):
+        images, shares = torch.from_numpy(scaled(x[rows].numpy())), one_hot(y[rows], classes).float()
+        yield (images, shares) if transform is None else transform(images, shares, generator)

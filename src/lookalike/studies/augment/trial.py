@@ -7,7 +7,6 @@ They differ in what is added to the training images, or in what each batch goes 
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
@@ -17,16 +16,19 @@ import numpy as np
 
 from lookalike.base import files, workers
 from lookalike.base.arrays import Labels, Pixels
+from lookalike.base.names import ClassifierName
 from lookalike.base.seeds import seed_of
 from lookalike.data import Images, split
+from lookalike.data.groups import Groups
 from lookalike.data.sparsify import sparsify
 from lookalike.detect.model import Model
+from lookalike.features import cache
 from lookalike.methods import METHODS
 from lookalike.runs.folder import training_seconds
 from lookalike.runs.reading import read_used
 from lookalike.runs.run import run
 from lookalike.runs.settings import TrainSettings, train_settings
-from lookalike.studies.augment import classifier
+from lookalike.studies.augment import classifier, probe
 from lookalike.studies.augment.figures import figures
 from lookalike.studies.augment.transforms import Affine, MixUp, Transform
 from lookalike.studies.trial import FiguresTrial, name_of
@@ -37,6 +39,9 @@ NONE, OVERSAMPLE = "none", "oversample"
 TRANSFORMS: dict[str, Transform] = {"affine": Affine(), "mixup": MixUp()}
 GANS = tuple(name for name, method in METHODS.items() if method.conditional)
 WAYS = (NONE, OVERSAMPLE, *TRANSFORMS, *GANS)
+CNN: ClassifierName = "cnn"
+CLASSIFIERS = {CNN: classifier, "probe": probe}
+TEST = 0.2  # of all images, where the data has no official test part
 VALIDATION = 0.1  # of the training images
 TOP = 2  # of the top-k accuracy; as in gan-augmentation-2020 for ten classes
 MANY, TOP_OF_MANY = 20, 5  # from so many classes on, as there for a hundred
@@ -62,6 +67,10 @@ class ClassifierTrial(FiguresTrial):
         Of these classes only so many training images stay.
     affine : Affine
         The transformations of the way `affine`.
+    rare : tuple of (str, int)
+        Of these classes only so many images are learnt from, the validation images among them; all test images stay.
+    classifier : str
+        One of `CLASSIFIERS`. All share the GAN in the folder of a way.
     """
 
     _: KW_ONLY
@@ -70,6 +79,13 @@ class ClassifierTrial(FiguresTrial):
     share: float = 1.0
     keep: tuple[tuple[str, float | int], ...] = ()
     affine: Affine = Affine()
+    rare: tuple[tuple[str, int], ...] = ()
+    classifier: ClassifierName = CNN
+
+    @property
+    def file_name(self) -> str:
+        """One for each classifier."""
+        return super().file_name if self.classifier == CNN else f"figures-{self.classifier}.json"
 
     @property
     def transform(self) -> Transform | None:
@@ -90,6 +106,7 @@ class ClassifierTrial(FiguresTrial):
     def folder(self, runs: Path) -> Path:
         """The folder of the training and the figures."""
         less = [f"{self.share:g}"] * (self.share < 1) + [f"{name}={amount}" for name, amount in self.keep]
+        less += [f"rare {name}={number}" for name, number in self.rare]
         data = ",".join([name_of(self.data), *less])
         turned = str(self.affine) if self.method == "affine" and self.affine != Affine() else ""
         way = "-".join(filter(None, (self.method, turned, self.changed(), self.to)))
@@ -121,6 +138,11 @@ def cost(found: Mapping[str, Any]) -> float:
     return float(found["seconds"] + found.get("gan_seconds", 0.0))
 
 
+def spent(found: Mapping[str, Any]) -> float:
+    """The seconds of `cost`, and those of the classifier that generated images alone train."""
+    return cost(found) + float(found.get("generated_only", {}).get("seconds", 0.0))
+
+
 @dataclass(frozen=True)
 class Parts:
     """The images of a trial: (pixels (N, C, H, W) uint8, labels (N,)) of each part."""
@@ -136,7 +158,9 @@ def parts_of(trial: ClassifierTrial, images: Images) -> Parts:
     """The same parts for every way, as if what is left out had never been there; one in ten is for validation."""
     for less in (dict.fromkeys(trial.classes, trial.share), dict(trial.keep)):
         images = sparsify(images, less, trial.seed)
-    found = split(images, test=0.2, calibration=VALIDATION, seed=trial.seed)
+    if trial.rare:
+        images = sparsify(_tested(images, trial.seed), dict(trial.rare), trial.seed)
+    found = split(images, test=TEST, calibration=VALIDATION, seed=trial.seed)
     train, validation, test = (
         (images.pixels[rows], images.labels[rows]) for rows in (found.train, found.calibration, found.test)
     )
@@ -145,17 +169,29 @@ def parts_of(trial: ClassifierTrial, images: Images) -> Parts:
     return Parts(train, validation, test, replace(images.select(found.train), test=None), said)
 
 
+def _tested(images: Images, seed: int) -> Images:
+    """The images with their test part as if it were official."""
+    if images.test is not None:
+        return images
+    test, groups = np.zeros(len(images), np.bool_), images.groups
+    test[split(images, test=TEST, calibration=0.0, seed=seed).test] = True
+    if groups is not None:
+        groups = Groups.among(groups.of, images.labels, images.classes, test)
+    return replace(images, test=test, groups=groups)
+
+
 def _measured(
     given: tuple[Pixels, Labels], parts: Parts, trial: ClassifierTrial, rare: Sequence[str]
 ) -> dict[str, Any]:
     """Figures of the classifier that learns from `given`, on the test images."""
-    began, k = time.monotonic(), len(parts.images.classes)
-    fitted = classifier.fit(*given, classes=k, validation=parts.validation, seed=trial.seed, transform=trial.transform)
+    began, k = cache.clock(), len(parts.images.classes)
+    how = CLASSIFIERS[trial.classifier]
+    fitted = how.fit(*given, classes=k, validation=parts.validation, seed=trial.seed, transform=trial.transform)
     top = TOP_OF_MANY if k >= MANY else TOP
     numbers = np.array([parts.images.classes.index(name) for name in rare])
     found = figures(fitted.probabilities(parts.test[0]), parts.test[1], top=top, rare=numbers)
     recall = dict(zip(parts.images.classes, found["recall"], strict=True))
-    cost = {"epochs": fitted.epochs, "best_epoch": fitted.best, "seconds": time.monotonic() - began}
+    cost: dict[str, Any] = fitted.facts() | {"seconds": cache.clock() - began}
     return found | cost | {"recall": {name: recall[name] for name in trial.classes}}
 
 

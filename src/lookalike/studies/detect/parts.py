@@ -47,8 +47,8 @@ def measurable(images: Images, settings: TrainSettings, least: int) -> tuple[str
 
     Where no test part is cut, no test image is needed.
     """
-    needed = (TEST, HELD_OUT) if settings.test or images.test is not None else (HELD_OUT,)
-    trained = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed).train
+    needed = (TEST, HELD_OUT) if settings.tested or images.test is not None else (HELD_OUT,)
+    trained = split(images, test=settings.tested, calibration=settings.held_out, seed=settings.seed).train
     rows = {"trained": trained} | {part: _rows(images, settings, part) for part in needed}
     counts = {part: np.bincount(images.labels[mine], minlength=len(images.classes)) for part, mine in rows.items()}
     enough = np.all([counts["trained"] >= least, *(counts[part] > 0 for part in needed)], axis=0)
@@ -60,7 +60,7 @@ def drawn(images: Images, settings: TrainSettings, name: str, n: int, seed: int)
 
     `seed` draws them, by content. Raises DataError where there are fewer.
     """
-    trained = split(images, test=settings.test, calibration=0.0, seed=settings.seed).train
+    trained = split(images, test=settings.tested, calibration=0.0, seed=settings.seed).train
     mine = trained[images.labels[trained] == images.classes.index(name)]
     first = {images.keys[row]: row for row in mine[::-1].tolist()}
     if len(first) < n:
@@ -77,7 +77,7 @@ def scorable(images: Images, settings: TrainSettings) -> tuple[str, ...]:
 
 def said_of_groups(images: Images, groups: Groups, settings: TrainSettings) -> str:
     """How many groups each part has, in words."""
-    parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
+    parts = split(images, test=settings.tested, calibration=settings.held_out, seed=settings.seed)
     return groups.said(train=parts.train, held_out=parts.calibration, test=parts.test)
 
 
@@ -93,5 +93,5 @@ def _rows(images: Images, settings: TrainSettings, part: str) -> Index:
 def _of_part(images: Images, settings: TrainSettings, part: str) -> Index:
     if part == GIVEN or (part in (WHOLE, FEW) and images.groups is None):
         return np.flatnonzero((images.labels >= 0) & (True if images.test is None else images.test))
-    parts = split(images, test=settings.test, calibration=settings.held_out, seed=settings.seed)
+    parts = split(images, test=settings.tested, calibration=settings.held_out, seed=settings.seed)
     return parts.calibration if part == HELD_OUT else parts.test

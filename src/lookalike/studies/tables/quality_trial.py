@@ -17,7 +17,7 @@ from lookalike.methods import METHODS
 from lookalike.runs.folder import FACTS, training_seconds
 from lookalike.runs.presets import PRESETS
 from lookalike.runs.run import run
-from lookalike.runs.settings import TrainSettings, train_settings
+from lookalike.runs.settings import TEST, TrainSettings, train_settings
 from lookalike.studies.trial import FIGURES, FiguresTrial
 from lookalike.use.generate import generators
 from lookalike.use.measure import Features, generated, measure
@@ -81,7 +81,7 @@ class QualityTrial(FiguresTrial):
 
     def train_settings(self, known: tuple[str, ...]) -> TrainSettings:
         """The settings of the training."""
-        return train_settings(known=known, **self._how())
+        return train_settings(known=known, test=TEST, **self._how())
 
     def measure(self, folder: Path, command: str) -> dict[str, Any]:
         """Trains, generates and measures."""

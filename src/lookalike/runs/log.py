@@ -1,0 +1,34 @@
+"""metrics.jsonl of a run folder: a line of figures now and then during a training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from lookalike.base import files
+from lookalike.game.train import Progress
+from lookalike.runs.folder import METRICS
+
+
+def begin(folder: Path, images: int = -1) -> None:
+    """Drops lines beyond so many images, and a line that a kill cut short. The training writes them again."""
+    path = folder / METRICS
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text("ascii", "replace").splitlines():
+        try:
+            beyond = json.loads(line)["images"] > images
+        except (ValueError, TypeError, LookupError):
+            break
+        if beyond:
+            break
+        kept.append(line + "\n")
+    files.write_text(path, "".join(kept))
+
+
+def add(folder: Path, progress: Progress, seconds: float, more: Mapping[str, float] | None = None) -> None:
+    """Adds a line: step, images shown, seconds, the step's metrics, and `more`."""
+    row = {"step": progress.step, "images": progress.images, "seconds": round(seconds, 3), **progress.metrics}
+    files.append_line(folder / METRICS, json.dumps({**row, **(more or {})}))

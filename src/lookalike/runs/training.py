@@ -1,0 +1,168 @@
+"""The training of a GAN in its run folder: figures, grids and checkpoints, and what there is to warn of.
+
+It goes on from the newest checkpoint, and then ends in the bits of an uninterrupted training.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from lookalike.base import checkpoint, files, interrupts
+from lookalike.base.arrays import Report, Warn
+from lookalike.base.errors import DivergedError, show
+from lookalike.game.gan import GAN
+from lookalike.game.method import Method
+from lookalike.game.share import share_at
+from lookalike.game.source import Source
+from lookalike.game.splitting import SPLIT
+from lookalike.game.train import Progress
+from lookalike.runs import log
+from lookalike.runs.folder import CHECKPOINTS, METRICS, read_metrics
+from lookalike.runs.memory import trained
+from lookalike.runs.plan import Plan
+from lookalike.runs.remedies import remedies
+from lookalike.runs.samples import draw_samples
+from lookalike.runs.variety import Variety
+from lookalike.runs.watch import findings
+
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+
+
+def trained_gan(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GAN:
+    """The plan's GAN after its training, which goes on from a checkpoint where one is there.
+
+    Raises
+    ------
+    DivergedError
+        If training leaves the finite numbers; the last good checkpoint stays.
+    ResourceError
+        If memory runs out.
+    Stopped
+        After a signal, with a checkpoint saved.
+    """
+    s, source = plan.recipe.settings, plan.source()
+    total, batch = s.images or 0, plan.recipe.batch
+    gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
+    start, before = _resumed(folder, gan, warn)
+    log.begin(folder, start * batch)
+    keeper = _Keeper(folder, plan, gan, before, warn)
+    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
+    done = start
+    with interrupts.deferred() as request, exact():
+        if start == 0:
+            draw_samples(folder, gan, 0, s.seed)
+        try:
+            for progress in trained(gan, source, images=total, batch=batch, start=start, precision=precision):
+                done = progress.step
+                keeper.keep(progress, stop=bool(request.number))
+                if request.number:
+                    raise interrupts.Stopped(
+                        request.number,
+                        f"stopped after {progress.images} of {total} images; the same command goes on from there",
+                    )
+                report("training", progress.images, total)
+        except DivergedError as error:
+            names = ", ".join(_first_names(plan, method, source, done, keeper.steps))
+            raise DivergedError(
+                f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower step "
+                "size (--lr) in a new folder"
+            ) from error
+    keeper.warn_of_findings()
+    return gan
+
+
+class _Keeper:
+    """Writes what a training leaves behind, and warns of what its figures say."""
+
+    def __init__(self, folder: Path, plan: Plan, gan: GAN, before: float, warn: Warn) -> None:
+        self.folder, self.plan, self.gan, self.warn = folder, plan, gan, warn
+        self.settings, self.batch = plan.recipe.settings, plan.recipe.batch
+        self.total = self.settings.images or 0
+        self.steps = -(-self.total // self.batch)
+        self.begins, self.ends = gan.method.begins(self.steps), gan.method.ends(self.steps)
+        self.variety = Variety(plan, gan.method)
+        self.said: set[tuple[str, str]] = set()  # kinds and classes of findings
+        self.before, self.began = before, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has trained, earlier parts counted."""
+        return self.before + time.monotonic() - self.began
+
+    def keep(self, progress: Progress, *, stop: bool) -> None:
+        """Writes what is due after a step; before a `stop` a checkpoint is."""
+        last = progress.step == self.steps
+        drawn = last or self._due(progress, self.settings.sample_every)
+        if drawn or self._due(progress, self.settings.log_every) or SPLIT in progress.metrics:
+            more = self.variety.figures(self.gan) if drawn and progress.step > self.begins else {}
+            log.add(self.folder, progress, self.seconds, more)
+        if drawn:
+            draw_samples(self.folder, self.gan, progress.images, self.settings.seed)
+        if drawn and not last and progress.step > (self.begins + self.ends) / 2:
+            self.warn_of_findings(f"after {progress.images} of {self.total} images: ", grids=2)
+        if last or stop or self._due(progress, self.settings.save_every):
+            self._save(progress.step)
+
+    def warn_of_findings(self, at: str = "", *, grids: int = 1) -> None:
+        """Warns of what the last `grids` grids say of G and D, once of each kind and class."""
+        for finding in findings(read_metrics(self.folder / METRICS), grids):
+            new = {name: value for name, value in finding.figures.items() if (finding.kind, name) not in self.said}
+            self.said.update((finding.kind, name) for name in new)
+            if new:
+                self.warn(f"{at}{replace(finding, figures=new)}; {remedies(self.plan, finding.kind)}")
+
+    def _due(self, progress: Progress, every: int | None) -> bool:
+        """Whether a multiple of `every` images lies in the step."""
+        return every is not None and progress.images // every > (progress.images - self.batch) // every
+
+    def _save(self, step: int) -> None:
+        images = step * self.batch
+        facts = {"step": step, "images": images, "seconds": self.seconds}
+        files.make_folder(self.folder / CHECKPOINTS)
+        checkpoint.save_checkpoint(self.folder / CHECKPOINTS, images, self.gan.state(training=True), facts)
+
+
+def _resumed(folder: Path, gan: GAN, warn: Warn) -> tuple[int, float]:
+    """Steps done and seconds spent before, with the newest checkpoint loaded."""
+    found = checkpoint.newest_checkpoint(folder / CHECKPOINTS, warn)
+    if found is None:
+        return 0, 0.0
+    tensors, facts = found
+    gan.load(tensors, training=True)
+    checkpoint.drop_older(folder / CHECKPOINTS, int(facts["images"]))  # a kill may have come between
+    return int(facts["step"]), float(facts["seconds"])
+
+
+def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: int) -> list[str]:
+    """The first real images that each D has at a step, those of twins first."""
+    begins, batch = method.begins(steps), plan.recipe.batch
+    step, early = (step, True) if step < begins else (step - begins, False)
+    players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
+    names = []
+    for player, game in [*players, *([] if early else [(source, method)])]:
+        n = round(share_at(game.groups[0][1], step * batch // len(plan.rows.train)) * batch)
+        index = step * game.d_steps
+        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.rows.train), n)[:3]
+        names += [show(plan.images.names[plan.rows.train[row]], 60) for row in rows.tolist()]
+    return names
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Allows only operations whose results repeat to the bit."""
+    before, theirs = torch.are_deterministic_algorithms_enabled(), os.environ.get(CUBLAS)
+    os.environ[CUBLAS] = theirs or ":4096:8"  # what CUDA needs for it
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        if theirs is None:
+            del os.environ[CUBLAS]
