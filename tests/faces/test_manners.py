@@ -56,7 +56,7 @@ def folder(tmp_path_factory):
         (np.array(["a", "b"]), ("a", "b")),
         ((name for name in "ab"), ("a", "b")),
     ],
-    ids=repr,
+    ids=["text", "list", "tuple", "set", "number", "mixed", "numpy number", "array", "generator"],
 )
 @pytest.mark.parametrize("name", ["known", "extra_fakes", "unlabelled"])
 def test_names_of_classes_in_any_form(name, given, known):
