@@ -92,7 +92,11 @@ def test_shrinking_counts_what_is_seen():
     sizes = {(64, 320): 3}
     assert [shrunk(sizes, (32, 32), aspect) for aspect in ASPECTS] == [3, 0, 3]
     picture = Picture(np.zeros((64, 320, 1), np.uint8), "PNG", "L")
-    assert [list(oddities(picture, (32, 32), aspect)) for aspect in ASPECTS] == [["shrunk"], [], ["shrunk"]]
+    assert [list(oddities(picture, (32, 32), aspect)) for aspect in ASPECTS] == [
+        ["shrunk", "squashed"],
+        [],
+        ["shrunk"],
+    ]
 
 
 def test_the_aspect_changes_pixels_and_no_content_key(folder, make):

@@ -25,7 +25,8 @@ def test_images_keep_their_size_when_it_is_one(folder, make):
     root = folder({"a/x.png": make.photo(12, 10), "b/y.png": make.photo(12, 10)})
     assert read(root).shape == (3, 12, 10)
     with pytest.raises(
-        DataError, match=r"different sizes \(12 x 10, and 9 x 10 in 'b/z.png'\); choose one with --size H,W"
+        DataError,
+        match=r"different sizes \(12 x 10, and 9 x 10 in 'b/z.png'\); give images of one size, or choose one \(--size H,W\)",
     ):
         read(folder({"b/z.png": make.photo(9, 10)}))
     assert read(root, size=(8, 8)).shape == (3, 8, 8)

@@ -149,7 +149,7 @@ def test_images_whose_aspect_changes_much_are_said(sizes, tmp_path, capsys):
         max(h * at[1], w * at[0]) > 2 * min(h * at[1], w * at[0]) for h, w in (sizes[i % len(sizes)] for i in range(30))
     )
     assert n
-    line = "change their aspect more than 2 times at this size; train --aspect crop or pad keeps it"
+    line = "change their aspect more than 2 times at this size; 'train --aspect crop' or pad keeps it"
     data, size = str(tmp_path / "d"), ["--size", "32,8"]
     assert main(["check", data, *size]) == 0
     assert f"{n} {line}" in capsys.readouterr().out

@@ -505,7 +505,7 @@ def test_a_run_that_is_not_finished_is_not_left_behind(folder, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         augment(str(folder), tmp_path / "b", to="8=15", settings=TINY, report=stops)
-    with pytest.raises(UsageError, match=r"was begun with other settings or data \(images 256 -> 64"):
+    with pytest.raises(UsageError, match=r"was begun with other settings or data: --images 256 -> 64"):
         augment(str(folder), tmp_path / "b", to="8=15", settings=TINY | {"images": 64})
     assert {path.name for path in tmp_path.iterdir()} == {"b-run"}
 

@@ -73,7 +73,7 @@ OURS = (
 )  # fmt: skip
 ORIENTATION = 0x0112
 BITS_PER_SAMPLE = 258
-SAY_RANGE = "say what black and white are with --value-range LOW,HIGH (score and evaluate take that of train)"
+SAY_RANGE = "say what black and white are with '--value-range LOW,HIGH' (score and evaluate take that of train)"
 
 ValueRange = tuple[float, float]
 

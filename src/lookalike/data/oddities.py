@@ -26,7 +26,7 @@ LINES = {
     "deep": "have 16 bits; 8 are kept",
     "upscaled": f"grow more than {MUCH} times at this size",
     "shrunk": f"shrink more than {MUCH} times at this size, which loses small things",
-    "squashed": f"change their aspect more than {STRETCH} times at this size; train --aspect crop or pad keeps it",
+    "squashed": f"change their aspect more than {STRETCH} times at this size; 'train --aspect crop' or pad keeps it",
 }
 LOSSES = ("frames", "transparent", "deep", "upscaled", "shrunk", "squashed")
 GREYED = "greyed"  # of images that are read as grey: those with colour
