@@ -6,7 +6,8 @@ Fashion-MNIST's training images: the first 50,000 train, the last 10,000 are hel
 three seeds. The figures go to experiments/results/conditioning.csv: FID, precision and recall of 5,000 generated images
 against the held-out ones by features of EfficientNet-Lite0, the share that a classifier of the real images recognises
 as its class, and the mean distance of two images of a class over that of two real ones, by that classifier's features:
-the mean over classes and the least. They stay in runs/conditioning. Takes about 25 minutes on two cores.
+the mean over classes and the least. Images of each way, seed 0, go to docs/conditioning.png, beside held-out ones. All
+stays in runs/conditioning. Takes about 25 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any
 
 import numpy as np
 from lines import digits, measured, save, with_means
+from matplotlib.figure import Figure
 
+from lookalike.base.arrays import Pixels
 from lookalike.data import Images, read
 from lookalike.detect.model import Model
 from lookalike.features.efficientnet import lite0
@@ -37,6 +40,8 @@ WAYS = ("batch-norm", "batch-norm-z", "one-hot")
 FIGURES = ("fid", "precision", "recall", "recognised", "within", "least_within")
 SEEDS = range(3)
 IMAGES, HELD_OUT, MADE = 150_000, 10_000, 500  # shown; real images held out; generated images of a class
+SHOWN = 6  # images of a class in the picture
+PICTURE = Path(__file__).parents[1] / "docs" / "conditioning.png"
 
 
 @dataclass(frozen=True)
@@ -95,14 +100,37 @@ def compared(model: Model, images: Images) -> dict[str, float]:
     }
 
 
+def picture() -> Figure:
+    """Held-out images of every class, and generated ones of each way, seed 0."""
+    images = development()
+    rows = [np.flatnonzero(np.asarray(images.test) & (images.labels == k))[:SHOWN] for k in range(len(images.classes))]
+    columns = {"held out": np.stack([images.pixels[own] for own in rows])}
+    for way in WAYS:
+        made = generators(Model.load(RUNS / way / "seed-0" / "run")).values()
+        columns[way] = np.stack([np.concatenate([*one.images(SHOWN, seed=0)]) for one in made])
+    figure = Figure(figsize=(12, 5.4), layout="constrained")
+    for axes, (title, shown) in zip(figure.subplots(1, len(columns)), columns.items(), strict=True):
+        axes.imshow(_tiled(shown), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(title)
+        axes.axis("off")
+    return figure
+
+
+def _tiled(images: Pixels) -> Pixels:
+    """(K * H, N * W) of images (K, N, 1, H, W)."""
+    k, n, _, h, w = images.shape
+    return images[:, :, 0].transpose(0, 2, 1, 3).reshape(k * h, n * w)
+
+
 def main() -> None:
-    """Trains in every way and writes the table."""
+    """Trains in every way, writes the table and draws the picture."""
     trials = [ConditioningTrial(DATA, "sn-projection", seed, conditioning=way) for way in WAYS for seed in SEEDS]
     lines = [
         {"conditioning": trial.conditioning, "seed": str(trial.seed), **digits(figures, FIGURES)}
         for trial, figures in zip(trials, measured(trials, RUNS), strict=True)
     ]
     save("conditioning", with_means(lines, "conditioning", FIGURES))
+    picture().savefig(PICTURE, dpi=110)
 
 
 if __name__ == "__main__":
