@@ -61,10 +61,19 @@ class Layout:
     left_out: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def parts(self) -> set[str]:
+        """Return the parts of a split that have images with a class; {""} where the folder is not split."""
+        return {one.part for one in self.found}
+
+    @property
+    def tested(self) -> str | None:
+        """Return the part that tests: test, or else val; None where neither has images with a class."""
+        return next((part for part in (TEST, VAL) if part in self.parts), None)
+
     def tests(self) -> list[bool] | None:
-        """Return which of `found` are official test images: those of test, or else of val; None where none is."""
-        parts = {one.part for one in self.found}
-        tested = next((part for part in (TEST, VAL) if part in parts), None)
+        """Return which of `found` are official test images; None where none is, or where none trains."""
+        parts, tested = self.parts, self.tested
         return None if tested is None or TRAIN not in parts else [one.part == tested for one in self.found]
 
 
@@ -184,8 +193,7 @@ def _part_of(name: str) -> str:
 
 def _said(layout: Layout, roles: dict[str, str]) -> str:
     """Return the line that says which parts train, and which one tests."""
-    there = {one.part for one in layout.found}
-    tests = next((part for part in (TEST, VAL) if part in there), None)
+    there, tests = layout.parts, layout.tested
     names = {
         part: [show(basename(folder)) for folder, role in roles.items() if role == part] for part in (TRAIN, VAL, TEST)
     }
