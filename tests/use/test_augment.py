@@ -418,6 +418,15 @@ def test_one_picture_is_written_anyway(one_picture, tmp_path, capsys):
     assert np.bincount(read(tmp_path / "b").labels).tolist() == [30, 40, 40]
 
 
+def test_images_that_vary_far_more_than_real_ones_are_said(one_picture, tmp_path, capsys, monkeypatch):
+    """Above twice the real images' variety a line says how many times, since noise varies too; at twice none does."""
+    for share, lines in ((2.0, []), (2.5, ["3", "8"])):
+        monkeypatch.setattr("lookalike.use.augment.variety", lambda made, real, share=share: share)
+        code, _, err = call(capsys, *one_picture, "-o", tmp_path / f"{share}")
+        said = [line for line in err.splitlines() if "differ 2.5 times as much as two real ones, as noise does" in line]
+        assert code == 0 and [line.split()[1].rstrip(":") for line in said] == lines
+
+
 def test_after_a_refusal_the_same_command_with_anyway_writes_all(one_picture, tmp_path, capsys):
     """The folder that a refusal left is replaced as a whole, and bears no trace of the refusal."""
     assert call(capsys, *one_picture, "-o", tmp_path / "b")[0] == 3

@@ -112,7 +112,7 @@ def by_class(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], tit
     """
     least = min(columns, key=lambda name: columns[name][1][-1])
     with _style():
-        figure, axes = _canvas(SMALL, "images shown", f"{title}, % of that of real images")
+        figure, axes = _canvas(SMALL, "images shown", f"{title}, % of real images")
         for name, (x, y) in columns.items():
             label = _label(f"{name}, the lowest" if len(columns) > 1 else name or "all images of G")
             bold: dict[str, Any] = {"color": KNOWN, "linewidth": 2, "zorder": 3, "label": label}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lookalike.use.filled import Filled
 
 POOR = 0.7  # recognised share of generated images below which we warn
+NOISY = 2.0  # variety above which we warn; a GAN that has learnt digits has up to 1.36
 KEPT = Group("Which images are kept", sort_key=1)
 
 
@@ -247,6 +248,11 @@ def _doubts(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"collapsed: two generated images differ by only {percent(row['variety'])} of what two real ones do"
     elif row["variety"] is None:
         yield "the variety cannot be measured; it needs two generated images, and two real ones that differ"
+    elif row["variety"] > NOISY and row["written"]:
+        yield (
+            f"two generated images differ {row['variety']:.1f} times as much as two real ones, as noise does; look at "
+            "the report, or train longer (--images)"
+        )
     if row["recognised"] is None:
         yield "no classifier can recognise the images; it needs images, not vectors, and two classes in the run"
     elif row["recognised"] < POOR and row["written"]:
