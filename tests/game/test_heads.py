@@ -9,7 +9,7 @@ from lookalike.base.errors import UsageError
 from lookalike.game.batch import Batch
 from lookalike.game.gan import GAN
 from lookalike.game.heads import SPREAD, Auxiliary, LabelAware, Realness, spreads
-from lookalike.game.latents import LabelsAsInData, UniformLabels
+from lookalike.game.latents import BalancedLabels, LabelsAsInData, UniformLabels
 from lookalike.game.losses import AuxiliaryClass, Minimax
 from lookalike.game.nets.anogan import Anogan
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
@@ -69,15 +69,15 @@ def test_d_of_cgan_is_told_the_class():
     assert vectors.shape == (2, *head.taken((7,))) == (2, 13)
 
 
-@pytest.mark.parametrize("labels", [UniformLabels(), LabelsAsInData()])
+@pytest.mark.parametrize("labels", [UniformLabels(), BalancedLabels(), LabelsAsInData()])
 def test_classes_asked_for(labels, make_source, small):
-    """Uniform: each third of the images; as in the data: as often as its training images."""
+    """Uniform or balanced: each a third of G's images; as in the data: as often as its training images."""
     source = make_source((1, 8, 8), known=24, classes=3)
     source = type(source)(source.known, torch.tensor([0] * 18 + [1] * 4 + [2] * 2), None, 3)
     gan = GAN(small(METHODS["acgan"]).but(labels=labels), (1, 8, 8), classes=3)
     (batch,) = draw(gan, [(Generated(), 1.0)], source.at("D", index=0), 3000)
     shares = torch.bincount(batch.y, minlength=3) / 3000
-    wanted = [1 / 3] * 3 if labels == UniformLabels() else [18 / 24, 4 / 24, 2 / 24]
+    wanted = [18 / 24, 4 / 24, 2 / 24] if labels == LabelsAsInData() else [1 / 3] * 3
     assert shares.tolist() == pytest.approx(wanted, abs=0.04)
     assert batch.real is False
 

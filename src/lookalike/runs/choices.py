@@ -12,7 +12,7 @@ from typing import Any
 from lookalike.base.errors import UsageError
 from lookalike.game.diffaugment import DiffAugment
 from lookalike.game.heads import Binary
-from lookalike.game.latents import Labels, LabelsAsInData, Latent, Normal, Uniform, UniformLabels
+from lookalike.game.latents import BalancedLabels, Labels, LabelsAsInData, Latent, Normal, Uniform, UniformLabels
 from lookalike.game.losses import Hinge, Loss, Minimax, Wasserstein
 from lookalike.game.method import Method
 from lookalike.game.needs import Need
@@ -45,7 +45,7 @@ FULL = 10  # known classes whose detectors each get all of --images
 PLAIN = "dcgan"  # the family of the values at the top of a preset
 LATENTS: dict[str, Callable[[int], Latent]] = {one.name: one for one in (Normal, Uniform)}
 CONDITIONINGS = {one.name: one for one in (Embedded(), ClassBatchNorm(), ClassBatchNorm(with_z=True), OneHot())}
-LABELS: dict[str, Labels] = {one.name: one for one in (UniformLabels(), LabelsAsInData())}
+LABELS: dict[str, Labels] = {one.name: one for one in (UniformLabels(), BalancedLabels(), LabelsAsInData())}
 LOSSES: dict[str, Loss] = {
     "minimax": Minimax(),
     "saturating": Minimax(saturating=True),
@@ -170,7 +170,7 @@ def _conditioning(s: TrainSettings) -> str | None:
     if s.method not in METHODS:
         return None
     own = METHODS[s.method].conditioning
-    changed = _with(own, {"with_z": PRESETS[s.preset]["with_z"]})
+    changed = _with(own, {"with_z": True} if PRESETS[s.preset]["with_z"] else {})
     return None if changed == own else changed.name
 
 
