@@ -23,7 +23,9 @@ from lookalike.base.unicode import composed
 from lookalike.data import Images, oddities, read
 from lookalike.data.aspect import SAID
 from lookalike.data.levels import Levels
-from lookalike.data.source import UNLABELLED
+from lookalike.data.load import resized
+from lookalike.data.pictures import picture_of
+from lookalike.data.source import UNLABELLED, Picture
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.detector import Detector, Threshold
 from lookalike.detect.gan import KEPT, GANDetector
@@ -154,6 +156,32 @@ class Model:
         scale = "at its full range" if given is None else "from {:g} to {:g}".format(*given)
         said = f"the training read values {scale}"
         return oddities.of_model(odd, levels, said, grey=bool(self.training.get("grey")))
+
+    def judge(self, picture: object, *, maps: bool = False) -> Verdicts:
+        """Scores one picture of any size, after it was brought to this model's size, as those of the training were.
+
+        Parameters
+        ----------
+        picture : str, Path, bytes, PIL image or array
+            A file, the bytes of one, or uint8 of shape (H, W), (H, W, 1) or (H, W, 3).
+        maps : bool
+            Whether the answer, of one image, holds a heat map, at this model's size.
+
+        Raises
+        ------
+        DataError
+            For a picture that cannot be read.
+        ModelError, UsageError
+            As `score` does.
+        """
+        return self.score(self.fitted([picture_of(picture, self.value_range)]), maps=maps)
+
+    def fitted(self, pictures: Sequence[Picture]) -> Pixels:
+        """(N, C, H, W) uint8: pictures of any size at this model's. Raises DataError where it takes vectors."""
+        if self.size is None:
+            raise DataError(f"this model takes vectors of {self.shape[0]} numbers, not pictures; use score")
+        there = [resized(one.pixels, self.size, self.channels, self.aspect) for one in pictures]
+        return np.ascontiguousarray(np.stack(there).transpose(0, 3, 1, 2))
 
     def check_reading(self, images: Images) -> None:
         """Raises DataError for images that were read at another value range or aspect than this model's."""

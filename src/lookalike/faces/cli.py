@@ -32,6 +32,7 @@ COMMANDS = {
     "measure": "Measure how good and how varied generated images are.",
     "augment": "Fill up the classes of DATA that have few images with generated ones.",
     "report": "Write one HTML page about one or several runs.",
+    "page": "Open a page on this machine: drop images on it, and each gets its verdict.",
     "pairs": "Find which classes of DATA look alike.",
     "table": "Run a table of a paper, and write our figures beside the printed ones.",
     "bench": "Measure on your images which method is best, or whether augment helps.",
@@ -86,6 +87,7 @@ MODULES = {
     **dict.fromkeys(("pairs", "table"), "compare"),
     **dict.fromkeys(("generate", "augment"), "make"),
     "measure": "measure",
+    "page": "page",
 }  # others: detect
 for _name, _help in COMMANDS.items():
     if _name != "bench":

@@ -102,7 +102,7 @@ def generators(model: Model) -> dict[str, Generator]:
         if isinstance(member, GANDetector)
     }
     if not found:
-        made = "train with --method acgan, or another GAN"
+        made = "train with --method auto-gan, or another GAN"
         raise UsageError(f"the model is {model.method['name']}, which generates no images; {made}")
     return found
 
