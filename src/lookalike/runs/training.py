@@ -22,7 +22,7 @@ from lookalike.game.method import Method
 from lookalike.game.share import share_at
 from lookalike.game.source import Source
 from lookalike.game.splitting import SPLIT
-from lookalike.game.train import Progress
+from lookalike.game.train import Progress, drawn_at
 from lookalike.runs import log
 from lookalike.runs.encoding import Encoding
 from lookalike.runs.folder import CHECKPOINTS, METRICS, read_metrics
@@ -152,9 +152,9 @@ def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: i
     players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
     names = []
     for player, game in [*players, *([] if early else [(source, method)])]:
-        n = round(share_at(game.groups[0][1], step * batch // len(plan.rows.train)) * batch)
-        index = step * game.d_steps
-        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.rows.train), n)[:3]
+        own, epoch = drawn_at(game, player, step * game.d_steps, batch)
+        n = round(share_at(game.groups[0][1], epoch) * batch)
+        rows = own.at(0, index=own.index).rows(len(plan.rows.train), n)[:3]
         names += [show(plan.images.names[plan.rows.train[row]], 60) for row in rows.tolist()]
     return names
 
