@@ -105,6 +105,19 @@ def test_a_twin_of_an_earlier_version_trains_before_or_beside():
     assert stored.from_json(given) == method
 
 
+def test_a_weak_twin_of_an_earlier_version_has_its_networks_layers():
+    """A file that does not say the weak twin's layers was written before they could be set; others are kept."""
+    method = METHODS["vtgan"].but(twins=(Twin("weak", Weakened(33)),))
+    given = json.loads(json.dumps(stored.to_json(method)))
+    assert given["twins"][0]["method"] == {
+        "is": "Weakened", "z_dim": 33, "layers": None, "stride": None, "g_pool": None, "pool": None,
+    }  # fmt: skip
+    given["twins"][0]["method"] = {"is": "Weakened", "z_dim": 33}
+    assert stored.from_json(given) == method
+    changed = METHODS["vtgan"].but(twins=(Twin("weak", Weakened(33, 2, 8, 4, 2)),))
+    assert stored.from_json(json.loads(json.dumps(stored.to_json(changed)))) == changed
+
+
 NORMAL = {"is": "Normal", "z_dim": 8}
 REFUSED = {
     "no object": ([], "names the method"),

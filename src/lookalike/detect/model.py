@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lookalike.base import checkpoint, files
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import DataError, LookalikeError, ModelError, UsageError, show
 from lookalike.base.names import Aspect
 from lookalike.base.renamed import current
@@ -32,6 +32,7 @@ from lookalike.detect.gan import KEPT, GANDetector
 from lookalike.detect.heat import located
 from lookalike.detect.join import Join
 from lookalike.detect.kinds import Nearest
+from lookalike.detect.leaves import leaf_of, leaf_shares, split_gan
 from lookalike.detect.on_features import OnFeatures
 from lookalike.detect.openset import WEIGHTS, OpenSet
 from lookalike.detect.scale import Scale
@@ -57,6 +58,7 @@ class Verdicts:
     nearest: Pixels | None = None  # (N, C, H, W) uint8
     classes: Floats | None = None  # (N, K) probabilities of several known classes, given that it is one of them
     maps: Pixels | None = None  # (N, H, W) float32, larger = less like the known classes there; only where asked for
+    leaf: Labels | None = None  # (N,) number of the sub-class in the most likely class, of a model whose classes split
 
     @property
     def label(self) -> npt.NDArray[np.int64]:
@@ -218,7 +220,23 @@ class Model:
         if not all(np.isfinite(numbers).all() for numbers in (said.score, *said.parts.values())):
             raise ModelError("the model's scores are not finite on these images; use another model or train again")
         p_value, flagged = limit.p_values(said.score), limit.flags(said.score)
-        return Verdicts(said.score, p_value, flagged, said.parts, said.nearest, said.classes, heat)
+        leaf, gan = None, split_gan(self.detector)
+        if gan is not None:
+            best = np.zeros(len(pixels), np.int64) if said.classes is None else said.classes.argmax(1)
+            leaf = leaf_of(gan, leaf_shares(gan, pixels), best)
+        return Verdicts(said.score, p_value, flagged, said.parts, said.nearest, said.classes, heat, leaf)
+
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """Names of the sub-classes, such as Coat/0; none where no class was split."""
+        gan = split_gan(self.detector)
+        return () if gan is None else tuple(gan.tree.names(self.classes["known"]))
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The known class that each of `leaves` is a part of."""
+        gan = split_gan(self.detector)
+        return () if gan is None else tuple(self.classes["known"][path[0]] for path in gan.tree.paths)
 
     @property
     def limit(self) -> Threshold:

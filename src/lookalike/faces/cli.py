@@ -29,6 +29,7 @@ COMMANDS = {
     "score": "Score images with a trained run, and flag those that are not like the known class.",
     "evaluate": "Measure a run on test images of its known classes and of unknown ones.",
     "generate": "Make images of the classes that a run has learnt.",
+    "subclasses": "Find the sub-class of each image, by a run that split its classes.",
     "measure": "Measure how good and how varied generated images are.",
     "augment": "Fill up the classes of DATA that have few images with generated ones.",
     "report": "Write one HTML page about one or several runs.",
@@ -46,6 +47,8 @@ MORE = {
     "train": "The same command again resumes a run. The preset and the method give the values of flags that you "
     "leave out; 'lookalike describe METHOD' shows them. A conditional method gives G the class as an input.",
     "score": "The file has a line for each image: score, p-value, flag, and the parts of the score.",
+    "subclasses": "The file has a line for each image: its sub-class, the class of which that is a part, and D's "
+    "probability of the sub-class. The run needs no threshold.",
     "measure": "The features are those of a small classifier of the real images, where they have two classes or more. "
     "It is trained once, and stays in your cache folder. Figures compare between data sets only with the features of "
     "another network (--features). Beside each figure stands the one that real test images reach. From FID to mean "
@@ -88,6 +91,7 @@ MODULES = {
     **dict.fromkeys(("generate", "augment"), "make"),
     "measure": "measure",
     "page": "page",
+    "subclasses": "split",
 }  # others: detect
 for _name, _help in COMMANDS.items():
     if _name != "bench":
