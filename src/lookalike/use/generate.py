@@ -6,7 +6,6 @@ larger number of images begins with the images of a smaller number.
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from lookalike.base import files
 from lookalike.base.arrays import Pixels, Report, Warn
+from lookalike.base.cells import as_csv, file_cell
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.seeds import generator
 from lookalike.data.images import as_pixels
@@ -173,15 +173,13 @@ def _folder(
     with files.atomic_folder(out) as part:
         for folder in folders.values():
             (part / folder).mkdir()
-        listing = io.StringIO()
-        rows = csv.writer(listing, lineterminator="\n")
-        rows.writerow(("file", "class", "seed", "number", "truncation"))
+        rows: list[tuple[object, ...]] = [("file", "class", "seed", "number", "truncation")]
         for name, start, block in blocks:
             for i, image in enumerate(block, start):
                 path = f"{folders[name]}/{i:06d}.png"
                 files.write_new(part / path, png(image.transpose(1, 2, 0)))
-                rows.writerow((path, name, seed, i, truncation))
-        files.write_new(part / MANIFEST, listing.getvalue().encode("utf-8", "surrogateescape"))
+                rows.append((file_cell(path), name, seed, i, truncation))
+        files.write_new(part / MANIFEST, as_csv(rows).encode("utf-8", "surrogateescape"))
 
 
 def class_folder(name: str) -> str:
