@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -570,3 +571,15 @@ def test_read_bytes_is_bounded(tmp_path):
     assert files.read_bytes(tmp_path / "a", 5) == b"12345"
     with pytest.raises(ModelError, match="larger than 4 bytes"):
         files.read_bytes(tmp_path / "a", 4)
+
+
+def test_no_other_module_reads_a_whole_file_without_a_limit():
+    """What a user names may be a pipe, a device or endless; only our own code and tables are read without asking."""
+    package = Path(files.__file__).parents[1]
+    ours = {"detect/seen.py", "studies/tables/photographs.py", "studies/tables/table.py"}
+    readers = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if re.search(r"\.read_(bytes|text)\((?!path|\w+,)", path.read_text("utf-8"))
+    }
+    assert readers <= ours, readers - ours

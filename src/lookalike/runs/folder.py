@@ -5,6 +5,7 @@ What is there is checked, and what is missing stays empty.
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 import zlib
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from lookalike.base.errors import LookalikeError, ModelError, UsageError, show
-from lookalike.base.files import PROBE, open_regular, read_json, safe_name
+from lookalike.base.files import PROBE, open_regular, read_bytes, read_json, safe_name
 from lookalike.base.renamed import current
 from lookalike.base.strict import parse_json
 from lookalike.detect.auc import Interval, Rate
@@ -26,6 +27,7 @@ from lookalike.detect.auc import Interval, Rate
 Array = npt.NDArray[Any]
 ARRAYS_LIMIT = 1 << 30  # bytes of one evaluation, unpacked
 LINE_LIMIT = 1 << 16  # bytes of one line of metrics
+METRICS_LIMIT = 1 << 26  # bytes of all lines; those of a usual training take 100,000
 CONFIG, SPLIT, METRICS, BAD_FILES = "config.json", "split.json", "metrics.jsonl", "bad_files.jsonl"
 GROUPS = "groups.json"  # where images have groups
 FACTS, PICTURE, LIST = "subclasses.json", "subclasses.png", "subclasses.csv"
@@ -254,17 +256,24 @@ def read_config(folder: Path) -> dict[str, Any]:
 def training_seconds(folder: Path) -> float | None:
     """How long the training took, with all parts of a resumed run; None where no metrics are there."""
     try:
-        return float(parse_json((folder / METRICS).read_bytes().splitlines()[-1])["seconds"])
-    except (OSError, ValueError, LookupError, TypeError):
+        return float(_last_line(folder / METRICS)["seconds"])
+    except (ValueError, LookupError, TypeError):
         return None
 
 
 def images_shown(folder: Path) -> int:
     """How many images a GAN was shown until the last line of its metrics; 0 where no metrics are there."""
     try:
-        return int(parse_json((folder / METRICS).read_bytes().splitlines()[-1])["images"])
-    except (OSError, ValueError, LookupError, TypeError):
+        return int(_last_line(folder / METRICS)["images"])
+    except (ValueError, LookupError, TypeError):
         return 0
+
+
+def _last_line(path: Path) -> Any:
+    """The value in the last line of a file of metrics, of which only the end is read."""
+    with open_regular(path) as lines:
+        lines.seek(max(0, lines.seek(0, os.SEEK_END) - LINE_LIMIT))
+        return parse_json(lines.read(LINE_LIMIT).splitlines()[-1])
 
 
 def made_by_version(folder: Path) -> str | None:
@@ -349,19 +358,18 @@ def read_metrics(path: Path) -> Metrics:
     unread = 0
     if not path.exists():
         return Metrics()
-    with open_regular(path) as lines:
-        while line := lines.readline(LINE_LIMIT):
-            try:
-                values = parse_json(line)
-                shown = float(values["images"])
-            except (ValueError, TypeError, KeyError):
-                unread += 1
-                continue
-            for name in values.keys() - {"step", "images", "seconds"}:
-                if isinstance(values[name], int | float):
-                    x, y = columns.setdefault(name, ([], []))
-                    x.append(shown)
-                    y.append(float(values[name]))
+    for line in read_bytes(path, METRICS_LIMIT).splitlines():
+        try:
+            values = parse_json(line[:LINE_LIMIT])
+            shown = float(values["images"])
+        except (ValueError, TypeError, KeyError):
+            unread += 1
+            continue
+        for name in values.keys() - {"step", "images", "seconds"}:
+            if isinstance(values[name], int | float):
+                x, y = columns.setdefault(name, ([], []))
+                x.append(shown)
+                y.append(float(values[name]))
     return Metrics(dict(sorted(columns.items())), unread)
 
 
