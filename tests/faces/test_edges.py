@@ -77,7 +77,7 @@ def test_too_many_open_files_is_one_line(capsys, monkeypatch):
 
     monkeypatch.setattr(cli.console, "fitted", refused)
     assert call(capsys, "check", "digits") == (
-        7, "", "error: too many files are open; allow more (ulimit -n), or use fewer --workers\n",
+        7, "", "error: too many files are open; allow more with 'ulimit -n 4096'\n",
     )  # fmt: skip
 
 

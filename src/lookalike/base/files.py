@@ -285,16 +285,17 @@ def digest(path: Path) -> str:
         return file_digest(handle, "sha256").hexdigest()
 
 
-def read_json(path: Path, limit: int = JSON_LIMIT) -> Any:
-    """The value in a JSON file of at most `limit` bytes, read as strictly as `parse_json`. Raises ModelError."""
+def read_json(path: Path, limit: int = JSON_LIMIT, mend: str = "run the command that wrote it again") -> Any:
+    """The value in a JSON file of at most `limit` bytes, read as strictly as `parse_json`.
+
+    Raises ModelError, which says what else than restoring the file would `mend` it.
+    """
     try:
         return parse_json(read_bytes(path, limit))
     except ModelError:
         raise
     except ValueError as error:
-        raise ModelError(
-            f"{show(path)} cannot be read: {show(error)}; restore it or run the command that wrote it again"
-        ) from error
+        raise ModelError(f"{show(path)} cannot be read: {show(error)}; restore it, or {mend}") from error
 
 
 def _append(descriptor: int, data: bytes) -> None:

@@ -54,7 +54,10 @@ def verdict(error: BaseException, tokens: Sequence[str]) -> tuple[str, int]:
 def _of_system(error: OSError) -> tuple[str, int]:
     """What is said of an error of the system that no file of ours foresaw, and the exit code."""
     if error.errno in NO_MORE_FILES:
-        return "too many files are open; allow more (ulimit -n), or use fewer --workers", ResourceError.exit_code
+        return (
+            "too many files are open; allow more with 'ulimit -n 4096', or use fewer --workers",
+            ResourceError.exit_code,
+        )
     if error.errno == errno.ENOSPC and error.filename is None:
         return "standard output cannot be written: no space is left", OutputError.exit_code
     where = "a file" if error.filename is None else show(error.filename)

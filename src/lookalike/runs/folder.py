@@ -35,6 +35,7 @@ PICTURED = 100  # sub-classes in the picture at most
 CHECKPOINTS, SAMPLES = "checkpoints", "samples"  # folders of a training
 CLASSES, EVALUATIONS = "classes", "evaluations"  # folders of the trainings of several known classes, of figures
 GALLERIES = ("finds", "misses", "alarms")  # of an evaluation; earlier versions wrote no finds
+OTHER_FOLDER = "train in another folder (-o)"  # what mends a lost configuration
 BEGUN = (".lock", PROBE, CONFIG, SPLIT, BAD_FILES, GROUPS)  # what the beginning of a run may leave
 
 
@@ -233,7 +234,7 @@ def read_run(folder: Path) -> Run:
         raise UsageError(
             f"{show(folder)} is not a run folder: it has no {CONFIG}; give a folder that `lookalike train` wrote"
         )
-    config = _typed(Config, path, read_config(folder))
+    config = _typed(Config, path, read_config(folder), OTHER_FOLDER)
     members = {name: _training(folder / CLASSES / safe_name(name)) for name in config.classes.known}
     return Run(
         name=folder.resolve().name,
@@ -241,14 +242,14 @@ def read_run(folder: Path) -> Run:
         evaluations=tuple(_evaluation(path) for path in sorted((folder / EVALUATIONS).glob("*.json"))),
         training=_training(folder),
         members={name: one for name, one in members.items() if one != Training(Metrics(), {})},
-        subclasses=_typed(SubClasses, folder / FACTS, read_json(folder / FACTS)) if (folder / FACTS).exists() else None,
+        subclasses=_subclasses(folder / FACTS),
         leaves=folder / PICTURE if (folder / PICTURE).exists() else None,
     )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a run as its file has it, under today's names; empty where that is no JSON object."""
-    there = read_json(folder / CONFIG)
+    there = read_json(folder / CONFIG, mend=OTHER_FOLDER)
     parts = there.items() if isinstance(there, dict) else ()
     return {name: current(part) if isinstance(part, dict) else part for name, part in parts}
 
@@ -284,7 +285,13 @@ def made_by_version(folder: Path) -> str | None:
         return None
 
 
-def _typed(kind: type[Record], path: Path, there: object) -> Record:
+def _subclasses(path: Path) -> SubClasses | None:
+    """The sub-classes in a file, None where it is not there."""
+    remove = "remove it, and the report lacks the sub-classes"
+    return _typed(SubClasses, path, read_json(path, mend=remove), remove) if path.exists() else None
+
+
+def _typed(kind: type[Record], path: Path, there: object, mend: str = "run the command that wrote it again") -> Record:
     """What a file holds, as a record."""
     try:
         return kind.model_validate(there)
@@ -293,7 +300,7 @@ def _typed(kind: type[Record], path: Path, there: object) -> Record:
         where = ".".join(map(str, first["loc"])) or "the file"
         raise ModelError(
             f"{show(path)} cannot be read: {show(where)}: {show(first['msg'])};"
-            " run the command that wrote it again, or use the version of lookalike that wrote it"
+            f" {mend}, or use the version of lookalike that wrote it"
         ) from error
 
 
