@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 
+import catalogue
 import numpy as np
 import pytest
 from clean_failure import assert_clean_failure
@@ -119,3 +120,46 @@ def test_the_undamaged_model_scores(model, tmp_path, capsys):
     for name, data in model.items():
         (tmp_path / "run" / name).write_bytes(data)
     assert call(capsys, "score", tmp_path / "run", "digits", "-o", tmp_path / "scores.csv")[0] == 0
+
+
+# --- the page of all rows
+
+
+@pytest.mark.timeout(300)
+def test_the_page_of_faults_is_what_the_tests_say():
+    """docs/reliability.md has 194 rows, each with tests that exist or a reason, as the command writes it."""
+    rows = catalogue.rows()
+    assert len({row["id"] for row in rows}) == len(rows) == 194
+    assert catalogue.PAGE.read_text("utf-8") == catalogue.page(rows, catalogue.collected())
+
+
+@pytest.mark.parametrize(
+    ("test", "rows"),
+    [
+        ("tests/a.py::test_A7_a_JPEG_named_png", {"A7"}),
+        ("tests/a.py::test_B18_to_B20_names", {"B18", "B19", "B20"}),
+        ("tests/a.py::test_C1_C2_values[C1]", {"C1", "C2"}),
+        ("tests/a.py::test_rows[D19-json]", {"D19"}),
+        ("tests/E4.py::test_F32_is_a_type[float32-C64x]", {"F32"}),
+    ],
+    ids=["name", "range", "both", "parameter", "others"],
+)
+def test_rows_are_found_in_names_and_parameters(test, rows):
+    """Letters and numbers count where they stand alone, and a range has all its rows."""
+    assert catalogue.ids_in(test) == rows
+
+
+@pytest.mark.parametrize(
+    ("row", "tests"),
+    [
+        ({"also": "", "why": ""}, ["a.py::test_b"]),
+        ({"also": "test_gone", "why": ""}, ["a.py::test_b"]),
+        ({"also": "", "why": "it cannot be"}, ["a.py::test_A1_b"]),
+        ({"also": "test_b", "why": ""}, ["a.py::test_b", "a.py::test_A1_b"]),
+    ],
+    ids=["nothing", "a test that is gone", "a reason beside a test", "a substitute beside a test"],
+)
+def test_a_row_has_a_test_or_a_reason(row, tests):
+    """Neither, both, and the name of a test that is not there any more are refused."""
+    with pytest.raises(ValueError, match=r"^A1: "):
+        catalogue.page([{"id": "A1", "case": "x", **row}], tests)

@@ -864,7 +864,7 @@ def killed_saver(folder, step, delay):
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_G2_forty_kills_lose_nothing(tmp_path):
+def test_E1_forty_kills_of_a_save_lose_nothing(tmp_path):
     """Of 40 savers killed at a random moment none leaves an unreadable checkpoint or loses an acknowledged one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

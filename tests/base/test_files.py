@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -570,3 +572,59 @@ def test_read_bytes_is_bounded(tmp_path):
     assert files.read_bytes(tmp_path / "a", 5) == b"12345"
     with pytest.raises(ModelError, match="larger than 4 bytes"):
         files.read_bytes(tmp_path / "a", 4)
+
+
+def test_no_other_module_reads_a_whole_file_without_a_limit():
+    """What a user names may be a pipe, a device or endless; only our own code and tables are read without asking."""
+    package = Path(files.__file__).parents[1]
+    ours = {"detect/seen.py", "studies/tables/photographs.py", "studies/tables/table.py"}
+    readers = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if re.search(r"\.read_(bytes|text)\((?!path|\w+,)", path.read_text("utf-8"))
+    }
+    assert readers <= ours, readers - ours
+
+
+def test_E24_no_decision_asks_the_clock_of_the_wall():
+    """A clock that is set back or forward changes nothing: only the cache asks it, for what was used last."""
+    package = Path(files.__file__).parents[1]
+    wall = re.compile(r"time\.time\(|datetime|getmtime|st_mtime(?!_ns)")
+    assert [path.name for path in package.rglob("*.py") if wall.search(path.read_text("utf-8"))] == ["store.py"]
+
+
+SMALL = """
+subprocess.run(["mount", "-t", "tmpfs", "-o", sys.argv[2], "tmpfs", sys.argv[1]], check=True)
+folder = Path(sys.argv[1])
+files.write_bytes(folder / "a", b"old")
+try:
+    for i in range(9):
+        (folder / str(i)).write_bytes(b"x" * int(sys.argv[3]))
+except OSError:
+    pass
+try:
+    files.write_bytes(folder / "a", b"new" * 300_000)
+except files.OutputError as error:
+    print(error)
+print((folder / "a").read_bytes(), sum(".lookalike" in name for name in os.listdir(folder)))
+"""
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare")
+    or subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode,
+    reason="the system lets nobody mount a small disk here",
+)
+@pytest.mark.parametrize(
+    ("options", "each", "words"),
+    [("nr_inodes=10", 1, "the disk takes no more files"), ("size=512k", 100_000, "need 900000 bytes, have ")],
+    ids=["F20 no inodes", "F1 no bytes"],
+)
+def test_a_disk_that_is_full_keeps_the_old_file(options, each, words, tmp_path):
+    """On a real full disk the message says what is lacking, the old file stays, and no part is left."""
+    code = f"import os, subprocess, sys\nfrom pathlib import Path\nfrom lookalike.base import files\n{SMALL}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(files.__file__).parents[2])}
+    argv = ["unshare", "-m", sys.executable, "-c", code, str(tmp_path), options, str(each)]
+    said = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(said) == 2 and said[0].startswith(f"no space for {tmp_path}/a: {words}")
+    assert said[1] == "b'old' 0"

@@ -366,3 +366,21 @@ def test_a_stream_of_an_array_holds_one_block(tmp_path):
     tracemalloc.stop()
     assert count == 8_192
     assert peak < 12e6
+
+
+@pytest.mark.parametrize(("value", "taken"), [(1 + 1e-6, 255), (-1e-9, 0), (1.001, None), (-0.01, None)])
+def test_C3_what_rounding_leaves_outside_the_range_is_taken(value, taken, npz, refused):
+    """Resized floats may be a little above 1 or below 0; more than that is said with digits that tell."""
+    path = npz(images=np.array([0.5, value], np.float32).reshape(2, 1, 1), labels=np.zeros(2, int))
+    if taken is None:
+        refused(path, f"{value:g}", "where 0 to 1 is expected")
+    else:
+        assert read(path).pixels.ravel().tolist() == [128, taken]
+
+
+@pytest.mark.parametrize("name", ["labels", "classes"])
+def test_C13_text_as_objects_names_the_array_and_the_remedy(name, npz, refused):
+    """pandas stores text as objects: the message says which array, and how it is stored as text."""
+    given = {"labels": np.array(["a", "b"]), "classes": np.array(["a", "b"])}
+    given[name] = given[name].astype(object)
+    refused(npz(images=np.zeros((2, 3, 3), np.uint8), **given), f"the array {name} holds", f"{name}.astype(str)")

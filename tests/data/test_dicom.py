@@ -147,3 +147,13 @@ def test_without_pydicom_another_suffix_is_seen_through(monkeypatch, refused):
     """A DICOM file called .png is refused as what it is."""
     monkeypatch.setattr(dicom, "reads_dicom", lambda: False)
     assert "a DICOM file; install the extra dicom" in refused(bytes(128) + b"DICM" + bytes(50))
+
+
+def test_a_file_without_an_image_says_so(tmp_path):
+    """DICOM files that hold a report or a plan are no damaged images, and no internal name is printed."""
+    pydicom = pytest.importorskip("pydicom")
+    data = pydicom.dcmread(io.BytesIO(written(VALUES)))
+    del data.Rows, data.Columns, data.PixelData
+    data.save_as(tmp_path / "report.dcm")
+    with pytest.raises(Refused, match="no image in it"):
+        gate.decode(tmp_path / "report.dcm")

@@ -264,3 +264,13 @@ def test_a_class_is_found_in_either_Unicode_form(pictures):
 def test_any_word_may_be_a_class(name, pictures):
     """Words that people use for classes are class names like others."""
     assert name in read(pictures(f"{name}/0.png", "b/1.png")).classes
+
+
+@pytest.mark.parametrize("name", ["../out.png", "/etc/passwd", "a/../../out.png"])
+def test_B31_a_table_reaches_nothing_outside_its_folder(name, pictures):
+    """A row with an absolute path or with .. names no image of the folder, is counted, and opens nothing."""
+    root = pictures("data/0.png", "data/1.png", "data/2.png", "out.png") / "data"
+    (root / "metadata.csv").write_text(f"file_name,label\n0.png,a\n1.png,b\n{name},b\n")
+    images = read(root)
+    assert images.names == ("0.png", "1.png") and images.labels.tolist() == [0, 1]
+    assert images.notes[1] == f"metadata.csv names 1 files that are not there, first {name}"

@@ -39,9 +39,34 @@ def test_other_data_of_the_same_name_and_changed_data_have_other_folders(tmp_pat
     folders = [DetectorTrial(str(data), "pca", 0, known=("3",)).folder(Path("runs")) for data in (first, second, first)]
     assert folders[0] == folders[2] != folders[1]
     assert folders[0].parts[2].startswith("x.npz-")
-    os.utime(first, ns=(1, 1))
+    content = bytearray(Path(first).read_bytes())
+    content[-1] ^= 1  # of the same size
+    Path(first).write_bytes(content)
     name_of.cache_clear()
     assert DetectorTrial(first, "pca", 0, known=("3",)).folder(Path("runs")) != folders[0]
+
+
+def test_a_folder_that_was_only_looked_at_keeps_its_trainings(tmp_path):
+    """Other times, and files that systems put there, change no name; an image that is new, gone or renamed does."""
+    (tmp_path / "a").mkdir()
+    for i in range(3):
+        (tmp_path / "a" / f"{i}.png").write_bytes(bytes([i]))
+
+    def name():
+        name_of.cache_clear()
+        return name_of(str(tmp_path))
+
+    before = name()
+    os.utime(tmp_path / "a" / "0.png", ns=(1, 1))
+    for hidden in (".DS_Store", "a/.DS_Store", "a/Thumbs.db", "a/._0.png"):
+        (tmp_path / hidden).write_bytes(b"x")
+    (tmp_path / "a" / ".hidden").mkdir()
+    (tmp_path / "a" / ".hidden" / "9.png").write_bytes(b"9")
+    assert name() == before
+    (tmp_path / "a" / "2.png").rename(tmp_path / "a" / "3.png")
+    renamed = name()
+    (tmp_path / "a" / "4.png").write_bytes(b"4")
+    assert len({before, renamed, name()}) == 3
 
 
 def test_a_name_that_is_made_safe_stays_its_own():

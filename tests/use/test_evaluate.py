@@ -343,7 +343,7 @@ def test_a_run_without_its_record_is_refused(content, words, run, tmp_path, caps
     if content is not None:
         (tmp_path / "split.json").write_text(content)
     argv = ["evaluate", str(tmp_path), "digits", "--unknown", "8"]
-    needs = "only the run folder that train wrote says which images trained; give it"
+    needs = "the run does not say which images trained"
     assert_clean_failure(capsys, argv, 4, needs, tmp_path / "split.json", words, kept=tmp_path)
 
 
@@ -650,3 +650,17 @@ def test_flags_that_errors_name_are_accepted(run, tmp_path, capsys):
     score = ["score", run, tmp_path / "data", "-o", tmp_path / "scores.csv", "--on-bad", "skip"]
     assert_clean_failure(capsys, score, 3, "--max-bad", kept=tmp_path)
     assert call(capsys, *score, "--max-bad", "0.5")[0] == 0
+
+
+def test_B32_classes_are_matched_by_name(run, digits):
+    """Whatever numbers the classes have in the data, and whichever stand beside them, the figures are the same."""
+    wanted = evaluate(run, digits, unknown="8")
+    turned = dataclasses.replace(digits, classes=digits.classes[::-1], labels=len(digits.classes) - 1 - digits.labels)
+    assert without_seconds(evaluate(run, turned, unknown="8")) == without_seconds(wanted)
+    few = turned.of("8", "3")
+    assert without_seconds(evaluate(run, few, unknown="8"))["auc"] == wanted["auc"]
+
+
+def without_seconds(figures):
+    """The figures without the clock."""
+    return {name: value for name, value in figures.items() if name != "seconds"}

@@ -120,34 +120,6 @@ def test_H7_a_predicted_class_is_written_as_the_class_is(tmp_path):
         assert np.mean([row["class"] == row["predicted"] for row in rows]) > 0.8
 
 
-@pytest.mark.parametrize(
-    ("name", "cell"),
-    [
-        ("+1", "+1"),
-        ("-1", "-1"),
-        ("-0.5", "-0.5"),
-        ("+.5", "+.5"),
-        ("7", "7"),
-        ("+1.2.3", "'+1.2.3"),
-        ("-dash", "'-dash"),
-        ("+ve", "'+ve"),
-        ("@home", "'@home"),
-        ("=1+1", "'=1+1"),
-        ("-1+2", "'-1+2"),
-        ("\tx", "'\tx"),
-        ("'quoted'", "''quoted'"),
-        ("a-b", "a-b"),
-        ("", ""),
-    ],
-)
-def test_a_class_in_csv_is_its_own_name_or_one_apostrophe_longer(name, cell):
-    """Numbers and harmless names stay; without one apostrophe, what is left is the class; none is a formula."""
-    row = {"name": "a.png", "class": name, "predicted": name, "score": -1.5, "flagged": True}
-    said = scorefile._cells(row)
-    assert said == {"name": "a.png", "class": cell, "predicted": cell, "score": -1.5, "flagged": 1}
-    assert said["class"].removeprefix("'") == name
-
-
 def test_scores_do_not_depend_on_the_company(model, tmp_path):
     """An image alone in a file of its own gets the same line as among others."""
     pixels = read("digits", size=(8, 8)).pixels[:5, 0]

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from lookalike.base.arrays import Warn
-from lookalike.base.errors import ModelError, show
+from lookalike.base.errors import DamagedError, ModelError, show
 from lookalike.base.files import JSON_LIMIT, json_bytes, open_regular, read_bytes, write_bytes, write_json
 from lookalike.base.strict import parse_json
 
@@ -29,6 +29,9 @@ WEIGHTS = "model.safetensors"
 CARD = "model.json"
 HEADER_LIMIT = 1 << 20  # bytes
 TENSOR_LIMIT = 8192
+CLASS_LIMIT = 10_000
+NAME_LIMIT = 255  # letters of the name of a class
+NAMES_LIMIT = 1 << 18  # bytes of all names of classes, a quarter of what a header or a model.json may have
 _SIZES = {"F16": 2, "F32": 4, "F64": 8, "I64": 8, "U8": 1, "BOOL": 1}  # bytes per element of the dtypes we write
 _NAME = re.compile(r"(?!/)(?!.*\.\.)[A-Za-z0-9_.\-/]{1,200}")
 _PREFIX = rb'{"__metadata__":{"lookalike":"{\"sha256\":\"'
@@ -164,6 +167,8 @@ def load_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise _not_ours(what, "the field 'sha256' must be text")
     del card["schema"]
     _check_facts(card, what)
+    if not (folder / WEIGHTS).exists():
+        raise DamagedError(f"{show(folder / WEIGHTS)} is lost; use another copy or train again")
     tensors, facts = read_tensors(folder / WEIGHTS, sha256=digest)
     if data != json_bytes(_card(facts, digest)):
         raise _not_ours(what, "it was damaged or changed since it was written")
@@ -320,8 +325,8 @@ def _check_facts(facts: Mapping[str, Any], what: str) -> None:
 def _is_class_list(names: Any) -> bool:
     return (
         isinstance(names, list | tuple)
-        and len(set(map(str, names))) == len(names) <= 10_000
-        and all(isinstance(name, str) and 0 < len(name) <= 255 for name in names)
+        and len(set(map(str, names))) == len(names) <= CLASS_LIMIT
+        and all(isinstance(name, str) and 0 < len(name) <= NAME_LIMIT for name in names)
     )
 
 
@@ -350,5 +355,5 @@ def _brief(value: Any) -> str:
     return show(str(value)[:80], 60)  # cut first, because escaping 1 MB is slow
 
 
-def _not_ours(what: str, reason: str) -> ModelError:
-    return ModelError(f"{what} is not a lookalike model or checkpoint: {reason}; use another copy or train again")
+def _not_ours(what: str, reason: str) -> DamagedError:
+    return DamagedError(f"{what} is not a lookalike model or checkpoint: {reason}; use another copy or train again")

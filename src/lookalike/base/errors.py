@@ -32,6 +32,10 @@ class ModelError(LookalikeError):
     exit_code = 4
 
 
+class DamagedError(ModelError):
+    """A model's file that is lost, or is not what was written (exit code 4); the training can make it again."""
+
+
 class OutputError(LookalikeError):
     """An output that cannot be written: no space, no permission, not a folder (exit code 5)."""
 

@@ -16,7 +16,7 @@ import resource
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -279,16 +279,23 @@ def read_bytes(path: Path, limit: int) -> bytes:
     return data
 
 
-def read_json(path: Path, limit: int = JSON_LIMIT) -> Any:
-    """The value in a JSON file of at most `limit` bytes, read as strictly as `parse_json`. Raises ModelError."""
+def digest(path: Path) -> str:
+    """The SHA-256 of a regular file of any size. Raises ModelError."""
+    with open_regular(path) as handle:
+        return file_digest(handle, "sha256").hexdigest()
+
+
+def read_json(path: Path, limit: int = JSON_LIMIT, mend: str = "run the command that wrote it again") -> Any:
+    """The value in a JSON file of at most `limit` bytes, read as strictly as `parse_json`.
+
+    Raises ModelError, which says what else than restoring the file would `mend` it.
+    """
     try:
         return parse_json(read_bytes(path, limit))
     except ModelError:
         raise
     except ValueError as error:
-        raise ModelError(
-            f"{show(path)} cannot be read: {show(error)}; restore it or run the command that wrote it again"
-        ) from error
+        raise ModelError(f"{show(path)} cannot be read: {show(error)}; restore it, or {mend}") from error
 
 
 def _append(descriptor: int, data: bytes) -> None:
@@ -320,9 +327,11 @@ def _output_error(error: OSError, path: Path, need: int = 0) -> OutputError:
     """The system's error as one line that says what to do."""
     name = show(path)
     if error.errno in _NO_SPACE:
+        lacking = f"need {need} bytes, have {_free(path.parent)}"
+        if not _takes_files(path.parent):
+            lacking = "the disk takes no more files, whatever their size"
         return OutputError(
-            f"no space for {name}: need {need} bytes, have {_free(path.parent)};"
-            " free some space or give another folder, then run the same command again"
+            f"no space for {name}: {lacking}; free some space or give another folder, then run the same command again"
         )
     if error.errno in _READ_ONLY:
         return OutputError(f"{name} cannot be written: {error.strerror}; give a folder that you may write to")
@@ -333,6 +342,15 @@ def _output_error(error: OSError, path: Path, need: int = 0) -> OutputError:
     if isinstance(error, FileNotFoundError):
         return OutputError(f"{name} cannot be written: its folder does not exist; make that first")
     return OutputError(f"{name} cannot be written: {error.strerror or error}; check the disk or give another folder")
+
+
+def _takes_files(folder: Path) -> bool:
+    """Whether the file system of `folder` has a free inode; some count none."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return True
+    return disk.f_files == 0 or disk.f_favail > 0
 
 
 def _free(folder: Path) -> int:

@@ -225,10 +225,10 @@ def _vector(row: npt.NDArray[Any], value_range: gate.ValueRange | None) -> npt.N
     """Return float32 (F,) in [-1, 1]: uint8 is mapped from 0..255, other values by the value range or not at all."""
     if value_range is None and row.dtype != np.uint8:
         gate.check_within(row, -1, 1)
-        return row.astype(np.float32)
+        return row.astype(np.float32).clip(-1, 1)
     low, high = value_range or (0, 255)
     gate.check_within(row, low, high)
-    return ((row.astype(np.float64) - low) * (2 / (high - low)) - 1).astype(np.float32)
+    return ((row.astype(np.float64) - low) * (2 / (high - low)) - 1).clip(-1, 1).astype(np.float32)
 
 
 def _listed(names: list[str]) -> str:
@@ -267,7 +267,7 @@ def _member_header(archive: zipfile.ZipFile, name: str, path: Path) -> Header:
     info = archive.getinfo(f"{name}.npy")
     check_bomb(info.file_size, info.compress_size, path)
     with archive.open(info) as file:
-        head = _header(file, path)
+        head = _header(file, path, name)
     check_bytes(head.start + head.bytes, info.file_size, path)
     return head
 
@@ -280,8 +280,8 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> npt.NDArray[Any]
     return np.frombuffer(data, head.dtype).reshape(head.shape, order="F" if head.fortran else "C")
 
 
-def _header(file: Any, path: Path) -> Header:
-    """Return the header of `.npy` data. Raises DataError for a dtype that holds objects."""
+def _header(file: Any, path: Path, name: str = "images") -> Header:
+    """Return the header of the `.npy` data of an array. Raises DataError for a dtype that holds objects."""
     try:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -289,7 +289,8 @@ def _header(file: Any, path: Path) -> Header:
     except Exception as error:  # noqa: BLE001  numpy raises many kinds of error when it parses the text
         raise DataError(f"'{show(path)}' is not a sound numpy file ({gate.phrase(error)})") from None
     if dtype.hasobject:
+        instead = "numbers, and images of one size" if name == "images" else f"{name}.astype(str)"
         raise DataError(
-            f"'{show(path)}' holds Python objects, which are never loaded; store numbers, and images of one size"
+            f"'{show(path)}': the array {name} holds Python objects, which are never loaded; store {instead}"
         )
     return Header(shape, fortran, dtype, file.tell())

@@ -39,6 +39,8 @@ def opened(file: BinaryIO, value_range: tuple[float, float] | None, most: int) -
     from pydicom.pixels.utils import pixel_array
 
     data = dcmread(file)
+    if "Rows" not in data or "Columns" not in data:
+        raise ValueError("no image in it")
     height, width = int(data.Rows), int(data.Columns)
     if height * width > most:
         return width, height

@@ -40,6 +40,7 @@ ACCEPTED = "PNG, JPEG, BMP, GIF, TIFF, WebP, AVIF and JPEG 2000"
 MAX_PIXELS = 25_000_000  # photos of 24 megapixels pass; decoding them takes at most 340 MB
 MAX_JPEG = 120_000_000  # pixels of a JPEG, which is then decoded at a smaller scale
 SCALES = (1, 2, 4, 8)  # at which a JPEG can be decoded
+ROUNDING = 1e-5  # share of a range by which float values may lie outside it, as after resizing
 MAX_READS = 250_000  # a GIF of 25 megapixels needs 200,000
 BLOCK = 2**20
 SUFFIXES = {
@@ -320,14 +321,16 @@ def ranged(values: npt.NDArray[Any], value_range: ValueRange) -> npt.NDArray[np.
     rows = max(1, BLOCK * len(values) // values.size)  # a float64 copy of all values would be large
     for start in range(0, len(values), rows):
         part = slice(start, start + rows)
-        pixels[part] = np.rint((values[part].astype(np.float64) - low) * (255 / (high - low)))
+        grey = (values[part].astype(np.float64) - low) * (255 / (high - low))
+        pixels[part] = np.rint(grey.clip(0, 255))  # rounding of floats may lie outside
     return pixels
 
 
 def check_within(values: npt.NDArray[Any], low: float, high: float) -> None:
-    """Raise Refused unless all `values` are finite and from `low` to `high`."""
+    """Raise Refused unless all `values` are finite and from `low` to `high`, but for rounding."""
     if not np.isfinite(values).all():
         raise Refused("NaN or infinite values")
-    if values.min() < low or values.max() > high:
+    slack = (high - low) * ROUNDING if values.dtype.kind == "f" else 0
+    if values.min() < low - slack or values.max() > high + slack:
         there = f"values from {values.min():g} to {values.max():g}"
         raise Refused(f"{there}, where {low:g} to {high:g} is expected; {SAY_RANGE}")

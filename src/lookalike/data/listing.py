@@ -19,6 +19,11 @@ HIDDEN = "hidden or system entry"
 TABLES = (".csv", ".tsv")
 
 
+def hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or of the system."""
+    return name.startswith(".") or name in SYSTEM
+
+
 class Listing:
     """The folders and images below `root`.
 
@@ -78,7 +83,7 @@ class Listing:
 
     def _unwanted(self, entry: os.DirEntry[str]) -> str:
         """Return why `entry` is left out; "" when it is a folder or may be an image."""
-        if entry.name.startswith(".") or entry.name in SYSTEM:
+        if hidden(entry.name):
             return HIDDEN
         if entry.is_symlink() and (reason := self._unwanted_link(entry)):
             return reason
@@ -110,4 +115,4 @@ class Listing:
         if not target.is_relative_to(self.inside):
             return False
         parts = target.relative_to(self.inside).parts
-        return not any(part.startswith(".") or part in SYSTEM for part in parts)
+        return not any(map(hidden, parts))

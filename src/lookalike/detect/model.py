@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Floats, Labels, Pixels
-from lookalike.base.errors import DataError, LookalikeError, ModelError, UsageError, show
+from lookalike.base.errors import DamagedError, DataError, LookalikeError, ModelError, UsageError, show
 from lookalike.base.names import Aspect
 from lookalike.base.renamed import current
 from lookalike.base.unicode import composed
@@ -362,7 +362,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
     }
     for name, good in checks.items():
         if not good:
-            raise ModelError(
+            raise DamagedError(
                 f"the model's {name} is missing or has an impossible value; use another copy or train again"
             )
 

@@ -14,7 +14,8 @@ from typing import Annotated
 from cyclopts import App, Group, Parameter
 from cyclopts.config import Dict
 
-from lookalike.base.errors import UsageError, memory_guard, show
+from lookalike.base import files
+from lookalike.base.errors import LookalikeError, UsageError, memory_guard, show
 from lookalike.base.interrupts import OF_SIGNAL, Stopped, handlers_kept, ignore, stop_on_signals
 from lookalike.faces import console
 from lookalike.faces.messages import FLAG, fitting, verdict
@@ -22,6 +23,7 @@ from lookalike.runs.groups import RUN
 
 CONFIG_LIMIT = 1 << 20  # bytes
 HELP = ("--help", "-h", "--version")
+HIGHEST = 2  # number of the last standard stream
 
 COMMANDS = {
     "check": "List the classes, counts, sizes, unreadable files and duplicates of DATA, before any training.",
@@ -123,12 +125,12 @@ def _toml(path: Path) -> Dict:
     import tomllib
 
     try:
-        if path.stat().st_size > CONFIG_LIMIT:
-            raise UsageError(f"{show(path)} is larger than {CONFIG_LIMIT} bytes; give a TOML file with settings")
-        values = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, UsageError):
-            raise
+        text = files.read_bytes(path, CONFIG_LIMIT)
+    except LookalikeError as error:
+        raise UsageError(f"{error}; give a TOML file with settings") from error
+    try:
+        values = tomllib.loads(text.decode("utf-8-sig"))  # some editors begin a file with a byte order mark
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{show(path)} cannot be read as TOML: {show(error)}; give a file with lines such as lr = 0.0002"
         ) from error
@@ -163,6 +165,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(tokens: list[str]) -> int:
     """As `main`. After an error signals have no effect any more, so that another one prints no traceback."""
     try:
+        _open_streams()
         _escape(sys.stdout)
         with memory_guard(), console.fitted(partial(_fitting, tokens=tokens)):
             app.meta(tokens, exit_on_error=False, print_error=False)
@@ -195,6 +198,17 @@ def _fitting(message: str, tokens: list[str]) -> str:
         return message
     arguments = (one for part in (app.meta, apps[-1]) for one in part.assemble_argument_collection())
     return fitting(message, {*HELP, *(name for one in arguments for name in one.names)})
+
+
+def _open_streams() -> None:
+    """Opens standard streams that are closed, as daemons have them, so that no output file takes their numbers."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= HIGHEST:
+        os.set_inheritable(opened, True)  # workers have them too
+    os.close(opened)
+    null = Path(os.devnull).open("r+", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    sys.stdin, sys.stdout, sys.stderr = sys.stdin or null, sys.stdout or null, sys.stderr or null
 
 
 def _escape(stream: object) -> None:

@@ -255,7 +255,10 @@ class OpenSetClassifier(ClassifierMixin, _Fitted):  # type: ignore[misc]
         return self
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """(N,) the most likely class, or `unknown_label` where one was given and the sample is flagged."""
+        """(N,) the most likely class, or `unknown_label` where one was given and the sample is flagged.
+
+        So with an `unknown_label` it may differ from the largest of `predict_proba`, which knows no unknown class.
+        """
         said = self.verdicts(X)
         if self.unknown_label is None:
             return np.asarray(self.classes_[_likely(said).argmax(1)])

@@ -9,13 +9,15 @@ from itertools import pairwise
 
 from cyclopts import CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 
-from lookalike.base.errors import LookalikeError, OutputError, UsageError, did_you_mean, show
+from lookalike.base.errors import LookalikeError, OutputError, ResourceError, UsageError, did_you_mean, show
 from lookalike.base.interrupts import Stopped
 
 FLAG = re.compile(r"(?<![\w-])(?:--[a-z]+(?:-[a-z]+)*|-[a-z](?![\w-]))")
 QUOTED = re.compile(r"(?<!\w)'[^']*'")  # a name, or a whole command with flags of its own
 BRACKET = re.compile(r" \([^()]*\)")
 ADVICE = re.compile(r"(; |, or )")
+NUL = ("embedded null byte", "embedded null character")  # what Python says of it
+NO_MORE_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 def fitting(message: str, flags: Collection[str]) -> str:
@@ -42,9 +44,25 @@ def verdict(error: BaseException, tokens: Sequence[str]) -> tuple[str, int]:
         return str(error), error.exit_code
     if isinstance(error, CycloptsError):
         return _sentence(error, tokens), UsageError.exit_code
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "standard output cannot be written: no space is left", OutputError.exit_code
+    if isinstance(error, OSError) and error.errno is not None:
+        return _of_system(error)
+    if isinstance(error, ValueError) and str(error) in NUL:
+        return "a name holds the character NUL, which no file has in its name; give another", UsageError.exit_code
     return f"{show(repr(error), 500)}: this is a bug in lookalike; please report it with the output of --debug", 1
+
+
+def _of_system(error: OSError) -> tuple[str, int]:
+    """What is said of an error of the system that no file of ours foresaw, and the exit code."""
+    if error.errno in NO_MORE_FILES:
+        return (
+            "too many files are open; allow more with 'ulimit -n 4096', or use fewer --workers",
+            ResourceError.exit_code,
+        )
+    if error.errno == errno.ENOSPC and error.filename is None:
+        return "standard output cannot be written: no space is left", OutputError.exit_code
+    where = "a file" if error.filename is None else show(error.filename)
+    code = UsageError.exit_code if error.errno == errno.ENAMETOOLONG else OutputError.exit_code
+    return f"{where} cannot be used: {error.strerror}; check its name, its permissions and the disk", code
 
 
 def _sentence(error: CycloptsError, tokens: Sequence[str]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from statistics import fmean, stdev
 
 from lookalike.base import files
+from lookalike.base.cells import as_csv
 from lookalike.report import environment, pictures
 from lookalike.studies.augment.bench import FIGURES, GAINS, Bench, Line, record
 from lookalike.studies.claims import Estimate
@@ -16,13 +15,12 @@ from lookalike.studies.claims import Estimate
 def write(bench: Bench, out: Path) -> Path:
     """Write the files bench.name with .csv, .json and .html to the folder `out`, made if missing; return the page."""
     files.make_folder(out)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("way", "seed", *FIGURES))
-    for line in bench.lines:
-        for seed in range(bench.seeds):
-            writer.writerow((line.way, seed, *(_digits(line.figures[figure][seed]) for figure in FIGURES)))
-    files.write_text(out / f"{bench.name}.csv", text.getvalue())
+    rows = (
+        (line.way, seed, *(_digits(line.figures[figure][seed]) for figure in FIGURES))
+        for line in bench.lines
+        for seed in range(bench.seeds)
+    )
+    files.write_text(out / f"{bench.name}.csv", as_csv([("way", "seed", *FIGURES), *rows]))
     files.write_json(out / f"{bench.name}.json", record(bench))
     files.write_text(out / f"{bench.name}.html", page(bench))
     return out / f"{bench.name}.html"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from statistics import fmean
 
 from lookalike.base import files
+from lookalike.base.cells import as_csv
 from lookalike.base.errors import show
 from lookalike.report import environment
 from lookalike.studies.detect.bench import NAME, Bench, record
@@ -16,12 +15,10 @@ from lookalike.studies.detect.bench import NAME, Bench, record
 def write(bench: Bench, out: Path) -> Path:
     """Write bench-detect.csv, .json and .html to the folder `out`, which is made if missing; return the page."""
     files.make_folder(out)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("unknown", "method", "seed", "auc", "error"))
-    writer.writerows((show(u), m, s, f"{v:.4f}", "") for (u, m, s), v in bench.values.items())
-    writer.writerows((show(u), m, s, "", show(why, 1000)) for (u, m, s), why in bench.errors.items())
-    files.write_text(out / f"{NAME}.csv", text.getvalue())
+    rows: list[tuple[object, ...]] = [("unknown", "method", "seed", "auc", "error")]
+    rows += [(show(u), m, s, f"{v:.4f}", "") for (u, m, s), v in bench.values.items()]
+    rows += [(show(u), m, s, "", show(why, 1000)) for (u, m, s), why in bench.errors.items()]
+    files.write_text(out / f"{NAME}.csv", as_csv(rows))
     files.write_json(out / f"{NAME}.json", record(bench))
     files.write_text(out / f"{NAME}.html", page(bench))
     return out / f"{NAME}.html"

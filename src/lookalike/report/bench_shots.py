@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 from lookalike.base import files
+from lookalike.base.cells import as_csv
 from lookalike.base.errors import show
 from lookalike.report import environment, pictures
 from lookalike.studies.detect.shots import NAME, Level, Shots, record
@@ -15,11 +14,9 @@ from lookalike.studies.detect.shots import NAME, Level, Shots, record
 def write(found: Shots, out: Path) -> Path:
     """Write bench-detect-shots.csv, .json and .html to the folder `out`, which is made if missing; return the page."""
     files.make_folder(out)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("method", "shots", "auc", "sd", "seeds", "seconds", "error"))
-    writer.writerows(_row(one) for mine in found.levels.values() for one in mine)
-    files.write_text(out / f"{NAME}.csv", text.getvalue())
+    head = ("method", "shots", "auc", "sd", "seeds", "seconds", "error")
+    rows = (_row(one) for mine in found.levels.values() for one in mine)
+    files.write_text(out / f"{NAME}.csv", as_csv([head, *rows]))
     files.write_json(out / f"{NAME}.json", record(found))
     points = {
         name: [(one.shots, one.auc, one.sd or 0.0) for one in mine if one.auc is not None]

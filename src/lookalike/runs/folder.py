@@ -5,6 +5,7 @@ What is there is checked, and what is missing stays empty.
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 import zlib
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from lookalike.base.errors import LookalikeError, ModelError, UsageError, show
-from lookalike.base.files import PROBE, open_regular, read_json, safe_name
+from lookalike.base.files import PROBE, open_regular, read_bytes, read_json, safe_name
 from lookalike.base.renamed import current
 from lookalike.base.strict import parse_json
 from lookalike.detect.auc import Interval, Rate
@@ -26,6 +27,7 @@ from lookalike.detect.auc import Interval, Rate
 Array = npt.NDArray[Any]
 ARRAYS_LIMIT = 1 << 30  # bytes of one evaluation, unpacked
 LINE_LIMIT = 1 << 16  # bytes of one line of metrics
+METRICS_LIMIT = 1 << 26  # bytes of all lines; those of a usual training take 100,000
 CONFIG, SPLIT, METRICS, BAD_FILES = "config.json", "split.json", "metrics.jsonl", "bad_files.jsonl"
 GROUPS = "groups.json"  # where images have groups
 FACTS, PICTURE, LIST = "subclasses.json", "subclasses.png", "subclasses.csv"
@@ -33,6 +35,7 @@ PICTURED = 100  # sub-classes in the picture at most
 CHECKPOINTS, SAMPLES = "checkpoints", "samples"  # folders of a training
 CLASSES, EVALUATIONS = "classes", "evaluations"  # folders of the trainings of several known classes, of figures
 GALLERIES = ("finds", "misses", "alarms")  # of an evaluation; earlier versions wrote no finds
+OTHER_FOLDER = "train in another folder (-o)"  # what mends a lost configuration
 BEGUN = (".lock", PROBE, CONFIG, SPLIT, BAD_FILES, GROUPS)  # what the beginning of a run may leave
 
 
@@ -231,7 +234,7 @@ def read_run(folder: Path) -> Run:
         raise UsageError(
             f"{show(folder)} is not a run folder: it has no {CONFIG}; give a folder that `lookalike train` wrote"
         )
-    config = _typed(Config, path, read_config(folder))
+    config = _typed(Config, path, read_config(folder), OTHER_FOLDER)
     members = {name: _training(folder / CLASSES / safe_name(name)) for name in config.classes.known}
     return Run(
         name=folder.resolve().name,
@@ -239,14 +242,14 @@ def read_run(folder: Path) -> Run:
         evaluations=tuple(_evaluation(path) for path in sorted((folder / EVALUATIONS).glob("*.json"))),
         training=_training(folder),
         members={name: one for name, one in members.items() if one != Training(Metrics(), {})},
-        subclasses=_typed(SubClasses, folder / FACTS, read_json(folder / FACTS)) if (folder / FACTS).exists() else None,
+        subclasses=_subclasses(folder / FACTS),
         leaves=folder / PICTURE if (folder / PICTURE).exists() else None,
     )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a run as its file has it, under today's names; empty where that is no JSON object."""
-    there = read_json(folder / CONFIG)
+    there = read_json(folder / CONFIG, mend=OTHER_FOLDER)
     parts = there.items() if isinstance(there, dict) else ()
     return {name: current(part) if isinstance(part, dict) else part for name, part in parts}
 
@@ -254,17 +257,24 @@ def read_config(folder: Path) -> dict[str, Any]:
 def training_seconds(folder: Path) -> float | None:
     """How long the training took, with all parts of a resumed run; None where no metrics are there."""
     try:
-        return float(parse_json((folder / METRICS).read_bytes().splitlines()[-1])["seconds"])
-    except (OSError, ValueError, LookupError, TypeError):
+        return float(_last_line(folder / METRICS)["seconds"])
+    except (ValueError, LookupError, TypeError):
         return None
 
 
 def images_shown(folder: Path) -> int:
     """How many images a GAN was shown until the last line of its metrics; 0 where no metrics are there."""
     try:
-        return int(parse_json((folder / METRICS).read_bytes().splitlines()[-1])["images"])
-    except (OSError, ValueError, LookupError, TypeError):
+        return int(_last_line(folder / METRICS)["images"])
+    except (ValueError, LookupError, TypeError):
         return 0
+
+
+def _last_line(path: Path) -> Any:
+    """The value in the last line of a file of metrics, of which only the end is read."""
+    with open_regular(path) as lines:
+        lines.seek(max(0, lines.seek(0, os.SEEK_END) - LINE_LIMIT))
+        return parse_json(lines.read(LINE_LIMIT).splitlines()[-1])
 
 
 def made_by_version(folder: Path) -> str | None:
@@ -275,7 +285,13 @@ def made_by_version(folder: Path) -> str | None:
         return None
 
 
-def _typed(kind: type[Record], path: Path, there: object) -> Record:
+def _subclasses(path: Path) -> SubClasses | None:
+    """The sub-classes in a file, None where it is not there."""
+    remove = "remove it, and the report lacks the sub-classes"
+    return _typed(SubClasses, path, read_json(path, mend=remove), remove) if path.exists() else None
+
+
+def _typed(kind: type[Record], path: Path, there: object, mend: str = "run the command that wrote it again") -> Record:
     """What a file holds, as a record."""
     try:
         return kind.model_validate(there)
@@ -284,7 +300,7 @@ def _typed(kind: type[Record], path: Path, there: object) -> Record:
         where = ".".join(map(str, first["loc"])) or "the file"
         raise ModelError(
             f"{show(path)} cannot be read: {show(where)}: {show(first['msg'])};"
-            " run the command that wrote it again, or use the version of lookalike that wrote it"
+            f" {mend}, or use the version of lookalike that wrote it"
         ) from error
 
 
@@ -349,19 +365,18 @@ def read_metrics(path: Path) -> Metrics:
     unread = 0
     if not path.exists():
         return Metrics()
-    with open_regular(path) as lines:
-        while line := lines.readline(LINE_LIMIT):
-            try:
-                values = parse_json(line)
-                shown = float(values["images"])
-            except (ValueError, TypeError, KeyError):
-                unread += 1
-                continue
-            for name in values.keys() - {"step", "images", "seconds"}:
-                if isinstance(values[name], int | float):
-                    x, y = columns.setdefault(name, ([], []))
-                    x.append(shown)
-                    y.append(float(values[name]))
+    for line in read_bytes(path, METRICS_LIMIT).splitlines():
+        try:
+            values = parse_json(line[:LINE_LIMIT])
+            shown = float(values["images"])
+        except (ValueError, TypeError, KeyError):
+            unread += 1
+            continue
+        for name in values.keys() - {"step", "images", "seconds"}:
+            if isinstance(values[name], int | float):
+                x, y = columns.setdefault(name, ([], []))
+                x.append(shown)
+                y.append(float(values[name]))
     return Metrics(dict(sorted(columns.items())), unread)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lookalike.base import files
 from lookalike.game.train import Progress
-from lookalike.runs.folder import METRICS
+from lookalike.runs.folder import METRICS, METRICS_LIMIT
 
 
 def begin(folder: Path, images: int = -1) -> None:
@@ -17,7 +17,7 @@ def begin(folder: Path, images: int = -1) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text("ascii", "replace").splitlines():
+    for line in files.read_bytes(path, METRICS_LIMIT).decode("ascii", "replace").splitlines():
         try:
             beyond = json.loads(line)["images"] > images
         except (ValueError, TypeError, LookupError):

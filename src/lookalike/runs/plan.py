@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from lookalike.base.arrays import Index
-from lookalike.base.checkpoint import TENSOR_LIMIT
+from lookalike.base.checkpoint import CLASS_LIMIT, NAME_LIMIT, NAMES_LIMIT, TENSOR_LIMIT
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.names import BACKBONES, ON_FEATURES
 from lookalike.base.renamed import OLD
@@ -164,6 +165,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     nameless = images.names_of(settings.unlabelled)
     _check_others(settings, len(known), uses=method is not None and method.needs_others)
     _check_names(known, others, nameless)
+    _check_lengths({*images.names_of(given.known), *known, *others, *nameless})
     thresholds = settings.crosses or settings.held_out > 0
     joins = len(known) > 1 and thresholds and not _classifies(settings, method)
     rows = _rows(images, settings, known, others, nameless, joins=joins)
@@ -257,18 +259,41 @@ def _check_names(known: tuple[str, ...], others: tuple[str, ...], nameless: tupl
         raise UsageError(f"class {show(min(both))} is known or an extra fake, and --unlabelled; name it once")
 
 
+def _check_lengths(names: set[str]) -> None:
+    """Raises DataError for names of classes that a model's file cannot hold, which would be said after training."""
+    for name in names:
+        if len(name) > NAME_LIMIT:
+            raise DataError(
+                f"class {show(name, 60)}: the name has {len(name):,} letters, and a model holds {NAME_LIMIT}; rename it"
+            )
+    size = sum(len(json.dumps(name)) for name in names)
+    if len(names) > CLASS_LIMIT or size > NAMES_LIMIT:
+        raise DataError(
+            f"{len(names):,} classes with {size:,} letters in their names are too many; a model holds {CLASS_LIMIT:,} "
+            f"classes, and {NAMES_LIMIT:,} letters; name fewer"
+        )
+
+
 def _check_images(plan: Plan, held_out: Index) -> None:
     """Raises DataError for too few images or ones that the method cannot take, UsageError for too few classes."""
     rows, method, several = plan.rows, plan.recipe.settings.method, len(plan.known) > 1
     if len(rows.train) < 2 or (plan.others and len(rows.extra_fakes) < 2):
         role, names = ("known", plan.known) if len(rows.train) < 2 else ("extra fakes", plan.others)
-        raise DataError(f"{role} {listed(names)}: fewer than 2 images are left to train on; add images")
-    if method in CLASSIFIERS:
+        raise DataError(f"{role} {listed(names)}: {_too_few(plan, names)}; add images")
+    if method in CLASSIFIERS or (method in BASELINES and not BASELINES[method].vectors):
         need_images(plan.images.shape, method)
-        if not several:
-            raise UsageError(f"{method} classifies known classes; name two or more (--known), or take rotation")
+    if method in CLASSIFIERS and not several:
+        raise UsageError(f"{method} classifies known classes; name two or more (--known), or take rotation")
     if several:
         _check_each(plan, held_out)
+
+
+def _too_few(plan: Plan, names: tuple[str, ...]) -> str:
+    """Why fewer than two images of these classes are left, in words."""
+    mine = np.flatnonzero(np.isin(plan.images.labels, plan.labels_of(names)))
+    if len(mine) > 1 and len({plan.images.keys[row] for row in mine.tolist()}) == 1:
+        return f"the {len(mine):,} images are copies of one, so that none can be held out"
+    return "fewer than 2 images are left to train on"
 
 
 def _check_calibration(plan: Plan) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Warn
-from lookalike.base.errors import UsageError, show
+from lookalike.base.errors import ModelError, UsageError, show
 from lookalike.base.parts import target_of
 from lookalike.base.words import minutes, percent
 from lookalike.data import groups
@@ -23,7 +23,7 @@ from lookalike.runs.axes import axes
 from lookalike.runs.folder import BAD_FILES, BEGUN, CONFIG, GROUPS, SPLIT, read_config
 from lookalike.runs.plan import Plan
 from lookalike.runs.settings import HELD_OUT, TrainSettings, flag
-from lookalike.runs.used import used_images
+from lookalike.runs.used import used_groups, used_images
 
 OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
 REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
@@ -71,16 +71,34 @@ def begin(folder: Path, plan: Plan, command: tuple[str, ...], warn: Warn) -> Non
             hint = f", or as earlier versions held out a share, --calibration {HELD_OUT}" if earlier else ""
             raise OtherRunError(f"{show(folder)} was begun with other settings or data: {pairs}; {advice}{hint}")
         _note_changes(folder, there, _config(plan, wanted, command), warn)
+        _mend_split(folder, plan, warn)
         return
-    files.write_json(folder / SPLIT, plan.keys())
-    if (parts := plan.groups()) is not None:
-        by = str(Path(group).resolve()) if group and groups.is_file(group) else group
-        files.write_json(folder / GROUPS, {"by": by, "sha256": digests["group_digest"], "parts": parts})
+    _write_split(folder, plan)
     if plan.images.skipped:
         files.write_json_lines(folder / BAD_FILES, [vars(bad) for bad in plan.images.skipped])
         n = len(plan.images.skipped)
         warn(f"images left out since they cannot be read: {n}; {show(folder / BAD_FILES)} lists them")
     files.write_json(folder / CONFIG, _config(plan, wanted, command))
+
+
+def _write_split(folder: Path, plan: Plan) -> None:
+    """Writes which images the run uses for what, and their groups."""
+    group = plan.recipe.settings.group
+    files.write_json(folder / SPLIT, plan.keys())
+    if (parts := plan.groups()) is not None:
+        by = str(Path(group).resolve()) if group and groups.is_file(group) else group
+        files.write_json(folder / GROUPS, {"by": by, "sha256": groups.digest(group), "parts": parts})
+
+
+def _mend_split(folder: Path, plan: Plan, warn: Warn) -> None:
+    """Writes the split of the same data again where its file is lost or damaged."""
+    try:
+        used_images(folder)
+        if used_groups(folder) is None and plan.groups() is not None:
+            raise ModelError(f"{show(folder / GROUPS)} is lost")
+    except ModelError:
+        warn(f"{SPLIT} is written again, as the record of the split was lost or damaged")
+        _write_split(folder, plan)
 
 
 def _change(folder: Path, plan: Plan, name: str, before: Any, now: Any) -> str:

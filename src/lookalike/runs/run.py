@@ -14,7 +14,7 @@ import numpy as np
 
 from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Floats, Note, Report, Warn
-from lookalike.base.errors import DivergedError, memory_guard, show
+from lookalike.base.errors import DamagedError, DivergedError, memory_guard, show
 from lookalike.base.threads import computing_with
 from lookalike.data import Images, oddities
 from lookalike.data.images import Selection
@@ -115,7 +115,10 @@ def _run(
     """The model of a plan, in a folder that is held."""
     record.begin(folder, plan, command, warn)
     if (folder / checkpoint.CARD).exists():
-        return Model.load(folder, device=settings.device)
+        try:
+            return Model.load(folder, device=settings.device)
+        except DamagedError as error:
+            warn(f"the model is made again: {str(error).partition(';')[0]}")
     if note is not None:
         for line in _notes(plan, settings):
             note(line)
@@ -137,6 +140,8 @@ def _run(
 def _remarks(plan: Plan) -> Iterator[str]:
     """What reading left out or changed, and what few held-out images cost."""
     yield from oddities.remarks(plan.images)
+    if n := _under_two_classes(plan):
+        yield f"images that stand under two classes, one of them known: {n:,}; check DATA lists them"
     if n := len(plan.rows.spare):
         limit = plan.recipe.baseline.most_images
         most = limit and limit(plan.images.shape, len(plan.known))
@@ -148,6 +153,15 @@ def _remarks(plan: Plan) -> Iterator[str]:
             f"{len(plan.rows.calibration)} held-out images both join the known classes and set the threshold: false "
             "alarms may be a little more frequent than promised; add images, or hold out more (--calibration)"
         )
+
+
+def _under_two_classes(plan: Plan) -> int:
+    """How many different images have copies in several classes, of which one is known."""
+    classes: dict[str, set[int]] = {}
+    for key, label in zip(plan.images.keys, plan.images.labels.tolist(), strict=True):
+        classes.setdefault(key, set()).add(label)
+    known = set(plan.labels_of(plan.known))
+    return sum(len(labels) > 1 and bool(labels & known) for labels in classes.values())
 
 
 def _notes(plan: Plan, given: TrainSettings) -> Iterator[str]:

@@ -5,8 +5,6 @@ A run whose classes were split has them beside its model: subclasses.csv, subcla
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import torch
 
 from lookalike.base import files
 from lookalike.base.arrays import Labels
+from lookalike.base.cells import as_csv, file_cell
 from lookalike.base.seeds import generator
 from lookalike.data import scaled
 from lookalike.game.gan import GAN
@@ -54,12 +53,12 @@ def _described(names: list[str], leaves: Labels, truth: Labels, classes: tuple[s
 
 
 def _listing(plan: Plan, names: list[str], leaves: Labels) -> str:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("file", "class", "subclass"))
-    for row, leaf in zip(plan.rows.train.tolist(), leaves.tolist(), strict=True):
-        rows.writerow((plan.images.names[row], plan.true_classes[plan.truth[row]], names[leaf]))
-    return text.getvalue().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    rows = (
+        (file_cell(plan.images.names[row]), plan.true_classes[plan.truth[row]], names[leaf])
+        for row, leaf in zip(plan.rows.train.tolist(), leaves.tolist(), strict=True)
+    )
+    text = as_csv([("file", "class", "subclass"), *rows])
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _ordered(names: list[str]) -> list[int]:

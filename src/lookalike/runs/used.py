@@ -31,7 +31,10 @@ def used_images(folder: Path) -> dict[str, frozenset[str]]:
             if not isinstance(keys, list) or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
                 raise ModelError(f"{show(path)}: {name} is not a list of content keys")
     except ModelError as error:
-        raise ModelError(f"only the run folder that train wrote says which images trained; give it: {error}") from error
+        raise ModelError(
+            f"the run does not say which images trained: {str(error).partition(';')[0]}; the same train command writes "
+            "it again"
+        ) from error
     return {name: frozenset(keys) for name, keys in parts.items()}
 
 

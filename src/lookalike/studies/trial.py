@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from lookalike.base import files, workers
-from lookalike.base.errors import show
+from lookalike.base.errors import ModelError, show
 from lookalike.data.groups import stamp
+from lookalike.data.listing import hidden
 from lookalike.data.named import NAMED
 
 FIGURES = "figures.json"
+AGAIN = "remove it, and run the same command again"  # what mends figures
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class FiguresTrial(Trial):
 
     def figures(self, runs: Path) -> dict[str, Any]:
         """The figures that `perform` stored."""
-        return dict(files.read_json(self.file(runs)))
+        return dict(files.read_json(self.file(runs), mend=AGAIN))
 
     def is_done(self, runs: Path) -> bool:
         """Whether the file of figures is there."""
@@ -152,18 +155,18 @@ class Cell(Generic[T]):
 
 @lru_cache
 def name_of(data: str) -> str:
-    """A data set's name; of a path its last part and a hash of where it lies and of its files' sizes and times.
+    """A data set's name; of a path its last part and a hash of where it lies and of its files' names and bytes.
 
-    So neither another folder of the same name nor images that changed meet old figures.
+    So neither another folder of the same name nor images that changed meet old figures. Times and hidden files do not
+    count: a folder that was only looked at keeps its figures.
     """
     if data in NAMED:
         return data
     path = Path(data).resolve()
     seen = sha256(os.fsencode(path))
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        try:
-            facts = file.stat()
-        except OSError:
-            continue  # reading will say so
-        seen.update(os.fsencode(file) + f" {facts.st_size} {facts.st_mtime_ns}".encode() * file.is_file())
+    for file in sorted(path.rglob("*"), key=os.fsencode) if path.is_dir() else [path]:
+        if any(hidden(part) for part in file.relative_to(path).parts) or not file.is_file():
+            continue
+        with suppress(ModelError):  # reading will say so
+            seen.update(os.fsencode(file) + files.digest(file).encode())
     return f"{path.name}-{seen.hexdigest()[:8]}"

@@ -6,7 +6,6 @@ changed the folder, and the next command replaces it.
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from lookalike.base import files
 from lookalike.base.arrays import Pixels
+from lookalike.base.cells import as_csv, file_cell
 from lookalike.base.errors import ModelError, UsageError, show
 from lookalike.data import Images
 from lookalike.runs.samples import png
@@ -52,18 +52,16 @@ def refuse(out: Path) -> None:
 
 def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:
     """Write PNGs into one folder per class, then the report, and the manifest last."""
-    listing = io.StringIO()
-    rows = csv.writer(listing, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    rows: list[Sequence[object]] = [COLUMNS]
     kept, left_out = ([one for one in filled if one.written == written] for written in (True, False))
     with files.atomic_folder(out, _refused) as part:
         for name in real.classes:
             (part / class_folder(name)).mkdir()
         for path, row, image in _entries(real, kept, seed):
             files.write_new(part / path, png(image.transpose(1, 2, 0)))
-            rows.writerow((path, *row))
+            rows.append((file_cell(path), *row))
         files.write_new(part / "report.html", page.encode("utf-8"))
-        files.write_new(part / MANIFEST, listing.getvalue().encode("utf-8", "surrogateescape"))
+        files.write_new(part / MANIFEST, as_csv(rows).encode("utf-8", "surrogateescape"))
         if left_out:
             facts = {"classes": [one.name for one in left_out], "sha256": _digest(part)}
             files.write_new(part / REFUSED, files.json_bytes(facts))
@@ -84,7 +82,7 @@ def _digest(folder: Path) -> str:
     whole = sha256()
     for path in sorted(folder.rglob("*")):
         if path != folder / REFUSED:
-            kind = "link" if path.is_symlink() else sha256(path.read_bytes()).hexdigest() if path.is_file() else "other"
+            kind = "link" if path.is_symlink() else files.digest(path) if path.is_file() else "other"
             whole.update(f"{kind} {path.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
 
@@ -93,7 +91,7 @@ def _entries(real: Images, filled: Sequence[Filled], seed: int) -> Iterator[tupl
     """Yield (file, rest of the manifest's row, image (C, H, W)), the real images first."""
     for i, image in enumerate(real.pixels):
         name = real.classes[real.labels[i]]
-        yield f"{class_folder(name)}/real-{i:06d}.png", (name, 0, real.names[i], "", ""), image
+        yield f"{class_folder(name)}/real-{i:06d}.png", (name, 0, file_cell(real.names[i]), "", ""), image
     for one in filled:
         for number, image in zip(one.numbers.tolist(), one.pixels, strict=True):
             row = (one.name, 1, "", seed, number)

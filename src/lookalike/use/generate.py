@@ -6,7 +6,6 @@ larger number of images begins with the images of a smaller number.
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from lookalike.base import files
 from lookalike.base.arrays import Pixels, Report, Warn
+from lookalike.base.cells import as_csv, file_cell
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.seeds import generator
 from lookalike.data.images import as_pixels
@@ -220,16 +220,15 @@ def _folder(
     with files.atomic_folder(out) as part:
         for folder in folders.values():
             (part / folder).mkdir(parents=True, exist_ok=True)
-        listing = io.StringIO()
-        rows = csv.writer(listing, lineterminator="\n")
-        rows.writerow(("file", "class", "seed", "number", "truncation", *["subclass"] * bool(leaves)))
+        head = ("file", "class", "seed", "number", "truncation", *["subclass"] * bool(leaves))
+        rows: list[tuple[object, ...]] = [head]
         for block in blocks:
             own = [(name,) for name in block.leaves(leaves)] if leaves else [()] * len(block.pixels)
             for i, image in enumerate(block.pixels, block.start):
                 path = f"{folders[block.asked]}/{i:06d}.png"
                 files.write_new(part / path, png(image.transpose(1, 2, 0)))
-                rows.writerow((path, block.of.name, seed, i, truncation, *own[i - block.start]))
-        files.write_new(part / MANIFEST, listing.getvalue().encode("utf-8", "surrogateescape"))
+                rows.append((file_cell(path), block.of.name, seed, i, truncation, *own[i - block.start]))
+        files.write_new(part / MANIFEST, as_csv(rows).encode("utf-8", "surrogateescape"))
 
 
 def class_folder(name: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -18,6 +16,7 @@ from torch import Tensor
 
 from lookalike.base import files
 from lookalike.base.arrays import Index, Note, Report
+from lookalike.base.cells import as_csv
 from lookalike.base.errors import DataError, UsageError, show
 from lookalike.base.seeds import generator
 from lookalike.data import Images, aspect_size, oddities, read, split
@@ -293,11 +292,10 @@ def _new_folder(out: Path | None) -> AbstractContextManager[Path | None]:
 
 
 def _write(folder: Path, found: Found) -> None:
-    pairs, text = found.json()["pairs"], io.StringIO()
-    writer = csv.DictWriter(text, list(pairs[0]), lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    writer.writeheader()
-    writer.writerows([pair | {name: show(pair[name]) for name in ("first", "second")} for pair in pairs])
-    files.write_new(folder / "pairs.csv", text.getvalue().encode())
+    pairs = found.json()["pairs"]
+    rows = (pair | {name: show(pair[name]) for name in ("first", "second")} for pair in pairs)
+    text = as_csv([list(pairs[0]), *(list(row.values()) for row in rows)], quoted=True)
+    files.write_new(folder / "pairs.csv", text.encode())
     files.write_new(folder / "pairs.json", files.json_bytes(found.json()))
     outlined = [(pair.first, pair.second) for pair in found.ranked() if pair.papers]
     order = list(dict.fromkeys(name for pair in found.ranked() for name in (pair.first, pair.second)))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -18,6 +15,7 @@ import numpy as np
 
 from lookalike.base import files
 from lookalike.base.arrays import Note, Pixels, Report, Warn
+from lookalike.base.cells import as_csv, file_cell
 from lookalike.base.errors import UsageError, show
 from lookalike.data import Images, Skipped, stream
 from lookalike.data.aspect import unfitted
@@ -32,8 +30,6 @@ from lookalike.runs.samples import png
 
 BLOCK = 512  # images in memory at one time
 BLOCK_BYTES = 1 << 26  # of images in memory at once
-RUN = ("=", "+", "-", "@", "\t", "\r")  # text that begins so is a formula to a spreadsheet
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
 
 
 def write(
@@ -204,30 +200,12 @@ def append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first: 
         # In ASCII JSON, names that are not UTF-8 survive as escapes.
         handle.write("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode("ascii"))
         return
-    text = io.StringIO()
-    # All text is quoted; otherwise a carriage return in a name would not be quoted.
-    fields = list(rows[0]) if rows else []
-    writer = csv.DictWriter(text, fields, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    if first:
-        writer.writeheader()
-    writer.writerows([_cells(row) for row in rows])
-    handle.write(text.getvalue().encode("utf-8", "surrogateescape"))
+    head = [list(rows[0])] if rows and first else []
+    text = as_csv([*head, *(list(_cells(row).values()) for row in rows)], quoted=True)
+    handle.write(text.encode("utf-8", "surrogateescape"))
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row without text that a spreadsheet would run as a formula, and with a number for the flag.
-
-    A file's name gets ./ before it, which is the same file.
-    """
-    name = f"./{row['name']}" if row["name"].startswith(RUN) else row["name"]
-    classes = {key: _of_class(row[key]) for key in ("class", "predicted", "subclass", "parent") if key in row}
+    """Return the row with the file's name as a cell, and with a number for the flag."""
     flagged = {"flagged": int(row["flagged"])} if "flagged" in row else {}
-    return {**row, "name": name, **classes, **flagged}
-
-
-def _of_class(name: str) -> str:
-    """Return the class with an apostrophe before what a spreadsheet would run, or before another one.
-
-    So the class is what is left without one apostrophe. A number such as +1 is no formula, and stays.
-    """
-    return f"'{name}" if name.startswith((*RUN, "'")) and not NUMBER.fullmatch(name) else name
+    return {**row, "name": file_cell(row["name"]), **flagged}

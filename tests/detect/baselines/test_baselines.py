@@ -73,15 +73,28 @@ def case(request, digits):
 
 
 def test_pca_is_the_reconstruction_error(case):
-    """The score is the squared distance of an image to its rebuild from scikit-learn's first 32 components."""
+    """The score is the squared distance of an image to its rebuild from scikit-learn's first components."""
     known, asked = case
-    fitted = decomposition.PCA(n_components=min(32, flat(known).shape[1]), svd_solver="randomized", random_state=0).fit(
-        flat(known)
-    )
+    kept = min(32, flat(known).shape[1] // 2)
+    fitted = decomposition.PCA(n_components=kept, svd_solver="randomized", random_state=0).fit(flat(known))
     centred = flat(asked) - fitted.mean_
     within = centred @ fitted.components_.T
     wanted = (centred**2).sum(1) - (within**2).sum(1)  # Pythagoras, no rebuild
     assert PCA.fit(known, 0).score(asked).score == pytest.approx(wanted, rel=1e-4, abs=1e-6 * (centred**2).sum(1).max())
+
+
+@pytest.mark.parametrize("entries", [2, 9, 32, 40])
+def test_pca_leaves_an_error_of_few_entries(entries):
+    """With all components of short vectors only rounding would be scored; half of them tell known from unknown."""
+    draw = np.random.default_rng(0)
+    known = (
+        np.repeat(draw.normal(size=(80, (entries + 1) // 2)), 2, 1)[:, :entries] + draw.normal(size=(80, entries)) / 9
+    )
+    unknown = draw.normal(size=(50, entries))
+    fitted = PCA.fit((known / 5).astype("float32"), 0)
+    assert fitted.facts() == {"components": min(32, entries // 2)}
+    inside, outside = (fitted.score((x / 5).astype("float32")).score for x in (known, unknown))
+    assert np.median(inside) > 1e-6 and np.median(outside) > 5 * np.median(inside)
 
 
 def test_pca_rebuilds(digits):

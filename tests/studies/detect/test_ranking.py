@@ -39,6 +39,16 @@ def test_advice_is_the_best_or_what_is_as_good_for_half_the_time(lines, begins):
     assert advice(lines, 4, 3).startswith(begins)
 
 
+@pytest.mark.parametrize(
+    ("auc", "low", "chance"), [(0.47, 0.38, True), (0.62, 0.49, True), (0.62, 0.51, False), (0.45, None, True)]
+)
+def test_what_cannot_be_told_from_chance_is_not_recommended(auc, low, chance):
+    """Where 0.5 lies in the interval of the best, or one class alone has no interval and no more, none is."""
+    said = advice([Line("knn", auc, low, 0.9, 1.0, 4, None)], 4, 3)
+    assert said.startswith("No method can be told from chance, an AUC of 0.5: the best, knn, has") == chance
+    assert said.startswith("Take knn") != chance
+
+
 def test_without_a_ranked_method_none_is_recommended():
     """The sentence says why."""
     assert advice([], 4, 3) == ("No method was measured for every unknown class and seed, so none is recommended.")

@@ -52,6 +52,7 @@ class AutoBaseline:
     kind = AUTO.kind
     paper = AUTO.paper
     side = AUTO.side
+    vectors = True
     summary = AUTO.summary
 
     def tensors(self, shape: tuple[int, ...], *, several: bool) -> int:

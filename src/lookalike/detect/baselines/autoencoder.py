@@ -56,6 +56,7 @@ class Autoencoder:
     kind = KIND
     paper = "autoencoder-2006"
     side = None
+    vectors = False
     most_images = None
     summary = (
         "A small convolutional autoencoder compresses images of the known class to 32 numbers; the score is the "

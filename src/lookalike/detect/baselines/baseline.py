@@ -23,6 +23,10 @@ class Baseline(Protocol):
         """The side of a square as large as the images that it wants at most; None: the preset's, as GANs have."""
 
     @property
+    def vectors(self) -> bool:
+        """Whether it takes vectors too, and not images alone."""
+
+    @property
     def most_images(self) -> Callable[[tuple[int, ...], int], int] | None:
         """How many images of a class it learns from at most, as more would add little and cost much; None: all.
 

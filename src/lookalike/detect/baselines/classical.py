@@ -52,6 +52,7 @@ class Classical:
     paper: str = "scikit-learn-2011"
 
     side = None
+    vectors = True
     most_images = None
 
     def fit(self, pixels: Pixels, seed: int) -> Kept:

@@ -118,6 +118,7 @@ class DeepSVDD:
     kind = KIND
     paper = "deepsvdd-2018"
     side = None
+    vectors = False
     most_images = None
     summary = (
         "A small network without biases learns to map the known class close to a fixed centre; the score is the "

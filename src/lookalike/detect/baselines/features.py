@@ -228,6 +228,7 @@ class FeatureBaseline:
     most_of_small_colour: int = MOST
 
     side = FINEST
+    vectors = False
 
     def most_images(self, shape: tuple[int, ...], classes: int) -> int:
         """See `Baseline`."""

@@ -29,6 +29,7 @@ class KNN:
     kind = "knn"
     paper = "scikit-learn-2011"
     side = None
+    vectors = True
     most_images = None
     summary = (
         "The distance to the fifth nearest training image of the known class, on raw pixels. Nothing is trained "

@@ -30,6 +30,7 @@ class PCA:
     kind = "pca"
     paper = "scikit-learn-2011"
     side = None
+    vectors = True
     most_images = None
     summary = (
         "Principal components of the known class's pixels; the score is the squared error of an image reconstructed "
@@ -42,9 +43,12 @@ class PCA:
 
     @classmethod
     def fit(cls, pixels: Pixels, seed: int) -> PCA:
-        """Return a detector with the first 32 components of known images, or fewer for few images or pixels."""
+        """Return a detector with the first 32 components of known images, or fewer for few images.
+
+        Of less than 64 pixels or entries, half as many are kept: with all of them any image is rebuilt.
+        """
         x = flat(pixels)
-        n = min(cls.most, len(x) - 1, x.shape[1])
+        n = min(cls.most, len(x) - 1, max(1, x.shape[1] // 2))
         with np.errstate(invalid="ignore"):  # scikit-learn divides by the total variance, which may be 0
             fitted = decomposition.PCA(n_components=n, svd_solver="randomized", random_state=seed % 2**32).fit(x)
         # The same memory layout as after loading, so that scores are equal to the bit.

@@ -58,6 +58,7 @@ class Rotation:
     kind = KIND
     paper = "rotation-2018"
     side = None
+    vectors = False
     most_images = None
     summary = (
         "A small network learns by how much an image of the known class was rotated; the score is the Mahalanobis "

@@ -19,6 +19,7 @@ from lookalike.runs.settings import DataSettings, flag
 if TYPE_CHECKING:
     from lookalike.use.filled import Filled
 
+MOST = 10**7  # images of a class
 POOR = 0.7  # recognised share of generated images below which we warn
 NOISY = 2.0  # variety above which we warn; a GAN that has learnt digits has up to 1.36
 KEPT = Group("Which images are kept", sort_key=1)
@@ -40,7 +41,7 @@ def generate(
         ),
     ] = (),
     number: Annotated[
-        int, Parameter(name=["--number", "-n"], help="Images of each class.", validator=Number(gte=1, lte=10**7))
+        int, Parameter(name=["--number", "-n"], help="Images of each class.", validator=Number(gte=1, lte=MOST))
     ] = 100,
     seed: Annotated[
         int,
@@ -167,6 +168,7 @@ def augment(
     from lookalike.use.filled import NotWrittenError
     from lookalike.use.filters import Filters
 
+    _check_most(to)
     chosen = (gan or GANSettings()).model_dump(exclude_none=True)
     chosen |= {"group": bad.group} if run is not None and bad is not None and bad.group is not None else {}
     if run is not None and chosen:
@@ -205,6 +207,14 @@ def augment(
         raise refused
     if not json_:
         say(f"next: lookalike bench augment {show(data)}")
+
+
+def _check_most(to: str) -> None:
+    """Raises UsageError for more images of a class than can be made."""
+    for part in to.split(","):
+        number = part.rpartition("=")[2].strip()
+        if number.isdecimal() and int(number[:20]) > MOST:
+            raise UsageError(f"--to {show(to, 60)}: {show(number, 30)} images are too many; give {MOST:,} at most")
 
 
 def _row(one: Filled) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from lookalike.studies.claims import Claim, Estimate, Values, Verdict, judge, me
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.trial import Cell
 
+CHANCE = 0.5  # the AUC of scores that say nothing
 CLOSE = 0.02  # a difference of AUC that is not worth twice the time
 Cells = Sequence[Cell[DetectorTrial]]  # a row is an unknown class
 Errors = Mapping[tuple[str, str, int], str]  # (unknown class, method, seed) -> why it has no AUC
@@ -83,6 +84,11 @@ def advice(lines: Sequence[Line], classes: int, seeds: int, unranked: Sequence[s
 
 def _advised(lines: Sequence[Line], classes: int, seeds: int) -> str:
     best = lines[0]
+    if (best.auc if best.low is None else best.low) <= CHANCE:
+        return (
+            f"No method can be told from chance, an AUC of {CHANCE}: the best, {best.method}, has a mean AUC of "
+            f"{best.auc:.3f}; more images, or others, may help."
+        )
     gaps = [(line, line.against_best.gap) for line in lines[1:] if line.against_best]
     near = [(line, gap) for line, gap in gaps if not gap.low > 0]
     cheap = [one for one in near if one[1].mean <= CLOSE and one[0].seconds <= best.seconds / 2]

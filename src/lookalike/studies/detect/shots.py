@@ -11,7 +11,7 @@ from typing import Any
 from lookalike.base.errors import UsageError, show
 from lookalike.studies.detect.bench import named, set_up
 from lookalike.studies.detect.cast import Cast
-from lookalike.studies.detect.ranking import CLOSE
+from lookalike.studies.detect.ranking import CHANCE, CLOSE
 from lookalike.studies.detect.shots_trial import ShotsTrial
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study
@@ -166,6 +166,8 @@ def advice(levels: Mapping[str, Sequence[Level]]) -> str:
     most = best[-1]
     if most.auc is None:
         return "No method was measured with the largest number of images, so nothing is recommended."
+    if most.auc <= CHANCE:
+        return f"No method is better than chance, an AUC of {CHANCE}, with {_images(most.shots)} of each known class."
     said = f"With {_images(most.shots)} of each known class {most.method} is best, mean AUC {most.auc:.3f}"
     close = [one for mine in levels.values() for one in mine if one.auc is not None and one.auc >= most.auc - CLOSE]
     first = min(close, key=lambda one: (one.shots, -(one.auc or 0.0)))

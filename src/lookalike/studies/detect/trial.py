@@ -28,6 +28,7 @@ from lookalike.studies.detect.parts import FEW, GIVEN, HELD_OUT, TEST, WHOLE, im
 from lookalike.studies.trial import Trial, name_of
 
 BLOCK = 512  # images scored at once
+SCORES_LIMIT = 1 << 28  # bytes of the scores of one class
 CALIBRATION = 0.1  # of the training images, for the threshold
 
 
@@ -128,7 +129,7 @@ class DetectorTrial(Trial):
         """What was stored of class `name`; ModelError where it is missing or damaged."""
         path = self._file(self.folder(runs), part, name)
         try:
-            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            with np.load(BytesIO(files.read_bytes(path, SCORES_LIMIT)), allow_pickle=False) as arrays:
                 label = arrays["label"] if "label" in arrays else np.zeros(len(arrays["score"]), np.int64)
                 return ClassScores(arrays["score"], arrays["p_value"], float(arrays["seconds"]), label)
         except (OSError, ValueError, LookupError, EOFError, BadZipFile) as error:

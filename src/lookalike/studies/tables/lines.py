@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lookalike.base import cells
 from lookalike.base.errors import UsageError, show
 from lookalike.base.words import is_share, written
 
@@ -28,24 +27,19 @@ def chosen(there: Sequence[str], given: Sequence[str], what: str, table: str) ->
 
 def as_csv(lines: Sequence[Line]) -> str:
     """The columns of a file of figures."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([{key: _digits(key, value) for key, value in line.items()} for line in lines])
-    return text.getvalue()
+    return cells.as_csv([COLUMNS, *([_digits(column, line[column]) for column in COLUMNS] for line in lines)])
 
 
 def every_seed(values: Mapping[str, Mapping[tuple[str, int], Mapping[str, float | None]]]) -> str:
     """Data set -> (method, seed) -> figures, as CSV: what the means and the paired differences are made of."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("dataset", "method", "seed", "metric", "value"))
-    for dataset, found in values.items():
-        for (way, seed), one in found.items():
-            rows.writerows(
-                (dataset, way, seed, name, f"{value:.4f}") for name, value in one.items() if value is not None
-            )
-    return text.getvalue()
+    rows = (
+        (dataset, way, seed, name, f"{value:.4f}")
+        for dataset, found in values.items()
+        for (way, seed), one in found.items()
+        for name, value in one.items()
+        if value is not None
+    )
+    return cells.as_csv([("dataset", "method", "seed", "metric", "value"), *rows])
 
 
 def _digits(column: str, value: Any) -> Any:

@@ -18,7 +18,7 @@ from lookalike.detect.model import Model
 from lookalike.detect.pixels import pixel_figures
 from lookalike.studies.detect.parts import FEW, WHOLE, rows_of
 from lookalike.studies.detect.trial import DetectorTrial
-from lookalike.studies.trial import name_of
+from lookalike.studies.trial import AGAIN, name_of
 from lookalike.use.masks import maps_of, masks_of
 
 OTHERS = "others"  # several classes, in the name of a row
@@ -67,7 +67,7 @@ class PhotographTrial(DetectorTrial):
         """Pixel AUROC and AUPRO of the images of these classes; nothing where the detector has no heat maps."""
         if not self.masks:
             return {}
-        return dict(files.read_json(self._of_masks(self.folder(runs))).get(named(unknown), {}))
+        return dict(files.read_json(self._of_masks(self.folder(runs)), mend=AGAIN).get(named(unknown), {}))
 
     def _of_masks(self, folder: Path) -> Path:
         """The figures of heat maps; with other masks they are other figures."""
