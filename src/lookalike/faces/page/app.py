@@ -18,12 +18,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from lookalike.base.errors import LookalikeError, did_you_mean, listed, show
 from lookalike.faces.page.batches import Batches, BusyError
-from lookalike.faces.page.guard import Guard, RefusedError, body, refused
+from lookalike.faces.page.guard import Guard, Json, RefusedError, body, refused
 from lookalike.faces.page.openapi import document
 from lookalike.faces.page.served import Answer, Served, data_url, zipped
 
@@ -93,9 +93,9 @@ class Page:
             except RefusedError as error:
                 response = refused(error)
             except BusyError:
-                response = JSONResponse({"error": "too many images wait; send it again"}, 429, {"retry-after": "1"})
+                response = Json({"error": "too many images wait; send it again"}, 429, {"retry-after": "1"})
             except LookalikeError as error:
-                response = JSONResponse({"error": str(error)}, 422)
+                response = Json({"error": str(error)}, 422)
             self.requests[path, response.status_code] += 1
             return response
 
@@ -103,11 +103,12 @@ class Page:
 
     async def start(self, request: Request) -> Response:
         """Answer with the page."""
-        return HTMLResponse(_page([one.facts for one in self.served.values()]))
+        page = _page([one.facts for one in self.served.values()])
+        return HTMLResponse(page.encode("utf-8", "backslashreplace"))
 
     async def models(self, request: Request) -> Response:
         """Answer with what each model is."""
-        return JSONResponse([one.facts for one in self.served.values()])
+        return Json([one.facts for one in self.served.values()])
 
     async def score(self, request: Request) -> Response:
         """Answer with the verdict of one image."""
@@ -121,7 +122,7 @@ class Page:
         if isinstance(said, LookalikeError):
             raise said
         self.images, self.seconds = self.images + 1, self.seconds + time.perf_counter() - begun
-        return JSONResponse(said)
+        return Json(said)
 
     async def generate(self, request: Request) -> Response:
         """Answer with images of a class as data URLs, as one zip archive, or with the way to another class."""
@@ -145,12 +146,12 @@ class Page:
         async with self.free:
             if to is not None:
                 picture = await asyncio.to_thread(one.way, str(name), to, seed=seed)
-                return JSONResponse({"images": [data_url(picture)]})
+                return Json({"images": [data_url(picture)]})
             images = await asyncio.to_thread(one.make, str(name), seed=seed, n=n)
         if form == "zip":
             head = {"content-disposition": 'attachment; filename="images.zip"'}
             return Response(zipped(str(name), seed, images), media_type="application/zip", headers=head)
-        return JSONResponse({"images": [data_url(image) for image in images]})
+        return Json({"images": [data_url(image) for image in images]})
 
     async def report(self, request: Request) -> Response:
         """Answer with a run's report."""
@@ -160,7 +161,7 @@ class Page:
 
     async def health(self, request: Request) -> Response:
         """Answer that the page lives."""
-        return JSONResponse({"status": "ok", "version": version("lookalike")})
+        return Json({"status": "ok", "version": version("lookalike")})
 
     async def metrics(self, request: Request) -> Response:
         """Answer with counts in the text form of Prometheus."""
@@ -180,7 +181,7 @@ class Page:
 
     async def openapi(self, request: Request) -> Response:
         """Answer with the OpenAPI document."""
-        return JSONResponse(document(list(self.served)))
+        return Json(document(list(self.served)))
 
     def _named(self, name: Any) -> Served:
         """Return the model of this name, or the first one for None; raises RefusedError where there is none."""
@@ -216,9 +217,9 @@ def _page(models: Sequence[Answer]) -> str:
 async def _other(request: Request, error: Exception) -> Response:
     """Answer to an address or a method that does not exist."""
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, dict(error.headers or {}))
+    return Json({"error": error.detail}, error.status_code, dict(error.headers or {}))
 
 
 async def _bug(request: Request, error: Exception) -> Response:
     """Answer to an error of ours, without what it says: it may name paths of this machine."""
-    return JSONResponse({"error": "this is a bug in lookalike; the command's terminal says more"}, 500)
+    return Json({"error": "this is a bug in lookalike; the command's terminal says more"}, 500)

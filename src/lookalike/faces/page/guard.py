@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -27,6 +29,14 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
+
+
+class Json(JSONResponse):
+    """JSON in ASCII, so that a name that is no Unicode is sent too, as escapes."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes."""
+        return json.dumps(content, allow_nan=False).encode("ascii")
 
 
 class RefusedError(Exception):
@@ -98,9 +108,9 @@ class Guard:
         return right[0]
 
 
-def refused(error: RefusedError) -> JSONResponse:
+def refused(error: RefusedError) -> Json:
     """Return the answer to a request that is refused."""
-    return JSONResponse({"error": str(error)}, error.status)
+    return Json({"error": str(error)}, error.status)
 
 
 async def body(request: Request) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
@@ -74,7 +75,7 @@ def _listening(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=CONNECTIONS)
     except OSError as error:
         raise OutputError(
-            f"port {port} of {show(host)} cannot be used: {show(error.strerror or error)}; take another one (--port)"
+            f"port {port} of {show(host)} cannot be used: {os.strerror(error.errno or 0)}; take another one (--port)"
         ) from None
 
 
