@@ -104,7 +104,7 @@ def celeba_files(folder: Path, faces: list[tuple[int, int, int]], *, official_fo
     pixels = np.zeros((len(faces), 3, 218, 178), np.uint8)
     for i, name in enumerate(names):
         pixels[i] = 20 * i + 10
-        pixels[i, :, 20] = 250  # the first row of the middle square
+        pixels[i, :, 20] = 250  # above the face
         Image.fromarray(pixels[i].transpose(1, 2, 0)).save(img / "img_align_celeba" / name, quality=100, subsampling=0)
     return pixels
 

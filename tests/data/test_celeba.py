@@ -1,4 +1,4 @@
-"""CelebA's aligned faces: which class each is of, what is cut, and what is refused."""
+"""CelebA's aligned faces: which class each is of, what is cut away, and what is refused."""
 
 from __future__ import annotations
 
@@ -22,17 +22,29 @@ def test_faces_are_sorted_into_five_classes(official_folders, tmp_path):
     assert images.labels.tolist() == LABELS
     assert images.names == tuple(f"img_align_celeba/{i:06d}.jpg" for i in range(1, 8))
     assert images.test.tolist() == [False, False, True, False, False, True, False]
-    assert images.pixels.shape == (7, 3, 178, 178)
-    assert np.abs(images.pixels.astype(int) - pixels[:, :, 20:198]).max() <= 4
-    assert images.pixels[3, 0, 0, 0] > 240
-    assert images.pixels[3, 0, 1, 0] < 100
+    assert images.pixels.shape == (7, 3, 108, 84)
+    assert np.abs(images.pixels.astype(int) - pixels[:, :, 69:177, 47:131]).max() <= 4
 
 
-def test_the_middle_square_is_what_is_scaled(tmp_path):
-    """At 64 px the row above the square is gone and sides are equal."""
+def test_the_background_is_cut_away_as_in_the_authors_code():
+    """Eyes at 111 and mouth at 153 give the unit 42: 42 above the eyes, 42 below the nose, and 42 on either side."""
+    face = dict(zip(celeba.WHERE, (69, 109, 109, 113, 89, 135, 152, 154), strict=True))
+    assert celeba._box(face) == (slice(69, 177), slice(47, 131))
+    assert celeba._box(face | {"nose_x": 30, "nose_y": 200}) == (slice(69, 218), slice(0, 72))  # within the picture
+    assert celeba._box(face | {"lefteye_y": 300, "righteye_y": 300}) == (slice(217, 218), slice(88, 90))
+
+
+def test_what_is_cut_is_what_is_scaled(tmp_path):
+    """The rows above the face, which are bright, are gone at 64 px too; faces may have sizes of their own."""
     celeba_files(tmp_path, FACES)
+    list_file = tmp_path / "list_landmarks_align_celeba.txt"
+    list_file.write_text(list_file.read_text().replace(" 72 152 108 154", " 72 142 108 144", 1))
+    source = celeba.read_folder(tmp_path)
+    assert list(source.sizes()) == [(88, 64), *[(108, 84)] * 6]
+    assert [picture.pixels.shape[:2] for picture in source.pictures()] == list(source.sizes())
     images = read(tmp_path, size=(64, 64))
     assert images.pixels.shape == (7, 3, 64, 64)
+    assert images.pixels[0].max() < 100
 
 
 def test_the_band_is_the_authors():
@@ -93,7 +105,7 @@ def test_a_missing_or_small_image_is_named(tmp_path, clean):
     Image.new("RGB", (64, 64)).save(tmp_path / "img_align_celeba" / "000005.jpg")
     with pytest.raises(DataError) as caught:
         read(tmp_path)
-    clean(caught.value, "000005.jpg", "smaller than 178 x 178")
+    clean(caught.value, "000005.jpg", "not 218 x 178")
     (tmp_path / "img_align_celeba" / "000002.jpg").unlink()
     with pytest.raises(DataError) as caught:
         read(tmp_path)

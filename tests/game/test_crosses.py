@@ -15,7 +15,7 @@ from lookalike.game.diffaugment import DiffAugment
 from lookalike.game.gan import GAN
 from lookalike.game.heads import Auxiliary, Binary, Joint, LabelAware
 from lookalike.game.heads_by_class import KPlusOne, Projection
-from lookalike.game.latents import LabelsAsInData, Normal, Uniform, UniformLabels
+from lookalike.game.latents import BalancedLabels, LabelsAsInData, Normal, Uniform, UniformLabels
 from lookalike.game.losses import AuxiliaryClass, Hinge, Minimax, Mode, Wasserstein
 from lookalike.game.method import Method, Twin
 from lookalike.game.needs import Need
@@ -116,7 +116,7 @@ AXES = {
     "optimiser": (Adam(), Adam(1e-3, 0.0, 0.9)),
     "d_optimiser": (None, Adam(1e-4)),
     "classes": ("nothing", *BUNDLES),
-    "labels": (UniformLabels(), LabelsAsInData()),
+    "labels": (UniformLabels(), LabelsAsInData(), BalancedLabels()),
     "twins": (WEAK, (), (*WEAK, Twin("other", Weakened(3))), (*WEAK, *WEAK)),
     "ema": (0.0, 0.9),
     "others": (20, 0),
@@ -222,7 +222,7 @@ def test_pairs_of_axes(make_source):
         assert re.match(SAID, sentence)
         assert len(sentence.split()) > 6
     # a change here is a change of what can be crossed
-    assert (trained, sum(outcomes.values()), len(outcomes)) == (1067, 1735, 49)
+    assert (trained, sum(outcomes.values()), len(outcomes)) == (1116, 1765, 49)
 
 
 POSITIVE = "every share in d_sees and g_plays must be above 0"

@@ -9,13 +9,13 @@ from lookalike.base.errors import UsageError
 from lookalike.game.batch import Batch
 from lookalike.game.gan import GAN
 from lookalike.game.heads import SPREAD, Auxiliary, LabelAware, Realness, spreads
-from lookalike.game.latents import LabelsAsInData, UniformLabels
+from lookalike.game.latents import BalancedLabels, LabelsAsInData, UniformLabels
 from lookalike.game.losses import AuxiliaryClass, Minimax
 from lookalike.game.nets.anogan import Anogan
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, Unconditional
 from lookalike.game.share import EveryThird
 from lookalike.game.streams import Generated, Real
-from lookalike.game.train import draw, train
+from lookalike.game.train import draw
 from lookalike.methods import METHODS
 from lookalike.methods.mcgan import OtherClasses
 
@@ -69,37 +69,17 @@ def test_d_of_cgan_is_told_the_class():
     assert vectors.shape == (2, *head.taken((7,))) == (2, 13)
 
 
-@pytest.mark.parametrize("labels", [UniformLabels(), LabelsAsInData()])
+@pytest.mark.parametrize("labels", [UniformLabels(), BalancedLabels(), LabelsAsInData()])
 def test_classes_asked_for(labels, make_source, small):
-    """Uniform: each third of the images; as in the data: as often as its training images."""
+    """Uniform or balanced: each a third of G's images; as in the data: as often as its training images."""
     source = make_source((1, 8, 8), known=24, classes=3)
     source = type(source)(source.known, torch.tensor([0] * 18 + [1] * 4 + [2] * 2), None, 3)
     gan = GAN(small(METHODS["acgan"]).but(labels=labels), (1, 8, 8), classes=3)
     (batch,) = draw(gan, [(Generated(), 1.0)], source.at("D", index=0), 3000)
     shares = torch.bincount(batch.y, minlength=3) / 3000
-    wanted = [1 / 3] * 3 if labels == UniformLabels() else [18 / 24, 4 / 24, 2 / 24]
+    wanted = [18 / 24, 4 / 24, 2 / 24] if labels == LabelsAsInData() else [1 / 3] * 3
     assert shares.tolist() == pytest.approx(wanted, abs=0.04)
     assert batch.real is False
-
-
-def test_v3_differs_from_v2_in_every_third_epoch(make_source, small, monkeypatch):
-    """D is shown 12 real and 4 generated images; v3 in the third of each three epochs 8 and 8, and v2 never."""
-    seen = {"acgan-v2": [], "acgan-v3": []}
-    for name, groups in seen.items():
-        gan = GAN(small(METHODS[name]), (1, 8, 8), classes=3)
-        answer = type(gan.D).forward
-
-        def counted(self, batch, answer=answer, groups=groups):
-            if batch.real is not None and not batch.x.requires_grad:
-                groups.append(len(batch.x))
-            return answer(self, batch)
-
-        monkeypatch.setattr(type(gan.D), "forward", counted)
-        list(train(gan, make_source((1, 8, 8), known=16, classes=3), images=48, batch=8))  # six steps, two per epoch
-        monkeypatch.setattr(type(gan.D), "forward", answer)
-    assert seen["acgan-v2"] == [12, 4] * 6
-    assert seen["acgan-v3"] == [12, 4] * 4 + [8, 8] * 2
-    assert f"{EveryThird(1.5, 1.0):g}" == "1.5 (every third epoch 1)"
 
 
 REFUSED = {

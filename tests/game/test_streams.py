@@ -78,6 +78,25 @@ def test_draws_depend_on_seed_purpose_and_index_only():
         assert not torch.equal(noise, other[1])
 
 
+@pytest.mark.parametrize("n", [1, 4, 7, 12])
+def test_classes_take_turns(n):
+    """Balanced: of any 3 m images each of 3 classes has m, and a class shows all its images before one comes again."""
+    labels = torch.tensor([0] * 10 + [1] * 2 + [2] * 3)
+    source = (
+        Source(torch.arange(15, dtype=torch.uint8).reshape(-1, 1, 1, 1), labels, None, 5).in_turn().at("D", index=0)
+    )
+    drawn = [source.at(index=i).take_known(n) for i in range(math.ceil(60 / n))]
+    x, y = (torch.cat(parts)[:60] for parts in zip(*drawn, strict=True))
+    rows = ((x.flatten() + 1) * 127.5).round().int()
+    assert torch.equal(labels[rows], y)
+    assert y.bincount().tolist() == [20, 20, 20]
+    for label, size in enumerate((10, 2, 3)):
+        mine = rows[y == label].tolist()
+        passes = [sorted(mine[i : i + size]) for i in range(0, 20 - 20 % size, size)]
+        assert all(one == rows[y == label].unique().tolist() for one in passes)
+        assert len({tuple(mine[i : i + size]) for i in range(0, 20 - 20 % size, size)}) > 1
+
+
 def test_other_classes():
     """Other classes' images come from the other classes, labelled fake, without a class number."""
     batch = OtherClasses().draw(None, numbered().at("D", index=0), 7)

@@ -16,7 +16,7 @@ from lookalike.base.seeds import generator, seed_of
 from lookalike.detect.search import Inverter, Search
 from lookalike.game.batch import Batch
 from lookalike.game.gan import GAN
-from lookalike.game.heads import Binary, Joint, LabelAware, Pair
+from lookalike.game.heads import Auxiliary, Binary, Joint, LabelAware, Pair
 from lookalike.game.losses import AuxiliaryClass, Minimax
 from lookalike.game.method import Twin
 from lookalike.game.nets.anogan import Anogan
@@ -261,6 +261,13 @@ def test_the_twin_comes_first_and_is_frozen_then(after, source, same):
     assert [progress.images for progress in first + rest] == [6, 12, 18, 24, 30, 36, 42]
     assert same(alone.state(training=True), after.twins["ali"].state(training=True))
     assert {name.split(".")[0] for name in after.state(training=False)} == {"G", "D", "average"}
+
+
+@pytest.mark.parametrize("spread", [False, True])
+def test_the_twins_d_sees_the_spread_where_the_methods_does(spread):
+    """ALI's D has the spread within a class as an input exactly where that of AC-GAN after ALI has it."""
+    twin = Inferring()(METHODS["acgan-ali-v1"].but(head=Auxiliary(spread=spread)))
+    assert twin.head == Joint(LabelAware(spread=spread))
 
 
 def test_the_game_begins_with_the_twins_weights(after, source):

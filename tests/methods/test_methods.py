@@ -16,6 +16,7 @@ from lookalike.base.errors import ModelError, UsageError
 from lookalike.base.names import GANS
 from lookalike.game import losses
 from lookalike.game.gan import GAN
+from lookalike.game.nets.anogan import Anogan
 from lookalike.game.share import EveryThird
 from lookalike.game.streams import Generated, Real
 from lookalike.game.train import step, train
@@ -184,6 +185,8 @@ def test_papers_twins():
     assert (weak.net, weak.twins, weak.d_sees) == (method.net.weak(), (), METHODS["anogan"].d_sees)
     assert (weak.losses, weak.optimiser) == (method.losses, method.optimiser)
     assert Weakened(50)(method).latent.z_dim == 50
+    longer, other = Weakened(layers=2, stride=2, pool=2)(method), Weakened(stride=4, g_pool=2)(method)
+    assert longer.net == method.net and other.net == Anogan(layers=1, stride=4, g_pool=2, pool=4)
 
 
 def test_what_an_author_forgets_is_one_sentence():

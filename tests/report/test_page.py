@@ -155,11 +155,12 @@ def test_pictures_of_scores_and_training_are_there(page: str, seen: Read) -> Non
 
 
 def test_E19_E20_the_last_grid_and_the_curves_of_variety(make_run: MakeRun, seen: Read) -> None:
-    """What the last figures say is a remark; variety and recognised classes are pictures of their own."""
+    """What the last figures say is a remark; variety, recognised classes and encoding are pictures of their own."""
     run = make_run()
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for line in lines[4::5]:
         line |= {"variety/a": 0.9, "variety/b.accuracy": 0.2, "recognised/a": 1.0, "recognised/b.accuracy": 0.5}
+        line |= {"encoding/own": 0.2, "encoding/other": 0.3, "encoding/deviation": 0.8}
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     page = seen(write([run], run / "report.html").read_text("utf-8"))
     assert (
@@ -168,7 +169,8 @@ def test_E19_E20_the_last_grid_and_the_curves_of_variety(make_run: MakeRun, seen
     )
     assert "Dropped" not in page.text and "D wins" not in page.text
     alts = [alt for alt, _ in page.pictures]
-    assert [alts.count(f"Curves: {kind}") for kind in ("variety", "recognised", "accuracy of D")] == [1, 1, 1]
+    kinds = ("variety", "recognised", "encoding", "accuracy of D")
+    assert [alts.count(f"Curves: {kind}") for kind in kinds] == [1] * 4
     assert "how far apart two generated images are on average" in page.text
     assert "how often a class is recognised" in page.text
 

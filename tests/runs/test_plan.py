@@ -18,10 +18,12 @@ from lookalike.detect.search import Search
 from lookalike.game.gan import GAN
 from lookalike.game.latents import Normal, Uniform
 from lookalike.game.losses import Hinge, Minimax
+from lookalike.game.nets.anogan import Anogan
 from lookalike.game.optimiser import Adam
 from lookalike.methods import METHODS, NETS
 from lookalike.methods.vtgan import Noised
 from lookalike.runs import plan as plans
+from lookalike.runs.own_flags import own_flags
 from lookalike.runs.presets import PRESETS
 from lookalike.runs.record import open_choices
 from lookalike.runs.settings import train_settings
@@ -198,6 +200,37 @@ def test_the_weak_twin_takes_its_latent_length():
     (twin,) = method.twins
     weak = twin.method(method)
     assert (weak.latent, weak.losses, len(weak.d_sees)) == (Normal(33), (Minimax(),), 2)
+
+
+def test_the_weak_twin_takes_its_layers():
+    """Depth, stride and both pools are the twin's alone; what is not given is as the weak network has it."""
+    method = make(method="vtgan", net="anogan", weak_depth=2, weak_stride=8, weak_g_pool=4, weak_pool=2).recipe.method
+    (weak,) = method.methods_of_twins().values()
+    assert weak.net == Anogan(4, layers=2, stride=8, g_pool=4, pool=2) and method.net == Anogan(4)
+    (plain,) = make(method="vtgan", net="anogan", weak_stride=2).recipe.method.methods_of_twins().values()
+    assert plain.net == Anogan(4, layers=1, stride=2, g_pool=1, pool=4)
+    flags = own_flags(train_settings(known=("3",), method="vtgan"), method)
+    assert {flags[f"weak_{name}"] for name in ("depth", "stride", "g_pool", "pool")} == {
+        "--weak-depth 2", "--weak-stride 8", "--weak-g-pool 4", "--weak-pool 2",
+    }  # fmt: skip
+    usual = own_flags(train_settings(known=("3",), method="vtgan"), METHODS["vtgan"])
+    assert usual["weak_depth"] == "--weak-depth 1" and usual["weak_stride"] == "--weak-stride 4"
+    assert make(method="vtgan").recipe.settings.weak_depth is None  # so runs of earlier versions go on
+    residual = make(method="vtgan", net="resnet").recipe.method
+    assert residual.twins == METHODS["vtgan"].twins
+    assert not {"weak_depth", "weak_pool"} & set(own_flags(train_settings(known=("3",), method="vtgan"), residual))
+
+
+def test_layers_that_the_weak_network_lacks_are_refused():
+    """A residual network has no stride to set, and a stride that its pool does not divide makes no image."""
+    with pytest.raises(
+        UsageError, match=r"^vtgan cannot have --net resnet: the weak twin's network resnet has no stride"
+    ):
+        make(method="vtgan", net="resnet", weak_stride=4)
+    with pytest.raises(UsageError, match=r"the stride of G's layers, 4, must be a multiple of their pool, 3"):
+        make(method="vtgan", weak_g_pool=3)
+    with pytest.raises(UsageError, match=r"anogan does not use --weak-depth"):
+        make(method="anogan", weak_depth=2)
 
 
 def test_the_search_takes_its_settings():

@@ -131,7 +131,7 @@ def _net(method):
 
 
 def test_metrics_are_finite_numbers_and_count_images(done):
-    """Each line has its step, images shown and seconds; each GAN's losses, norms and accuracy, and G's variety."""
+    """Each line has step, images shown, seconds, losses, norms and accuracy, G's variety, and how E encodes."""
     method, out = done
     lines = rows(out)
     if method in BASELINES:
@@ -145,7 +145,9 @@ def test_metrics_are_finite_numbers_and_count_images(done):
     late = {"encoder/E.reconstruction", "encoder/E.gradient_norm"}
     begins, ends = named.begins(4), named.ends(4)
     of_g = {"variety"}  # not before G trains
-    whose = [early if step < begins else of_g | (names if step < ends else late) for step in range(4)]
+    of_e = {"encoding/own", "encoding/other", "encoding/deviation"}  # of f-anogan not before its encoder trains
+    encodes, late = of_e if "ali" in method else set(), late | of_e
+    whose = [encodes | (early if step < begins else of_g | (names if step < ends else late)) for step in range(4)]
     assert [(line["step"], line["images"]) for line in lines] == [(1, 64), (2, 128), (3, 192), (4, 256)]
     split = {"split.leaves", "split.left_whole"} if named.splitting else set()
     assert [set(line) - {"step", "images", "seconds"} - split for line in lines] == whose

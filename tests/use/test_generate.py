@@ -85,7 +85,9 @@ def test_a_folder_of_pngs_is_data_with_a_list(both, tmp_path):
 def test_the_list_holds_names_with_commas_and_quotes(tmp_path):
     """generated.csv is read back by csv as it was meant, whatever the class is called."""
     name = 'red "dry", é'
-    generate._folder(tmp_path / "out", [name], 5, 0.5, iter([(name, 0, np.zeros((2, 1, 4, 4), np.uint8))]))
+    one = generate.Generator(name, None, None)
+    block = generate.Block(name, one, 0, np.zeros((2, 1, 4, 4), np.uint8))
+    generate._folder(tmp_path / "out", {name: one}, (), 5, 0.5, iter([block]))
     with (tmp_path / "out" / "generated.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[1:] == [[f"{name}/00000{i}.png", name, "5", str(i), "0.5"] for i in range(2)]

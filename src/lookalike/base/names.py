@@ -16,6 +16,7 @@ class GAN(NamedTuple):
 
 
 GANS: dict[str, GAN] = {
+    "auto-gan": GAN("autogan", conditional=True),
     "anogan": GAN("mcgan"),
     "noisegan": GAN("vtgan"),
     "mcgan": GAN("mcgan"),

@@ -79,8 +79,8 @@ SAY_RANGE = "say what black and white are with '--value-range LOW,HIGH' (score a
 ValueRange = tuple[float, float]
 
 
-def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
-    """Return the image in `path` as uint8 of shape (H, W, 1) when it is grey, else (H, W, 3).
+def decode(source: Path | bytes, value_range: ValueRange | None = None) -> Picture:
+    """Return the image in a file, or in the bytes of one, as uint8 of shape (H, W, 1) when it is grey, else (H, W, 3).
 
     For images of more than 8 bits, `value_range` (low, high) maps low to 0 and high to 255.
 
@@ -89,7 +89,7 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
     Refused
         With a phrase that says what is wrong.
     """
-    with _opened(path, value_range) as image:
+    with _opened(source, value_range) as image:
         turned = image.getexif().get(ORIENTATION) in range(2, 9)
         # formats without frames lack this attribute
         frames = bool(getattr(image, "is_animated", False)) or image.info.get(dicom.FRAMES, 1) > 1
@@ -107,7 +107,8 @@ def decode(path: Path, value_range: ValueRange | None = None) -> Picture:
             frames=frames,
             icc="icc_profile" in image.info,
             turned=turned,
-            renamed=(SUFFIXES | HEIC | DICOM).get(path.suffix.lower(), _format(image)) != _format(image),
+            renamed=isinstance(source, Path)
+            and (SUFFIXES | HEIC | DICOM).get(source.suffix.lower(), _format(image)) != _format(image),
             reduced=scale > 1,
             values=span(np.asarray(image)) if image.mode in ("I", "F") or image.mode.startswith("I;16") else None,
         )
@@ -170,12 +171,23 @@ def regular(path: Path, reader: type[io.BufferedReader] = io.BufferedReader) -> 
 
 
 @contextmanager
-def _opened(path: Path, value_range: ValueRange | None = None) -> Iterator[Image.Image]:
+def _bounded(source: Path | bytes) -> Iterator[_Bounded]:
+    if isinstance(source, Path):
+        with regular(source, _Bounded) as file:
+            yield cast("_Bounded", file)
+        return
+    if not source:
+        raise Refused("empty, 0 bytes")
+    yield _Bounded(cast("io.RawIOBase", io.BytesIO(source)))
+
+
+@contextmanager
+def _opened(source: Path | bytes, value_range: ValueRange | None = None) -> Iterator[Image.Image]:
     """Yield the image after the checks of its header; every error of Pillow becomes Refused."""
     try:
-        with regular(path, _Bounded) as file, warnings.catch_warnings():
+        with _bounded(source) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own check of the size follows
-            yield _identified(cast("_Bounded", file), value_range)
+            yield _identified(file, value_range)
     except (Refused, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  Pillow raises nearly any kind of error

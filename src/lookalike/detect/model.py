@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lookalike.base import checkpoint, files
-from lookalike.base.arrays import Floats, Pixels
+from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import DamagedError, DataError, LookalikeError, ModelError, UsageError, show
 from lookalike.base.names import Aspect
 from lookalike.base.renamed import current
@@ -23,13 +23,16 @@ from lookalike.base.unicode import composed
 from lookalike.data import Images, oddities, read
 from lookalike.data.aspect import SAID
 from lookalike.data.levels import Levels
-from lookalike.data.source import UNLABELLED
+from lookalike.data.load import resized
+from lookalike.data.pictures import picture_of
+from lookalike.data.source import UNLABELLED, Picture
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.detector import Detector, Threshold
 from lookalike.detect.gan import KEPT, GANDetector
 from lookalike.detect.heat import located
 from lookalike.detect.join import Join
 from lookalike.detect.kinds import Nearest
+from lookalike.detect.leaves import leaf_of, leaf_shares, split_gan
 from lookalike.detect.on_features import OnFeatures
 from lookalike.detect.openset import WEIGHTS, OpenSet
 from lookalike.detect.scale import Scale
@@ -55,6 +58,7 @@ class Verdicts:
     nearest: Pixels | None = None  # (N, C, H, W) uint8
     classes: Floats | None = None  # (N, K) probabilities of several known classes, given that it is one of them
     maps: Pixels | None = None  # (N, H, W) float32, larger = less like the known classes there; only where asked for
+    leaf: Labels | None = None  # (N,) number of the sub-class in the most likely class, of a model whose classes split
 
     @property
     def label(self) -> npt.NDArray[np.int64]:
@@ -155,6 +159,32 @@ class Model:
         said = f"the training read values {scale}"
         return oddities.of_model(odd, levels, said, grey=bool(self.training.get("grey")))
 
+    def judge(self, picture: object, *, maps: bool = False) -> Verdicts:
+        """Scores one picture of any size, after it was brought to this model's size, as those of the training were.
+
+        Parameters
+        ----------
+        picture : str, Path, bytes, PIL image or array
+            A file, the bytes of one, or uint8 of shape (H, W), (H, W, 1) or (H, W, 3).
+        maps : bool
+            Whether the answer, of one image, holds a heat map, at this model's size.
+
+        Raises
+        ------
+        DataError
+            For a picture that cannot be read.
+        ModelError, UsageError
+            As `score` does.
+        """
+        return self.score(self.fitted([picture_of(picture, self.value_range)]), maps=maps)
+
+    def fitted(self, pictures: Sequence[Picture]) -> Pixels:
+        """(N, C, H, W) uint8: pictures of any size at this model's. Raises DataError where it takes vectors."""
+        if self.size is None:
+            raise DataError(f"this model takes vectors of {self.shape[0]} numbers, not pictures; use score")
+        there = [resized(one.pixels, self.size, self.channels, self.aspect) for one in pictures]
+        return np.ascontiguousarray(np.stack(there).transpose(0, 3, 1, 2))
+
     def check_reading(self, images: Images) -> None:
         """Raises DataError for images that were read at another value range or aspect than this model's."""
         if images.levels.stored is not None and images.levels.value_range != self.value_range:
@@ -190,7 +220,23 @@ class Model:
         if not all(np.isfinite(numbers).all() for numbers in (said.score, *said.parts.values())):
             raise ModelError("the model's scores are not finite on these images; use another model or train again")
         p_value, flagged = limit.p_values(said.score), limit.flags(said.score)
-        return Verdicts(said.score, p_value, flagged, said.parts, said.nearest, said.classes, heat)
+        leaf, gan = None, split_gan(self.detector)
+        if gan is not None:
+            best = np.zeros(len(pixels), np.int64) if said.classes is None else said.classes.argmax(1)
+            leaf = leaf_of(gan, leaf_shares(gan, pixels), best)
+        return Verdicts(said.score, p_value, flagged, said.parts, said.nearest, said.classes, heat, leaf)
+
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """Names of the sub-classes, such as Coat/0; none where no class was split."""
+        gan = split_gan(self.detector)
+        return () if gan is None else tuple(gan.tree.names(self.classes["known"]))
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The known class that each of `leaves` is a part of."""
+        gan = split_gan(self.detector)
+        return () if gan is None else tuple(self.classes["known"][path[0]] for path in gan.tree.paths)
 
     @property
     def limit(self) -> Threshold:

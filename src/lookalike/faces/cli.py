@@ -31,9 +31,11 @@ COMMANDS = {
     "score": "Score images with a trained run, and flag those that are not like the known class.",
     "evaluate": "Measure a run on test images of its known classes and of unknown ones.",
     "generate": "Make images of the classes that a run has learnt.",
+    "subclasses": "Find the sub-class of each image, by a run that split its classes.",
     "measure": "Measure how good and how varied generated images are.",
     "augment": "Fill up the classes of DATA that have few images with generated ones.",
     "report": "Write one HTML page about one or several runs.",
+    "page": "Open a page on this machine: drop images on it, and each gets its verdict.",
     "pairs": "Find which classes of DATA look alike.",
     "table": "Run a table of a paper, and write our figures beside the printed ones.",
     "bench": "Measure on your images which method is best, or whether augment helps.",
@@ -47,6 +49,8 @@ MORE = {
     "train": "The same command again resumes a run. The preset and the method give the values of flags that you "
     "leave out; 'lookalike describe METHOD' shows them. A conditional method gives G the class as an input.",
     "score": "The file has a line for each image: score, p-value, flag, and the parts of the score.",
+    "subclasses": "The file has a line for each image: its sub-class, the class of which that is a part, and D's "
+    "probability of the sub-class. The run needs no threshold.",
     "measure": "The features are those of a small classifier of the real images, where they have two classes or more. "
     "It is trained once, and stays in your cache folder. Figures compare between data sets only with the features of "
     "another network (--features). Beside each figure stands the one that real test images reach. From FID to mean "
@@ -88,6 +92,8 @@ MODULES = {
     **dict.fromkeys(("pairs", "table"), "compare"),
     **dict.fromkeys(("generate", "augment"), "make"),
     "measure": "measure",
+    "page": "page",
+    "subclasses": "split",
 }  # others: detect
 for _name, _help in COMMANDS.items():
     if _name != "bench":

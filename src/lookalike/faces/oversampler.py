@@ -71,7 +71,7 @@ class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]
         self,
         sampling_strategy: float | str | dict[Any, int] | Callable[[Any], dict[Any, int]] = "auto",
         *,
-        method: str = "acgan",
+        method: str = "auto-gan",
         image_shape: tuple[int, ...] | None = None,
         settings: dict[str, Any] | None = None,
         run_folder: str | Path | None = None,

@@ -82,6 +82,10 @@ class Labels(Protocol):
     def name(self) -> str:
         """Its name for `--labels`, or another one."""
 
+    @property
+    def balances(self) -> bool:
+        """Whether D gets real images of every class equally often too, however rare it is."""
+
     def draw(self, n: int, source: Source, generator: torch.Generator) -> Tensor:
         """(n,) int64 class numbers on the CPU."""
 
@@ -91,6 +95,7 @@ class UniformLabels:
     """Uniform over the classes, as in the authors' code of gan-augmentation-2020: rare classes are what it is for."""
 
     name = "uniform"
+    balances = False
 
     def __str__(self) -> str:
         return "every class equally often"
@@ -102,10 +107,26 @@ class UniformLabels:
 
 
 @dataclass(frozen=True)
+class BalancedLabels(UniformLabels):
+    """Uniform over the classes, of generated and of real images.
+
+    Where only the generated classes are uniform, D finds an image fake because its class is rare among the real ones,
+    and G learns nothing else about that class.
+    """
+
+    name = "balanced"
+    balances = True
+
+    def __str__(self) -> str:
+        return "every class equally often, of real images too"
+
+
+@dataclass(frozen=True)
 class LabelsAsInData:
     """Each class as often as among the training images."""
 
     name = "data"
+    balances = False
 
     def __str__(self) -> str:
         return "as in the training images"

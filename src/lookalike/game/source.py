@@ -31,6 +31,8 @@ class Source:
         Device of the batches.
     unlabelled : Tensor or None
         More images of the known classes, in the same form, without labels.
+    of_classes : tuple of Tensor, or None
+        Row numbers of the known images of each class, where the classes take turns; set by `in_turn`.
     purpose, index
         What the draw is for, and its number; set by `at`.
     """
@@ -41,6 +43,7 @@ class Source:
     seed: int
     device: torch.device = torch.device("cpu")
     unlabelled: Tensor | None = None
+    of_classes: tuple[Tensor, ...] | None = None
     purpose: tuple[str | int, ...] = ()
     index: int = 0
 
@@ -68,9 +71,24 @@ class Source:
             start, n = start + len(order), n - len(order)
         return torch.cat(pieces)
 
+    def in_turn(self) -> Source:
+        """The same images, of which `take_known` takes each class equally often, however rare it is."""
+        of_classes = (torch.nonzero(self.labels == label).flatten() for label in range(self.classes))
+        return replace(self, of_classes=tuple(of_classes))
+
+    def _rows_in_turn(self, n: int, of_classes: tuple[Tensor, ...]) -> Tensor:
+        """(n,) int64: row numbers of known images whose classes take turns. Each class has passes of its own."""
+        pieces = []
+        for position in range(self.index * n, (self.index + 1) * n):
+            number, label = divmod(position, len(of_classes))
+            mine = of_classes[label]
+            turn, place = divmod(number, len(mine))
+            pieces.append(mine[_order(len(mine), self.seed, (*self.purpose, "class", label), turn)[place]])
+        return torch.stack(pieces)
+
     def take_known(self, n: int) -> tuple[Tensor, Tensor]:
         """n known images (n, *shape), float32 in [-1, 1], and their labels (n,) int64. Vectors are as stored."""
-        rows = self.rows(len(self.known), n)
+        rows = self._rows_in_turn(n, self.of_classes) if self.of_classes else self.rows(len(self.known), n)
         return self._ready(self.known[rows]), self.labels[rows].to(self.device)
 
     def blocks(self, n: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -119,4 +119,7 @@ def halved(features: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.bool_
 
 def relabelled(source: Source, leaves: Tensor | None) -> Source:
     """The source with `leaves` (N,) as labels, or unchanged without them."""
-    return source if leaves is None else replace(source, labels=leaves)
+    if leaves is None:
+        return source
+    changed = replace(source, labels=leaves)
+    return changed.in_turn() if source.of_classes else changed  # halves are classes of their own

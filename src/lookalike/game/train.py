@@ -22,7 +22,7 @@ from lookalike.game.gan import GAN
 from lookalike.game.method import Method, early, late
 from lookalike.game.needs import Need
 from lookalike.game.penalty import Penalty
-from lookalike.game.share import Share, share_at
+from lookalike.game.share import Share, place, share_at
 from lookalike.game.source import Source
 from lookalike.game.splitting import relabelled
 from lookalike.game.streams import Stream
@@ -142,20 +142,27 @@ def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtyp
     """One step of the game: a step of each twin beside, then `d_steps` updates of D, then one of G (and E)."""
     beside = [twin.name for twin in gan.method.twins if twin.beside]
     metrics = step_twins(gan, beside, source, index, batch, precision)
-    method, epoch = gan.method, index * batch // len(source.known)
+    method, epoch = gan.method, 0
     for name, net in gan.nets().items():
         # eval for networks that do not learn, so that their batch norm statistics stay as they are
         net.train(name in gan.learning)
     # no cache: it would keep cast weights from before an update
     with torch.autocast(gan.device.type, precision, enabled=precision != torch.float32, cache_enabled=False):
         for k in range(method.d_steps):
-            own = source.at("D", index=index * method.d_steps + k)
+            own, epoch = drawn_at(method, source, index * method.d_steps + k, batch)
             with torch.no_grad():  # D's update needs no gradient of G or E
                 groups = draw(gan, method.d_sees, own, batch, epoch)
             metrics |= update_d(gan, groups, own)
         metrics |= update_g(gan, source.at("G", index=index), batch, epoch)
     gan.update_average(index)  # after G's update, so that the last step counts
     return metrics
+
+
+def drawn_at(method: Method, source: Source, update: int, batch: int) -> tuple[Source, int]:
+    """The source of an update of D, and its epoch: the pass over the real images that it draws from, from 0."""
+    share = next((share for stream, share in method.d_sees if stream.real), 1.0)  # a twin with E alone has none
+    found = place(share, update, batch, len(source.known))
+    return source.at("D", *(("third",) if found.third else ()), index=found.index), found.epoch
 
 
 def update_d(gan: GAN, groups: Sequence[Batch], source: Source) -> Metrics:

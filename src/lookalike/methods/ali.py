@@ -92,11 +92,16 @@ class FromPosterior:
 
 @dataclass(frozen=True)
 class Inferring:
-    """The ALI of a method, with the same network, z, classes and loss. So G can start from the weights of its G."""
+    """The ALI of a method, with the same network, z, classes and loss. So G can start from the weights of its G.
+
+    Where the spread within a class is an input of the method's D, it is one of ALI's D too. Without it ALI collapses
+    to one image per class.
+    """
 
     def __call__(self, method: Method) -> Method:
         """ALI with the method's values on the axes that both share."""
         conditional = method.conditioning.conditional
+        spread = getattr(method.head.of_images, "spread", False)  # only some heads have it
         # all axes that decide the shapes of G's weights, and those that decide how it learns
         shared = (
             "net",
@@ -111,7 +116,7 @@ class Inferring:
         )
         return ali.but(
             **{axis: getattr(method, axis) for axis in shared},
-            head=Joint(LabelAware() if conditional else Binary()),
+            head=Joint(LabelAware(spread=spread) if conditional else Binary()),
             # ALI's D does not classify (eq. 4), so the class losses go
             losses=tuple(loss for loss in method.losses if not loss.teaches_classes),
         )

@@ -16,6 +16,7 @@ from lookalike.methods import METHODS, PARTS
 ADDED = {
     "Twin": {"after"},
     "ClassBatchNorm": {"with_z"},
+    "Weakened": {"layers", "stride", "g_pool", "pool"},
 }  # fields that files of earlier versions lack; their defaults are used
 
 

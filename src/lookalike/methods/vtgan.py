@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -12,6 +12,7 @@ from lookalike.game.batch import Batch
 from lookalike.game.latents import Normal
 from lookalike.game.method import Method, Twin
 from lookalike.game.needs import NOTHING, Need, needs
+from lookalike.game.nets import Net
 from lookalike.game.players import Players
 from lookalike.game.score import LatentSearch
 from lookalike.game.source import Source
@@ -102,18 +103,42 @@ class Weakened:
     Parameters
     ----------
     z_dim : int
-        Entries of the twin's z; 400 as published.
+        Entries of the twin's z; 400 as published (i).
+    layers : int or None
+        Transposed convolutions of its G, and convolutions of its D; 1 as published (ii).
+    stride : int or None
+        Stride of each transposed convolution (iii; the value is not printed).
+    g_pool : int or None
+        Max-pooling after each transposed convolution (iii; the value is not printed); 1 is none.
+    pool : int or None
+        Max-pooling after each convolution of its D.
+
+    None is the value of the network's weak member. Networks without these layers take None alone.
     """
 
     z_dim: int = 400
+    layers: int | None = None
+    stride: int | None = None
+    g_pool: int | None = None
+    pool: int | None = None
 
     def __call__(self, method: Method) -> Method:
-        """The plain GAN on the weak network, with a D of images alone."""
+        """The plain GAN on the weak network, with a D of images alone. Raises UsageError for layers that it lacks."""
         head = method.head.of_images  # the twin has no encoder, and so no pairs
         real = [(stream, share) for stream, share in method.g_plays if not stream.made]  # a loss of pairs needs them
         plain = {"d_sees": anogan.d_sees, "g_plays": (*real, *anogan.g_plays), "head": head}
         plain |= {"encoder": None, "score": LatentSearch()}  # it scores nothing
-        return method.but(**plain, net=method.net.weak(), latent=Normal(self.z_dim), twins=(), start=None)
+        return method.but(**plain, net=self._net(method.net.weak()), latent=Normal(self.z_dim), twins=(), start=None)
+
+    def _net(self, weak: Net) -> Net:
+        """The network's weak member with the twin's own layers."""
+        own = {name: getattr(self, name) for name in ("layers", "stride", "g_pool", "pool")}
+        given = {name: value for name, value in own.items() if value is not None}
+        if lacking := [name for name in given if not isinstance(getattr(weak, name, None), int)]:
+            raise UsageError(
+                f"the weak twin's network {weak.name} has no {lacking[0]} to set; use anogan, or leave it out"
+            )
+        return replace(weak, **given)  # type: ignore[type-var]
 
 
 noisegan = anogan.but(

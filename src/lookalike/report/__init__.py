@@ -13,6 +13,7 @@ from lookalike.base.errors import UsageError, show
 from lookalike.base.files import write_text
 from lookalike.report import pictures, verdicts, words
 from lookalike.report.compare import comparisons
+from lookalike.runs.encoding import ENCODING
 from lookalike.runs.folder import Metrics, Training, read_run
 from lookalike.runs.watch import COLLAPSED, DROPPED, RECOGNISED, VARIETY, by_class
 
@@ -94,11 +95,11 @@ def _unbroken(text: str) -> Markup:
 def _panels(metrics: Metrics) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the columns of the metrics by the picture that shows them."""
     panels: dict[str, dict[str, Any]] = {"losses": {}, "gradient norms": {}, "accuracy of D": {}}
-    panels |= {figure: by_class(metrics, figure) for figure in LIMITS}
+    panels |= {figure: by_class(metrics, figure) for figure in (*LIMITS, ENCODING)}
     for name, column in metrics.columns.items():
         player, _, measure = name.rpartition(".")
-        if player == "split" or name.partition("/")[0] in LIMITS:
-            continue  # numbers of splits stand beside the sub-classes
+        if player == "split" or name.partition("/")[0] in (*LIMITS, ENCODING):
+            continue  # they have panels, and numbers of splits stand beside the sub-classes
         kind = {"gradient_norm": "gradient norms", "accuracy": "accuracy of D"}.get(measure, "losses")
         panels[kind][name if kind == "losses" else player] = column
     return [(kind, columns) for kind, columns in panels.items() if columns]

@@ -12,7 +12,7 @@ from typing import Any
 from lookalike.base.errors import UsageError
 from lookalike.game.diffaugment import DiffAugment
 from lookalike.game.heads import Binary
-from lookalike.game.latents import Labels, LabelsAsInData, Latent, Normal, Uniform, UniformLabels
+from lookalike.game.latents import BalancedLabels, Labels, LabelsAsInData, Latent, Normal, Uniform, UniformLabels
 from lookalike.game.losses import Hinge, Loss, Minimax, Wasserstein
 from lookalike.game.method import Method
 from lookalike.game.needs import Need
@@ -33,11 +33,17 @@ FIELDS = {  # setting -> (axis, field of a part on it)
     "noise": ("d_sees", "sigma"),
     "salt_pepper": ("d_sees", "salt_pepper"),
     "weak_z": ("twins", "z_dim"),
+    "weak_depth": ("twins", "layers"),
+    "weak_stride": ("twins", "stride"),
+    "weak_g_pool": ("twins", "g_pool"),
+    "weak_pool": ("twins", "pool"),
     "spread": ("head", "spread"),
     "class_loss": ("losses", "on_fake"),
     "class_weight": ("losses", "g_weight"),
     "penalty": ("penalty", "weight"),
 }
+EXTRAS = tuple(name for name, (axis, _) in FIELDS.items() if axis in ("d_sees", "twins"))  # of the extra fakes
+WEAK = {name: FIELDS[name][1] for name in ("weak_depth", "weak_stride", "weak_g_pool", "weak_pool")}  # of a weak net
 SPLITS = (0.1562,)  # shares of the training after which classes are split (splitting-gan-2017, CIFAR-10)
 ABOVE, OF_EQUAL = 0.04, 0.4  # of the images: the authors' 2,000 of 50,000, which is 0.4 of one of ten classes
 SPLITS_OF_ONE = tuple(0.0781 * i for i in range(1, 6))
@@ -45,7 +51,7 @@ FULL = 10  # known classes whose detectors each get all of --images
 PLAIN = "dcgan"  # the family of the values at the top of a preset
 LATENTS: dict[str, Callable[[int], Latent]] = {one.name: one for one in (Normal, Uniform)}
 CONDITIONINGS = {one.name: one for one in (Embedded(), ClassBatchNorm(), ClassBatchNorm(with_z=True), OneHot())}
-LABELS: dict[str, Labels] = {one.name: one for one in (UniformLabels(), LabelsAsInData())}
+LABELS: dict[str, Labels] = {one.name: one for one in (UniformLabels(), BalancedLabels(), LabelsAsInData())}
 LOSSES: dict[str, Loss] = {
     "minimax": Minimax(),
     "saturating": Minimax(saturating=True),
@@ -82,6 +88,12 @@ def own_value(method: Method, setting: str) -> Any:
         case _:
             axis, field = FIELDS[setting]
             return next(values_of(getattr(method, axis), field), None)
+
+
+def weak_value(net: Net, setting: str) -> int | None:
+    """The value of a setting of `WEAK` that the network's weak member has; None where it has none."""
+    value = getattr(net.weak(), WEAK[setting], None)
+    return value if isinstance(value, int) else None
 
 
 def per_class(s: TrainSettings) -> bool:
@@ -170,7 +182,7 @@ def _conditioning(s: TrainSettings) -> str | None:
     if s.method not in METHODS:
         return None
     own = METHODS[s.method].conditioning
-    changed = _with(own, {"with_z": PRESETS[s.preset]["with_z"]})
+    changed = _with(own, {"with_z": True} if PRESETS[s.preset]["with_z"] else {})
     return None if changed == own else changed.name
 
 
@@ -256,11 +268,8 @@ def _diff_augment(s: TrainSettings, named: Method) -> DiffAugment | None:
 
 def _changed_parts(named: Method, s: TrainSettings) -> Method:
     """The method with the settings of `FIELDS` in the parts that have the field."""
-    changed = {
-        name: getattr(s, name)
-        for name in ("noise", "salt_pepper", "weak_z")
-        if getattr(s, name) != own_value(named, name)
-    }
+    usual = {name: weak_value(net_of(s), name) if name in WEAK else own_value(named, name) for name in EXTRAS}
+    changed = {name: getattr(s, name) for name, value in usual.items() if getattr(s, name) != value}
     given: dict[str, Any] = changed | {"spread": bool(s.spread)}
     given |= {"class_weight": s.class_weight} if weighs_classes(named) else {}
     given |= {"class_loss": s.class_loss and s.class_loss == "both"} if named.conditional else {}

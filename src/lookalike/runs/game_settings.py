@@ -217,6 +217,40 @@ class GameSettings(StrictSettings):
         Field(ge=1, le=65536),
         Parameter(help="vtgan: number of entries of the weak twin's z.", group=EXTRA_FAKES, show_default="400"),
     ] = None
+    weak_depth: Annotated[
+        int | None,
+        Field(ge=1, le=8),
+        Parameter(
+            help="vtgan: transposed convolutions in the weak twin's G, and convolutions in its D.",
+            group=EXTRA_FAKES,
+            show_default="1",
+        ),
+    ] = None
+    weak_stride: Annotated[
+        int | None,
+        Field(ge=1, le=64),
+        Parameter(
+            help="vtgan: stride of the weak twin's transposed convolutions.", group=EXTRA_FAKES, show_default="4"
+        ),
+    ] = None
+    weak_g_pool: Annotated[
+        int | None,
+        Field(ge=1, le=64),
+        Parameter(
+            help="vtgan: max-pooling after each transposed convolution of the weak twin; the stride is a multiple.",
+            group=EXTRA_FAKES,
+            show_default="1, none",
+        ),
+    ] = None
+    weak_pool: Annotated[
+        int | None,
+        Field(ge=1, le=64),
+        Parameter(
+            help="vtgan: max-pooling after each convolution of the weak twin's D.",
+            group=EXTRA_FAKES,
+            show_default="4",
+        ),
+    ] = None
 
     split_at: Annotated[
         Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_several)],

@@ -8,7 +8,7 @@ from typing import Any
 from lookalike.base.errors import UsageError
 from lookalike.game.method import Method
 from lookalike.methods import METHODS
-from lookalike.runs.choices import FIELDS, has, method_of, values_of, weighs_classes
+from lookalike.runs.choices import EXTRAS, FIELDS, has, method_of, values_of, weak_value, weighs_classes
 from lookalike.runs.settings import DataSettings, TrainSettings, flag
 
 OF_BASELINES = {  # settings that a baseline uses
@@ -74,7 +74,7 @@ def _has_field(setting: str) -> Callable[[Method, Method], bool]:
 OWN: dict[str, Callable[[Method, Method], bool]] = {  # setting of some methods -> whether (method, as named) has it
     "extra_fakes": lambda m, named: m.needs_others,
     "unlabelled": lambda m, named: m.head.classifies,
-    **{name: _has_field(name) for name in ("noise", "salt_pepper", "weak_z")},
+    **{name: _has_field(name) for name in EXTRAS},
     "penalty": lambda m, named: has(m.penalty or named.penalty, "weight"),
     "extra_fakes_share": lambda m, named: any(not stream.made and not stream.real for stream, _ in m.d_sees),
     "spread": lambda m, named: m.conditional and m.splitting is None and has(m.head, "spread"),
@@ -93,8 +93,12 @@ def own_settings(method: Method) -> tuple[str, ...]:
 
 
 def own_flags(s: TrainSettings, method: Method) -> dict[str, str]:
-    """Each of these settings as a flag with the value that `method` has, CLASS where the user names one."""
-    return {name: _as_flag(name, _value(name, s, method)) for name in own_settings(method)}
+    """Each of these settings as a flag with the value that `method` has, CLASS where the user names one.
+
+    Those of a weak twin whose network does not have them are left out.
+    """
+    values = {name: _value(name, s, method) for name in own_settings(method)}
+    return {name: _as_flag(name, value) for name, value in values.items() if value is not None}
 
 
 def _value(name: str, s: TrainSettings, method: Method) -> Any:
@@ -105,6 +109,8 @@ def _value(name: str, s: TrainSettings, method: Method) -> Any:
         return getattr(s, name)
     axis, field = FIELDS[name]
     value: Any = next(values_of(getattr(method, axis), field), 0.0)  # a penalty that was left out has no weight
+    if value is None:
+        return weak_value(method.net, name)
     return {True: "both", False: "real"}[value] if name == "class_loss" else value
 
 

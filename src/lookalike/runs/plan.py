@@ -80,9 +80,12 @@ class Plan:
         """The training images, from which the game draws."""
         rows, settings = self.rows, self.recipe.settings
         known, others, more = (self._tensor(part) for part in (rows.train, rows.extra_fakes, rows.unlabelled))
+        method = self.recipe.method
         assert known is not None, "`make` refuses a run without training images"
+        assert method is not None, "a baseline does not draw"
         labels = torch.from_numpy(self.numbered(rows.train))
-        return Source(known, labels, others, settings.seed, torch.device(settings.device), more)
+        source = Source(known, labels, others, settings.seed, torch.device(settings.device), more)
+        return source.in_turn() if method.labels.balances else source
 
     def _tensor(self, rows: Index) -> torch.Tensor | None:
         return torch.from_numpy(self.images.pixels[rows]) if len(rows) else None

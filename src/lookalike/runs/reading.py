@@ -19,7 +19,11 @@ from lookalike.runs.choices import net_of, preset_of, times
 from lookalike.runs.presets import FROM, GROWTH
 from lookalike.runs.settings import TrainSettings, train_settings
 
-EXAMPLES = {"methods on features": "auto", "detectors on pixels": "knn", "GANs": "acgan"}  # of families that read alike
+EXAMPLES = {
+    "methods on features": "auto",
+    "detectors on pixels": "knn",
+    "GANs": "auto-gan",
+}  # of families that read alike
 
 
 @dataclass(frozen=True)

@@ -297,9 +297,10 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         ),
     ] = ()
     labels: Annotated[
-        Literal["uniform", "data"] | None,
+        Literal["uniform", "balanced", "data"] | None,
         Parameter(
-            help="Conditional methods: G makes all classes equally often, or each as often as it is in the data.",
+            help="Conditional methods: G makes all classes equally often, or as often as they are in the data. "
+            "With balanced, D also sees real images of all classes equally often.",
             group=LEARN,
             show_default=OF_METHOD,
         ),

@@ -22,8 +22,9 @@ from lookalike.game.method import Method
 from lookalike.game.share import share_at
 from lookalike.game.source import Source
 from lookalike.game.splitting import SPLIT
-from lookalike.game.train import Progress
+from lookalike.game.train import Progress, drawn_at
 from lookalike.runs import log
+from lookalike.runs.encoding import Encoding
 from lookalike.runs.folder import CHECKPOINTS, METRICS, read_metrics
 from lookalike.runs.memory import trained
 from lookalike.runs.plan import Plan
@@ -87,7 +88,7 @@ class _Keeper:
         self.total = self.settings.images or 0
         self.steps = -(-self.total // self.batch)
         self.begins, self.ends = gan.method.begins(self.steps), gan.method.ends(self.steps)
-        self.variety = Variety(plan, gan.method)
+        self.variety, self.encoding = Variety(plan, gan.method), Encoding(plan, gan.method)
         self.said: set[tuple[str, str]] = set()  # kinds and classes of findings
         self.before, self.began = before, time.monotonic()
 
@@ -101,14 +102,18 @@ class _Keeper:
         last = progress.step == self.steps
         drawn = last or self._due(progress, self.settings.sample_every)
         if drawn or self._due(progress, self.settings.log_every) or SPLIT in progress.metrics:
-            more = self.variety.figures(self.gan) if drawn and progress.step > self.begins else {}
-            log.add(self.folder, progress, self.seconds, more)
+            log.add(self.folder, progress, self.seconds, self._measured(progress.step) if drawn else {})
         if drawn:
             draw_samples(self.folder, self.gan, progress.images, self.settings.seed)
         if drawn and not last and progress.step > (self.begins + self.ends) / 2:
             self.warn_of_findings(f"after {progress.images} of {self.total} images: ", grids=2)
         if last or stop or self._due(progress, self.settings.save_every):
             self._save(progress.step)
+
+    def _measured(self, step: int) -> dict[str, float]:
+        """What a grid's line of metrics has beside the step's: of G and of the encoder, once each has trained."""
+        varies = self.variety.figures(self.gan) if step > self.begins else {}
+        return varies | (self.encoding.figures(self.gan) if step > self.encoding.late * self.ends else {})
 
     def warn_of_findings(self, at: str = "", *, grids: int = 1) -> None:
         """Warns of what the last `grids` grids say of G and D, once of each kind and class."""
@@ -147,9 +152,9 @@ def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: i
     players = [(source.at(t.name, index=0), t.method(method)) for t in method.twins if (t.before > 0) == early]
     names = []
     for player, game in [*players, *([] if early else [(source, method)])]:
-        n = round(share_at(game.groups[0][1], step * batch // len(plan.rows.train)) * batch)
-        index = step * game.d_steps
-        rows = player.at("D", index=index).at(0, index=index).rows(len(plan.rows.train), n)[:3]
+        own, epoch = drawn_at(game, player, step * game.d_steps, batch)
+        n = round(share_at(game.groups[0][1], epoch) * batch)
+        rows = own.at(0, index=own.index).rows(len(plan.rows.train), n)[:3]
         names += [show(plan.images.names[plan.rows.train[row]], 60) for row in rows.tolist()]
     return names
 

@@ -37,7 +37,7 @@ from lookalike.use.generate import Generator, class_folder, generators
 from lookalike.use.memorised import Memory, flat
 from lookalike.use.quality.own import Own
 
-METHOD = "acgan"
+METHOD = "auto-gan"
 LEAST = 10  # distinct images that a class needs for training
 TRIES = 50  # images generated per kept image, at most
 FEW = 19  # training images; with more, fewer than 1 in 20 new images counts as a copy by chance

@@ -7,9 +7,10 @@ larger number of images begins with the images of a smaller number.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from lookalike.base.seeds import generator
 from lookalike.data.images import as_pixels
 from lookalike.detect.detector import Detector
 from lookalike.detect.gan import GANDetector
+from lookalike.detect.leaves import split_gan
 from lookalike.detect.model import ANY, Model
 from lookalike.detect.openset import OpenSet
 from lookalike.game.gan import GAN
@@ -44,11 +46,14 @@ class Generator:
         The GAN that learned the class, alone or with others.
     label : int or None
         The number of the class, where the GAN is conditional on it.
+    leaf : int or None
+        The number of the sub-class, where only its images are made.
     """
 
     name: str
     gan: GAN
     label: int | None
+    leaf: int | None = None
 
     def images(self, n: int, *, seed: int, truncation: float | None = None) -> Iterator[Pixels]:
         """Yield blocks of at most 256 images, n in total: (N, C, H, W) uint8, or (N, F) float32 vectors.
@@ -69,12 +74,17 @@ class Generator:
 
     def maker(self) -> Callable[[Tensor, int], Tensor]:
         """Return a map from z (N, Z) to images (N, *shape) float32 on the CPU, those from number `start` on."""
-        leaves = () if self.label is None else self.gan.tree.of(self.label)
-        if len(leaves) > 1:
-            turn = torch.tensor(leaves)
+        if len(self.leaves) > 1:
+            turn = torch.tensor(self.leaves)
             return lambda z, start: self.gan.generate(z, turn[(start + torch.arange(len(z))) % len(turn)]).cpu()
-        G, _ = self.gan.frozen(self.label)
+        G, _ = self.gan.frozen(self.leaves[0] if self.leaves else None)
         return lambda z, _start: _made(G, z, self.gan)
+
+    @property
+    def leaves(self) -> tuple[int, ...]:
+        """Numbers of the sub-classes whose images it makes in turn; none where the GAN has no classes."""
+        own = () if self.label is None else self.gan.tree.of(self.label)
+        return own if self.leaf is None else (self.leaf,)
 
     def z(self, i: int, seed: int, truncation: float | None = None) -> Tensor:
         """Return z of image i, (1, Z)."""
@@ -102,9 +112,25 @@ def generators(model: Model) -> dict[str, Generator]:
         if isinstance(member, GANDetector)
     }
     if not found:
-        made = "train with --method acgan, or another GAN"
+        made = "train with --method auto-gan, or another GAN"
         raise UsageError(f"the model is {model.method['name']}, which generates no images; {made}")
     return found
+
+
+def leaf_generators(model: Model) -> dict[str, Generator]:
+    """Return sub-class, such as Coat/0 -> its generator; none where no class was split, or G has no class as input.
+
+    Image i is that of the class with the same number, where the class takes it from this sub-class.
+    """
+    gan, known = split_gan(model.detector), model.classes["known"]
+    if gan is None or not gan.conditional:
+        return {}
+    able, paths = generators(model), gan.tree.paths
+    return {
+        name: replace(able[known[path[0]]], leaf=leaf)
+        for leaf, (name, path) in enumerate(zip(model.leaves, paths, strict=True))
+        if len(path) > 1
+    }
 
 
 def write(
@@ -125,7 +151,7 @@ def write(
     Parameters
     ----------
     counts
-        Class -> number of images.
+        Class, or sub-class of a class that was split -> number of images.
     seed, truncation
         As for `Generator.images`.
     report, warn : callable
@@ -136,11 +162,12 @@ def write(
     UsageError
         For a model without a GAN, a folder that is not empty, or PNGs of vectors.
     DataError
-        For a class that is not a known class of the model.
+        For a class that is not a known class of the model, nor a sub-class of one.
     OutputError
         If `out` cannot be written.
     """
-    able = generators(model)
+    parts = leaf_generators(model)
+    able = parts | generators(model)
     if strange := [name for name in counts if name not in able]:
         raise DataError(f"the model has no class {show(strange[0])}; it has {listed(able)}")
     _write = _npz if out.suffix.lower() == ".npz" else _folder
@@ -148,7 +175,7 @@ def write(
         raise UsageError("the model generates vectors, which cannot be written as PNG; give an .npz file (-o)")
     total = sum(counts.values())
 
-    def blocks() -> Iterator[tuple[str, int, Pixels]]:
+    def blocks() -> Iterator[Block]:
         done = 0
         for name, n in counts.items():
             start = 0
@@ -159,26 +186,48 @@ def write(
                         f"the images of {show(name)} are nearly all alike: the GAN has collapsed; train again with "
                         "more images shown (--images), or a lower step size (--lr)"
                     )
-                yield name, start, block
+                yield Block(name, able[name], start, block)
                 start, done = start + len(block), done + len(block)
 
-    _write(out, list(counts), seed, truncation, blocks())
+    _write(out, {name: able[name] for name in counts}, model.leaves if parts else (), seed, truncation, blocks())
+
+
+@dataclass(frozen=True)
+class Block:
+    """Images that a generator made, from number `start` on."""
+
+    asked: str  # the class or sub-class
+    of: Generator
+    start: int
+    pixels: Pixels
+
+    def leaves(self, names: Sequence[str]) -> list[str]:
+        """Return the sub-class of each image, by the names of all sub-classes."""
+        turn = [names[leaf] for leaf in self.of.leaves]
+        return [turn[(self.start + i) % len(turn)] for i in range(len(self.pixels))]
 
 
 def _folder(
-    out: Path, names: list[str], seed: int, truncation: float | None, blocks: Iterator[tuple[str, int, Pixels]]
+    out: Path,
+    able: Mapping[str, Generator],
+    leaves: Sequence[str],
+    seed: int,
+    truncation: float | None,
+    blocks: Iterator[Block],
 ) -> None:
-    """Write PNGs into one folder per class, and their list in generated.csv last."""
-    folders = {name: class_folder(name) for name in names}
+    """Write PNGs into one folder per class, those of a sub-class below it, and their list in generated.csv last."""
+    folders = {name: class_folder(one.name) + name.removeprefix(one.name) for name, one in able.items()}
     with files.atomic_folder(out) as part:
         for folder in folders.values():
-            (part / folder).mkdir()
-        rows: list[tuple[object, ...]] = [("file", "class", "seed", "number", "truncation")]
-        for name, start, block in blocks:
-            for i, image in enumerate(block, start):
-                path = f"{folders[name]}/{i:06d}.png"
+            (part / folder).mkdir(parents=True, exist_ok=True)
+        head = ("file", "class", "seed", "number", "truncation", *["subclass"] * bool(leaves))
+        rows: list[tuple[object, ...]] = [head]
+        for block in blocks:
+            own = [(name,) for name in block.leaves(leaves)] if leaves else [()] * len(block.pixels)
+            for i, image in enumerate(block.pixels, block.start):
+                path = f"{folders[block.asked]}/{i:06d}.png"
                 files.write_new(part / path, png(image.transpose(1, 2, 0)))
-                rows.append((file_cell(path), name, seed, i, truncation))
+                rows.append((file_cell(path), block.of.name, seed, i, truncation, *own[i - block.start]))
         files.write_new(part / MANIFEST, as_csv(rows).encode("utf-8", "surrogateescape"))
 
 
@@ -190,21 +239,30 @@ def class_folder(name: str) -> str:
 
 
 def _npz(
-    out: Path, names: list[str], seed: int, truncation: float | None, blocks: Iterator[tuple[str, int, Pixels]]
+    out: Path,
+    able: Mapping[str, Generator],
+    leaves: Sequence[str],
+    seed: int,
+    truncation: float | None,
+    blocks: Iterator[Block],
 ) -> None:
     """Write `images`, `labels` and `classes` as `lookalike` reads them, and `number`, `seed` and `truncation`."""
-    kept = [(names.index(name), start + np.arange(len(block)), block) for name, start, block in blocks]
-    pixels = np.concatenate([block for _, _, block in kept])
+    names, kept = list(dict.fromkeys(one.name for one in able.values())), list(blocks)
+    pixels = np.concatenate([block.pixels for block in kept])
     images = pixels.transpose(0, 2, 3, 1) if pixels.ndim == 4 else pixels
+    subclass: dict[str, Any] = (
+        {"subclass": np.array([name for block in kept for name in block.leaves(leaves)])} if leaves else {}
+    )
     data = io.BytesIO()
     np.savez_compressed(
         data,
         images=images,
-        labels=np.repeat([label for label, _, _ in kept], [len(block) for _, _, block in kept]),
+        labels=np.repeat([names.index(block.of.name) for block in kept], [len(block.pixels) for block in kept]),
         classes=np.array(names),
-        number=np.concatenate([numbers for _, numbers, _ in kept]),
+        number=np.concatenate([block.start + np.arange(len(block.pixels)) for block in kept]),
         seed=np.array(seed),
         truncation=np.array(np.inf if truncation is None else truncation),
+        **subclass,
     )
     files.write_bytes(out, data.getvalue())
 

@@ -47,6 +47,8 @@ def write(
 ) -> dict[str, Any]:
     """Score `data` into `out`, one line per image: name, class, score, p-value, flagged or not, and the parts.
 
+    A model whose classes were split adds the sub-class of each image, and the known class that it is a part of.
+
     Parameters
     ----------
     model : Model
@@ -81,8 +83,7 @@ def write(
     OutputError
         If `out` or the folder cannot be written.
     """
-    if out.suffix.lower() not in (".csv", ".jsonl"):
-        raise UsageError(f"scores are written to a .csv or .jsonl file, not {show(out.name)}; change -o")
+    check_suffix(out, "scores")
     for written in (out, nearest, heat_maps):
         refuse_inside(written, data)
     if nearest and heat_maps and nearest.resolve() == heat_maps.resolve():
@@ -97,12 +98,12 @@ def write(
         files.atomic(out) as handle,
     ):
         originals = _originals(model, data) if heat else iter(())
-        for block in _read(model, data, heat is not None, on_bad=on_bad, max_bad=max_bad):
+        for block in blocks(model, data, maps=heat is not None, on_bad=on_bad, max_bad=max_bad):
             verdicts, start = model.score(block, maps=heat is not None), counts["images"]
             rows = list(_rows(model, block, verdicts, start, folder))
             if heat is not None and verdicts.maps is not None:
                 _write_maps(heat, start, verdicts.maps, originals, model)
-            _append(handle, out.suffix.lower(), rows, first=counts["images"] == 0)
+            append(handle, out.suffix.lower(), rows, first=counts["images"] == 0)
             counts["images"] += len(rows)
             counts["flagged"] += sum(row["flagged"] for row in rows)
             skipped += block.skipped
@@ -119,6 +120,12 @@ def write(
     if not skipped:
         bad_files.unlink(missing_ok=True)  # the list of an earlier score file
     return counts | {"skipped": len(skipped), "odd": dict(odd)}
+
+
+def check_suffix(out: Path, what: str) -> None:
+    """Raise UsageError for a file of another suffix than .csv and .jsonl."""
+    if out.suffix.lower() not in (".csv", ".jsonl"):
+        raise UsageError(f"{what} are written to a .csv or .jsonl file, not {show(out.name)}; change -o")
 
 
 def _pictures(wanted: Path | None, out: Path) -> AbstractContextManager[Path | None]:
@@ -146,7 +153,8 @@ def _write_maps(folder: Path, start: int, maps: Pixels, originals: Iterator[Pixe
         files.write_new(folder / f"{start + i:06d}.npy", out.getvalue())
 
 
-def _read(model: Model, data: str | Path, maps: bool, **bad: Any) -> Iterator[Images]:
+def blocks(model: Model, data: str | Path, *, maps: bool = False, **bad: Any) -> Iterator[Images]:
+    """Yield the images of `data` as the model takes them, so many that they and their maps fit into memory."""
     most = BLOCK_BYTES // 4 if maps else BLOCK_BYTES  # a map takes four bytes for each pixel
     block = min(BLOCK, max(1, most // math.prod(model.shape)))
     how = {name: value for name, value in model.reading().items() if name != "key_size"}
@@ -154,6 +162,7 @@ def _read(model: Model, data: str | Path, maps: bool, **bad: Any) -> Iterator[Im
 
 
 def _rows(model: Model, block: Images, verdicts: Verdicts, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:
+    leaves = list(zip(model.leaves, model.parents, strict=True))
     for i, name in enumerate(block.names):
         label = block.labels[i]
         row: dict[str, Any] = {
@@ -164,6 +173,8 @@ def _rows(model: Model, block: Images, verdicts: Verdicts, start: int, folder: P
             "flagged": bool(verdicts.flagged[i]),
         }
         row |= _which(model, verdicts, i)
+        if verdicts.leaf is not None:
+            row |= dict(zip(("subclass", "parent"), leaves[verdicts.leaf[i]], strict=True))
         row |= {part: float(values[i]) for part, values in verdicts.parts.items()}
         if verdicts.maps is not None:
             row["heat_map"] = f"{start + i:06d}.png"
@@ -183,7 +194,8 @@ def _which(model: Model, verdicts: Verdicts, i: int) -> dict[str, Any]:
     return {"predicted": name, "confidence": float(verdicts.classes[i].max())}
 
 
-def _append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first: bool) -> None:
+def append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first: bool) -> None:
+    """Write lines of a .csv or .jsonl file, of images with their name; the `first` ones after a CSV file's head."""
     if suffix == ".jsonl":
         # In ASCII JSON, names that are not UTF-8 survive as escapes.
         handle.write("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode("ascii"))
@@ -195,4 +207,5 @@ def _append(handle: BinaryIO, suffix: str, rows: list[dict[str, Any]], *, first:
 
 def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row with the file's name as a cell, and with a number for the flag."""
-    return {**row, "name": file_cell(row["name"]), "flagged": int(row["flagged"])}
+    flagged = {"flagged": int(row["flagged"])} if "flagged" in row else {}
+    return {**row, "name": file_cell(row["name"]), **flagged}

@@ -76,6 +76,14 @@ def test_what_comes_in_repeats_the_border():
     assert torch.allclose(moved, x)
 
 
+def test_what_comes_in_may_be_black():
+    """A white image that moved by up to 30 % has black at its edges, where values are -1, and is white elsewhere."""
+    x = torch.ones(20, 1, 8, 8)
+    moved, _ = Affine(0.0, 0.3, 0.0, 0.0, black=True)(x, torch.ones(20, 1), generator(4))
+    assert torch.allclose(moved[:, :, 3:5, 3:5], x[:, :, 3:5, 3:5], atol=1e-6)
+    assert moved.min() == -1 and (moved[:, :, [0, -1]].amin((1, 2, 3)) < 0).sum() > 10
+
+
 def test_mixup_mixes_images_and_classes_by_the_same_weight():
     """Every image is lam x_i + (1 - lam) x_j for one lam and a permutation, and its classes are mixed alike."""
     x, y = torch.eye(30)[:, None, None, :], torch.eye(30)

@@ -173,7 +173,7 @@ def test_a_probe_shares_the_gan_of_the_network(short, tmp_path, fitted, monkeypa
     assert not linear.is_done(tmp_path)
     second = result(linear, tmp_path)
     assert (network.folder(tmp_path) / "gan" / "model.safetensors").stat().st_mtime_ns == weights
-    assert {path.name for path in network.folder(tmp_path).glob("*.json")} == {"figures.json", "figures-probe.json"}
+    assert {path.name for path in network.folder(tmp_path).glob("*.json")} == {"figures-cnn.json", "figures-probe.json"}
     assert result(network, tmp_path) == first and first["gan_seconds"] == second["gan_seconds"]
     for mine, (pixels, labels) in zip(fitted, seen, strict=True):
         assert np.array_equal(mine[0], pixels) and np.array_equal(mine[1], labels)
@@ -198,9 +198,8 @@ def test_what_is_asked_for_names_the_folder(short, tmp_path):
         {"rare": (("7", 9),)},
         {"preset": "paper"},
     )
-    affine = [
-        {"method": "affine", "affine": how} for how in (Affine(), Affine(90), Affine(flip=True), Affine(flip_down=True))
-    ]
+    turned = (Affine(), Affine(90), Affine(flip=True), Affine(flip_down=True), Affine(black=True))
+    affine = [{"method": "affine", "affine": how} for how in turned]
     changes = (*changes, *affine)
     folders = [one(short, **change).folder(tmp_path) for change in changes]
     folders.append(one(short, settings=(("images", 9),)).folder(tmp_path))

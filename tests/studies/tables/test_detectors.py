@@ -97,8 +97,12 @@ def test_two_trainings_make_a_cell_of_table_2(four, tmp_path, monkeypatch):
     """The sum of both detectors' scores tells the unknown class; seconds are those of both trainings."""
     monkeypatch.setattr(mcgan, "METHODS", {"dcgan": "pca"})  # a quick one in place of the paper's
     lines = made(TWO_STEPS, four, tmp_path, rows=["3,8/9"], seeds=1)
+    *lines, all_known = lines
     figures = {line["metric"]: line["mean"] for line in lines}
-    assert list(figures) == ["unknown_vs_known", "known_vs_known", "unknown_vs_known_auc", "known_vs_known_all"]
+    assert list(figures) == list(TWO_STEPS.figures)
+    assert (all_known["method"], all_known["metric"]) == ("everything is known", "unknown_vs_known")
+    assert all_known["mean"] == pytest.approx(2 / 3) and all_known["seconds"] is None and all_known["seeds"] == 1
+    assert "| everything is known | unknown_vs_known |  | 0.667 |" in page(tmp_path, "mcgan-2021-2-small-part")
     images = read(four, size=(32, 32))
     tests = images.select(images.test)
     both = [DetectorTrial(four, "pca", 0, known=(name,), scored=("3", "8", "9")) for name in ("3", "8")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tiny import call
 from lookalike.base import files
 from lookalike.base.errors import DataError, UsageError
 from lookalike.data import arrays, named
+from lookalike.studies.augment.transforms import Affine
 from lookalike.studies.augment.trial import ClassifierTrial
 from lookalike.studies.study import Study
 from lookalike.studies.tables.gan_augmentation import CIFAR, NAME, PAPERS, TABLE, TASKS
@@ -133,6 +135,21 @@ def test_cifar_is_sparsified_as_the_authors_do():
     (task,) = [task for task in TASKS if task.name == "cifar-100"]
     keep = dict(task.keep(classes))
     assert keep["c83"] == 0.65 and keep["c40"] == 0.8 and len(keep) == 20
+
+
+def test_each_data_set_has_the_authors_transformations_and_classifier():
+    """Clothes come in black and are not mirrored; the others turn by 90 degrees; CIFAR-100 has the larger network."""
+    found = {task.name: (task.affine, task.classifier) for task in TASKS}
+    clothes = (Affine(10, 0.1, 0.3, 0.1, black=True), "cnn")
+    tissue = (Affine(90, 0.1, 0, 0, flip=True, flip_down=True), "cnn")
+    assert found == {
+        **dict.fromkeys(("fashion-mnist-tenth", "mnist-5k-twenty", "fashion-mnist"), clothes),
+        "cifar-100": (Affine(90, 0.1, 0, 0, flip=True), "cnn-larger"),
+        **dict.fromkeys(("breast-histopathology", "histopathology-by-patient"), tissue),
+    }
+    study = Study(Path(), seeds=1)
+    (cell, *_) = next(task for task in TASKS if task.name == "fashion-mnist").cells(study)
+    assert cell.trials[0].keep == (("Trouser", 0.5), ("Dress", 0.65), ("Sneaker", 0.8))  # to 50 %, not by 50 %
 
 
 def test_data_that_is_not_here_is_left_out_unless_it_is_asked_for(tmp_path, here, measured, monkeypatch):

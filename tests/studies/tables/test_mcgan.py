@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
 from lookalike.studies.detect.trial import ClassScores, DetectorTrial
 from lookalike.studies.tables.detectors import Row
-from lookalike.studies.tables.mcgan import TABLE_1, TABLE_2, _halves, each_against_the_other, two_steps
+from lookalike.studies.tables.mcgan import (
+    TABLE_1,
+    TABLE_2,
+    _halves,
+    cut,
+    each_against_the_other,
+    everything_known,
+    two_steps,
+)
 
 
 def said(**scores):
-    """What one training's detector found of each class."""
+    """What one training's detector found of each class; scores up to 4 have a p-value above 5 %."""
     return {
-        name: ClassScores(np.array(of, np.float64), np.ones(len(of)), 1.0, np.zeros(len(of), np.int64))
+        name: ClassScores(
+            np.array(of, np.float64), np.where(np.array(of) <= 4, 0.06, 0.05), 1.0, np.zeros(len(of), np.int64)
+        )
         for name, of in scores.items()
     }
 
@@ -27,6 +35,8 @@ BY_HAND = {
     "unknown_vs_known": 8 / 12,
     # A's detector decides (11 / 16 against 10 / 16): of A 1 2 4.5, of B 4 5 6 passed; the third is 4
     "known_vs_known": 4 / 6,
+    # by held-out images the limit is 4: of A 1 2 are called A, and of B 5 6 are called B
+    "known_vs_known_held_out": 4 / 6,
     # pairs in order: 13 has 6 known below it, 17 has 7 and a tie, 12 has 5, 20 all 8
     "unknown_vs_known_auc": 26.5 / 32,
     # all of A 1 2 4.5 9 and of B 4 5 6 7; the fourth is 4.5
@@ -53,6 +63,7 @@ def test_one_detector_of_both_classes_by_hand():
     assert two_steps(Row("mnist", ("A", "B"), "U"), (both,)) == {
         "unknown_vs_known": pytest.approx((6 + 2) / 12),
         "known_vs_known": pytest.approx(4 / 6),
+        "known_vs_known_held_out": pytest.approx(4 / 6),
         "unknown_vs_known_auc": pytest.approx((5 + 6 + 8 + 8) / 32),
         "known_vs_known_all": pytest.approx(5 / 8),
     }
@@ -71,17 +82,46 @@ def test_the_better_detector_decides():
     assert figures == {
         "unknown_vs_known": 1.0,
         "known_vs_known": 1.0,
+        "known_vs_known_held_out": 1.0,
         "unknown_vs_known_auc": 1.0,
         "known_vs_known_all": 1.0,
     }
 
 
-def test_no_image_passes_step_1():
-    """Where all unknown images look more known than the known ones, accuracy of the passed is nan, and AUC is 0."""
-    of_a, of_b = said(A=[5], B=[6], U=[1, 2]), said(A=[6], B=[5], U=[1, 2])
-    figures = two_steps(Row("mnist", ("A", "B"), "U"), (of_a, of_b))
-    assert math.isnan(figures.pop("known_vs_known"))
-    assert figures == {"unknown_vs_known": 0.0, "unknown_vs_known_auc": 0.0, "known_vs_known_all": 1.0}
+def test_the_unknown_image_looks_most_known():
+    """Sums are A 11, B 11, U 2: as many as are unknown cannot be above a tie, so all pass; the AUC is 0."""
+    of_a, of_b = said(A=[5], B=[6], U=[1]), said(A=[6], B=[5], U=[1])
+    assert two_steps(Row("mnist", ("A", "B"), "U"), (of_a, of_b)) == {
+        "unknown_vs_known": pytest.approx(2 / 3),
+        "known_vs_known": 1.0,
+        "known_vs_known_held_out": 0.5,  # 5 and 6 are both above the limit of A's held-out images
+        "unknown_vs_known_auc": 0.0,
+        "known_vs_known_all": 1.0,
+    }
+
+
+def test_test_sets_are_cut_to_the_smallest():
+    """Of 7, 4 and 9 images 4 of each stay, in their order and the same of both trainings, another choice for a row."""
+    sizes = {"A": 7, "B": 4, "U": 9}
+    first, second = (said(**{name: base + np.arange(n) for name, n in sizes.items()}) for base in (0, 100))
+    row = Row("mnist", ("A", "B"), "U")
+    one, other = cut(row, (first, second))
+    for name, n in sizes.items():
+        kept = one[name].score.tolist()
+        assert len(set(kept)) == 4 and kept == sorted(kept) and set(kept) <= set(range(n))
+        assert other[name].score.tolist() == [100 + score for score in kept]
+        assert one[name].p_value.tolist() == [0.06 if score <= 4 else 0.05 for score in kept]
+        assert len(one[name].label) == 4
+    again, third = cut(row, (first, second))[0], cut(Row("mnist", ("B", "A"), "U"), (first, second))[0]
+    assert all(np.array_equal(again[name].score, one[name].score) for name in sizes)
+    assert any(not np.array_equal(third[name].score, one[name].score) for name in sizes)
+
+
+def test_everything_is_known():
+    """An answer that calls all images known is right for two of three, whatever the test sets' sizes are."""
+    scores = said(A=[1, 2, 3], B=[1, 2], U=[1, 2, 3, 4])
+    assert everything_known(Row("mnist", ("A", "B"), "U"), (scores, scores)) == {"unknown_vs_known": 2 / 3}
+    assert TABLE_2.constants == {"everything is known": everything_known}
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,14 @@ def test_preset_paper_has_the_papers_protocol(monkeypatch):
     assert (paper.depends_on()["made"], small.depends_on()["made"]) == (50_000, 5_000)
 
 
+def test_stl_10_splits_above_two_percent_as_the_authors_do():
+    """2,000 of 100,000 images; CIFAR-10 keeps 4 %, and a method without a split has no such setting."""
+    trial = QualityTrial("stl-10-unlabelled", "splitting", 0, side=48, pooled=True)
+    assert trial.train_settings(("any",)).split_above == 0.02
+    assert trial.but(method="wgan-gp").train_settings(("any",)).split_above is None
+    assert trial.but(data="cifar-10").train_settings(("any",)).split_above is None
+
+
 def test_figures_are_those_of_the_models_own_images(tiny, tmp_path):
     """What a trial stores is what `measure` says of images that its model makes, on features named in the file."""
     trial = QualityTrial("digits", "splitting", 0, wide=2, side=8)

@@ -81,7 +81,7 @@ class GANSettings(MakerSettings):
     """Which GAN is trained, and how; a finished run has all this already."""
 
     method: Annotated[
-        ClassGANName | None, Parameter(help="A conditional method.", group=TRAINING, show_default="acgan")
+        ClassGANName | None, Parameter(help="A conditional method.", group=TRAINING, show_default="auto-gan")
     ] = None
     preset: Annotated[Preset | None, Parameter(help="As train takes it.", group=TRAINING, show_default="small")] = None
     batch: Annotated[

@@ -34,7 +34,8 @@ def generate(
         tuple[str, ...],
         Parameter(
             name="--class",
-            help="A class to make. Repeat the flag for more.",
+            help="A class to make, or a sub-class such as Coat/0 of a run that split its classes. Repeat the flag for "
+            "more.",
             negative=(),
             show_default="all known ones",
         ),
@@ -77,7 +78,7 @@ def generate(
     model = Model.load(run, device=device)
     torch.set_num_threads(model.training["threads"])
     known = tuple(making.generators(model))
-    names = names_of(class_, known) or known
+    names = names_of(class_, (*known, *making.leaf_generators(model))) or known
     with progress("images") as report:
         picture = None
         if grid is not None:

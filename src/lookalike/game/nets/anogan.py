@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
+from lookalike.base.errors import UsageError
 from lookalike.game.nets import Shape, Stages, divisible, initialise
 from lookalike.game.nets.grey import convolution
 
@@ -33,6 +34,11 @@ class Anogan:
         Max-pooling after each transposed convolution (section 3.1.1, iii); 1 is none.
     pool : int
         Max-pooling after each convolution of D.
+
+    Raises
+    ------
+    UsageError
+        If the stride is no multiple of `g_pool`, so that G's sides would not be whole numbers.
     """
 
     width: int = 64
@@ -45,6 +51,12 @@ class Anogan:
     initial_weights = f"N(0, {STD:g}), biases 0"
     multiple = 4
     d_batch_norm = False
+
+    def __post_init__(self) -> None:
+        if self.stride % self.g_pool:
+            raise UsageError(
+                f"the stride of G's layers, {self.stride}, must be a multiple of their pool, {self.g_pool}"
+            )
 
     def __str__(self) -> str:
         made = f"{self.layers} transposed convolution(s) of stride {self.stride}"
@@ -92,5 +104,6 @@ class Anogan:
         """One layer each, larger stride and pool (vtgan-2021, section 3.1.1, ii and iii). The values are ours.
 
         Item iii can also mean a stride of 8 and a pool of 2 in G. With these the normal G made stripes on some seeds.
+        `Weakened` takes other values.
         """
         return replace(self, layers=1, stride=4, g_pool=1, pool=4)

@@ -35,7 +35,7 @@ from lookalike.studies.study import Study
 from lookalike.studies.trial import Cell
 from lookalike.use.augment import LEAST, wanted
 
-USUAL = (NONE, OVERSAMPLE, *TRANSFORMS, "acgan", "acgan-v3", "cgan")
+USUAL = (NONE, OVERSAMPLE, *TRANSFORMS, "auto-gan", "acgan")
 ALL = "all"
 FIGURES = ("accuracy", "balanced_accuracy", "rare_recall", "top_accuracy")
 MAIN = "balanced_accuracy"

@@ -1,7 +1,8 @@
 """The classifier of gan-augmentation-2020, section V.D: three convolutions with max-pooling, dropout, dense layers.
 
 Adam 1e-3, batch 64, cross-entropy; it stops when the validation loss has not fallen for ten epochs, and the weights of
-the best epoch count. Channels, dense units and dropout are those of the authors' code for Fashion-MNIST.
+the best epoch count. Channels, dense units and the places of dropout are those of the authors' code for Fashion-MNIST
+and for histopathology.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from lookalike.studies.augment.transforms import Transform, one_pass
 
 CHANNELS, DENSE, DROPOUT = (16, 32, 64), 512, 0.2
 LR, EPOCHS, PATIENCE = 1e-3, 100, 10
+Shape = tuple[int, int, int]
 SUMMARY = (
     "The classifier is a network of three convolutions. It begins with random weights, and stops when the loss on "
     "validation images no longer falls."
@@ -35,22 +37,33 @@ SUMMARY = (
 class Network(nn.Module):
     """(N, C, H, W) -> (N, K) logits."""
 
-    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, layers: nn.Sequential, classes: int) -> None:
         super().__init__()
-        c, h, w = shape
-        parts: list[nn.Module] = []
-        for out in CHANNELS:  # pooled before ReLU: the same values, fewer to compute
-            parts += [nn.Conv2d(c, out, 3, padding=1), nn.MaxPool2d(2, ceil_mode=True), nn.ReLU()]
-            c, h, w = out, math.ceil(h / 2), math.ceil(w / 2)
-        dense = [nn.Linear(c * h * w, DENSE), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(DENSE, classes)]
-        self.layers = nn.Sequential(*parts, nn.Dropout(DROPOUT), nn.Flatten(), *dense)
-        self.classes = classes
+        self.layers, self.classes = layers, classes
         networks.channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits (N, K) of images."""
         logits: Tensor = self.layers(x)
         return logits
+
+
+def three_convolutions(shape: Shape, classes: int) -> Network:
+    """The network of the paper for images of this shape, with a dropout after the first and the last pooling."""
+    c, h, w = shape
+    blocks: list[list[nn.Module]] = []
+    for out in CHANNELS:  # pooled before ReLU: the same values, fewer to compute
+        blocks.append([nn.Conv2d(c, out, 3, padding=1), nn.MaxPool2d(2, ceil_mode=True), nn.ReLU()])
+        c, h, w = out, math.ceil(h / 2), math.ceil(w / 2)
+    first, *others = blocks
+    parts = [*first, nn.Dropout(DROPOUT), *(part for block in others for part in block), nn.Dropout(DROPOUT)]
+    dense = [nn.Linear(c * h * w, DENSE), nn.ReLU(), nn.Linear(DENSE, classes)]
+    return Network(nn.Sequential(*parts, nn.Flatten(), *dense), classes)
+
+
+def adam(net: nn.Module) -> torch.optim.Optimizer:
+    """The paper's optimiser of a network."""
+    return torch.optim.Adam(net.parameters(), lr=LR, fused=True)
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,8 @@ def fit(
     transform: Transform | None = None,
     epochs: int = EPOCHS,
     report: Callable[[int, int], None] = lambda done, of: None,
+    network: Callable[[Shape, int], Network] = three_convolutions,
+    optimiser: Callable[[nn.Module], torch.optim.Optimizer] = adam,
 ) -> Classifier:
     """Trains on images (N, C, H, W) uint8 with labels (N,).
 
@@ -102,6 +117,8 @@ def fit(
         The largest number of epochs.
     report : callable
         A callable that gets the number of epochs done, and how many there are at most.
+    network, optimiser : callable
+        The network for a shape and a number of classes, and the optimiser of a network.
 
     Raises
     ------
@@ -109,13 +126,13 @@ def fit(
         For vectors.
     """
     shape = networks.need_images(pixels.shape[1:], "the classifier")
-    net = networks.seeded(lambda: Network(shape, classes), seed, "classifier")
-    adam = torch.optim.Adam(net.parameters(), lr=LR, fused=True)
+    net = networks.seeded(lambda: network(shape, classes), seed, "classifier")
+    steps = optimiser(net)
     x, y = torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(labels)
     best, kept, epoch = (math.inf, 0), copy.deepcopy(net.state_dict()), 0
     for epoch in range(1, epochs + 1):
         report(epoch - 1, epochs)
-        _pass(net.train(), adam, x, y, classes, transform, seed, epoch)
+        _pass(net.train(), steps, x, y, classes, transform, seed, epoch)
         loss = _loss(net.eval(), *validation)
         if loss < best[0]:
             best, kept = (loss, epoch), copy.deepcopy(net.state_dict())
@@ -127,7 +144,7 @@ def fit(
 
 def _pass(
     net: Network,
-    adam: torch.optim.Adam,
+    optimiser: torch.optim.Optimizer,
     x: Tensor,
     y: Tensor,
     classes: int,
@@ -140,9 +157,9 @@ def _pass(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "dropout", epoch))
         for images, shares in one_pass(x, y, classes, transform, random):
-            adam.zero_grad()
+            optimiser.zero_grad()
             cross_entropy(net(images), shares).backward()
-            adam.step()
+            optimiser.step()
 
 
 def _loss(net: Network, pixels: Pixels, labels: Labels) -> float:

@@ -28,7 +28,7 @@ class Transform(Protocol):
 class Affine:
     """Each image is turned, sheared, zoomed, shifted and mirrored by chance (gan-augmentation-2020, section IV.A).
 
-    The values are those of the authors' code for Fashion-MNIST. What comes in from outside repeats the border.
+    The values are those of the authors' code for Fashion-MNIST, but for `black`.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ class Affine:
         Half of the images are mirrored left to right.
     flip_down : bool
         Half of the images are mirrored top to bottom.
+    black : bool
+        What comes in from outside is black; otherwise it repeats the border.
     """
 
     rotation: float = 10.0
@@ -52,10 +54,12 @@ class Affine:
     zoom: float = 0.1
     flip: bool = False
     flip_down: bool = False
+    black: bool = False
 
     def __str__(self) -> str:
         values = (self.rotation, self.shift, self.shear, self.zoom)
-        return ",".join([f"{v:g}" for v in values] + ["flip"] * self.flip + ["flip-down"] * self.flip_down)
+        said = {"flip": self.flip, "flip-down": self.flip_down, "black": self.black}
+        return ",".join([*(f"{v:g}" for v in values), *(name for name, there in said.items() if there)])
 
     def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """One transformation per image; classes stay."""
@@ -76,6 +80,8 @@ class Affine:
             torch.stack([sin * zoom_x / ratio, cos_s * zoom_y, 2 * self.shift * up], 1),
         ]
         grid = affine_grid(torch.stack(rows, 1).to(x.dtype), list(x.shape), align_corners=False)
+        if self.black:  # outside there are zeros, and black is -1
+            return grid_sample(x + 1, grid, align_corners=False) - 1, y
         return grid_sample(x, grid, padding_mode="border", align_corners=False), y
 
 

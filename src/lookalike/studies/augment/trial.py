@@ -28,7 +28,7 @@ from lookalike.runs.folder import training_seconds
 from lookalike.runs.reading import read_used
 from lookalike.runs.run import run
 from lookalike.runs.settings import TrainSettings, train_settings
-from lookalike.studies.augment import classifier, probe
+from lookalike.studies.augment import classifier, larger, probe
 from lookalike.studies.augment.figures import figures
 from lookalike.studies.augment.transforms import Affine, MixUp, Transform
 from lookalike.studies.trial import FiguresTrial, name_of
@@ -40,7 +40,8 @@ TRANSFORMS: dict[str, Transform] = {"affine": Affine(), "mixup": MixUp()}
 GANS = tuple(name for name, method in METHODS.items() if method.conditional)
 WAYS = (NONE, OVERSAMPLE, *TRANSFORMS, *GANS)
 CNN: ClassifierName = "cnn"
-CLASSIFIERS = {CNN: classifier, "probe": probe}
+LARGER = "cnn-larger"  # of the table's CIFAR-100 alone
+CLASSIFIERS = {CNN: classifier, "probe": probe, LARGER: larger}
 TEST = 0.2  # of all images, where the data has no official test part
 VALIDATION = 0.1  # of the training images
 TOP = 2  # of the top-k accuracy; as in gan-augmentation-2020 for ten classes
@@ -80,12 +81,12 @@ class ClassifierTrial(FiguresTrial):
     keep: tuple[tuple[str, float | int], ...] = ()
     affine: Affine = Affine()
     rare: tuple[tuple[str, int], ...] = ()
-    classifier: ClassifierName = CNN
+    classifier: str = CNN
 
     @property
     def file_name(self) -> str:
         """One for each classifier."""
-        return super().file_name if self.classifier == CNN else f"figures-{self.classifier}.json"
+        return f"figures-{self.classifier}.json"
 
     @property
     def transform(self) -> Transform | None:

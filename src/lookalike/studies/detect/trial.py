@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -184,6 +184,10 @@ class ClassScores:
     p_value: Floats  # (N,)
     seconds: float  # for all of them
     label: Labels  # (N,) number of the most likely known class, were the image of one
+
+    def of(self, rows: Labels) -> Self:
+        """The scores of these images (n,)."""
+        return replace(self, score=self.score[rows], p_value=self.p_value[rows], label=self.label[rows])
 
 
 def _store(model: Model, pixels: Pixels, path: Path) -> None:

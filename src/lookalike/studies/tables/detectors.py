@@ -62,6 +62,8 @@ class DetectorTable(Table[DetectorTrial]):
         The paper's claims about its methods.
     data : mapping
         The paper's name of a data set -> what to read.
+    constants : mapping
+        The name of an answer that needs no training -> as `measure`, for the same images.
     """
 
     name: str
@@ -74,6 +76,7 @@ class DetectorTable(Table[DetectorTrial]):
     extras: tuple[str, ...] = ("knn", "pca", "lof", "rotation", "auto")
     claims: tuple[Claim, ...] = ()
     data: Mapping[str, str] = field(default_factory=lambda: DATA)
+    constants: Mapping[str, Callable[[Row, Sequence[Scores]], dict[str, float]]] = field(default_factory=dict)
 
     @property
     def row_names(self) -> tuple[str, ...]:
@@ -118,9 +121,10 @@ class DetectorTable(Table[DetectorTrial]):
         values: dict[str, dict[tuple[str, str, int], float]] = {name: {} for name in self.figures}
         for cell in found.done(WHOLE):
             scores = [{name: trial.scores(found.study.runs, name) for name in trial.scored} for trial in cell.trials]
-            for name, value in self.measure(rows[cell.row], scores).items():
-                if math.isfinite(value):  # nan: not defined for these scores
-                    values[name][cell.key] = value
+            for method, of in ((cell.method, self.measure), *self.constants.items()):
+                for name, value in of(rows[cell.row], scores).items():
+                    if math.isfinite(value):  # nan: not defined for these scores
+                        values[name][cell.row, method, cell.seed] = value
         return values
 
     def lines(self, found: Found[DetectorTrial]) -> list[dict[str, Any]]:
@@ -128,11 +132,15 @@ class DetectorTable(Table[DetectorTrial]):
         rows, values = {str(row): row for row in self.rows}, self.values(found)
         costs = {cell: sum(trial.cost(found.study.runs) for trial in cell.trials) for cell in found.done(WHOLE)}
         lines = []
-        for place in dict.fromkeys((cell.row, cell.method) for cell in found.groups[WHOLE]):
+        trained = dict.fromkeys((cell.row, cell.method) for cell in found.groups[WHOLE])
+        untrained = dict.fromkeys((row, name) for name in self.constants for row, _ in trained)
+        for place in (*trained, *untrained):
             row, method = rows[place[0]], place[1]
             spent = [cost for cell, cost in costs.items() if cell.key[:2] == place]
             for figure in self.figures:
                 numbers = [value for key, value in values[figure].items() if key[:2] == place]
+                if place in untrained and not numbers:
+                    continue  # such an answer has some figures alone
                 key = (*self.name.split("/"), row.dataset, ",".join(row.known), row.unknown, method, figure)
                 spent_here = spent if numbers else []
                 lines.append(

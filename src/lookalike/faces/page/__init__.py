@@ -1,0 +1,1 @@
+"""The web page of one or several runs: images are dropped on it and get their verdicts; a GAN makes images on it."""

@@ -1,0 +1,18 @@
+"""Our recommended GAN of several classes, of which some may be rare. Its parts were chosen by measurement."""
+
+from __future__ import annotations
+
+from lookalike.game.latents import BalancedLabels
+from lookalike.game.nets.conditioning import ClassBatchNorm
+from lookalike.methods.kplus1 import sn_projection
+
+auto_gan = sn_projection.but(
+    name="auto-gan",
+    summary=(
+        "The GAN that we recommend for several classes, also where some are rare. It is sn-projection with two "
+        "changes: D sees real images of every class equally often, and z also moves the scales and shifts of G's "
+        "class norms."
+    ),
+    conditioning=ClassBatchNorm(with_z=True),
+    labels=BalancedLabels(),
+)
