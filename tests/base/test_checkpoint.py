@@ -682,7 +682,7 @@ def test_folders_without_a_model(tmp_path):
 def test_a_model_without_weights(model):
     """A model.json alone is refused, naming the missing file."""
     (model / "model.safetensors").unlink()
-    assert "model.safetensors cannot be read: No such file" in refused(load_model, model)
+    assert "model.safetensors is lost; use another copy or train again" in refused(load_model, model)
 
 
 def test_pipes_and_folders_are_not_read(tmp_path):

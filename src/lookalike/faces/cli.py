@@ -206,8 +206,7 @@ def _open_streams() -> None:
         return
     while (opened := os.open(os.devnull, os.O_RDWR)) <= HIGHEST:
         os.set_inheritable(opened, True)  # workers have them too
-    os.close(opened)
-    null = Path(os.devnull).open("r+", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    null = os.fdopen(opened, "r+", encoding="utf-8")
     sys.stdin, sys.stdout, sys.stderr = sys.stdin or null, sys.stdout or null, sys.stderr or null
 
 
