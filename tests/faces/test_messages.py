@@ -18,7 +18,20 @@ from lookalike.faces.messages import ADVICE, FLAG, QUOTED, fitting
 
 SRC = Path(lookalike.__file__).parent
 COMMANDS = (
-    *("check", "train", "score", "evaluate", "generate", "measure", "augment", "report", "pairs", "table", "demo"),
+    *(
+        "check",
+        "train",
+        "score",
+        "evaluate",
+        "generate",
+        "measure",
+        "augment",
+        "report",
+        "page",
+        "pairs",
+        "table",
+        "demo",
+    ),
     *("bench detect", "bench augment"),
 )
 BENCHES = ("bench detect", "bench augment")
@@ -27,6 +40,7 @@ RAISED_BY = {  # modules whose messages only some commands can meet
     "faces/commands/detect.py": ("check", "train", "score", "evaluate", "report"),
     "faces/commands/make.py": ("generate", "augment"),
     "faces/commands/measure.py": ("measure",),
+    "faces/page/serve.py": ("page",),
     "studies/detect/cast.py": ("bench detect",),
     "studies/detect/shots.py": ("bench detect",),
     "studies/tables/photographs.py": ("table",),
