@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from clean_failure import assert_clean_failure
 from PIL import Image
 from tiny import call, settings
 
-from lookalike.base.errors import DataError, UsageError
+from lookalike.base import files
+from lookalike.base.errors import DataError, OutputError, UsageError
 from lookalike.base.seeds import generator
 from lookalike.data import read
 from lookalike.detect.model import Model
@@ -104,6 +106,62 @@ def test_an_npz_file_is_data(both, tmp_path):
         assert kept["number"].tolist() == [0, 1, 2, 0, 1] and (kept["seed"], kept["truncation"]) == (5, np.inf)
 
 
+def blocks_of(end=None):
+    """Four blocks of two images in the class a; then the error `end`, if any."""
+    one = generate.Generator("a", None, None)
+    for start in range(0, 8, 2):
+        yield generate.Block("a", one, start, np.full((2, 1, 4, 4), start, np.uint8))
+    if end:
+        raise end
+
+
+def write_blocks(out, blocks):
+    """Write the blocks of the class a."""
+    generate._folder(out, {"a": generate.Generator("a", None, None)}, (), 0, None, blocks)
+
+
+def test_one_block_is_written_while_the_next_is_made(tmp_path, monkeypatch):
+    """The first image waits until the second block is asked for, and all are written and listed in their order."""
+    asked, wrote = threading.Event(), files.write_new
+
+    def blocks():
+        for i, block in enumerate(blocks_of()):
+            if i:
+                asked.set()
+            yield block
+
+    def write_new(path, data):
+        assert asked.wait(20), "nothing was made while the first image was written"
+        wrote(path, data)
+
+    monkeypatch.setattr(files, "write_new", write_new)
+    write_blocks(tmp_path / "out", blocks())
+    rows = (tmp_path / "out" / "generated.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == [f"a/{i:06d}.png" for i in range(8)]
+    assert read(tmp_path / "out").pixels[:, 0, 0, 0].tolist() == [0, 0, 2, 2, 4, 4, 6, 6]
+
+
+def test_an_error_of_the_writer_ends_the_making(tmp_path, monkeypatch):
+    """It is raised as it was, before all blocks are made; nothing is left behind."""
+    made = []
+
+    def write_new(path, data):
+        raise OutputError("no space")
+
+    monkeypatch.setattr(files, "write_new", write_new)
+    with pytest.raises(OutputError, match=r"^no space$"):
+        write_blocks(tmp_path / "out", (made.append(i) or block for i, block in enumerate(blocks_of())))
+    assert len(made) <= generate.WAITING + 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), DataError("a")], ids=lambda end: type(end).__name__)
+def test_an_end_of_the_making_leaves_nothing(tmp_path, end):
+    """Ctrl-C or an error while an image is made: what had been written is removed."""
+    with pytest.raises(type(end)):
+        write_blocks(tmp_path / "out", blocks_of(end=end))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_gan_per_class_makes_its_own(tmp_path):
     """Of mcgan's two GANs each makes the images of its class."""
     model = trained(tmp_path / "run", "mcgan")
@@ -185,7 +243,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, both, tmp_path, capsys):
 def test_what_makes_no_images_is_refused(both, tmp_path, capsys):
     """A baseline has no G; a folder that holds something stays as it is; vectors cannot be written as PNG."""
     model = trained(tmp_path / "knn", "knn")
-    with pytest.raises(UsageError, match=r"^the model is knn, which generates no images; train with --method acgan"):
+    with pytest.raises(UsageError, match=r"^the model is knn, which generates no images; train with --method auto-gan"):
         write(model, tmp_path / "out", {"3": 1})
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("x")

@@ -7,7 +7,9 @@ larger number of images begins with the images of a smaller number.
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from lookalike.game.gan import GAN
 from lookalike.runs.samples import LEARNT, alike, grid, png
 
 BLOCK = 256  # images per batch; always the same number, so that an image's bits do not depend on the others
+WAITING = 2  # blocks that are being written while the next one is made
 MANIFEST = "generated.csv"
 
 
@@ -222,13 +225,34 @@ def _folder(
             (part / folder).mkdir(parents=True, exist_ok=True)
         head = ("file", "class", "seed", "number", "truncation", *["subclass"] * bool(leaves))
         rows: list[tuple[object, ...]] = [head]
-        for block in blocks:
+
+        def write_block(block: Block) -> None:
             own = [(name,) for name in block.leaves(leaves)] if leaves else [()] * len(block.pixels)
             for i, image in enumerate(block.pixels, block.start):
                 path = f"{folders[block.asked]}/{i:06d}.png"
                 files.write_new(part / path, png(image.transpose(1, 2, 0)))
                 rows.append((file_cell(path), block.of.name, seed, i, truncation, *own[i - block.start]))
+
+        _behind(write_block, blocks)
         files.write_new(part / MANIFEST, as_csv(rows).encode("utf-8", "surrogateescape"))
+
+
+def _behind(write_block: Callable[[Block], None], blocks: Iterator[Block]) -> None:
+    """Write the blocks in a second thread, in their order, while the next one is made.
+
+    An error of either side is raised here, after the other side has ended. Blocks that wait then are not written.
+    """
+    waiting = deque[Future[None]]()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            for block in blocks:
+                waiting.append(pool.submit(write_block, block))
+                if len(waiting) > WAITING:
+                    waiting.popleft().result()
+            for one in waiting:
+                one.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def class_folder(name: str) -> str:
