@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import threading
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from clean_failure import assert_clean_failure
+from clean_failure import assert_clean_failure, tree
 from PIL import Image
 from tiny import call, settings
 
@@ -17,6 +18,7 @@ from lookalike.base import files
 from lookalike.base.errors import DataError, OutputError, UsageError
 from lookalike.base.seeds import generator
 from lookalike.data import read
+from lookalike.data.part import Part
 from lookalike.detect.model import Model
 from lookalike.runs import run as runs
 from lookalike.runs.samples import grid
@@ -162,6 +164,45 @@ def test_an_end_of_the_making_leaves_nothing(tmp_path, end):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("of", [1, 2, 3])
+def test_parts_together_are_one_process(of, both, tmp_path, capsys):
+    """Their lists, one after the other, have the rows of one process, and their images the same bytes."""
+    n = BLOCK + 5
+    write(both[1], tmp_path / "whole", {"8": n, "3": 7}, seed=5)
+    rows, images, made = [], {}, Counter()
+    for i in range(1, of + 1):
+        made += Counter(write(both[1], tmp_path / f"{i}", {"8": n, "3": 7}, seed=5, part=Part(i, of)))
+        lines = (tmp_path / f"{i}" / "generated.csv").read_text().splitlines()
+        rows += lines[1:]
+        images |= {path: data for path, data in tree(tmp_path / f"{i}").items() if path != "generated.csv"}
+        assert len(lines) == 1 + len(list((tmp_path / f"{i}").rglob("*.png")))
+    assert made == {"8": n, "3": 7}
+    assert rows == (tmp_path / "whole" / "generated.csv").read_text().splitlines()[1:]
+    images["generated.csv"] = (tmp_path / "whole" / "generated.csv").read_bytes()
+    assert images == tree(tmp_path / "whole")
+
+
+def test_a_part_says_what_it_has(both, tmp_path, capsys):
+    """The second of three parts of four images of two classes ends the first class and begins the second."""
+    argv = ["generate", both[0], "-o", tmp_path / "2", "-n", 4, "--part", "2/3"]
+    assert call(capsys, *argv)[:2] == (0, f"{tmp_path / '2'}: 1 to 2 images of 8, 3\n")
+    assert sorted(tree(tmp_path / "2")) == ["3/000000.png", "8/000002.png", "8/000003.png", "generated.csv"]
+
+
+def test_parts_of_an_npz_file(both, tmp_path):
+    """Images, numbers and names of classes of three parts are those of one file."""
+    counts, keys = {"8": 4, "3": 3}, ("images", "number")
+    write(both[1], tmp_path / "whole.npz", counts, seed=5)
+    parts = [tmp_path / f"{i}.npz" for i in (1, 2, 3)]
+    for i, path in enumerate(parts, 1):
+        write(both[1], path, counts, seed=5, part=Part(i, 3))
+    with np.load(tmp_path / "whole.npz") as whole:
+        loaded = [dict(np.load(path)) for path in parts]
+        assert all(np.array_equal(np.concatenate([one[key] for one in loaded]), whole[key]) for key in keys)
+        names = np.concatenate([one["classes"][one["labels"]] for one in loaded])
+        assert names.tolist() == whole["classes"][whole["labels"]].tolist()
+
+
 def test_a_gan_per_class_makes_its_own(tmp_path):
     """Of mcgan's two GANs each makes the images of its class."""
     model = trained(tmp_path / "run", "mcgan")
@@ -224,6 +265,10 @@ BAD = {
     "class": (["--class", "4"], 3, "no class '4'; there are '8', '3'"),
     "number": (["-n", "0"], 2, '"0" for -n'),
     "truncation": (["--truncation", "0"], 2, "--truncation"),
+    "part 0": (["--part", "0/3"], 2, "--part is 0/3; give I/N"),
+    "part beyond": (["--part", "4/3"], 2, "--part is 4/3; give I/N"),
+    "no part": (["--part", "x"], 2, "--part is x; give I/N"),
+    "empty parts": (["-n", "1", "--part", "1/3"], 3, "there are 2 images for 3 parts; give at most 2 parts (--part)"),
     "between without a place": (["--between", "3", "8"], 2, "name one (--grid)"),
     "grid nowhere": (["--grid", "OUT-none/g.png"], 2, "its folder does not exist"),
     "between nothing": (["--between", "3", "4", "--grid", "OUT.png"], 3, "has no class 4"),

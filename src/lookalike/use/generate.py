@@ -24,6 +24,7 @@ from lookalike.base.cells import as_csv, file_cell
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.seeds import generator
 from lookalike.data.images import as_pixels
+from lookalike.data.part import WHOLE, Part
 from lookalike.detect.detector import Detector
 from lookalike.detect.gan import GANDetector
 from lookalike.detect.leaves import split_gan
@@ -58,22 +59,24 @@ class Generator:
     label: int | None
     leaf: int | None = None
 
-    def images(self, n: int, *, seed: int, truncation: float | None = None) -> Iterator[Pixels]:
+    def images(self, n: int, *, seed: int, truncation: float | None = None, first: int = 0) -> Iterator[Pixels]:
         """Yield blocks of at most 256 images, n in total: (N, C, H, W) uint8, or (N, F) float32 vectors.
 
         Parameters
         ----------
         n : int
-            Number of images.
+            Number of images, with those before the first.
         seed : int
             Seed of all images.
         truncation : float or None
             Entries of z beyond it are drawn again (Brock et al. 2019): fewer odd images, and less variety.
+        first : int
+            Number of the first image that is yielded.
         """
         make = self.maker()
-        for start in range(0, n, BLOCK):
+        for start in range(first - first % BLOCK, n, BLOCK):  # every image keeps its place in its block
             z = torch.cat([self.z(start + i, seed, truncation) for i in range(BLOCK)])
-            yield as_pixels(make(z, start))[: n - start]
+            yield as_pixels(make(z, start))[max(first - start, 0) : n - start]
 
     def maker(self) -> Callable[[Tensor, int], Tensor]:
         """Return a map from z (N, Z) to images (N, *shape) float32 on the CPU, those from number `start` on."""
@@ -143,9 +146,10 @@ def write(
     *,
     seed: int = 0,
     truncation: float | None = None,
+    part: Part = WHOLE,
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
-) -> None:
+) -> dict[str, int]:
     """Write images of each class to `out`: a folder with PNGs by class and a list, or an .npz file.
 
     Both can be read as data. The folder is new or empty, and is written as a whole or not at all. For a folder the
@@ -157,15 +161,22 @@ def write(
         Class, or sub-class of a class that was split -> number of images.
     seed, truncation
         As for `Generator.images`.
+    part : Part
+        The share of the images that is written, of all classes in turn: a class may have none in it.
     report, warn : callable
         Called with the progress, and with the classes of which all images are nearly the same.
+
+    Returns
+    -------
+    dict
+        Class, or sub-class -> number of images that were written.
 
     Raises
     ------
     UsageError
         For a model without a GAN, a folder that is not empty, or PNGs of vectors.
     DataError
-        For a class that is not a known class of the model, nor a sub-class of one.
+        For a class that is not a known class of the model, nor a sub-class of one, or fewer images than parts.
     OutputError
         If `out` cannot be written.
     """
@@ -176,15 +187,16 @@ def write(
     _write = _npz if out.suffix.lower() == ".npz" else _folder
     if len(model.shape) != 3 and _write is _folder:
         raise UsageError("the model generates vectors, which cannot be written as PNG; give an .npz file (-o)")
-    total = sum(counts.values())
+    rows = _rows(counts, part)
+    total = sum(map(len, rows.values()))
 
     def blocks() -> Iterator[Block]:
         done = 0
-        for name, n in counts.items():
-            start = 0
-            for block in able[name].images(n, seed=seed, truncation=truncation):
+        for name, mine in rows.items():
+            start = mine.start
+            for block in able[name].images(mine.stop, seed=seed, truncation=truncation, first=start):
                 report("generating", done, total)
-                if start == 0 and model.training["images"] >= LEARNT and alike(block):
+                if start == mine.start and model.training["images"] >= LEARNT and alike(block):
                     warn(
                         f"the images of {show(name)} are nearly all alike: the GAN has collapsed; train again with "
                         "more images shown (--images), or a lower step size (--lr)"
@@ -192,7 +204,18 @@ def write(
                 yield Block(name, able[name], start, block)
                 start, done = start + len(block), done + len(block)
 
-    _write(out, {name: able[name] for name in counts}, model.leaves if parts else (), seed, truncation, blocks())
+    _write(out, {name: able[name] for name in rows}, model.leaves if parts else (), seed, truncation, blocks())
+    return {name: len(mine) for name, mine in rows.items()}
+
+
+def _rows(counts: Mapping[str, int], part: Part) -> dict[str, range]:
+    """Return the numbers of a part's images of each class, of those classes that have any in it."""
+    own, before, found = part.rows(sum(counts.values())), 0, dict[str, range]()
+    for name, n in counts.items():
+        mine = range(max(own.start - before, 0), min(own.stop - before, n))
+        found |= {name: mine} if mine else {}
+        before += n
+    return found
 
 
 @dataclass(frozen=True)
