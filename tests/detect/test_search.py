@@ -129,6 +129,29 @@ def test_slots_are_whole_vectors(batch, slots, gan):
     assert Inverter(gan, replace(SEARCH, batch=batch)).slots == slots
 
 
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_few_images_take_few_slots(restarts, gan, same, monkeypatch):
+    """One image is searched in 32 slots, not in 96, with the bits that it gets among 300 and among 3."""
+    inverter, sizes = Inverter(gan, replace(SEARCH, batch=96, steps=3, restarts=restarts)), set()
+    x = images(300)
+    whole, few = inverter.search(x), inverter.search(x[7:10])
+    assert inverter.small_is_alike
+    slope = Inverter.slope
+    monkeypatch.setattr(Inverter, "slope", lambda self, z, *more: sizes.add(len(z)) or slope(self, z, *more))
+    assert same(fields(inverter.search(x[8:9])), rows(whole, [8])) and same(rows(few, [1]), rows(whole, [8]))
+    assert sizes == {32}
+
+
+def test_without_the_same_bits_all_slots_are_used(gan, same, monkeypatch):
+    """Where a small batch has other bits, as on some processors, one image is searched in all slots."""
+    made = Inverter.made
+    monkeypatch.setattr(Inverter, "made", lambda self, z, y: made(self, z, y) * (1 + len(z) / 2**20))
+    inverter = Inverter(gan, replace(SEARCH, batch=96, steps=3))
+    assert not inverter.small_is_alike and inverter.slots_for(1) == 96
+    x = images(120)
+    assert same(rows(inverter.search(x), [7, 100]), fields(inverter.search(x[[7, 100]])))
+
+
 def test_restarts_do_not_need_order(gan, same):
     """With restarts, whose jobs interleave, an image's result is still its own."""
     inverter = Inverter(gan, replace(SEARCH, restarts=3))

@@ -28,7 +28,7 @@ READ = (
     Member("gaussian", 192, ("stage 5",), 3),
     Member("gaussian", 192, ("head",), unit=True),
 )
-BLOCK = 7  # images of 192 x 192 pixels that the network sees at once
+BLOCK = 3  # images of 192 x 192 pixels that the network sees at once
 
 
 @dataclass

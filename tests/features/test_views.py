@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 from lookalike.data.images import Selection
 from lookalike.features.efficientnet import LITE0, network
-from lookalike.features.views import averaged, maps, seen_size
+from lookalike.features.views import averaged, block_size, maps, seen_size
 
 TAPS = (LITE0.taps[0], LITE0.taps[3])
 
@@ -37,6 +37,12 @@ def every(pixels, side=64):
 def test_the_aspect_stays_and_sides_are_multiples(shape, side, size):
     """The area is about side x side, and no side is below one multiple."""
     assert seen_size(LITE0, shape, side) == size
+
+
+@pytest.mark.parametrize(("side", "images"), [(64, 16), (128, 16), (160, 10), (192, 3), (224, 2), (320, 1), (640, 1)])
+def test_a_single_image_costs_few(side, images):
+    """A photograph has at most one other beside it, and a small picture 15: a block is what one image costs."""
+    assert block_size(LITE0, (3, 100, 100), side) == images
 
 
 def test_maps_are_the_networks_averaged_over_neighbours():

@@ -131,6 +131,17 @@ def test_an_image_has_the_same_bits_in_any_company(score, pixels):
     assert (detector.score(pixels[35:36]).score == together[35:36]).all()
 
 
+@pytest.mark.parametrize("score", [Realness(), Features(), LatentSearch(), EncoderPass()], ids=lambda score: score.name)
+def test_few_images_have_the_bits_that_they_have_among_many(score):
+    """With more slots than a block has images, an image alone and among 3 scores as among 300."""
+    pixels = np.random.default_rng(1).integers(0, 256, (300, *SHAPE), dtype=np.uint8)
+    name = "ali" if isinstance(score, EncoderPass) else "anogan"
+    detector = GANDetector.fit(gan_of(name, score), Search(batch=128, steps=3), 1 if name == "ali" else None, pixels)
+    together = detector.score(pixels).score
+    for rows in ([0], [299], [7, 100, 31]):
+        assert (detector.score(pixels[rows]).score == together[rows]).all()
+
+
 @pytest.mark.parametrize(
     ("name", "score", "sentence"),
     [

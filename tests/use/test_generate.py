@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from clean_failure import assert_clean_failure
+from clean_failure import assert_clean_failure, tree
 from PIL import Image
 from tiny import call, settings
 
-from lookalike.base.errors import DataError, UsageError
+from lookalike.base import files
+from lookalike.base.errors import DataError, OutputError, UsageError
 from lookalike.base.seeds import generator
 from lookalike.data import read
+from lookalike.data.part import Part
 from lookalike.detect.model import Model
 from lookalike.runs import run as runs
 from lookalike.runs.samples import grid
@@ -104,6 +108,101 @@ def test_an_npz_file_is_data(both, tmp_path):
         assert kept["number"].tolist() == [0, 1, 2, 0, 1] and (kept["seed"], kept["truncation"]) == (5, np.inf)
 
 
+def blocks_of(end=None):
+    """Four blocks of two images in the class a; then the error `end`, if any."""
+    one = generate.Generator("a", None, None)
+    for start in range(0, 8, 2):
+        yield generate.Block("a", one, start, np.full((2, 1, 4, 4), start, np.uint8))
+    if end:
+        raise end
+
+
+def write_blocks(out, blocks):
+    """Write the blocks of the class a."""
+    generate._folder(out, {"a": generate.Generator("a", None, None)}, (), 0, None, blocks)
+
+
+def test_one_block_is_written_while_the_next_is_made(tmp_path, monkeypatch):
+    """The first image waits until the second block is asked for, and all are written and listed in their order."""
+    asked, wrote = threading.Event(), files.write_new
+
+    def blocks():
+        for i, block in enumerate(blocks_of()):
+            if i:
+                asked.set()
+            yield block
+
+    def write_new(path, data):
+        assert asked.wait(20), "nothing was made while the first image was written"
+        wrote(path, data)
+
+    monkeypatch.setattr(files, "write_new", write_new)
+    write_blocks(tmp_path / "out", blocks())
+    rows = (tmp_path / "out" / "generated.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == [f"a/{i:06d}.png" for i in range(8)]
+    assert read(tmp_path / "out").pixels[:, 0, 0, 0].tolist() == [0, 0, 2, 2, 4, 4, 6, 6]
+
+
+def test_an_error_of_the_writer_ends_the_making(tmp_path, monkeypatch):
+    """It is raised as it was, before all blocks are made; nothing is left behind."""
+    made = []
+
+    def write_new(path, data):
+        raise OutputError("no space")
+
+    monkeypatch.setattr(files, "write_new", write_new)
+    with pytest.raises(OutputError, match=r"^no space$"):
+        write_blocks(tmp_path / "out", (made.append(i) or block for i, block in enumerate(blocks_of())))
+    assert len(made) <= generate.WAITING + 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), DataError("a")], ids=lambda end: type(end).__name__)
+def test_an_end_of_the_making_leaves_nothing(tmp_path, end):
+    """Ctrl-C or an error while an image is made: what had been written is removed."""
+    with pytest.raises(type(end)):
+        write_blocks(tmp_path / "out", blocks_of(end=end))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("of", [1, 2, 3])
+def test_parts_together_are_one_process(of, both, tmp_path, capsys):
+    """Their lists, one after the other, have the rows of one process, and their images the same bytes."""
+    n = BLOCK + 5
+    write(both[1], tmp_path / "whole", {"8": n, "3": 7}, seed=5)
+    rows, images, made = [], {}, Counter()
+    for i in range(1, of + 1):
+        made += Counter(write(both[1], tmp_path / f"{i}", {"8": n, "3": 7}, seed=5, part=Part(i, of)))
+        lines = (tmp_path / f"{i}" / "generated.csv").read_text().splitlines()
+        rows += lines[1:]
+        images |= {path: data for path, data in tree(tmp_path / f"{i}").items() if path != "generated.csv"}
+        assert len(lines) == 1 + len(list((tmp_path / f"{i}").rglob("*.png")))
+    assert made == {"8": n, "3": 7}
+    assert rows == (tmp_path / "whole" / "generated.csv").read_text().splitlines()[1:]
+    images["generated.csv"] = (tmp_path / "whole" / "generated.csv").read_bytes()
+    assert images == tree(tmp_path / "whole")
+
+
+def test_a_part_says_what_it_has(both, tmp_path, capsys):
+    """The second of three parts of four images of two classes ends the first class and begins the second."""
+    argv = ["generate", both[0], "-o", tmp_path / "2", "-n", 4, "--part", "2/3"]
+    assert call(capsys, *argv)[:2] == (0, f"{tmp_path / '2'}: 1 to 2 images of 8, 3\n")
+    assert sorted(tree(tmp_path / "2")) == ["3/000000.png", "8/000002.png", "8/000003.png", "generated.csv"]
+
+
+def test_parts_of_an_npz_file(both, tmp_path):
+    """Images, numbers and names of classes of three parts are those of one file."""
+    counts, keys = {"8": 4, "3": 3}, ("images", "number")
+    write(both[1], tmp_path / "whole.npz", counts, seed=5)
+    parts = [tmp_path / f"{i}.npz" for i in (1, 2, 3)]
+    for i, path in enumerate(parts, 1):
+        write(both[1], path, counts, seed=5, part=Part(i, 3))
+    with np.load(tmp_path / "whole.npz") as whole:
+        loaded = [dict(np.load(path)) for path in parts]
+        assert all(np.array_equal(np.concatenate([one[key] for one in loaded]), whole[key]) for key in keys)
+        names = np.concatenate([one["classes"][one["labels"]] for one in loaded])
+        assert names.tolist() == whole["classes"][whole["labels"]].tolist()
+
+
 def test_a_gan_per_class_makes_its_own(tmp_path):
     """Of mcgan's two GANs each makes the images of its class."""
     model = trained(tmp_path / "run", "mcgan")
@@ -166,6 +265,10 @@ BAD = {
     "class": (["--class", "4"], 3, "no class '4'; there are '8', '3'"),
     "number": (["-n", "0"], 2, '"0" for -n'),
     "truncation": (["--truncation", "0"], 2, "--truncation"),
+    "part 0": (["--part", "0/3"], 2, "--part is 0/3; give I/N"),
+    "part beyond": (["--part", "4/3"], 2, "--part is 4/3; give I/N"),
+    "no part": (["--part", "x"], 2, "--part is x; give I/N"),
+    "empty parts": (["-n", "1", "--part", "1/3"], 3, "there are 2 images for 3 parts; give at most 2 parts (--part)"),
     "between without a place": (["--between", "3", "8"], 2, "name one (--grid)"),
     "grid nowhere": (["--grid", "OUT-none/g.png"], 2, "its folder does not exist"),
     "between nothing": (["--between", "3", "4", "--grid", "OUT.png"], 3, "has no class 4"),
@@ -185,7 +288,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, both, tmp_path, capsys):
 def test_what_makes_no_images_is_refused(both, tmp_path, capsys):
     """A baseline has no G; a folder that holds something stays as it is; vectors cannot be written as PNG."""
     model = trained(tmp_path / "knn", "knn")
-    with pytest.raises(UsageError, match=r"^the model is knn, which generates no images; train with --method acgan"):
+    with pytest.raises(UsageError, match=r"^the model is knn, which generates no images; train with --method auto-gan"):
         write(model, tmp_path / "out", {"3": 1})
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("x")

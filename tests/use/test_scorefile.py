@@ -13,7 +13,9 @@ from clean_failure import assert_clean_failure, tree
 from PIL import Image
 from tiny import call, settings
 
+from lookalike.base.errors import DataError
 from lookalike.data import Images, read, stream
+from lookalike.data.part import Part
 from lookalike.detect.model import Model
 from lookalike.runs import run as runs
 from lookalike.runs.settings import train_settings
@@ -243,6 +245,48 @@ def test_F18_a_failure_in_a_later_block_leaves_no_score_file(model, tmp_path, mo
         scorefile.write(model, tmp_path / "x.npz", tmp_path / "s.csv")
     assert calls == [4, 4]
     assert set(tree(tmp_path)) == {"x.npz"}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize("of", [1, 3, 14])
+def test_parts_together_are_one_process(of, suffix, run, model, folder, tmp_path, capsys):
+    """Their lines, one part after the other, are those of one process, with the names of the nearest images."""
+    scorefile.write(model, folder, tmp_path / f"whole{suffix}", nearest=tmp_path / "near")
+    whole, rows, images = lines(tmp_path / f"whole{suffix}"), [], {}
+    for i in range(1, of + 1):
+        out, near = tmp_path / f"{i}{suffix}", tmp_path / f"near-{i}"
+        code, said, _ = call(
+            capsys, "score", run, folder, "-o", out, "--nearest", near, "--part", f"{i}/{of}", "--json"
+        )
+        assert code == 0 and json.loads(said)["images"] == len(lines(out))
+        rows += lines(out)
+        images |= tree(near)
+    assert len(whole) == 14 and rows == whole and images == tree(tmp_path / "near")
+
+
+def test_a_part_opens_its_own_files_alone(model, folder, tmp_path):
+    """A broken file of another part does not end this one, and is not counted."""
+    first, last = (sorted(folder.iterdir())[i] for i in (0, -1))
+    last.write_bytes(b"broken")
+    counts = scorefile.write(model, folder, tmp_path / "scores.csv", part=Part(1, 2))
+    assert (counts["images"], counts["skipped"]) == (7, 0)
+    assert lines(tmp_path / "scores.csv")[0]["name"].endswith(first.name)
+    with pytest.raises(DataError, match="repair or remove it"):
+        scorefile.write(model, folder, tmp_path / "scores.csv", part=Part(2, 2))
+
+
+@pytest.mark.parametrize(("part", "code", "words"), [
+    ("0/3", 2, "--part is 0/3; give I/N with I from 1 to N"),
+    ("4/3", 2, "--part is 4/3; give I/N with I from 1 to N"),
+    ("x", 2, "--part is x; give I/N with I from 1 to N"),
+    ("1/15", 3, "there are 14 images for 15 parts; give at most 14 parts (--part)"),
+])  # fmt: skip
+def test_what_is_no_part_is_refused(part, code, words, run, folder, tmp_path, capsys):
+    """In one line, and nothing is written."""
+    out = str(tmp_path / "scores.csv")
+    assert_clean_failure(
+        capsys, ["score", str(run), str(folder), "-o", out, "--part", part], code, words, kept=tmp_path
+    )
 
 
 def test_skipped_images_are_counted(run, folder, tmp_path, capsys):

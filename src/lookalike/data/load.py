@@ -22,6 +22,7 @@ from lookalike.data.groups import Groups, Rule
 from lookalike.data.images import Given, Images, content_key, names_of
 from lookalike.data.levels import Levels
 from lookalike.data.oddities import GREYED, coloured, oddities
+from lookalike.data.part import WHOLE, Part
 from lookalike.data.source import Picture, Skipped, Source
 from lookalike.data.sources import Size, open_source
 
@@ -94,6 +95,7 @@ def stream(
     max_bad: float = 0.05,
     value_range: gate.ValueRange | None = None,
     aspect: Aspect = "squash",
+    part: Part = WHOLE,
 ) -> Iterator[Images]:
     """Yield the images of `source` in blocks of at most `block`, with one block in memory at a time; for scoring.
 
@@ -104,6 +106,7 @@ def stream(
     ----------
     size, channels : (H, W), and 1 or 3, for images; None for vectors
     on_bad, max_bad, value_range, aspect : as for `read`
+    part : the share of the images that is read; no file of another share is opened, and `max_bad` is of this share
 
     Raises
     ------
@@ -115,6 +118,7 @@ def stream(
     if opened.vectors != (size is None):
         found, wanted = ("vectors", "images") if opened.vectors else ("images", "vectors")
         raise DataError(f"'{show(source)}' holds {found}, but the model needs {wanted}")
+    opened = part.of_source(opened)
     skipped: list[Skipped] = []
     loader = _Loader(opened, str(source), size, channels, on_bad, Levels(value_range=value_range), aspect=aspect)
     for item in opened.pictures():

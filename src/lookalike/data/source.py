@@ -83,8 +83,10 @@ class Source:
 
     def only(self, classes: Iterable[str]) -> Source:
         """Return the images of these classes, with the same label numbers; no other image is decoded or opened."""
-        mine = np.isin(self.labels, [self.classes.index(name) for name in classes])
-        rows = np.flatnonzero(mine)
+        return self.select(np.flatnonzero(np.isin(self.labels, [self.classes.index(name) for name in classes])))
+
+    def select(self, rows: npt.NDArray[np.int64]) -> Source:
+        """Return the images of these numbers, which rise; no other image is decoded or opened."""
 
         def here(wanted: Wanted) -> Wanted:
             found = np.zeros(len(self), np.bool_)

@@ -23,7 +23,7 @@ class FrozenGAN:
     gan : GAN
         A trained GAN. Its averaged generator makes the images, if there is one.
     search : Search
-        Settings of the latent search, and the number of images in a block.
+        Settings of the latent search.
     label : int or None
         The class of the detector, for a conditional GAN.
 
@@ -51,7 +51,7 @@ class FrozenGAN:
         """`of` applied in padded blocks of one size. Raises UsageError for images of another shape."""
         if tuple(x.shape[1:]) != self.gan.shape:
             raise UsageError(f"this model takes images of shape {self.gan.shape}, not {tuple(x.shape[1:])}")
-        size, found = self.inverter.slots, list[Parts]()
+        size, found = self.inverter.block, list[Parts]()
         for block in x.split(size):
             # padded: other block sizes give other bits
             said = of(padded(block, size).to(self.gan.device))

@@ -2,13 +2,15 @@
 
 A fixed number of slots is searched side by side. A slot that has converged takes the next image, so no slot waits for
 the slowest one. Each image has its own Adam state and step count, and its first z is seeded by its own pixels. The
-batch always has the same size. So the result of an image depends neither on the other images nor on their order.
+batch always has the same size, or a smaller one for few images where a trial shows that it gives the same bits. So the
+result of an image depends neither on the other images nor on their order.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -20,6 +22,8 @@ from lookalike.game.batch import Batch
 from lookalike.game.gan import GAN
 from lookalike.game.needs import Need
 from lookalike.game.scored import Found
+
+FEW = 32  # images of a block, and slots where there are few images; it fills the vectors of the CPU
 
 # ranges of whole and of real numbers: settings of a model file are untrusted too
 _WHOLE = {
@@ -56,7 +60,7 @@ class Search:
     tolerance, patience : float, int
         An image has converged if its best loss fell by less than `tolerance`, relative, over `patience` steps.
     batch : int
-        Number of slots, rounded up to a multiple of 32 unless it is 1.
+        Number of slots, rounded up to a multiple of 32 unless it is 1. Few images take 32.
     seed : int
         Seed of the first z of an image, together with its pixels.
 
@@ -117,8 +121,9 @@ class Inverter:
 
     def __init__(self, gan: GAN, settings: Search, label: int | None = None) -> None:
         self.settings = settings
-        # a multiple of 32 fills the vectors of the CPU; the last rows of other batches get other bits
-        self.slots = settings.batch if settings.batch == 1 else -(-settings.batch // 32) * 32
+        # the last rows of batches that are no multiple get other bits
+        self.slots = settings.batch if settings.batch == 1 else -(-settings.batch // FEW) * FEW
+        self.block = min(FEW, self.slots)  # images that D answers at once
         self.latent, self.device, self.shape = gan.method.latent, gan.device, gan.shape
         self.leaves = () if label is None else gan.tree.of(label)
         self.G, self.D = gan.frozen(label)  # eval mode: the score of an image depends on it alone
@@ -133,13 +138,41 @@ class Inverter:
             raise UsageError(f"this model takes images of shape {self.shape}, not {tuple(x.shape[1:])}")
         # the bytes of an image are its seed: the same image starts at the same z in every call
         seeds = [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in x]
-        y = torch.cat([self.likeliest(block) for block in x.split(self.slots)]) if len(self.leaves) > 1 else None
+        y = torch.cat([self.likeliest(block) for block in x.split(self.block)]) if len(self.leaves) > 1 else None
         z, steps = _Slots(self, x, seeds, y).run()
-        # V is measured once more at the best z, in batches in the order of the images
-        rows = [slice(i, i + self.slots) for i in range(0, len(x), self.slots)]
+        # V is measured once more at the best z, in blocks in the order of the images
+        rows = [slice(i, i + self.block) for i in range(0, len(x), self.block)]
         parts = [self.measure(x[some], z[some], None if y is None else y[some]) for some in rows]
         nearest, V, R, L_D, realness, classes = (torch.cat(column) for column in zip(*parts, strict=True))
         return Found(z, nearest, V, R, L_D, realness, classes, steps)
+
+    def slots_for(self, searches: int) -> int:
+        """How many slots take so many searches: as many as one block has, if they are enough and change no bit."""
+        return self.block if searches <= self.block and self.small_is_alike else self.slots
+
+    @cached_property
+    def small_is_alike(self) -> bool:
+        """Whether a step in one block has the bits of a step in all slots; a trial on random images and z shows it.
+
+        That depends on the networks, the processor and its libraries.
+        """
+        random = generator(0, "trial")
+        x = (2 * torch.rand(self.slots, *self.shape, generator=random) - 1).to(self.device)
+        z = self.latent.draw(self.slots, random).to(self.device)
+        y = torch.full((self.slots,), self.leaves[0], device=self.device) if len(self.leaves) > 1 else None
+        with torch.no_grad():
+            fx = self.f(x, y)
+        sizes = (self.slots, self.block)
+        whole, small = (self.slope(z[:n], x[:n], fx[:n], None if y is None else y[:n]) for n in sizes)
+        return all(torch.equal(one[: self.block], two) for one, two in zip(whole, small, strict=True))
+
+    def slope(self, z: Tensor, x: Tensor, fx: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """V (N,) of eq. 5 at z (N, Z), and its gradient (N, Z), for images x with f(x) = `fx`."""
+        z = z.detach().requires_grad_()
+        V = self.variation(*self.losses(x, fx, self.made(z, y), y))
+        # images are independent, so the gradient of the sum holds the gradient of each
+        (gradient,) = torch.autograd.grad(V.sum(), z)
+        return V.detach(), gradient
 
     def start(self, seed: str, restart: int) -> Tensor:
         """(Z,) float32, the first z of an image, drawn from the prior."""
@@ -147,11 +180,11 @@ class Inverter:
 
     @torch.no_grad()
     def likeliest(self, x: Tensor) -> Tensor:
-        """(N,) int64, the likeliest sub-class of each image of up to one batch.
+        """(N,) int64, the likeliest sub-class of each image of up to one block.
 
         It has the largest class logit, or, if D does not classify, the largest realness given the class.
         """
-        full = padded(x, self.slots).to(self.device)
+        full = padded(x, self.block).to(self.device)
         if self.D.head.classifies and Need.LABELS not in self.D.head.needs:
             classes = self.D(Batch(full, None, None, None)).classes
             assert classes is not None, "the head classifies"
@@ -189,8 +222,8 @@ class Inverter:
 
     @torch.no_grad()
     def measure(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
-        """G(z), V, R, L_D, and D's realness and class probabilities of x, for up to one batch."""
-        n, full = len(x), self.slots  # padded to a whole batch: other sizes give other bits
+        """G(z), V, R, L_D, and D's realness and class probabilities of x, for up to one block."""
+        n, full = len(x), self.block  # padded to a whole block: other sizes give other bits
         x, z = padded(x, full).to(self.device), padded(z, full).to(self.device)
         y = None if y is None else padded(y, full).to(self.device)
         nearest = self.made(z, y)
@@ -208,7 +241,11 @@ class _Slots:
     def __init__(self, inverter: Inverter, x: Tensor, seeds: list[str], y: Tensor | None = None) -> None:
         self.inverter, self.settings, self.x, self.seeds = inverter, inverter.settings, x, seeds
         self.jobs = iter([(i, r) for i in range(len(x)) for r in range(self.settings.restarts)])
-        size, z_dim, device = inverter.slots, inverter.latent.z_dim, inverter.device
+        size, z_dim, device = (
+            inverter.slots_for(len(x) * self.settings.restarts),
+            inverter.latent.z_dim,
+            inverter.device,
+        )
         self.image = torch.full((size,), -1)  # -1: idle
         self.target = torch.zeros(size, *x.shape[1:], device=device)
         self.group, self.group_features = -1, torch.empty(0)  # the last block of `features_of`
@@ -227,7 +264,7 @@ class _Slots:
 
     def run(self) -> tuple[Tensor, Tensor]:
         """The best z (N, Z) of every image, and the number of its step (N,)."""
-        self.fill(range(self.inverter.slots))
+        self.fill(range(len(self.image)))
         while bool((self.image >= 0).any()):
             self.step()  # of idle slots too: the batch keeps its size, and so the bits of the others
             done = (self.since >= self.settings.patience) | (self.t >= self.settings.steps)
@@ -239,12 +276,7 @@ class _Slots:
 
     def step(self) -> None:
         """One Adam step of every slot on eq. 5, with the best z so far."""
-        z = self.z.requires_grad_()
-        made = self.inverter.made(z, self.y)
-        V = self.inverter.variation(*self.inverter.losses(self.target, self.features, made, self.y))
-        # slots are independent, so the gradient of the sum holds the gradient of each
-        (gradient,) = torch.autograd.grad(V.sum(), z)
-        V, self.z = V.detach(), z.detach()
+        V, gradient = self.inverter.slope(self.z, self.target, self.features, self.y)
         with torch.no_grad():
             better = self.best > V  # V is that of z before this step
             # relative, because sums over pixels grow with the image
@@ -291,14 +323,14 @@ class _Slots:
             state[taken] = torch.inf
 
     def features_of(self, image: int) -> Tensor:
-        """f(x) of one image. It is computed in whole batches in the order of the images, so that its bits are fixed."""
-        slots = self.inverter.slots
+        """f(x) of one image. It is computed in whole blocks in the order of the images, so that its bits are fixed."""
+        size = self.inverter.block
         # jobs come in the order of the images, so one block at a time is enough memory
-        group, row = divmod(image, slots)
+        group, row = divmod(image, size)
         if group != self.group:
-            rows, device = slice(group * slots, (group + 1) * slots), self.inverter.device
-            block = padded(self.x[rows], slots).to(device)
-            y = None if self.of is None else padded(self.of[rows], slots).to(device)
+            rows, device = slice(group * size, (group + 1) * size), self.inverter.device
+            block = padded(self.x[rows], size).to(device)
+            y = None if self.of is None else padded(self.of[rows], size).to(device)
             with torch.no_grad():
                 self.group, self.group_features = group, self.inverter.f(block, y)
         return self.group_features[row]

@@ -14,7 +14,10 @@ from lookalike.base.arrays import Pixels
 from lookalike.data.images import Selection
 from lookalike.features.backbone import Backbone, Tap
 
-BLOCK = 2**18  # pixels that a network sees at once; other block sizes give other bits
+# Blocks of other sizes give other bits. One image costs as much as a block, so a network sees few images at once. Of
+# small ones it sees more, because it takes up to twice as long for each of four as for each of 16.
+FEW, SMALL = 16, 2**15  # images; pixels of an image that is small
+PIXELS = 2**17  # of a block of larger images
 SMALLER = 5 / 7  # the second size at which an image is seen where maps are averaged: 160 beside 224 pixels
 NEIGHBOURS = 3  # a place is averaged with those around it (Roth et al. 2022, section 3.1)
 
@@ -37,9 +40,9 @@ def seen_size(backbone: Backbone, shape: tuple[int, ...], side: int) -> tuple[in
 
 
 def block_size(backbone: Backbone, shape: tuple[int, ...], side: int) -> int:
-    """How many images (C, H, W) a network sees at once."""
-    height, width = seen_size(backbone, shape, side)
-    return max(1, BLOCK // (height * width))
+    """How many images (C, H, W) a network sees at once: 16 where it sees 128 x 128 pixels or less, 2 of 224 x 224."""
+    pixels = math.prod(seen_size(backbone, shape, side))
+    return min(FEW, 2 * PIXELS // pixels) if pixels <= SMALL else max(1, PIXELS // pixels)
 
 
 def maps(
@@ -64,7 +67,7 @@ def maps(
     mirrored : bool
         Whether it sees mirror images.
     block : int, optional
-        Images of a block; without, as many as have `BLOCK` pixels.
+        Images of a block; without, `block_size`.
     """
     size, block = seen_size(backbone, pixels.shape[1:], side), block or block_size(backbone, pixels.shape[1:], side)
     for start in range(0, len(pixels), block):

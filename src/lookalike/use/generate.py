@@ -7,7 +7,9 @@ larger number of images begins with the images of a smaller number.
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from lookalike.base.cells import as_csv, file_cell
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.seeds import generator
 from lookalike.data.images import as_pixels
+from lookalike.data.part import WHOLE, Part
 from lookalike.detect.detector import Detector
 from lookalike.detect.gan import GANDetector
 from lookalike.detect.leaves import split_gan
@@ -31,6 +34,7 @@ from lookalike.game.gan import GAN
 from lookalike.runs.samples import LEARNT, alike, grid, png
 
 BLOCK = 256  # images per batch; always the same number, so that an image's bits do not depend on the others
+WAITING = 2  # blocks that are being written while the next one is made
 MANIFEST = "generated.csv"
 
 
@@ -55,22 +59,24 @@ class Generator:
     label: int | None
     leaf: int | None = None
 
-    def images(self, n: int, *, seed: int, truncation: float | None = None) -> Iterator[Pixels]:
+    def images(self, n: int, *, seed: int, truncation: float | None = None, first: int = 0) -> Iterator[Pixels]:
         """Yield blocks of at most 256 images, n in total: (N, C, H, W) uint8, or (N, F) float32 vectors.
 
         Parameters
         ----------
         n : int
-            Number of images.
+            Number of images, with those before the first.
         seed : int
             Seed of all images.
         truncation : float or None
             Entries of z beyond it are drawn again (Brock et al. 2019): fewer odd images, and less variety.
+        first : int
+            Number of the first image that is yielded.
         """
         make = self.maker()
-        for start in range(0, n, BLOCK):
+        for start in range(first - first % BLOCK, n, BLOCK):  # every image keeps its place in its block
             z = torch.cat([self.z(start + i, seed, truncation) for i in range(BLOCK)])
-            yield as_pixels(make(z, start))[: n - start]
+            yield as_pixels(make(z, start))[max(first - start, 0) : n - start]
 
     def maker(self) -> Callable[[Tensor, int], Tensor]:
         """Return a map from z (N, Z) to images (N, *shape) float32 on the CPU, those from number `start` on."""
@@ -140,9 +146,10 @@ def write(
     *,
     seed: int = 0,
     truncation: float | None = None,
+    part: Part = WHOLE,
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
-) -> None:
+) -> dict[str, int]:
     """Write images of each class to `out`: a folder with PNGs by class and a list, or an .npz file.
 
     Both can be read as data. The folder is new or empty, and is written as a whole or not at all. For a folder the
@@ -154,15 +161,22 @@ def write(
         Class, or sub-class of a class that was split -> number of images.
     seed, truncation
         As for `Generator.images`.
+    part : Part
+        The share of the images that is written, of all classes in turn: a class may have none in it.
     report, warn : callable
         Called with the progress, and with the classes of which all images are nearly the same.
+
+    Returns
+    -------
+    dict
+        Class, or sub-class -> number of images that were written.
 
     Raises
     ------
     UsageError
         For a model without a GAN, a folder that is not empty, or PNGs of vectors.
     DataError
-        For a class that is not a known class of the model, nor a sub-class of one.
+        For a class that is not a known class of the model, nor a sub-class of one, or fewer images than parts.
     OutputError
         If `out` cannot be written.
     """
@@ -173,15 +187,16 @@ def write(
     _write = _npz if out.suffix.lower() == ".npz" else _folder
     if len(model.shape) != 3 and _write is _folder:
         raise UsageError("the model generates vectors, which cannot be written as PNG; give an .npz file (-o)")
-    total = sum(counts.values())
+    rows = _rows(counts, part)
+    total = sum(map(len, rows.values()))
 
     def blocks() -> Iterator[Block]:
         done = 0
-        for name, n in counts.items():
-            start = 0
-            for block in able[name].images(n, seed=seed, truncation=truncation):
+        for name, mine in rows.items():
+            start = mine.start
+            for block in able[name].images(mine.stop, seed=seed, truncation=truncation, first=start):
                 report("generating", done, total)
-                if start == 0 and model.training["images"] >= LEARNT and alike(block):
+                if start == mine.start and model.training["images"] >= LEARNT and alike(block):
                     warn(
                         f"the images of {show(name)} are nearly all alike: the GAN has collapsed; train again with "
                         "more images shown (--images), or a lower step size (--lr)"
@@ -189,7 +204,18 @@ def write(
                 yield Block(name, able[name], start, block)
                 start, done = start + len(block), done + len(block)
 
-    _write(out, {name: able[name] for name in counts}, model.leaves if parts else (), seed, truncation, blocks())
+    _write(out, {name: able[name] for name in rows}, model.leaves if parts else (), seed, truncation, blocks())
+    return {name: len(mine) for name, mine in rows.items()}
+
+
+def _rows(counts: Mapping[str, int], part: Part) -> dict[str, range]:
+    """Return the numbers of a part's images of each class, of those classes that have any in it."""
+    own, before, found = part.rows(sum(counts.values())), 0, dict[str, range]()
+    for name, n in counts.items():
+        mine = range(max(own.start - before, 0), min(own.stop - before, n))
+        found |= {name: mine} if mine else {}
+        before += n
+    return found
 
 
 @dataclass(frozen=True)
@@ -222,13 +248,34 @@ def _folder(
             (part / folder).mkdir(parents=True, exist_ok=True)
         head = ("file", "class", "seed", "number", "truncation", *["subclass"] * bool(leaves))
         rows: list[tuple[object, ...]] = [head]
-        for block in blocks:
+
+        def write_block(block: Block) -> None:
             own = [(name,) for name in block.leaves(leaves)] if leaves else [()] * len(block.pixels)
             for i, image in enumerate(block.pixels, block.start):
                 path = f"{folders[block.asked]}/{i:06d}.png"
                 files.write_new(part / path, png(image.transpose(1, 2, 0)))
                 rows.append((file_cell(path), block.of.name, seed, i, truncation, *own[i - block.start]))
+
+        _behind(write_block, blocks)
         files.write_new(part / MANIFEST, as_csv(rows).encode("utf-8", "surrogateescape"))
+
+
+def _behind(write_block: Callable[[Block], None], blocks: Iterator[Block]) -> None:
+    """Write the blocks in a second thread, in their order, while the next one is made.
+
+    An error of either side is raised here, after the other side has ended. Blocks that wait then are not written.
+    """
+    waiting = deque[Future[None]]()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            for block in blocks:
+                waiting.append(pool.submit(write_block, block))
+                if len(waiting) > WAITING:
+                    waiting.popleft().result()
+            for one in waiting:
+                one.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def class_folder(name: str) -> str:

@@ -20,6 +20,7 @@ from lookalike.base.errors import UsageError, show
 from lookalike.data import Images, Skipped, stream
 from lookalike.data.aspect import unfitted
 from lookalike.data.levels import Levels
+from lookalike.data.part import WHOLE, Part
 from lookalike.data.sizes import shrinking
 from lookalike.data.source import Picture
 from lookalike.data.sources import Size, open_source, refuse_inside
@@ -41,6 +42,7 @@ def write(
     heat_maps: Path | None = None,
     on_bad: Literal["fail", "skip"] = "fail",
     max_bad: float = 0.05,
+    part: Part = WHOLE,
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
     note: Note = lambda message: None,
@@ -65,6 +67,9 @@ def write(
         and an .npy file of the map, float16 (H, W). The line gives the PNG's name.
     on_bad, max_bad
         As for `lookalike.stream`.
+    part : Part
+        The share of the images that is scored. Its pictures have the numbers that they have among all images, where
+        none is skipped.
     report, warn, note : callable
         Called with the progress, with what reading lost, and with the sizes between which images shrink.
 
@@ -91,15 +96,15 @@ def write(
     bad_files = out.with_name(f"{out.name}.{BAD_FILES}")
     skipped: list[Skipped] = []
     odd, sizes, levels = Counter[str](), Counter[Size](), Levels()
-    counts = {"images": 0, "flagged": 0}
+    counts, first = {"images": 0, "flagged": 0}, _first(data, part)
     with (
         _pictures(nearest, out) as folder,
         _pictures(heat_maps, out) as heat,
         files.atomic(out) as handle,
     ):
-        originals = _originals(model, data) if heat else iter(())
-        for block in blocks(model, data, maps=heat is not None, on_bad=on_bad, max_bad=max_bad):
-            verdicts, start = model.score(block, maps=heat is not None), counts["images"]
+        originals = _originals(model, data, part) if heat else iter(())
+        for block in blocks(model, data, maps=heat is not None, on_bad=on_bad, max_bad=max_bad, part=part):
+            verdicts, start = model.score(block, maps=heat is not None), first + counts["images"]
             rows = list(_rows(model, block, verdicts, start, folder))
             if heat is not None and verdicts.maps is not None:
                 _write_maps(heat, start, verdicts.maps, originals, model)
@@ -137,9 +142,17 @@ def _pictures(wanted: Path | None, out: Path) -> AbstractContextManager[Path | N
     return files.atomic_folder(wanted)
 
 
-def _originals(model: Model, data: str | Path) -> Iterator[Pixels]:
+def _first(data: str | Path, part: Part) -> int:
+    """Return the number of the first image of the part."""
+    if part == WHOLE:
+        return 0
+    return part.rows(len(open_source(data, labelled=False, allow_empty_class=True))).start
+
+
+def _originals(model: Model, data: str | Path, part: Part) -> Iterator[Pixels]:
     """Yield the images that can be read, uint8 (H, W, 1 or 3), at the size of their files."""
     source = open_source(data, labelled=False, value_range=model.value_range, allow_empty_class=True)
+    source = part.of_source(source)
     return (item.pixels for item in source.pictures() if isinstance(item, Picture))
 
 

@@ -15,6 +15,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import OneClassSVM
+from threadpoolctl import threadpool_limits
 from torch.nn.functional import cross_entropy
 
 from lookalike.base.errors import DataError, ModelError, UsageError
@@ -22,9 +23,11 @@ from lookalike.base.seeds import generator
 from lookalike.detect import members
 from lookalike.detect.baselines import BASELINES, autoencoder, deepsvdd, networks, rotation
 from lookalike.detect.baselines.auto import Auto
+from lookalike.detect.baselines.flat import blocks
 from lookalike.detect.baselines.knn import KNN
 from lookalike.detect.baselines.pca import PCA
 from lookalike.detect.on_features import OnFeatures
+from lookalike.features.blocks import in_blocks
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +193,27 @@ def test_a_score_does_not_depend_on_the_company(name, short):
         alone = detector.score(asked[rows])
         assert np.array_equal(alone.score, together.score[rows])
         assert together.nearest is None or np.array_equal(alone.nearest, together.nearest[rows])
+
+
+@pytest.mark.parametrize("name", ["knn", "pca", "lof", "mahalanobis"])
+def test_company_does_not_matter_on_two_threads(name):
+    """Where a matrix product is shared between two threads an image alone, among 3 and among 300 has the same bits."""
+    random = np.random.default_rng(0)
+    known, asked = (random.integers(0, 256, (n, 1, 13, 11), dtype=np.uint8) for n in (200, 300))
+    with threadpool_limits(2):
+        detector = BASELINES[name].fit(known, 0)
+        together = detector.score(asked).score
+        for rows in ([0], [299], [3, 50, 151]):
+            assert np.array_equal(detector.score(asked[rows]).score, together[rows])
+
+
+def test_one_image_costs_few():
+    """Networks see 32 images at once and matrix products 48 rows, whether there is one image or 300."""
+    seen, pixels = [], np.zeros((300, 1, 2, 2), np.uint8)
+    for n in (1, 300):
+        assert len(in_blocks(lambda x: seen.append(len(x)) or x, pixels[:n])) == n
+        assert {len(rows) for rows, _ in blocks(pixels[:n])} == {48} and sum(m for _, m in blocks(pixels[:n])) == n
+    assert seen == [32] * 11
 
 
 @pytest.mark.parametrize("name", BASELINES)

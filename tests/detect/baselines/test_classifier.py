@@ -105,7 +105,7 @@ def test_falling_step_sizes_halve_the_second_of_two_steps():
     assert torch.equal(first, classifier.CNN.fit(x, labels, 5, steps=1).net.classes.weight)
 
 
-@pytest.mark.parametrize("n", [1, 5, 255, 300])
+@pytest.mark.parametrize("n", [1, 3, 33, 300])
 def test_scores_do_not_depend_on_the_company(n, fitted):
     """The first images score the same bits alone as among 300, beyond a block's border."""
     asked, _ = pictures(100, 3)

@@ -15,9 +15,9 @@ def flat(pixels: Pixels) -> Floats:
     return scaled(pixels).reshape(len(pixels), -1).astype(np.float64)
 
 
-# Rows of a block. Matrix products of another size give other bits, and so do rows outside a kernel's whole tiles. On
-# any processor, 384 rows are whole tiles of 4, 8, 12, 16 and 24 rows, for one to four threads.
-BLOCK = 384
+# Rows of a block; one image costs as much. Matrix products of another size give other bits, and so do rows outside a
+# kernel's whole tiles. On any processor, 48 rows are whole tiles of 4, 8, 12, 16 and 24 rows.
+BLOCK = 48
 
 
 def blocks(pixels: Pixels) -> Iterator[tuple[Floats, int]]:

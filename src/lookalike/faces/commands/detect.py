@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from lookalike.base.errors import UsageError, listed, show
 from lookalike.base.words import percent
-from lookalike.faces.commands.flags import OUT, Data, Device, Flat, Json, Out, Run, ThreadsOfRun
+from lookalike.faces.commands.flags import OUT, Data, Device, Flat, Json, Out, PartOf, Run, ThreadsOfRun
 from lookalike.faces.console import interval, note, print_json, progress, say, share, show_table, warn
 from lookalike.runs.groups import DATA, MOST_USED
 from lookalike.runs.presets import Preset
@@ -162,6 +162,7 @@ def score(
         ),
     ] = None,
     bad: Annotated[BadImageSettings | None, Flat] = None,
+    part: PartOf = None,
     device: Device = "cpu",
     threads: ThreadsOfRun = None,
     json_: Json = False,
@@ -169,13 +170,15 @@ def score(
     """Writes the score, the p-value, the flag and the parts of the score of each image."""
     import torch
 
+    from lookalike.data.part import WHOLE, Part
     from lookalike.detect.model import Model
     from lookalike.use.scorefile import write
 
+    own = WHOLE if part is None else Part.parse(part)
     model, bad = Model.load(run, device=device), bad or BadImageSettings()
     torch.set_num_threads(threads or model.training["threads"])
     with progress() as report:
-        how = {"nearest": nearest, "heat_maps": heat_maps, **bad.model_dump()}
+        how = {"nearest": nearest, "heat_maps": heat_maps, "part": own, **bad.model_dump()}
         counts = write(model, images, out, report=report, warn=warn, note=note, **how)
     if json_:
         print_json({"out": str(out), **counts})

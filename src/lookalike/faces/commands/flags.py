@@ -29,6 +29,16 @@ Data = Annotated[
 Run = Annotated[Path, Parameter(help="A run folder that 'lookalike train' wrote.")]
 Out = Annotated[Path, Parameter(name=OUT, help="The folder that is written.")]
 NewData = Annotated[Path, Parameter(name=OUT, help="A new folder, or an .npz file.")]
+PartOf = Annotated[
+    str | None,
+    Parameter(
+        name="--part",
+        help="The share I/N of the images, for one of N processes: 2/8 is the second of eight. The shares follow each "
+        "other, so that their rows in order are those of one process.",
+        group=RUN,
+        show_default="all images",
+    ),
+]
 Json = Annotated[bool, Parameter(name="--json", help="Results are printed as JSON.", group=RUN, negative=())]
 Device = Annotated[str, Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN)]
 Threads = Annotated[int, Parameter(help=SAME_BITS, group=RUN, validator=ONE_OR_MORE)]

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, listed, show
 from lookalike.base.words import percent
-from lookalike.faces.commands.flags import Data, Device, Flat, GANSettings, Json, NewData, Run, Threads
+from lookalike.faces.commands.flags import Data, Device, Flat, GANSettings, Json, NewData, PartOf, Run, Threads
 from lookalike.faces.console import note, print_json, progress, say, show_table, warn
 from lookalike.runs.settings import DataSettings, flag
 
@@ -60,6 +60,7 @@ def generate(
         tuple[str, str] | None,
         Parameter(help="Two classes: the picture shows the way from one to the other.", negative=()),
     ] = None,
+    part: PartOf = None,
     device: Device = "cpu",
     json_: Json = False,
 ) -> None:
@@ -68,9 +69,11 @@ def generate(
 
     from lookalike.base import files
     from lookalike.data.images import names_of
+    from lookalike.data.part import WHOLE, Part
     from lookalike.detect.model import Model
     from lookalike.use import generate as making
 
+    own = WHOLE if part is None else Part.parse(part)
     if between is not None and grid is None:
         raise UsageError("--between draws a picture, and no file for it was given; name one (--grid)")
     if grid is not None and not grid.absolute().parent.is_dir():
@@ -88,15 +91,15 @@ def generate(
                 else making.picture(model, seed, truncation)
             )
         counts = dict.fromkeys(names, number)
-        making.write(model, out, counts, seed=seed, truncation=truncation, report=report, warn=warn)
+        made = making.write(model, out, counts, seed=seed, truncation=truncation, part=own, report=report, warn=warn)
         if grid is not None and picture is not None:
             files.write_bytes(grid, picture)
     if json_:
-        print_json(
-            {"out": str(out), "images": dict.fromkeys(names, number), "grid": None if grid is None else str(grid)}
-        )
+        print_json({"out": str(out), "images": made, "grid": None if grid is None else str(grid)})
         return
-    say(f"{show(out)}: {number} image{'s' if number > 1 else ''} of {listed(names)}")
+    each = set(made.values())
+    said = f"{min(each)}" if len(each) == 1 else f"{min(each)} to {max(each)}"
+    say(f"{show(out)}: {said} image{'s' if max(each) > 1 else ''} of {listed(made)}")
     if grid is not None:
         say(show(grid))
 
