@@ -9,9 +9,10 @@ from contextlib import suppress
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
+from cyclopts.completion.detect import ShellDetectionError, detect_shell
 from cyclopts.config import Dict
 
 from lookalike.base import files
@@ -102,6 +103,21 @@ for _name, _help in COMMANDS.items():
 app.command(bench := App(name="bench", help=COMMANDS["bench"], version_flags=[]))
 for _name, _help in BENCHES.items():
     bench.command(f"lookalike.faces.commands.compare:bench_{_name}", name=_name, help=_help)
+
+
+@app.command(name="--install-completion", version_flags=[])
+def _completion(
+    *,
+    shell: Annotated[
+        Literal["bash", "zsh", "fish", "powershell"] | None, Parameter(help="Which shell. Without it: this one.")
+    ] = None,
+) -> None:
+    """Let the shell complete commands and flags."""
+    try:
+        shell = shell or detect_shell()
+    except ShellDetectionError as error:
+        raise UsageError("this shell is not known; name it with --shell bash, zsh, fish or powershell") from error
+    console.say(f"written: {show(app.install_completion(shell=shell))}; open a new terminal to use it")
 
 
 @app.meta.default
