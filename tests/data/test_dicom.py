@@ -140,7 +140,7 @@ def test_without_pydicom_files_are_counted_with_what_to_do(folder, make, monkeyp
     )
     (what, count), *others = check(root).ignored_reasons().items()
     assert what.startswith(
-        ".dcm files are not read: install the extra dicom (pip install '.[dicom]' in the folder with lookalike's source)"
+        ".dcm files are not read: install the extra dicom (pip install '.[dicom]' in the folder with"
     )
     assert (count, others) == (20, [])
 
