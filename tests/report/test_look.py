@@ -97,6 +97,6 @@ def test_dark_mode_and_paper(phone: Page) -> None:
 
 
 def test_terms_say_what_they_mean(phone: Page) -> None:
-    """The AUC has, in the note and the table of the comparison and in the figures of both runs, its meaning by hover."""
+    """The AUC says what it means by hover: in the note and table of the comparison, and in both runs."""
     titles = [one.get_attribute("title") for one in phone.locator("abbr").all()]
     assert set(titles) == {GLOSSARY["AUC"]} and len(titles) == 4
