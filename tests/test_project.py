@@ -41,6 +41,7 @@ REQUIREMENTS = [
     *EXTRAS["dicom"],
     *EXTRAS["heic"],
     *EXTRAS["imblearn"],
+    *EXTRAS["page"],
     *EXTRAS["test"],
 ]
 

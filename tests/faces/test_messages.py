@@ -28,6 +28,7 @@ COMMANDS = (
         "augment",
         "report",
         "page",
+        "export",
         "pairs",
         "table",
         "demo",
