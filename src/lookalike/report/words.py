@@ -90,7 +90,7 @@ def _next(figures: Figures) -> str:
             "do, train on more known images, or try another network (--backbone)."
         )
     return (
-        "Try --method auto and larger images (--size); 'lookalike bench detect' finds the method that suits the images."
+        "Try --method auto and larger images (--size); 'lookalike bench' finds the method that suits the images."
     )
 
 
