@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from starlette.testclient import TestClient
 
-from lookalike.faces.page import guard
+from lookalike.faces.page import app, guard
 from lookalike.faces.page.app import application
 from lookalike.faces.page.batches import Batches, BusyError
 from lookalike.faces.page.openapi import document
@@ -141,6 +141,16 @@ def test_too_many_images_wait(served, digits, monkeypatch):
     with TestClient(application(served, [HERE]), base_url=f"http://{HERE}") as one:
         answer = one.post("/score", content=digits[0])
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+def test_images_that_wait_have_a_limit_of_memory(served, digits, monkeypatch):
+    """A request whose body would take more than is left is told to come again, and what it held is free afterwards."""
+    monkeypatch.setattr(app, "MOST_HELD", len(digits[0]))
+    with TestClient(application(served, [HERE]), base_url=f"http://{HERE}") as one:
+        assert one.post("/score", content=digits[0]).status_code == 200
+        assert one.post("/score", content=digits[0] + b"x").status_code == 429
+        assert one.post("/score", content=iter([digits[0]])).status_code == 429  # it does not say how much it is
+        assert one.post("/score", content=digits[0]).status_code == 200
 
 
 def test_metrics_count(served, digits):

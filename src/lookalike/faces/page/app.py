@@ -6,8 +6,8 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import lru_cache, partial
 from importlib.metadata import version
 from importlib.resources import files
@@ -23,13 +23,14 @@ from starlette.routing import Route
 
 from lookalike.base.errors import LookalikeError, did_you_mean, listed, show
 from lookalike.faces.page.batches import Batches, BusyError
-from lookalike.faces.page.guard import Guard, Json, RefusedError, body, refused
+from lookalike.faces.page.guard import LARGEST, Guard, Json, RefusedError, body, refused
 from lookalike.faces.page.openapi import document
 from lookalike.faces.page.served import Answer, Served, data_url, zipped
 
 REPORT = {
     "content-security-policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
 }
+MOST_HELD = 256 << 20  # bytes of all images that wait
 SEED = 2**31  # seeds are below it
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -65,7 +66,7 @@ class Page:
     def __init__(self, served: Mapping[str, Served]) -> None:
         self.served = served
         self.requests: Counter[tuple[str, int]] = Counter()
-        self.images, self.seconds = 0, 0.0
+        self.images, self.seconds, self.held = 0, 0.0, 0
         self.free = asyncio.Semaphore(1)
         self.queues: dict[tuple[str, bool], Batches[bytes, Answer | LookalikeError]] = {
             (name, pictures): Batches(partial(one.judge, pictures=pictures), self.free)
@@ -117,12 +118,26 @@ class Page:
             raise RefusedError(422, f"pictures is {show(pictures, 60)}; true and false are accepted")
         if not one.judges:
             raise RefusedError(422, f"{show(one.name)} only makes images; take a run with a threshold")
-        file, begun = await body(request), time.perf_counter()
-        said = await self.queues[one.name, pictures == "true"].answer(file)
+        with self._room(request):
+            file, begun = await body(request), time.perf_counter()
+            said = await self.queues[one.name, pictures == "true"].answer(file)
         if isinstance(said, LookalikeError):
             raise said
         self.images, self.seconds = self.images + 1, self.seconds + time.perf_counter() - begun
         return Json(said)
+
+    @contextmanager
+    def _room(self, request: Request) -> Iterator[None]:
+        """Hold memory for the body of a request; raises BusyError where bodies that wait have taken it."""
+        declared = request.headers.get("content-length", "")
+        needed = min(int(declared), LARGEST) if declared.isdecimal() and len(declared) < 16 else LARGEST
+        if self.held + needed > MOST_HELD:
+            raise BusyError
+        self.held += needed
+        try:
+            yield
+        finally:
+            self.held -= needed
 
     async def generate(self, request: Request) -> Response:
         """Answer with images of a class as data URLs, as one zip archive, or with the way to another class."""

@@ -21,7 +21,6 @@ from lookalike.base.threads import computing_with
 from lookalike.base.words import percent
 from lookalike.data.aspect import unfitted
 from lookalike.data.pictures import picture_of
-from lookalike.data.source import Picture
 from lookalike.detect.heat import overlaid, shown
 from lookalike.detect.model import UNKNOWN, Model, Verdicts
 from lookalike.runs.samples import png
@@ -30,6 +29,14 @@ from lookalike.use.generate import MANIFEST, Generator, between, generators
 SIDE = 640  # pixels of the longer side of a picture in an answer
 MOST = 64  # images that are made for one request
 Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An image that was read: at the model's size, (1, C, H, W), and as it is shown, (H, W, C)."""
+
+    pixels: Pixels
+    shown: Pixels
 
 
 @dataclass(frozen=True)
@@ -89,19 +96,21 @@ class Served:
             Whether the answers hold the image, its heat map and the nearest known image as data URLs.
         """
         read = [self._read(file) for file in files]
-        good = [one for one in read if isinstance(one, Picture)]
+        good = [one for one in read if isinstance(one, Seen)]
         if not good:
             return [one for one in read if isinstance(one, LookalikeError)]
         with computing_with(self.model.training["threads"]):
-            said = self._scored(self.model.fitted(good), maps=pictures)
-        answers = iter([self._answer(said, i, one, pictures=pictures) for i, one in enumerate(good)])
-        return [next(answers) if isinstance(one, Picture) else one for one in read]
+            said = self._scored(np.concatenate([one.pixels for one in good]), maps=pictures)
+        answers = iter([self._answer(said, i, one.shown if pictures else None) for i, one in enumerate(good)])
+        return [next(answers) if isinstance(one, Seen) else one for one in read]
 
-    def _read(self, file: bytes) -> Picture | LookalikeError:
+    def _read(self, file: bytes) -> Seen | LookalikeError:
+        """Return an image at the sizes that are needed: a batch of photographs at full size would fill the memory."""
         try:
-            return picture_of(file, self.model.value_range)
+            picture = picture_of(file, self.model.value_range)
         except LookalikeError as error:
             return error
+        return Seen(self.model.fitted([picture]), np.asarray(_small(picture.pixels)))
 
     def _scored(self, pixels: Pixels, *, maps: bool) -> Verdicts:
         """Score, with heat maps where the detector has them."""
@@ -112,7 +121,7 @@ class Served:
                 raise
             return self.model.score(pixels)
 
-    def _answer(self, said: Verdicts, i: int, picture: Picture, *, pictures: bool) -> Answer:
+    def _answer(self, said: Verdicts, i: int, image: Pixels | None) -> Answer:
         known, label = self.model.classes["known"], int(said.label[i])
         answer: dict[str, Any] = {
             "score": float(said.score[i]),
@@ -123,11 +132,10 @@ class Served:
             "confidence": None if said.classes is None else float(said.classes[i].max()),
         }
         answer["words"] = words(answer, known)
-        return answer | ({"pictures": self._pictures(said, i, picture)} if pictures else {})
+        return answer if image is None else answer | {"pictures": self._pictures(said, i, image)}
 
-    def _pictures(self, said: Verdicts, i: int, picture: Picture) -> Mapping[str, str]:
+    def _pictures(self, said: Verdicts, i: int, image: Pixels) -> Mapping[str, str]:
         """Return the image, its heat map and the nearest known image as data URLs, as far as there are any."""
-        image = np.asarray(_small(picture.pixels))
         found = {"image": _url(image)}
         if said.maps is not None:
             heat = unfitted(said.maps[i], (image.shape[0], image.shape[1]), self.model.aspect)
