@@ -89,9 +89,7 @@ def _next(figures: Figures) -> str:
             "Look at the misses: if you do not see what makes them unknown either, take larger images (--size). If you "
             "do, train on more known images, or try another network (--backbone)."
         )
-    return (
-        "Try --method auto and larger images (--size); 'lookalike bench' finds the method that suits the images."
-    )
+    return "Try --method auto and larger images (--size); 'lookalike bench' finds the method that suits the images."
 
 
 def watched(metrics: Metrics) -> Iterator[str]:
