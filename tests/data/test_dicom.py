@@ -139,7 +139,9 @@ def test_without_pydicom_files_are_counted_with_what_to_do(folder, make, monkeyp
         {"a/x.png": make.photo(), **{f"b/{i}.dcm": content for i in range(20)}, "b/y.png": make.photo(seed=1)}
     )
     (what, count), *others = check(root).ignored_reasons().items()
-    assert what.startswith(".dcm files are not read: install the extra dicom (pip install 'lookalike[dicom]'), or")
+    assert what.startswith(
+        ".dcm files are not read: install the extra dicom (pip install '.[dicom]' in the folder with"
+    )
     assert (count, others) == (20, [])
 
 

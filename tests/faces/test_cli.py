@@ -38,7 +38,7 @@ def test_each_command_has_help(name, capsys):
     assert cli.COMMANDS[name].split(" ")[0] in said
     assert " ".join(cli.MORE.get(name, "").split()[:9]) in " ".join(said.split())
     assert ("--false-alarms" in said) == (name == "train")
-    assert ("--json" in said) == (name != "bench")  # it holds commands
+    assert ("--json" in said) == (name not in ("bench", "page"))  # commands, and a page
 
 
 @pytest.mark.parametrize("name", cli.BENCHES)
@@ -72,6 +72,33 @@ def test_help_lists_all_commands(capsys):
     words = " ".join(said.split())
     for name, sentence in cli.COMMANDS.items():
         assert name in words and sentence.split(",")[0][:40] in words
+
+
+def test_completion_is_installed_for_a_shell(tmp_path, monkeypatch, capsys):
+    """`--install-completion` writes a script that names the commands, has the shell load it, and says where it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script = tmp_path / ".local/share/bash-completion/completions/lookalike"
+    code, said, err = call(capsys, "--install-completion", "--shell", "bash")
+    assert (code, err) == (0, "")
+    assert said == f"written: {script}; open a new terminal to use it\n"
+    assert {"train", "evaluate", "--false-alarms"} <= set(re.findall(r"[\w-]+", script.read_text()))
+    assert str(script) in (tmp_path / ".bashrc").read_text()
+
+
+def test_completion_of_an_unknown_shell_is_refused(tmp_path, monkeypatch, capsys):
+    """Where the shell cannot be told, one line says how to name it, and nothing is written."""
+
+    def unknown():
+        raise cli.ShellDetectionError
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(cli, "detect_shell", unknown)
+    assert call(capsys, "--install-completion") == (
+        2,
+        "",
+        "error: this shell is not known; name it with --shell bash, zsh, fish or powershell\n",
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_package_runs_as_a_module(capsys):

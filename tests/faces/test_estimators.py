@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.metrics import DetCurveDisplay, RocCurveDisplay, get_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -360,3 +361,20 @@ def test_what_the_classifier_cannot_fit_is_refused_in_one_line(case, three):
     with pytest.raises(ValueError, match=words) as error:
         OpenSetClassifier("knn", random_state=0, **given).fit(X, labels(y))
     assert "\n" not in str(error.value)
+
+
+def test_scikit_learns_curves_and_scorers():
+    """ROC and DET curves of scikit-learn draw the detector's answers, and its scorer gives the same AUC as ours."""
+    random = np.random.default_rng(0)
+    known, unknown = random.normal(size=(140, 4)), random.normal(1, 1, size=(20, 4))
+    detector = LookalikeDetector(random_state=0).fit(known[:120])
+    X, y = np.concatenate([known[120:], unknown]), np.repeat([1, -1], 20)
+    answers = detector.decision_function(X)
+    expected = auc(-answers[:20], -answers[20:]).value
+    assert 0.5 < expected < 1
+    assert RocCurveDisplay.from_predictions(y, answers).roc_auc == pytest.approx(expected)
+    assert get_scorer("roc_auc")(detector, X, y) == pytest.approx(expected)
+    det = DetCurveDisplay.from_predictions(y, answers)
+    flagged = detector.predict(X) == -1  # a point of the curve is the detector's own threshold
+    rates = np.mean(~flagged[20:]), np.mean(flagged[:20])
+    assert np.min(np.abs(det.fpr - rates[0]) + np.abs(det.fnr - rates[1])) < 0.051

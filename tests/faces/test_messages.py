@@ -28,14 +28,17 @@ COMMANDS = (
         "augment",
         "report",
         "page",
+        "export",
         "pairs",
         "table",
         "demo",
     ),
     *("bench detect", "bench augment"),
 )
+COMPLETION = "--install-completion"  # whose only message names its own flag
 BENCHES = ("bench detect", "bench augment")
 RAISED_BY = {  # modules whose messages only some commands can meet
+    "faces/cli.py": (*COMMANDS, COMPLETION),
     "faces/commands/compare.py": ("pairs", "table", *BENCHES),
     "faces/commands/detect.py": ("check", "train", "score", "evaluate", "report"),
     "faces/commands/make.py": ("generate", "augment"),
@@ -112,7 +115,7 @@ def test_the_messages_are_found():
 
 def test_every_flag_in_a_message_exists():
     """A flag that a message names is one of the commands that can raise it."""
-    flags = {command: flags_of(command) for command in COMMANDS}
+    flags = {command: flags_of(command) for command in (*COMMANDS, COMPLETION)}
     for module, said in MESSAGES:
         can = RAISED_BY.get(module, COMMANDS)
         assert named(said) <= set().union(*(flags[command] for command in can)), (module, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import numpy as np
@@ -26,6 +27,16 @@ TINY = {"images": 64, "batch": 32, "width": 8, "z": 4}
 def sampler(**changes):
     """A sampler that trains for a moment."""
     return GANOverSampler(**{"settings": TINY, "random_state": 0} | changes)
+
+
+def test_without_its_extra_one_line_says_what_to_install(monkeypatch):
+    """Without imbalanced-learn the name ends in an import error that says how to install the extra."""
+    monkeypatch.setitem(sys.modules, "imblearn.over_sampling.base", None)
+    monkeypatch.delitem(sys.modules, "lookalike.faces.oversampler")
+    text = "GANOverSampler needs the extra imblearn; pip install '.[imblearn]' in the folder with lookalike's source"
+    with pytest.raises(ModuleNotFoundError) as error:
+        _ = lookalike.GANOverSampler
+    assert str(error.value) == text
 
 
 CHECKS = list(estimator_checks_generator(sampler(), legacy=True))

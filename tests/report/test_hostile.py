@@ -32,7 +32,7 @@ HOSTILE = {
     "H5-long": "<i>" + "x" * 4096,
 }
 TAGS = {
-    *("a", "b", "body", "br", "code", "dd", "div", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3", "h4"),
+    *("a", "abbr", "b", "body", "br", "code", "dd", "div", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3", "h4"),
     *("head", "html", "img", "main", "meta", "p", "path", "pre", "section", "style", "svg", "table", "tbody"),
     *("td", "th", "title", "tr"),
 }

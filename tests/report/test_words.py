@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lookalike.detect.auc import Interval, Rate, rate
+from lookalike.methods import METHODS
+from lookalike.methods.stored import to_json
 from lookalike.report import words
 from lookalike.report.pictures import POINTS, _thinned
 from lookalike.runs.folder import Config, Evaluation, Figures, Metrics, Run, Scores, Training
+from lookalike.runs.settings import train_settings
 
 
 def figures(**changes: object) -> Figures:
@@ -43,6 +48,42 @@ def test_remarks() -> None:
     assert remarks(auc=Interval(0.32, 0.3, 0.34, 0.95, 9)) == ["The AUC is below 0.5"]
     assert remarks(auc=Interval(None, None, None, 0.95, 9, "no unknown images")) == ["AUC is undefined"]
     assert remarks(threshold=None) == ["There is no threshold"]
+
+
+def test_an_auc_that_says_little_gets_a_next_step() -> None:
+    """By chance: the recommended method, or what helps it; a wide interval: more test images; inverted: the classes."""
+
+    def said(low: float, value: float, high: float, method: str) -> str:
+        (remark,) = words.remarks(Evaluation(figures(auc=Interval(value, low, high, 0.95, 9), method=method), None))
+        return remark
+
+    assert "Try --method auto and larger images (--size)" in said(0.48, 0.51, 0.54, "vtgan")
+    assert "another network (--backbone)" in said(0.48, 0.51, 0.54, "auto")
+    assert said(0.4, 0.7, 0.9, "auto").endswith("more images than these 1000 known and 1000 unknown ones.")
+    assert "classes are not swapped" in said(0.2, 0.3, 0.4, "auto")
+
+
+def made(method: str, *known: str) -> Run:
+    """A run with every setting of `train`, as its record has them."""
+    settings = train_settings(known=known, method=method)
+    recorded = settings.model_dump(mode="json") | {"data_digest": "e9"}
+    named = to_json(METHODS[method]) if method in METHODS else {"name": method}
+    data = {"source": "x", "shape": [1, 8, 8], "train": 1, "calibration": 1}
+    config = {"schema": 1, "classes": {"known": list(known)}, "data": data, "settings": recorded}
+    return Run("r", Config.model_validate(config | {"method": named}), (), Training(Metrics({}), {}))
+
+
+def test_settings_of_other_methods_are_left_out() -> None:
+    """A report has the settings that its method uses, and what the record adds; all where the method is unknown."""
+    auto = words.used(made("auto", "a"))
+    assert {"data_digest", "backbone", "expect", "false_alarms", "seed"} <= set(auto)
+    assert not {"weak_z", "lr", "batch", "search_steps", "scaling", "decides"} & set(auto)
+    assert {"scaling", "decides"} <= set(words.used(made("auto", "a", "b")))
+    assert {"weak_z", "lr"} <= set(words.used(made("vtgan", "a")))
+    assert not {"weak_z", "backbone", "expect", "split_at"} & set(words.used(made("anogan", "a")))
+    other = made("anogan", "a")
+    strange = replace(other, config=other.config.model_copy(update={"method": {"name": "of-later"}}))
+    assert words.used(strange) == other.config.settings
 
 
 def test_false_alarms_are_remarked_beyond_chance_only() -> None:

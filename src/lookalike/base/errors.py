@@ -78,6 +78,11 @@ def memory_guard() -> Iterator[None]:
         raise
 
 
+def install(extra: str) -> str:
+    """How an extra is installed: from the source, as no index has the package yet."""
+    return f"pip install '.[{extra}]' in the folder with lookalike's source"
+
+
 def did_you_mean(given: object, words: Iterable[str]) -> str:
     """A question with the word that is closest, whatever its case and dashes; nothing where none is close."""
     plain = {_plain(word): word for word in words}

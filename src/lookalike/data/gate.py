@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from lookalike.base.errors import install
 from lookalike.data import dicom
 from lookalike.data.source import Picture, Refused
 
@@ -52,9 +53,7 @@ HEIC = {".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}  # suffixes that need 
 DICOM = {".dcm": "DICOM", ".dicom": "DICOM"}  # suffixes that need the extra `dicom`
 BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})  # in a file's first bytes
 CONVERT = "convert them to JPEG or PNG"
-INSTALL = {
-    name: f"install the extra {name} (pip install 'lookalike[{name}]'), or {CONVERT}" for name in ("heic", "dicom")
-}
+INSTALL = {name: f"install the extra {name} ({install(name)}), or {CONVERT}" for name in ("heic", "dicom")}
 HEAD = 132  # bytes that say which format a file has
 NO_SUFFIX = "no image suffix"
 UNREAD = {  # suffixes of image files that are passed over -> what to do

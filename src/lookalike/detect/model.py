@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 
 from lookalike.base import checkpoint, files
@@ -93,6 +94,11 @@ class Model:
     classes: Mapping[str, tuple[str, ...]]
     method: Mapping[str, Any]
     training: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        known, limit = len(self.classes["known"]), self.threshold
+        scores = f"threshold={limit.value:.4g}" if limit else "only makes images"
+        return f"Model({self.method.get('name', self.detector.kind)}, shape={self.shape}, known={known}, {scores})"
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -251,6 +257,8 @@ class Model:
     def _check(self, pixels: Any) -> None:
         """Raises DataError for input that this model cannot score."""
         dtype, how = ("uint8", HOW) if self.size else ("float32", "give such vectors")
+        if self.size and _is_picture(pixels):
+            how = "give one picture to model.judge(...), which takes any size"
         if not isinstance(pixels, np.ndarray) or pixels.dtype != dtype:
             given = f"{pixels.dtype}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
             raise DataError(f"this model takes arrays of {dtype}, shape (N, *{self.shape}), not {show(given)}; {how}")
@@ -323,6 +331,13 @@ def _built(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], device: torc
     classes = {role: tuple(map(composed, facts["classes"][role])) for role in ROLES}
     detector = _detector(tensors, facts, device)
     return Model(detector, threshold, tuple(facts["shape"]), classes, facts["method"], training)
+
+
+def _is_picture(given: Any) -> bool:
+    """Whether this is one picture as `judge` takes it: a file, its bytes, a PIL image, or uint8 (H, W) or (H, W, C)."""
+    if isinstance(given, np.ndarray):
+        return given.dtype == np.uint8 and (given.ndim == 2 or (given.ndim == 3 and given.shape[2] in (1, 3)))
+    return isinstance(given, str | Path | bytes | bytearray | memoryview | Image.Image)
 
 
 def check_device(device: torch.device | str) -> None:

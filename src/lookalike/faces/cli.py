@@ -9,9 +9,10 @@ from contextlib import suppress
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
+from cyclopts.completion.detect import ShellDetectionError, detect_shell
 from cyclopts.config import Dict
 
 from lookalike.base import files
@@ -36,6 +37,7 @@ COMMANDS = {
     "augment": "Fill up the classes of DATA that have few images with generated ones.",
     "report": "Write one HTML page about one or several runs.",
     "page": "Open a page on this machine: drop images on it, and each gets its verdict.",
+    "export": "Write a network of a run as an ONNX file, with a model card.",
     "pairs": "Find which classes of DATA look alike.",
     "table": "Run a table of a paper, and write our figures beside the printed ones.",
     "bench": "Measure on your images which method is best, or whether augment helps.",
@@ -62,6 +64,9 @@ MORE = {
     "at one size. manifest.csv marks the generated ones, and report.html says whether G copied training images. Where "
     "those of a class are nearly all the same, or of other classes, they are left out, with exit code 3. DATA stays as "
     "it is. The same command again resumes.",
+    "export": "Images go in as pixels from 0 to 255, and come out from -1 to 1; the number of images is free. Scores "
+    "that search or compare stay in torch. README.md beside the file is a model card as Hugging Face has it: classes, "
+    "counts, threshold and figures.",
     "pairs": "A small network learns to bring images of one class together. Then the classes of the near neighbours of "
     "test images are counted. Fashion-MNIST takes about a minute and a half.",
     "table": "It takes hours on a laptop: begin with one row and one seed. The same command again resumes.",
@@ -93,6 +98,7 @@ MODULES = {
     **dict.fromkeys(("generate", "augment"), "make"),
     "measure": "measure",
     "page": "page",
+    "export": "export",
     "subclasses": "split",
 }  # others: detect
 for _name, _help in COMMANDS.items():
@@ -102,6 +108,21 @@ for _name, _help in COMMANDS.items():
 app.command(bench := App(name="bench", help=COMMANDS["bench"], version_flags=[]))
 for _name, _help in BENCHES.items():
     bench.command(f"lookalike.faces.commands.compare:bench_{_name}", name=_name, help=_help)
+
+
+@app.command(name="--install-completion", version_flags=[])
+def _completion(
+    *,
+    shell: Annotated[
+        Literal["bash", "zsh", "fish", "powershell"] | None, Parameter(help="Which shell. Without it: this one.")
+    ] = None,
+) -> None:
+    """Let the shell complete commands and flags."""
+    try:
+        shell = shell or detect_shell()
+    except ShellDetectionError as error:
+        raise UsageError("this shell is not known; name it with --shell bash, zsh, fish or powershell") from error
+    console.say(f"written: {show(app.install_completion(shell=shell))}; open a new terminal to use it")
 
 
 @app.meta.default

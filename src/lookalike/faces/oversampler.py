@@ -10,13 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_target_type
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from lookalike.base.arrays import Pixels
-from lookalike.base.errors import UsageError, show
+from lookalike.base.errors import UsageError, install, show
 from lookalike.base.threads import computing_with
 from lookalike.detect.model import Model
 from lookalike.faces.given import samples
@@ -28,6 +26,14 @@ from lookalike.runs.settings import train_settings
 from lookalike.use.augment import LEAST
 from lookalike.use.filled import VARIETY, variety
 from lookalike.use.generate import generators
+
+try:
+    from imblearn.over_sampling.base import BaseOverSampler
+    from imblearn.utils import check_target_type
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"GANOverSampler needs the extra imblearn; {install('imblearn')}", name=error.name
+    ) from None
 
 
 class GANOverSampler(Rows, BaseOverSampler):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,12 @@ CAPTIONS = {  # of galleries: title, what they show, words for images above and 
         *("false alarm", "not flagged"),
     ),
 }
+GLOSSARY = {  # what a term means, shown by hover
+    "AUC": "Area under the ROC curve: the probability that an unknown image scores above a known one. 1 is perfect, "
+    "0.5 is chance.",
+    "p-value": "How often chance alone would give a difference at least as large. Below 0.05 is the usual limit.",
+}
+TERM = re.compile(r"\b(?:" + "|".join(GLOSSARY) + r")\b")
 LIMITS = {VARIETY: COLLAPSED, RECOGNISED: DROPPED}  # figures beside those of real images, drawn by class
 LONGEST = 8192  # the most characters of one text from a file
 
@@ -75,7 +82,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["unbroken"] = _unbroken
+    environment.filters |= {"unbroken": _unbroken, "explained": _explained}
     environment.globals.update(words=words, pictures=pictures, verdicts=verdicts, panels=_panels, grids=_grids)
     environment.globals.update(GRIDS=GRIDS, MEMBER_GRIDS=MEMBER_GRIDS, MEMBERS=MEMBERS, CAPTIONS=CAPTIONS)
     environment.globals.update(LIMITS=LIMITS)
@@ -90,6 +97,12 @@ def _printable(value: Any) -> Any:
 def _unbroken(text: str) -> Markup:
     """Return `text` as it stands in the page, with no line break before a percent sign."""
     return escape(_printable(text)).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _explained(text: str) -> Markup:
+    """Return `text` for the page, in which each term of the glossary says what it means when the mouse is over it."""
+    marked = TERM.sub(lambda found: f'<abbr title="{GLOSSARY[found[0]]}">{found[0]}</abbr>', _unbroken(text))
+    return Markup(marked)  # noqa: S704 - escaped before
 
 
 def _panels(metrics: Metrics) -> list[tuple[str, Mapping[str, Any]]]:

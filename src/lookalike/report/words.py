@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lookalike.base import words
-from lookalike.base.errors import show
+from lookalike.base.errors import ModelError, show
 from lookalike.base.names import CROSSED
 from lookalike.detect.auc import Interval, Rate
+from lookalike.detect.baselines import BASELINES, CLASSIFIERS
+from lookalike.methods.stored import from_json
 from lookalike.runs.folder import Evaluation, Figures, Metrics, Run
+from lookalike.runs.own_flags import idle_settings
 from lookalike.runs.watch import findings
 
 HEADING = 80  # characters of a name in a heading
@@ -59,9 +62,15 @@ def remarks(evaluation: Evaluation) -> Iterator[str]:
         yield f"AUC is undefined: {auc.reason or 'no reason was recorded'}."
     elif auc.low is not None and auc.high is not None:
         if auc.low <= 0.5 <= auc.high:
-            yield "The interval of the AUC contains 0.5: on these images the score is no better than chance."
+            yield (
+                "The interval of the AUC contains 0.5: on these images the score is no better than chance. "
+                f"{_next(figures)}"
+            )
         elif auc.high < 0.5:
-            yield "The AUC is below 0.5: unknown images have lower scores than known ones."
+            yield (
+                "The AUC is below 0.5: unknown images have lower scores than known ones. Check that the classes are "
+                "not swapped, and that no unknown image is among the known ones; 'lookalike check' lists the classes."
+            )
     if figures.threshold is None:
         yield "There is no threshold: the calibration part is too small for the allowed rate of false alarms."
     elif _too_many(evaluation):
@@ -69,6 +78,18 @@ def remarks(evaluation: Evaluation) -> Iterator[str]:
             f"There are more false alarms than the allowed {number(100 * figures.allowed)} %, and more than chance"
             " explains: the known test images differ from those that set the threshold."
         )
+
+
+def _next(figures: Figures) -> str:
+    """Return what to try where the AUC says little or nothing."""
+    if figures.auc.value is not None and figures.auc.value >= 0.6:
+        return f"Test it on more images than these {figures.n_known} known and {figures.n_unknown} unknown ones."
+    if figures.method == "auto":
+        return (
+            "Look at the misses: if you do not see what makes them unknown either, take larger images (--size). If you "
+            "do, train on more known images, or try another network (--backbone)."
+        )
+    return "Try --method auto and larger images (--size); 'lookalike bench' finds the method that suits the images."
 
 
 def watched(metrics: Metrics) -> Iterator[str]:
@@ -124,6 +145,17 @@ def settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from settings(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", _setting(value)
+
+
+def used(run: Run) -> Mapping[str, Any]:
+    """Return the settings of a run without those of other methods; all where the method is not of this version."""
+    name, settings = run.method, run.config.settings
+    try:
+        method = None if name in (*BASELINES, *CLASSIFIERS) else from_json(run.config.method)
+    except ModelError:
+        return settings
+    idle = idle_settings(name, method, len(run.config.classes.known))
+    return {setting: value for setting, value in settings.items() if setting not in idle}
 
 
 def command(run: Run) -> str:

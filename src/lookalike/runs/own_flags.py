@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lookalike.base.errors import UsageError
+from lookalike.base.names import ON_FEATURES
 from lookalike.game.method import Method
 from lookalike.methods import METHODS
 from lookalike.runs.choices import EXTRAS, FIELDS, has, method_of, values_of, weak_value, weighs_classes
@@ -130,6 +131,14 @@ def refuse_idle(settings: TrainSettings, method: Method) -> None:
         own = ", ".join(map(flag, own_settings(method))) or "none"
         given = ", ".join(map(flag, sorted(idle)))
         raise UsageError(f"{method.name} does not use {given}; leave it out (its own settings: {own})")
+
+
+def idle_settings(name: str, method: Method | None, known: int) -> set[str]:
+    """The settings that `name`, a method or a baseline (`method` None), does not use on `known` classes."""
+    others = set(TrainSettings.model_fields) - OF_BASELINES - set(JOINING)
+    idle = others if method is None else set(OWN) - set(own_settings(method))
+    only = {"backbone": name in ON_FEATURES, "expect": name == "auto", **dict.fromkeys(JOINING, known > 1)}
+    return idle | {setting for setting, there in only.items() if not there}
 
 
 def unused(settings: TrainSettings, method: Method | None, known: int, *, joins: bool) -> tuple[str, ...]:

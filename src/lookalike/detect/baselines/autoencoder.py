@@ -81,8 +81,12 @@ class Autoencoder:
     def score(self, pixels: Pixels) -> Scores:
         """Return the sum of squared differences on [-1, 1]; the nearest image is the reconstruction."""
         rebuilt = in_blocks(self.net, pixels)
-        error = in_blocks(lambda x: (self.net(x) - x).double().square().flatten(1).sum(1), pixels)
-        return Scores(error.numpy(), {}, as_pixels(rebuilt))
+        return Scores(in_blocks(self.scored, pixels).numpy(), {}, as_pixels(rebuilt))
+
+    def scored(self, x: Tensor) -> Tensor:
+        """Return the scores, float64 (N,), of images (N, C, H, W) in [-1, 1]."""
+        error: Tensor = (self.net(x) - x).double().square().flatten(1).sum(1)
+        return error
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the weights."""

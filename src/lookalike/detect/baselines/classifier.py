@@ -81,10 +81,10 @@ class Classifier:
 
     def score(self, pixels: Pixels) -> Scores:
         """Return the score, and the softmax over the known classes, (N, K)."""
-        found = in_blocks(self._judged, pixels).numpy()
+        found = in_blocks(self.judged, pixels).numpy()
         return Scores(found[:, 0], {}, None, found[:, 1:])
 
-    def _judged(self, x: Tensor) -> Tensor:
+    def judged(self, x: Tensor) -> Tensor:
         """Return float64 (N, 1 + K): the score, then the softmax over the K classes."""
         features = self.net.features(x)
         logits = self.net.classes(features).double()

@@ -165,9 +165,13 @@ class DeepSVDD:
 
     def score(self, pixels: Pixels) -> Scores:
         """Return the squared distance from the centre."""
+        return Scores(in_blocks(self.scored, pixels).numpy())
+
+    def scored(self, x: Tensor) -> Tensor:
+        """Return the scores, float64 (N,), of images (N, C, H, W) in [-1, 1]."""
         # Equation (5): s(x) = ||phi(x; W) - c||^2
-        far = in_blocks(lambda x: (self.net(self.contrast(x)) - self.centre).double().square().sum(1), pixels)
-        return Scores(far.numpy())
+        far: Tensor = (self.net(self.contrast(x)) - self.centre).double().square().sum(1)
+        return far
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the weights, the centre, and the range of the known images."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from lookalike.base.errors import UsageError
+from lookalike.base.errors import UsageError, install
 from lookalike.faces.commands.flags import Device, Run
 from lookalike.faces.console import note, say
 from lookalike.runs.groups import MOST_USED
@@ -38,7 +38,7 @@ def page(
     try:
         from lookalike.faces.page.serve import serve
     except ModuleNotFoundError as error:
-        raise UsageError("the page needs the extra page; pip install 'lookalike[page]'") from error
+        raise UsageError(f"the page needs the extra page; {install('page')}") from error
 
     def ready(address: str) -> None:
         say(f"page: {address}")
