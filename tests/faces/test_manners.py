@@ -424,5 +424,5 @@ def test_many_words_are_listed_only_where_none_is_near():
     assert len(settings_of_runs.names.METHODS) > settings_of_runs.MANY
     with pytest.raises(UsageError, match="--method knm: did you mean knn"):
         train_settings(known="a", method="knm")
-    with pytest.raises(UsageError, match=r"accepted are anogan, .*cnn-knn"):
+    with pytest.raises(UsageError, match=r"accepted are auto-gan, .*cnn-knn"):
         train_settings(known="a", method="zzz")

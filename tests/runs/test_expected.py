@@ -148,7 +148,7 @@ def test_the_number_of_images_is_timed_once(clock, tmp_path, monkeypatch):
         (("--minutes", "5", "--images", "100"), "--minutes 5 and --images 100 both say how long; give one"),
         (
             ("--minutes", "5", "--method", "auto"),
-            "--minutes 5: auto trains as long as it needs; leave it out, or take a GAN (anogan, noisegan, mcgan,",
+            "--minutes 5: auto trains as long as it needs; leave it out, or take a GAN (auto-gan, anogan, noisegan,",
         ),
         (("--minutes", "1", "--method", "anogan"), "steps of 32 images that fit: 1; with fewer than"),
     ],

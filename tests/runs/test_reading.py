@@ -122,5 +122,5 @@ def test_check_says_what_train_does(method, photographs, capsys):
 def test_small_pictures_are_told_of_no_growth(tmp_path, capsys):
     """`check` of digits says 32 x 32 for GANs, and nothing of larger nets; with a size it says nothing of sizes."""
     said = call(capsys, "check", "digits")[1]
-    assert "GANs, such as acgan, read them at 32 x 32" in said and GROWTH not in said
+    assert "GANs, such as auto-gan, read them at 32 x 32" in said and GROWTH not in said
     assert "read them at" not in call(capsys, "check", "digits", "--size", "8,8")[1]

@@ -634,7 +634,7 @@ def test_a_flag_of_a_part_that_the_method_lacks_is_refused(method, flags, idle, 
     [
         (["--score", "encoder"], "images need an encoder, and there is no encoder", "f-anogan, ali"),
         (["--score", "classes"], "needs a head that classifies", "acgan, acgan-v1"),
-        (["--loss", "relativistic"], "each real image is paired with a fake one", "anogan, f-anogan"),
+        (["--loss", "relativistic"], "each real image is paired with a fake one", "auto-gan, anogan, f-anogan"),
     ],
 )
 def test_a_flag_that_does_not_go_with_the_method_names_methods_that_can(flags, why, able, tmp_path, capsys):

@@ -25,6 +25,7 @@ from lookalike.base import parts
 from lookalike.base.errors import LockedError, ModelError, OutputError, UsageError, show
 from lookalike.base.strict import parse_json
 
+PIECE = 1 << 20  # bytes
 JSON_LIMIT = 1 << 20  # bytes; parsing it stays below 50 MB
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -272,11 +273,14 @@ def open_regular(path: Path) -> BufferedReader:
 
 def read_bytes(path: Path, limit: int) -> bytes:
     """The bytes of a regular file of at most `limit` bytes. Raises ModelError."""
+    pieces, left = [], limit + 1
     with open_regular(path) as handle:
-        data = handle.read(limit + 1)
-    if len(data) > limit:
+        while left and (piece := handle.read(min(left, PIECE))):  # `read(n)` takes memory for all n at once
+            pieces.append(piece)
+            left -= len(piece)
+    if not left:
         raise ModelError(f"{show(path)} cannot be read: it is larger than {limit} bytes; check its name")
-    return data
+    return b"".join(pieces)
 
 
 def digest(path: Path) -> str:

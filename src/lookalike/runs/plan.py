@@ -82,10 +82,9 @@ class Plan:
         known, others, more = (self._tensor(part) for part in (rows.train, rows.extra_fakes, rows.unlabelled))
         method = self.recipe.method
         assert known is not None, "`make` refuses a run without training images"
-        assert method is not None, "a baseline does not draw"
         labels = torch.from_numpy(self.numbered(rows.train))
         source = Source(known, labels, others, settings.seed, torch.device(settings.device), more)
-        return source.in_turn() if method.labels.balances else source
+        return source.in_turn() if method is not None and method.labels.balances else source
 
     def _tensor(self, rows: Index) -> torch.Tensor | None:
         return torch.from_numpy(self.images.pixels[rows]) if len(rows) else None
@@ -158,14 +157,14 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     need_known(settings, images.classes)
     known, others = images.names_of(settings.known), images.names_of(settings.extra_fakes)
     given, settings = settings, filled(settings, images.shape, len(known))
-    truth, true_classes = images.labels, images.classes
+    truth, true_classes, named_by_user = images.labels, images.classes, {*known, *others}
     if settings.pooled:
         images, known = images.pooled(known, ANY), (ANY,)
     method = _method(settings, given)
     nameless = images.names_of(settings.unlabelled)
     _check_others(settings, len(known), uses=method is not None and method.needs_others)
     _check_names(known, others, nameless)
-    _check_lengths({*images.names_of(given.known), *known, *others, *nameless})
+    _check_lengths({*named_by_user, *known, *nameless})
     thresholds = settings.crosses or settings.held_out > 0
     joins = len(known) > 1 and thresholds and not _classifies(settings, method)
     rows = _rows(images, settings, known, others, nameless, joins=joins)

@@ -234,7 +234,7 @@ def test_a_cut_to_what_is_not_there(short, tmp_path):
 def test_bad_input(short, tmp_path, quick):
     """A way that is not there, classes that are too small, or none that is short: one line, nothing trained."""
     settings, study = {"size": "8,8"}, Study(tmp_path / "runs")
-    with pytest.raises(UsageError, match="there is no way knn; there are none, oversample, affine, mixup, cgan"):
+    with pytest.raises(UsageError, match="there is no way knn; there are none, oversample, affine, mixup, auto-gan"):
         bench.run(short, replace(study, methods=("knn",)), settings)
     with pytest.raises(UsageError, match="no class has fewer images than that"):
         bench.run(short, study, settings, to="5")

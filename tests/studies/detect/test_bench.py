@@ -241,7 +241,7 @@ def test_bad_input_is_one_line(three, tmp_path, capsys):
     np.savez(tmp_path / "one.npz", images=np.zeros((9, 8, 8), np.uint8), labels=np.repeat("a", 9))
     with pytest.raises(DataError, match="has 1 class; two or more"):
         measured(str(tmp_path / "one.npz"), tmp_path)
-    with pytest.raises(UsageError, match="there is no method knm; did you mean knn\\? there are anogan"):
+    with pytest.raises(UsageError, match="there is no method knm; did you mean knn\\? there are auto-gan, anogan"):
         measured(three, tmp_path, methods=("knm",))
     assert call(capsys, "bench", "detect", "nowhere", "-o", tmp_path / "o")[0] == 3
     assert not (tmp_path / "runs").exists() and not (tmp_path / "out").exists()
