@@ -10,6 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 TOGETHER = 16  # items in one batch at most
+GATHERS = 0.01  # seconds for more items to come: who is answered together also asks together
 WAITING = 64  # items that wait at most
 
 
@@ -46,6 +47,7 @@ class Batches(Generic[Item, Result]):
         while True:
             batch = [await self.waiting.get()]
             async with self.free:
+                await asyncio.sleep(GATHERS)
                 while len(batch) < TOGETHER and not self.waiting.empty():
                     batch.append(self.waiting.get_nowait())
                 await self._perform(batch)
