@@ -129,10 +129,10 @@ def picture(trials: list[RareTrial]) -> Figure:
         for trial in (one for one in chosen if one.rare == name):
             one = generators(Model.load(trial.folder(RUNS) / "run"))[name]
             rows[f"{name}, {trial.method}"] = np.concatenate([*one.images(SHOWN, seed=0)])
-    figure = Figure(figsize=(10, 0.8 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(9, len(rows)), layout="constrained")
     for axes, (title, shown) in zip(figure.subplots(len(rows), 1), rows.items(), strict=True):
         axes.imshow(np.concatenate(list(shown[:, 0]), 1), cmap="gray", vmin=0, vmax=255)
-        axes.set_ylabel(title, rotation=0, ha="right", va="center")
+        axes.set_title(title, loc="left", fontsize="medium")
         axes.set(xticks=[], yticks=[])
     return figure
 

@@ -142,7 +142,9 @@ def test_the_command_says_about_and_the_record_how(tmp_path, capsys):
     code, out, _ = call(capsys, "report", tmp_path / "run")
     page = (tmp_path / "run" / "report.html").read_text()
     assert code == 0 and "The run generates images" not in page and "AUC" in page
-    assert "about 5 % expected" in page and "set by the training images, each scored by what the others teach" in page
+    assert (
+        "about 5&nbsp;% expected" in page and "set by the training images, each scored by what the others teach" in page
+    )
 
 
 def test_a_method_on_features_learns_from_so_many_images_of_a_class_at_most(monkeypatch):

@@ -119,6 +119,10 @@ def test_H11_with_a_token(served):
         first = one.get("/", params={"token": "secret"})
         assert "HttpOnly; SameSite=Strict" in first.headers["set-cookie"]
         assert one.get("/page.js").status_code == 200
+        elsewhere = {"host": "192.168.1.5:8000", "authorization": "Bearer secret"}
+        assert one.get("/health", headers=elsewhere).status_code == 200  # by any of the machine's addresses
+        assert one.get("/health", headers={**elsewhere, "origin": "http://192.168.1.5:8000"}).status_code == 200
+        assert one.get("/health", headers={**elsewhere, "origin": "http://evil.example"}).status_code == 403
 
 
 def test_H13_large_and_slow_requests(client, monkeypatch):

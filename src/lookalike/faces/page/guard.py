@@ -55,8 +55,8 @@ class Guard:
     app : ASGIApp
         What answers the others.
     hosts : sequence of str
-        Names and ports by which the page is asked for, such as 127.0.0.1:8000. Another one may be a foreign page whose
-        name was made to lead here (DNS rebinding).
+        Without a token: names and ports by which the page is asked for, such as 127.0.0.1:8000. Another one may be a
+        foreign page whose name was made to lead here (DNS rebinding); it would lack the token.
     token : str or None
         What a request must hold: in the query, in a cookie, or after "Bearer" in its head.
     """
@@ -89,10 +89,11 @@ class Guard:
 
     def _admitted(self, headers: Headers, query: bytes) -> bool:
         """Return whether the token came in the query; raises RefusedError for who may not ask."""
-        if headers.get("host", "").lower() not in self.hosts:
+        host = headers.get("host", "").lower()
+        if self.token is None and host not in self.hosts:
             raise RefusedError(421, "this page has another address; use the one that the command printed")
         origin = headers.get("origin")
-        if origin is not None and origin.lower().partition("://")[2] not in self.hosts:
+        if origin is not None and origin.lower().partition("://")[2] not in ({host} if self.token else self.hosts):
             raise RefusedError(403, "another site may not ask this page")
         if self.token is None:
             return False

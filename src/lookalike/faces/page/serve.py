@@ -18,6 +18,7 @@ from lookalike.faces.page.app import application
 from lookalike.faces.page.served import Served
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EVERY = ("0.0.0.0", "::")  # noqa: S104 - every address of this machine, where the user wants it
 HEAD = 1 << 16  # bytes of a request's head
 PATIENCE = 10.0  # seconds in which a connection must have sent a request's head
 CONNECTIONS = 256
@@ -60,12 +61,13 @@ def serve(runs: Sequence[Path], *, host: str, port: int, device: str, ready: Cal
     with _listening(host, port) as listening:
         number = listening.getsockname()[1]
         token = None if host in LOOPBACK else secrets.token_urlsafe(24)
-        hosts = [f"{_bracketed(name)}:{number}" for name in {*LOOPBACK, host, *_own_names(host)}]
+        hosts = [f"{_bracketed(name)}:{number}" for name in LOOPBACK]
         config = uvicorn.Config(
             application(models, hosts, token), http=Patient, log_level="warning", h11_max_incomplete_event_size=HEAD,
             limit_concurrency=CONNECTIONS, timeout_keep_alive=30, server_header=False, access_log=False,
         )  # fmt: skip
-        ready(f"http://{_bracketed(host)}:{number}/" + (f"?token={token}" if token else ""))
+        name = socket.gethostname() if host in EVERY else _bracketed(host)
+        ready(f"http://{name}:{number}/" + (f"?token={token}" if token else ""))
         uvicorn.Server(config).run(sockets=[listening])
 
 
@@ -81,8 +83,3 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _own_names(host: str) -> tuple[str, ...]:
-    """Return this machine's names, where every address of it is listened on."""
-    return (socket.gethostname().lower(), socket.getfqdn().lower()) if host in ("0.0.0.0", "::") else ()  # noqa: S104
