@@ -24,15 +24,25 @@ def through(work, ask):
     return asyncio.run(main())
 
 
+def held():
+    """Work that returns its items once it may go on, an event that it has begun, and the event that lets it go on."""
+    begun, go = threading.Event(), threading.Event()
+
+    def work(items):
+        begun.set()
+        assert go.wait(10)
+        return items
+
+    return work, begun, go
+
+
 def test_waiting_items_go_together():
     """While one item is worked on, all others wait; they then go in batches of at most 16, each with its own result."""
-    sizes, begun, go = [], threading.Event(), threading.Event()
+    sizes, (hold, begun, go) = [], held()
 
     def work(items):
         sizes.append(len(items))
-        begun.set()
-        assert go.wait(10)
-        return [10 * item for item in items]
+        return [10 * item for item in hold(items)]
 
     async def ask(queue):
         first = asyncio.create_task(queue.answer(0))
@@ -48,12 +58,7 @@ def test_waiting_items_go_together():
 
 def test_a_full_queue_turns_away():
     """More items than the queue holds are turned away at once, and those within are answered."""
-    begun, go = threading.Event(), threading.Event()
-
-    def work(items):
-        begun.set()
-        assert go.wait(10)
-        return items
+    work, begun, go = held()
 
     async def ask(queue):
         first = asyncio.create_task(queue.answer(-1))
@@ -86,12 +91,7 @@ def test_an_error_reaches_those_who_wait_and_the_queue_goes_on():
 
 def test_who_goes_away_leaves_the_others():
     """A request that was given up has no result, and the next one has its own."""
-    begun, go = threading.Event(), threading.Event()
-
-    def work(items):
-        begun.set()
-        assert go.wait(10)
-        return items
+    work, begun, go = held()
 
     async def ask(queue):
         gone = asyncio.create_task(queue.answer("gone"))
