@@ -430,15 +430,27 @@ def test_images_that_vary_far_more_than_real_ones_are_said(one_picture, tmp_path
 def test_after_a_refusal_the_same_command_with_anyway_writes_all(one_picture, tmp_path, capsys):
     """The folder that a refusal left is replaced as a whole, and bears no trace of the refusal."""
     assert call(capsys, *one_picture, "-o", tmp_path / "b")[0] == 3
-    facts = json.loads((tmp_path / "b" / balanced.REFUSED).read_text())
-    assert facts["classes"] == ["8"]
+    facts = json.loads((tmp_path / "b" / balanced.RECORD).read_text())
+    assert facts["left out"] == ["8"]
     assert call(capsys, *one_picture, "-o", tmp_path / "b")[0] == 3  # the same command gives the same folder again
-    assert json.loads((tmp_path / "b" / balanced.REFUSED).read_text()) == facts
+    assert json.loads((tmp_path / "b" / balanced.RECORD).read_text()) == facts
     assert call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")[0] == 0
     assert np.bincount(read(tmp_path / "b").labels).tolist() == [30, 40, 40]
-    assert not (tmp_path / "b" / balanced.REFUSED).exists() and list(tmp_path.iterdir()) == [tmp_path / "b"]
-    code, _, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    assert json.loads((tmp_path / "b" / balanced.RECORD).read_text())["left out"] == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "b"]
+
+
+def test_the_same_command_after_the_end_leaves_all_as_it_is(one_picture, tmp_path, capsys):
+    """A finished folder gives the same answer and no new byte; other settings or another folder's images refuse it."""
+    first = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "b").rglob("*")}
+    assert call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")[:2] == first[:2] and first[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "b").rglob("*")} == before
+    code, _, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway", "--drop-copies")
     assert code == 2 and "is not empty; give a new or empty folder" in err
+    (tmp_path / "b" / "mine.png").write_bytes(b"mine")
+    code, _, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    assert code == 2 and "was changed since it was written" in err
 
 
 def _more(out):
@@ -458,7 +470,7 @@ def _linked(out):
 
 
 def _marked(out):
-    (out / balanced.REFUSED).write_text("{}")
+    (out / balanced.RECORD).write_text("{}")
 
 
 @pytest.mark.parametrize("change", [_more, _less, _other, _linked, _marked])
