@@ -390,8 +390,8 @@ def test_one_picture_is_not_written_and_the_other_class_is(one_picture, tmp_path
     (line,) = said_at_the_end(err)
     assert code == 3 and line == (
         "error: generated images not written: 8 (collapsed, recognised 100 %, variety 0 %); accepted are 30 % "
-        "recognised and 30 % variety or more; add images of the class, show more images to the GAN (--images), or "
-        "write them in any case (--anyway); the same command with either replaces this output"
+        "recognised or more, and 30 % to 200 % variety; add images of the class, show more images to the GAN "
+        "(--images), or write them in any case (--anyway); the same command with either replaces this output"
     )
     rows = list(csv.DictReader((tmp_path / "b" / balanced.MANIFEST).read_text().splitlines()))
     files = {str(p.relative_to(tmp_path / "b")) for p in (tmp_path / "b").rglob("*.png")}
@@ -418,13 +418,16 @@ def test_one_picture_is_written_anyway(one_picture, tmp_path, capsys):
     assert np.bincount(read(tmp_path / "b").labels).tolist() == [30, 40, 40]
 
 
-def test_images_that_vary_far_more_than_real_ones_are_said(one_picture, tmp_path, capsys, monkeypatch):
-    """Above twice the real images' variety a line says how many times, since noise varies too; at twice none does."""
-    for share, lines in ((2.0, []), (2.5, ["3", "8"])):
+def test_noise_is_not_written_without_being_asked_for(one_picture, tmp_path, capsys, monkeypatch):
+    """Above twice the real images' variety a class keeps its real images; --anyway writes it, and a line says so."""
+    for share, code in ((2.0, 0), (2.5, 3)):
         monkeypatch.setattr("lookalike.use.augment.variety", lambda made, real, share=share: share)
-        code, _, err = call(capsys, *one_picture, "-o", tmp_path / f"{share}")
-        said = [line for line in err.splitlines() if "differ 2.5 times as much as two real ones, as noise does" in line]
-        assert code == 0 and [line.split()[1].rstrip(":") for line in said] == lines
+        assert call(capsys, *one_picture, "-o", tmp_path / f"{share}")[0] == code
+    assert np.bincount(read(tmp_path / "2.5").labels).tolist() == [30, 24, 14]
+    assert "Noise: 3, 8." in (tmp_path / "2.5" / "report.html").read_text()
+    code, _, err = call(capsys, *one_picture, "-o", tmp_path / "2.5", "--anyway")
+    said = [line for line in err.splitlines() if "differ 2.5 times as much as two real ones, as noise does" in line]
+    assert code == 0 and [line.split()[1].rstrip(":") for line in said] == ["3", "8"]
 
 
 def test_after_a_refusal_the_same_command_with_anyway_writes_all(one_picture, tmp_path, capsys):
