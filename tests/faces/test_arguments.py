@@ -101,7 +101,7 @@ def cleared(there, kept):
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
-def test_G8_an_odd_word_in_a_command_line_is_no_bug(place, argv):
+def test_an_odd_word_in_a_command_line_is_no_bug(place, argv):
     """Every line ends with a code that is documented; a failure is one line that begins with "error:"."""
     kept = set(place.iterdir())
     with chdir(place):
@@ -123,7 +123,7 @@ def toml(value):
 
 @given(key=st.sampled_from([*flags("train"), "nothing", ""]), value=VALUES)
 @settings(max_examples=60, **STEADY)
-def test_G8_an_odd_setting_in_a_file_is_no_bug(place, key, value):
+def test_an_odd_setting_in_a_file_is_no_bug(place, key, value):
     """Any value of any setting in a TOML file: the run is there, or one line says why not."""
     kept = set(place.iterdir())
     (place / "odd.toml").write_text(f'"{key.lstrip("-").replace("-", "_")}" = {toml(value)}\n', encoding="ascii")
