@@ -139,7 +139,7 @@ class Inverter:
         # the bytes of an image are its seed: the same image starts at the same z in every call
         seeds = [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in x]
         y = torch.cat([self.likeliest(block) for block in x.split(self.block)]) if len(self.leaves) > 1 else None
-        z, steps = _Slots(self, x, seeds, y).run()
+        z, steps = Slots(self, x, seeds, y).run()
         # V is measured once more at the best z, in blocks in the order of the images
         rows = [slice(i, i + self.block) for i in range(0, len(x), self.block)]
         parts = [self.measure(x[some], z[some], None if y is None else y[some]) for some in rows]
@@ -235,7 +235,7 @@ class Inverter:
         return tuple(part[:n].cpu() for part in parts)
 
 
-class _Slots:
+class Slots:
     """The state of the slots. A finished search is replaced by the next pair (image, restart)."""
 
     def __init__(self, inverter: Inverter, x: Tensor, seeds: list[str], y: Tensor | None = None) -> None:
