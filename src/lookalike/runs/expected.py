@@ -89,7 +89,7 @@ def _seconds(method: Method, plan: Plan) -> float:
     """Seconds of the whole training of one GAN. Raises DivergedError where its first steps diverge."""
     s, source, batch = plan.recipe.settings, plan.source(), plan.recipe.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
-    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
+    precision = {"bfloat16": torch.bfloat16}.get(s.precision, torch.float32)
     steps = math.ceil(plan.shown / batch)
     begins, ends = method.begins(steps), method.ends(steps)
     total = 0.0

@@ -345,8 +345,10 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN),
     ] = "cpu"
     precision: Annotated[
-        Literal["float32", "bfloat16"],
-        Parameter(help="bfloat16 trains in mixed precision, for a GPU.", group=RUN),
+        Literal["float32", "tf32", "bfloat16"],
+        Parameter(
+            help="For a GPU: tf32 rounds what layers multiply, and bfloat16 computes most layers with it.", group=RUN
+        ),
     ] = "float32"
     threads: Annotated[
         int,
