@@ -2,12 +2,12 @@
 
     python experiments/search_steps.py --mnist FOLDER
 
-Preset small, `anogan`, seed 0: it learns one class of a pair. 64 held-out training images of each class are searched for
-1,000 steps; no test image is looked at. The course of V(x) says what any rule gives. A rule is a most number of steps,
-and a share (tolerance) of V(x) by which it must fall in a number of steps (patience) to go on. FOLDER holds MNIST's four
-IDX files. The figures go to experiments/results/search_steps.csv: the AUC, mean V(x), the mean number of steps, and the
-share of images that converged before the most steps; each pair, then the means, and the largest loss of AUC against the
-best of 50 to 1,000 steps. The trainings stay in runs/search-steps.
+Preset small, `anogan`, seed 0: it learns one class of a pair. 64 held-out training images of each class are searched
+for 1,000 steps; no test image is looked at. The course of V(x) says what any rule gives. A rule is a most number of
+steps, and a share (tolerance) of V(x) by which it must fall in a number of steps (patience) to go on. FOLDER holds
+MNIST's four IDX files. The figures go to experiments/results/search_steps.csv: the AUC, mean V(x), the mean number of
+steps, and the share of images that converged before the most steps; each pair, then the means, and the largest loss of
+AUC against the best of 50 to 1,000 steps. The trainings stay in runs/search-steps.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from lookalike.data import read
 from lookalike.data.images import scaled
 from lookalike.detect.auc import area
 from lookalike.detect.search import Inverter, Search, Slots
+from lookalike.game.gan import GAN
 from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import train_settings
 from lookalike.studies.detect.parts import HELD_OUT, images_of
@@ -48,39 +49,39 @@ FIGURES = ("auc", "V", "steps", "converged", "below_best")
 
 @dataclass(frozen=True)
 class CourseTrial(FiguresTrial):
-    """A GAN of one class, and V(x) of images of two classes by step."""
+    """A GAN of one class, and what V(x) of images of two classes gives by each rule."""
 
     _: KW_ONLY
     dataset: str
     known: str
     unknown: str
-    rate: float
 
     places: ClassVar[tuple[str, ...]] = PLACES
 
     def folder(self, runs: Path) -> Path:
-        """The folder of the training; step sizes share it."""
+        """The folder of the training."""
         return runs / files.safe_name(f"{self.dataset}-{self.known}-{self.unknown}") / f"seed-{self.seed}"
 
-    @property
-    def file_name(self) -> str:
-        """A file for each step size."""
-        return f"figures-{self.rate:g}.json"
-
     def measure(self, folder: Path, command: str) -> dict[str, Any]:
-        """Trains, and stores the least V(x) so far of each image: known ones, then the others."""
+        """Trains, and returns each rule with what it gives."""
         settings = train_settings(known=(self.known,), method=self.method, calibration=0.1, seed=self.seed, threads=1)
         model = run(self.data, settings, folder, command=tuple(shlex.split(command)), held=True)
         images = read(self.data, size=model.size, channels=model.channels)
         sides = [images_of(images, settings, name, HELD_OUT)[:SIDE] for name in (self.known, self.unknown)]
         x = torch.from_numpy(scaled(np.concatenate(sides)))
-        inverter = Inverter(model.detector.gan, Search(steps=LONGEST, patience=LONGEST + 1, lr=self.rate))
-        slots, course = Slots(inverter, x, [str(i) for i in range(len(x))]), []
-        slots.fill(range(len(x)))
-        for _ in range(LONGEST):
-            slots.step()
-            course.append(slots.best.tolist())
-        return {"course": [[round(value, 3) for value in values] for values in course]}
+        gan = model.detector.gan
+        return {"rules": [{"lr": rate, **rule} for rate in RATES for rule in rules(course(gan, x, rate))]}
+
+
+def course(gan: GAN, x: torch.Tensor, rate: float) -> Floats:
+    """(T, N) the least V(x) so far, of N images that fit into one block of slots."""
+    slots = Slots(Inverter(gan, Search(steps=LONGEST, patience=LONGEST + 1, lr=rate)), x, list(map(str, range(len(x)))))
+    slots.fill(range(len(x)))
+    found = []
+    for _ in range(LONGEST):
+        slots.step()
+        found.append(slots.best.numpy())
+    return np.array(found)
 
 
 def stopped(course: Floats, most: int, tolerance: float, patience: int) -> tuple[Floats, Floats, Floats]:
@@ -107,15 +108,16 @@ def figures(course: Floats, most: int, tolerance: float = 0.0, patience: int = L
     }
 
 
-def rules(course: Floats) -> Iterator[tuple[dict[str, Any], dict[str, float]]]:
-    """Each rule and what it gives, with how far its AUC is below the best of `STEPS` without a rule."""
+def rules(course: Floats) -> Iterator[dict[str, Any]]:
+    """Each rule with what it gives, and how far its AUC is below the best of `STEPS` without a rule."""
     fixed = {most: figures(course, most) for most in STEPS}
     best = max(found["auc"] for found in fixed.values())
     for most, found in fixed.items():
-        yield {"most": most, "tolerance": "", "patience": ""}, found | {"below_best": best - found["auc"]}
+        yield {"most": most, "tolerance": "", "patience": "", **found, "below_best": best - found["auc"]}
     for tolerance, patience in RULES:
         found = figures(course, LONGEST, tolerance, patience)
-        yield {"most": LONGEST, "tolerance": tolerance, "patience": patience}, found | {"below_best": best - found["auc"]}
+        rule = {"most": LONGEST, "tolerance": tolerance, "patience": patience}
+        yield {**rule, **found, "below_best": best - found["auc"]}
 
 
 def main() -> None:
@@ -124,15 +126,14 @@ def main() -> None:
     given.add_argument("--mnist", default="mnist-5k", help="a folder with MNIST's four IDX files, or mnist-5k")
     data = {"mnist": given.parse_args().mnist, "fashion-mnist": "fashion-mnist"}
     trials = [
-        CourseTrial(data[name], "anogan", 0, dataset=name, known=known, unknown=unknown, rate=rate)
+        CourseTrial(data[name], "anogan", 0, dataset=name, known=known, unknown=unknown)
         for name, pairs in PAIRS.items()
         for known, unknown in pairs
-        for rate in RATES
     ]
     lines: list[dict[str, Any]] = []
     for trial, found in zip(trials, measured(trials, RUNS), strict=True):
-        place = {"dataset": trial.dataset, "known": trial.known, "unknown": trial.unknown, "lr": trial.rate}
-        lines += [{**place, **rule, **said} for rule, said in rules(np.array(found["course"]))]
+        place = {"dataset": trial.dataset, "known": trial.known, "unknown": trial.unknown}
+        lines += [place | rule for rule in found["rules"]]
     save("search_steps", [*map(written, lines), *summed(lines)])
 
 
