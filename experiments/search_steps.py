@@ -37,8 +37,11 @@ from lookalike.studies.trial import FiguresTrial
 
 RUNS = Path("runs/search-steps")
 PAIRS = {
-    "mnist": (("5", "6"), ("2", "1"), ("0", "6")),
-    "fashion-mnist": (("T-shirt/top", "Dress"), ("Dress", "Trouser"), ("Sneaker", "Bag")),
+    "mnist": (("5", "6"), ("2", "1"), ("0", "6"), ("5", "8"), ("5", "3")),
+    "fashion-mnist": (
+        *(("T-shirt/top", "Dress"), ("Dress", "Trouser"), ("Sneaker", "Bag")),
+        *(("T-shirt/top", "Shirt"), ("Sneaker", "Ankle boot")),
+    ),
 }
 SIDE, LONGEST = 64, 1000  # images of each class; steps
 STEPS = (50, 100, 200, 400, 700, 1000)

@@ -142,6 +142,7 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"conditioning": settings.conditioning or _conditioning(settings)}
     values |= {"calibration": settings.held_out, "test": settings.tested}
+    values |= {"decay": preset.get("decay") if settings.decay is None else settings.decay}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
     values |= {name: _given_or_own(settings, name) for name in PLAIN_VALUES}
     if settings.method in METHODS and weighs_classes(METHODS[settings.method]):

@@ -270,6 +270,12 @@ def images_shown(folder: Path) -> int:
         return 0
 
 
+def shown(folder: Path) -> str:
+    """How many images a training that is not done was shown at its newest checkpoint, in words; empty without one."""
+    found = [path.stem for path in (folder / CHECKPOINTS).glob("*.safetensors") if path.stem.isdecimal()]
+    return f"{max(map(int, found)):,} images shown" if found else ""
+
+
 def _last_line(path: Path) -> Any:
     """The value in the last line of a file of metrics, of which only the end is read."""
     with open_regular(path) as lines:
