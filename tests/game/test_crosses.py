@@ -185,7 +185,7 @@ def impossible(cross):
             not made.issuperset(played) and (not paired or played[0] != Real()),
             paired and (Real() not in played or not equal or axes["d_updates"] == "apart"),
             axes["d_steps"] < 1,
-            axes["score"].name == "encoder" and not encoder,
+            axes["score"].name in ("encoder", "refined") and not encoder,
             axes["score"].name == "classes" and not head.classifies,
             axes["d_updates"] == "never",
             between and (isinstance(head, Joint) or axes["d_updates"] == "apart"),

@@ -113,6 +113,7 @@ class Figures(_Record):
     misses: Rate
     seconds: dict[str, float | None] = {}
     parts_auc: dict[str, float | None] = {}
+    converged: float | None = None  # share of images; none: no latent search
     classes: Verdicts | None = None  # none: one known class
     pixels: Pixels | None = None  # none: no masks were given
 
