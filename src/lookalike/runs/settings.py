@@ -138,8 +138,8 @@ class SearchSettings(StrictSettings):
     score: Annotated[
         ScoreName | None,
         Parameter(
-            help="A GAN scores an image by the latent search, a search that starts at an encoder's z (refined), an "
-            "encoder, D's realness, D's features, or how unsure D is of the class.",
+            help="A GAN scores an image by the latent search, an encoder, D's realness, D's features, or how unsure D "
+            "is of the class. With refined the search starts at the encoder's z.",
             group=SCORE,
             show_default=OF_METHOD,
         ),
