@@ -2,10 +2,10 @@
 
     python experiments/encoder.py --mnist FOLDER
 
-Preset small, seed 0, `--encoder --images 30000`: a GAN learns one class of three rows of vtgan-2021's table 1 for 15,000
-images, and an encoder trains after the game for as many. 48 test images of each class are searched: from the prior with
-the preset's 50 evaluations of V(x), and with at most 1,000 until V(x) falls by less than a thousandth in 20; from the
-encoder's z with 1 (no step), 2, 6, 11 and 21. FOLDER holds MNIST's four IDX files. The figures go to
+Preset small, seed 0, `--encoder --images 30000`: a GAN learns one class of three rows of vtgan-2021's table 1, for
+15,000 images, and an encoder trains after the game for as many. 48 test images of each class are searched: from the
+prior with the preset's 50 evaluations of V(x), and with at most 1,000 until V(x) falls by less than a thousandth in
+20; from the encoder's z with 1 (no step), 2, 6, 11 and 21. FOLDER holds MNIST's four IDX files. The figures go to
 experiments/results/encoder.csv: AUC, mean V(x) of the known class, evaluations of V(x) and seconds for each image on
 one thread; each row, then the means. The trainings stay in runs/encoder.
 """

@@ -54,3 +54,18 @@ def test_sampling_errors_by_hand():
     assert claims.sampling(1.0, 100, "auc") == 0
     assert claims.sampling(0.5, 100, "auc") == pytest.approx(math.sqrt(201 / (12 * 100**2)), rel=1e-2)
     assert claims.sampling(0.8, 50, "known_vs_known") == pytest.approx(0.04)
+
+
+def test_the_verdicts_on_the_page_are_those_of_their_file():
+    """Each line of vtgan-2021's table of verdicts has the means of experiments/results/verdicts.csv."""
+    page, found = (ROOT / "docs" / "vtgan-2021.md").read_text(encoding="utf-8"), []
+    for line in claims.read("verdicts"):
+        if line["known"] == "mean" and (line["method"], line["share"]) in (
+            ("oc-svm", "0.01"),
+            ("isolation-forest", "0.02"),
+        ):
+            figures = [line[name] for name in ("printed", "score", "score_off", "verdict", "verdict_off")]
+            found.append((line["dataset"], f" | {' | '.join(figures)} |"))
+    where = {"mnist": "four rows of MNIST", "fashion-mnist": "six rows of Fashion-MNIST"}
+    there = [f"{where[data]}{figures}" in page for data, figures in found if data in where]
+    assert there == [True] * 4
