@@ -28,7 +28,7 @@ from lookalike.studies.augment.trial import (
 )
 from lookalike.studies.study import Study
 from lookalike.studies.tables.figures import SECONDS, FiguresTable, gaps
-from lookalike.studies.tables.lines import Line, grid, not_compared, ours, printed, seconds
+from lookalike.studies.tables.lines import Line, grid, not_compared, ours, printed, scales, seconds
 from lookalike.studies.tables.table import Found, Groups, of_data
 from lookalike.studies.trial import Cell
 
@@ -150,6 +150,8 @@ class Augmentation(FiguresTable[ClassifierTrial]):
         """The table for a reader, a part for each data set: gains over none, in points, and then each figure."""
         study = found.study
         text = [f"# gan-augmentation-2020, table I, preset {study.preset}", "", f"`{study.command}`", "", SUMMARY]
+        ways = {cell.method: cell.trials[0].train_settings() for group in found.groups.values() for cell in group}
+        text += ["", *scales({way: settings for way, settings in ways.items() if way in METHODS})]
         head = ["method", "figure", "printed", "ours", "seeds", "seconds"]
         for dataset, gone in found.gone.items():
             said = not_compared(gone)
