@@ -1,4 +1,4 @@
-"""Figure 1 of kplus1-2020 on fresh seeds: does Mode GAN learn the modes of ten Gaussians on a circle?
+"""Figure 1 of kplus1-2020 on fresh seeds: the ten Gaussians on a circle, as Mode GAN learns them.
 
     python experiments/circle.py
 
