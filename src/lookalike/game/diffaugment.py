@@ -51,7 +51,7 @@ class DiffAugment:
         n, c, h, w = x.shape
         # `random` is on the CPU on every device: the draws, and their order, are the same everywhere
         if c == 3:
-            x = x + sent((torch.rand(n, 1, 1, 1, generator=random) * 2 - 1) * self.brightness, x.device).to(x).to(x)
+            x = x + sent((torch.rand(n, 1, 1, 1, generator=random) * 2 - 1) * self.brightness, x.device).to(x)
         return self._cut(self._moved(x, _ints(n, round(self.translation * h), random),
                                      _ints(n, round(self.translation * w), random)), random)  # fmt: skip
 
