@@ -13,6 +13,7 @@ one thread; each row, then the means. The trainings stay in runs/encoder.
 from __future__ import annotations
 
 import argparse
+import csv
 import shlex
 import time
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ from lookalike.studies.tables.detectors import Row
 from lookalike.studies.tables.vtgan import ROWS
 from lookalike.studies.trial import FiguresTrial
 
-RUNS = Path("runs/encoder")
+RUNS, RESULTS = Path("runs/encoder"), Path(__file__).parent / "results"
 PICKED = ("3/8", "Ankle boot/Sandal", "Coat/Shirt")
 METHODS = ("anogan", "mcgan")
 SIDE, IMAGES = 48, 30_000  # test images of each class; images shown to game and encoder
@@ -120,6 +121,7 @@ def main() -> None:
         place = {"dataset": trial.row.dataset, "known": trial.row.known[0], "unknown": trial.row.unknown}
         lines += [{**place, "method": trial.method, **way} for way in found["ways"]]
     save("encoder", [*map(written, lines), *means(lines)])
+    print("\n".join(table()))
 
 
 def means(lines: list[dict[str, Any]]) -> Iterator[Line]:
@@ -133,6 +135,21 @@ def means(lines: list[dict[str, Any]]) -> Iterator[Line]:
 def written(line: dict[str, Any]) -> Line:
     """The line with its figures as text."""
     return line | {name: f"{line[name]:.4g}" for name in FIGURES}
+
+
+def table() -> list[str]:
+    """The means in the file as the lines of docs/vtgan-2021.md; the last column is beside the converged search."""
+    with (RESULTS / "encoder.csv").open(newline="") as file:
+        found = {line["way"]: line for line in csv.DictReader(file) if line["dataset"] == "mean"}
+    seconds = float(found["prior, converged"]["seconds"])
+    said = []
+    for way, line in found.items():
+        start, number = way.split(", ")
+        where = "the prior" if start == "prior" else "the encoder's z"
+        most = "until it converges, at most 1,000" if number == "converged" else number
+        figures = [f"{float(line['auc']):.3f}", f"{float(line['V']):.0f}", f"{1 / float(line['seconds']):.1f}"]
+        said.append(f"| {where} | {most} | {' | '.join(figures)} | {seconds / float(line['seconds']):.0f} |")
+    return said
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ AUC against the best of 50 to 1,000 steps. The trainings stay in runs/search-ste
 from __future__ import annotations
 
 import argparse
+import csv
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -35,7 +36,7 @@ from lookalike.runs.settings import train_settings
 from lookalike.studies.detect.parts import HELD_OUT, images_of
 from lookalike.studies.trial import FiguresTrial
 
-RUNS = Path("runs/search-steps")
+RUNS, RESULTS = Path("runs/search-steps"), Path(__file__).parent / "results"
 PAIRS = {
     "mnist": (("5", "6"), ("2", "1"), ("0", "6"), ("5", "8"), ("5", "3")),
     "fashion-mnist": (
@@ -47,6 +48,11 @@ SIDE, LONGEST = 64, 1000  # images of each class; steps
 STEPS = (50, 100, 200, 400, 700, 1000)
 RATES = (0.02, 0.05)  # Adam's step size
 RULES = tuple((tolerance, patience) for tolerance in (0.001, 0.003, 0.01, 0.03) for patience in (20, 50, 100))
+KEY = ("lr", "most", "tolerance", "patience")
+PRINTED = (
+    *(("0.02", str(most), "", "") for most in (50, 100, 200, 400, 1000)),
+    *(("0.02", "1000", tolerance, "20") for tolerance in ("0.03", "0.001")),
+)
 FIGURES = ("auc", "V", "steps", "converged", "below_best")
 
 
@@ -138,22 +144,37 @@ def main() -> None:
         place = {"dataset": trial.dataset, "known": trial.known, "unknown": trial.unknown}
         lines += [place | rule for rule in found["rules"]]
     save("search_steps", [*map(written, lines), *summed(lines)])
+    print("\n".join(table()))
 
 
 def summed(lines: Sequence[dict[str, Any]]) -> Iterator[Line]:
     """The means of each rule over the pairs; of `below_best` also the largest."""
-    key = ("lr", "most", "tolerance", "patience")
-    for rule in dict.fromkeys(tuple(line[name] for name in key) for line in lines):
-        mine = [line for line in lines if tuple(line[name] for name in key) == rule]
+    for rule in dict.fromkeys(tuple(line[name] for name in KEY) for line in lines):
+        mine = [line for line in lines if tuple(line[name] for name in KEY) == rule]
         mean = {name: float(np.mean([line[name] for line in mine])) for name in FIGURES}
         worst = mean | {"below_best": max(line["below_best"] for line in mine)}
         for name, found in (("mean", mean), ("worst", worst)):
-            yield written({"dataset": name, "known": "", "unknown": "", **dict(zip(key, rule, strict=True)), **found})
+            yield written({"dataset": name, "known": "", "unknown": "", **dict(zip(KEY, rule, strict=True)), **found})
 
 
 def written(line: dict[str, Any]) -> Line:
     """The line with its figures as text."""
     return line | {name: f"{line[name]:.4g}" for name in FIGURES}
+
+
+def table() -> list[str]:
+    """Some of the means in the file as the lines of docs/vtgan-2021.md."""
+    with (RESULTS / "search_steps.csv").open(newline="") as file:
+        found = {(line["dataset"], *(line[name] for name in KEY)): line for line in csv.DictReader(file)}
+    said = []
+    for rule in PRINTED:
+        one, worst = (found[name, *rule] for name in ("mean", "worst"))
+        most, tolerance, patience = rule[1:]
+        ends = f"V(x) falls by less than {tolerance} in {patience} steps, or {most}" if tolerance else f"{most} steps"
+        figures = [f"{float(one['auc']):.3f}", *(f"{float(line['below_best']):.3f}" for line in (one, worst))]
+        figures += [f"{float(one['V']):.0f}", f"{float(one['steps']):.0f}", f"{100 * float(one['converged']):.0f} %"]
+        said.append(f"| {ends} | {' | '.join(figures)} |")
+    return said
 
 
 if __name__ == "__main__":

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 from test_project import ROOT, load
 
 from lookalike.studies.claims import Estimate
 
-claims = load(ROOT / "experiments" / "claims.py")
+sys.path.insert(0, str(ROOT / "experiments"))  # what the experiments share
+claims, search_steps, encoder = (load(ROOT / "experiments" / f"{n}.py") for n in ("claims", "search_steps", "encoder"))
 
 
 def test_the_page_is_that_of_the_committed_figures():
@@ -69,3 +71,10 @@ def test_the_verdicts_on_the_page_are_those_of_their_file():
     where = {"mnist": "four rows of MNIST", "fashion-mnist": "six rows of Fashion-MNIST"}
     there = [f"{where[data]}{figures}" in page for data, figures in found if data in where]
     assert there == [True] * 4
+
+
+def test_the_tables_of_the_latent_search_are_those_of_their_files():
+    """Each line of vtgan-2021's two tables is what the experiments make of their files."""
+    page = (ROOT / "docs" / "vtgan-2021.md").read_text(encoding="utf-8").splitlines()
+    lines = [*search_steps.table(), *encoder.table()]
+    assert len(lines) == 14 and [line for line in lines if line not in page] == []
