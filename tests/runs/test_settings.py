@@ -265,6 +265,18 @@ def test_a_method_of_residual_networks_keeps_its_own_game_and_steps():
     assert (s.width, s.d_lr, choices.method_of(s).losses) == (128, 8e-4, METHODS["mode"].losses)
 
 
+def test_step_sizes_fall_in_preset_paper_unless_a_flag_says_otherwise():
+    """Those of SN-GAN's networks fall to 0 there; in preset small they stay, and --no-decay and --decay win."""
+
+    def falls(**more):
+        s = train_settings(known=("3", "8"), method="sn-projection", **more)
+        return choices.method_of(choices.filled(s, (1, 32, 32), 2)).decay
+
+    assert [falls(), falls(preset="paper"), falls(preset="paper", decay=False), falls(decay=True)] == [
+        False, True, False, True,
+    ]  # fmt: skip
+
+
 def test_norms_see_z_in_preset_small_alone():
     """Preset paper and a user who names batch-norm have the paper's norms; other ways of giving the class stay."""
 

@@ -46,6 +46,7 @@ class DivergedError(LookalikeError):
     """Training with a loss or a gradient that is not finite, or a huge loss (exit code 6)."""
 
     exit_code = 6
+    step = 0  # the number of the step, from 0
 
 
 class ResourceError(LookalikeError):

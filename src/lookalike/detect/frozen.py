@@ -42,9 +42,10 @@ class FrozenGAN:
         """F, the number of features of D's trunk."""
         return self.inverter.D.n_features
 
-    def search(self, x: Tensor) -> Found:
-        """The latent search for images (N, *shape), float32 in [-1, 1]."""
-        return self.inverter.search(x)
+    def search(self, x: Tensor, *, encoded: bool = False) -> Found:
+        """The latent search for images (N, *shape), float32 in [-1, 1]; `encoded`: it starts at the encoder's z."""
+        start = self.each(lambda block: {"z": self.encode(block)}, x)["z"] if encoded else None
+        return self.inverter.search(x, start)
 
     @torch.no_grad()
     def each(self, of: Callable[[Tensor], Parts], x: Tensor) -> Parts:

@@ -14,6 +14,7 @@ from torch.nn.functional import pad
 
 from lookalike.base.errors import UsageError
 from lookalike.base.words import percent
+from lookalike.game.device import sent
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class DiffAugment:
         n, c, h, w = x.shape
         # `random` is on the CPU on every device: the draws, and their order, are the same everywhere
         if c == 3:
-            x = x + ((torch.rand(n, 1, 1, 1, generator=random) * 2 - 1) * self.brightness).to(x)
+            x = x + sent((torch.rand(n, 1, 1, 1, generator=random) * 2 - 1) * self.brightness, x.device).to(x)
         return self._cut(self._moved(x, _ints(n, round(self.translation * h), random),
                                      _ints(n, round(self.translation * w), random)), random)  # fmt: skip
 
@@ -58,8 +59,8 @@ class DiffAugment:
         """Shifted images: pixel (i, j) is the former (i - down, j - right), or 0 outside the image."""
         n, _, h, w = x.shape
         # a border of zeros: every index outside the image is clamped onto it
-        rows = (torch.arange(1, h + 1) - down).clamp(0, h + 1).to(x.device)
-        columns = (torch.arange(1, w + 1) - right).clamp(0, w + 1).to(x.device)
+        rows = sent((torch.arange(1, h + 1) - down).clamp(0, h + 1), x.device)
+        columns = sent((torch.arange(1, w + 1) - right).clamp(0, w + 1), x.device)
         each = torch.arange(n, device=x.device)[:, None, None]
         # channels go last, so that one index picks a whole pixel
         return pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
@@ -69,7 +70,7 @@ class DiffAugment:
         n, _, h, w = x.shape
         rows, columns = (self._within(n, side, random) for side in (h, w))
         hidden = rows[:, None, :, None] & columns[:, None, None, :]
-        return x.masked_fill(hidden.to(x.device), 0.0)
+        return x.masked_fill(sent(hidden, x.device), 0.0)
 
     def _within(self, n: int, side: int, random: torch.Generator) -> Tensor:
         """(n, side) bool: a random interval of length `cutout` times `side`."""

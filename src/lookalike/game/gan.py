@@ -17,6 +17,7 @@ from lookalike.base import checkpoint
 from lookalike.base.errors import ModelError, UsageError
 from lookalike.base.seeds import seed_of
 from lookalike.game.batch import Batch, Judgement
+from lookalike.game.device import sent
 from lookalike.game.discriminator import Discriminator
 from lookalike.game.method import Method
 from lookalike.game.nets import Shape
@@ -45,6 +46,9 @@ class GAN:
         Number of known classes. It has no effect where neither G nor D depends on the class.
     ema : float
         Largest decay per step of the averaged generator, which makes the images after training. 0: there is none.
+    ahead : bool or None
+        The host runs ahead of the device: a fused Adam leaves out updates that are not finite, and figures are read
+        later. None: on CUDA.
 
     Raises
     ------
@@ -61,11 +65,13 @@ class GAN:
         device: torch.device | str = "cpu",
         classes: int = 1,
         ema: float = 0.0,
+        ahead: bool | None = None,
     ) -> None:
         self.method, self.shape, self.ema_decay = method, shape, ema
         self.tree = Tree(classes)
         self.leaves: Tensor | None = None  # (N,) of the training images, once classes were split
         self.device = torch.device(device)
+        self.ahead = self.device.type == "cuda" if ahead is None else ahead
         if method.diff_augment:
             method.diff_augment.check(shape)
         # layers draw first weights from torch's global generator; the fork restores the caller's state.
@@ -82,11 +88,14 @@ class GAN:
         # no gradient: only `update_average` changes it
         self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None
         makers = [net for net in (self.G if "G" in method.makers else None, self.E) if net is not None]
-        self.opt_g = _adam(makers, method.optimiser)  # one optimiser: G and E share a loss and a step
-        self.opt_d = _adam([self.D], method.d_optimiser or method.optimiser)
+        # one optimiser: G and E share a loss and a step
+        self.opt_g = _adam(makers, method.optimiser, fused=self.ahead)
+        self.opt_d = _adam([self.D], method.d_optimiser or method.optimiser, fused=self.ahead)
         # a twin's seed depends on its name, so that its first weights differ from those of the main GAN
         self.twins = {
-            twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device, classes=classes)
+            twin.name: GAN(
+                twin.method(method), shape, seed=seed_of(seed, twin.name), device=device, classes=classes, ahead=ahead
+            )
             for twin in method.twins
         }
 
@@ -181,8 +190,8 @@ class GAN:
         """z (n, z_dim) float32 from the prior, and classes (n,) int64 where G is conditional, else None."""
         random = source.generator()
         # z before the classes, from one generator: another order would change the bits
-        z = self.method.latent.draw(n, random).to(source.device)
-        return z, self.method.labels.draw(n, source, random).to(source.device) if self.conditional else None
+        z = sent(self.method.latent.draw(n, random), source.device)
+        return z, sent(self.method.labels.draw(n, source, random), source.device) if self.conditional else None
 
     def make(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Images (N, *shape) for z (N, z_dim) and classes y (N,), None if G is unconditional. Gradients reach G."""
@@ -215,7 +224,7 @@ class GAN:
         mean, log_variance = self._encoder()(x, y)
         if random is None:
             return mean  # type: ignore[no-any-return]
-        noise = torch.randn(mean.shape, generator=random).to(mean)
+        noise = sent(torch.randn(mean.shape, generator=random), mean.device).to(mean)
         # reparametrisation: the draw is a function of E's outputs, so that gradients reach them
         return mean + (log_variance / 2).exp() * noise  # type: ignore[no-any-return]
 
@@ -330,9 +339,9 @@ def _made(generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
     return images
 
 
-def _adam(nets: Sequence[nn.Module], settings: Adam) -> torch.optim.Adam:
+def _adam(nets: Sequence[nn.Module], settings: Adam, *, fused: bool) -> torch.optim.Adam:
     weights = [weight for net in nets for weight in net.parameters()]
-    adam = torch.optim.Adam(weights, lr=settings.lr, betas=(settings.beta1, settings.beta2))
+    adam = torch.optim.Adam(weights, lr=settings.lr, betas=(settings.beta1, settings.beta2), fused=fused or None)
     adam.param_groups[0]["initial_lr"] = settings.lr  # the key of torch's schedulers; `set_rate` reads it
     return adam
 
@@ -360,7 +369,8 @@ def _moments(net: nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
     for name, parameter in net.named_parameters():
         state = optimiser.state[parameter]
         if not state:
-            state["step"] = torch.tensor(0.0)
+            fused = optimiser.defaults["fused"]
+            state["step"] = torch.zeros((), device=parameter.device if fused else "cpu")  # where Adam has it
             state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
             state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
         named |= {f"{name}.{key}": value for key, value in state.items()}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lookalike.game.batch import Batch, Judged
+from lookalike.game.device import sent
 from lookalike.game.discriminator import Discriminator
 from lookalike.game.needs import Need, Needs, needs
 
@@ -59,9 +60,9 @@ class GradientPenalty:
         one, other = (torch.cat([b.x for b in group]) for group in (real, fake))
         n = min(len(one), len(other))
         # fakes are drawn before real rows; another order would change the bits of every WGAN-GP training
-        other, rows = other[_drawn(len(other), n, random)], _drawn(len(one), n, random)
+        other, rows = other[_drawn(len(other), n, random, one.device)], _drawn(len(one), n, random, one.device)
         one = one[rows]
-        mix = torch.rand(n, *[1] * (one.ndim - 1), generator=random).to(one)
+        mix = sent(torch.rand(n, *[1] * (one.ndim - 1), generator=random), one.device).to(one)
         x = (mix * one + (1 - mix) * other).requires_grad_()  # x^ of eq. 4, uniform between a real and a fake image
         # a conditional D gets the class of the real image
         y = None if any(b.y is None for b in real) else torch.cat([b.y for b in real if b.y is not None])[rows]
@@ -119,7 +120,7 @@ def _slope(judged: Judged) -> Tensor:
     return slope
 
 
-def _drawn(size: int, n: int, random: torch.Generator) -> Tensor | slice:
+def _drawn(size: int, n: int, random: torch.Generator, device: torch.device) -> Tensor | slice:
     """All rows in order, or n random ones of `size`, so that each of several groups is represented."""
     # no draw where all rows are taken
-    return slice(None) if size == n else torch.randperm(size, generator=random)[:n]
+    return slice(None) if size == n else sent(torch.randperm(size, generator=random)[:n], device)

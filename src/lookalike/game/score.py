@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lookalike.game.batch import Judgement
 from lookalike.game.needs import NOTHING, Need, Needs, needs
-from lookalike.game.scored import Found, Parts, Scored
+from lookalike.game.scored import CONVERGED, Found, Parts, Scored
 
 
 class Frozen(Protocol):
@@ -27,8 +27,8 @@ class Frozen(Protocol):
     def own(self) -> tuple[int, ...]:
         """The number of the class, or the numbers of its sub-classes; empty if the GAN is unconditional."""
 
-    def search(self, x: Tensor) -> Found:
-        """The latent search for images (N, *shape), float32 in [-1, 1]."""
+    def search(self, x: Tensor, *, encoded: bool = False) -> Found:
+        """The latent search for images (N, *shape), float32 in [-1, 1]; `encoded`: it starts at the encoder's z."""
 
     def each(self, of: Callable[[Tensor], Parts], x: Tensor) -> Parts:
         """(N, ...) tensors by name: `of` applied in blocks of one size, so that no image changes another's bits."""
@@ -93,9 +93,23 @@ class LatentSearch(KeepsNothing):
 
     def of(self, gan: Frozen, x: Tensor, kept: Parts) -> Scored:
         """V(x) (eq. 2), its terms R (eq. 3) and L_D (eq. 4), D's realness of x, and the closest image."""
-        found = gan.search(x)
-        parts = {"R": found.R, "L_D": found.L_D, "realness": found.realness}
-        return Scored(found.V, parts, found.nearest, found.classes)
+        return _searched(gan.search(x))
+
+
+@dataclass(frozen=True)
+class RefinedSearch(KeepsNothing):
+    """V(x), whose latent search starts at the encoder's z of the image. A few steps then find as close an image."""
+
+    name = "refined"
+    needs = needs(Need.ENCODER)
+    searches = True
+
+    def __str__(self) -> str:
+        return "V(x): the distance of the closest image that a latent search from the encoder's z finds"
+
+    def of(self, gan: Frozen, x: Tensor, kept: Parts) -> Scored:
+        """As `LatentSearch.of`."""
+        return _searched(gan.search(x, encoded=True))
 
 
 @dataclass(frozen=True)
@@ -221,6 +235,12 @@ class ClassEntropy(KeepsNothing):
         return _scored(gan.each(one, x))
 
 
+def _searched(found: Found) -> Scored:
+    """V(x) and its parts, and whether each search converged."""
+    parts = {"R": found.R, "L_D": found.L_D, "realness": found.realness, CONVERGED: found.converged}
+    return Scored(found.V, parts, found.nearest, found.classes)
+
+
 def _said(says: Judgement) -> Parts:
     """D's realness, and its class probabilities where it classifies."""
     return {"realness": says.realness} | ({} if says.classes is None else {"classes": says.classes.softmax(1)})
@@ -233,5 +253,6 @@ def _scored(found: Parts) -> Scored:
 
 
 SCORES: dict[str, Score] = {
-    score.name: score for score in (LatentSearch(), EncoderPass(), Realness(), Features(), ClassEntropy())
+    score.name: score
+    for score in (LatentSearch(), RefinedSearch(), EncoderPass(), Realness(), Features(), ClassEntropy())
 }

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lookalike.base.errors import UsageError
 from lookalike.base.seeds import generator
+from lookalike.game.device import sent
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,13 @@ class Source:
     def take_known(self, n: int) -> tuple[Tensor, Tensor]:
         """n known images (n, *shape), float32 in [-1, 1], and their labels (n,) int64. Vectors are as stored."""
         rows = self._rows_in_turn(n, self.of_classes) if self.of_classes else self.rows(len(self.known), n)
-        return self._ready(self.known[rows]), self.labels[rows].to(self.device)
+        return self._ready(self.known, rows), sent(self.labels[rows], self.device)
 
     def blocks(self, n: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All known images and labels in stored order, in blocks of n, as `take_known` returns them."""
         for i in range(0, len(self.known), n):
-            yield self._ready(self.known[i : i + n]), self.labels[i : i + n].to(self.device)
+            rows = torch.arange(i, min(i + n, len(self.known)))
+            yield self._ready(self.known, rows), sent(self.labels[rows], self.device)
 
     def take_others(self, n: int) -> Tensor:
         """n images of other classes, (n, *shape) float32. Raises UsageError where there are none."""
@@ -102,7 +104,7 @@ class Source:
             raise UsageError(
                 "this method learns from another class's images and none were given; name one (--extra-fakes)"
             )
-        return self._ready(self.others[self.rows(len(self.others), n)])
+        return self._ready(self.others, self.rows(len(self.others), n))
 
     def take_unlabelled(self, n: int) -> Tensor:
         """n images without labels, (n, *shape) float32. Raises UsageError where there are none."""
@@ -110,10 +112,11 @@ class Source:
             raise UsageError(
                 "this method learns from images without labels and none were given; name some (--unlabelled)"
             )
-        return self._ready(self.unlabelled[self.rows(len(self.unlabelled), n)])
+        return self._ready(self.unlabelled, self.rows(len(self.unlabelled), n))
 
-    def _ready(self, x: Tensor) -> Tensor:
-        x = x.to(self.device)
+    def _ready(self, images: Tensor, rows: Tensor) -> Tensor:
+        """These rows (n,) of images, which may be on the device already, as `take_known` returns them."""
+        x = sent(images[sent(rows, images.device)], self.device)
         # 0 to 255 becomes -1 to 1, the range of G's tanh
         return x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x
 

@@ -11,8 +11,6 @@ import time
 from pathlib import Path
 from statistics import median
 
-import torch
-
 from lookalike.base import files
 from lookalike.base.errors import DivergedError, ResourceError, UsageError
 from lookalike.base.words import duration, minutes
@@ -22,6 +20,7 @@ from lookalike.game.method import Method
 from lookalike.runs.folder import CLASSES, images_shown
 from lookalike.runs.memory import turned
 from lookalike.runs.plan import Plan
+from lookalike.runs.training import TYPES, resident
 
 STEPS = 10  # that are timed in each phase of a training, after one that is not
 LONG = 2.0  # seconds, after which no further step of a phase is timed
@@ -87,9 +86,8 @@ def _one(method: Method, plan: Plan) -> tuple[Plan, int]:
 
 def _seconds(method: Method, plan: Plan) -> float:
     """Seconds of the whole training of one GAN. Raises DivergedError where its first steps diverge."""
-    s, source, batch = plan.recipe.settings, plan.source(), plan.recipe.batch
+    s, source, batch = plan.recipe.settings, resident(plan.source()), plan.recipe.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
-    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
     steps = math.ceil(plan.shown / batch)
     begins, ends = method.begins(steps), method.ends(steps)
     total = 0.0
@@ -97,7 +95,7 @@ def _seconds(method: Method, plan: Plan) -> float:
         took: list[float] = []
         for index in range(first, min(last, first + 1 + STEPS)):
             began = time.perf_counter()
-            turned(gan, source, index, steps, batch, precision)
+            turned(gan, source, index, steps, batch, TYPES[s.precision])
             took.append(time.perf_counter() - began)
             if sum(took) > LONG:
                 break

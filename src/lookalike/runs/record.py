@@ -26,7 +26,7 @@ from lookalike.runs.settings import HELD_OUT, TrainSettings, flag
 from lookalike.runs.used import used_groups, used_images
 
 OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
-REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
+REPEATABLE = ("device", "precision", "threads")  # may differ when resuming, at the price of bits
 PACKAGES = ("lookalike", "torch", "numpy", "pillow", "scikit-learn", "safetensors")
 BITS = (
     *(("settings", name) for name in REPEATABLE),

@@ -139,7 +139,7 @@ class SearchSettings(StrictSettings):
         ScoreName | None,
         Parameter(
             help="A GAN scores an image by the latent search, an encoder, D's realness, D's features, or how unsure D "
-            "is of the class.",
+            "is of the class. With refined the search starts at the encoder's z.",
             group=SCORE,
             show_default=OF_METHOD,
         ),
@@ -345,8 +345,10 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
         Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN),
     ] = "cpu"
     precision: Annotated[
-        Literal["float32", "bfloat16"],
-        Parameter(help="bfloat16 trains in mixed precision, for a GPU.", group=RUN),
+        Literal["float32", "tf32", "bfloat16"],
+        Parameter(
+            help="For a GPU: tf32 rounds what layers multiply, and bfloat16 computes most layers with it.", group=RUN
+        ),
     ] = "float32"
     threads: Annotated[
         int,

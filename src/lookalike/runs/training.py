@@ -34,6 +34,8 @@ from lookalike.runs.variety import Variety
 from lookalike.runs.watch import findings
 
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+TYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}  # of autocast
+ROOM = 0.5  # share of a GPU's free memory that the images may take
 
 
 def trained_gan(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GAN:
@@ -51,17 +53,15 @@ def trained_gan(folder: Path, plan: Plan, method: Method, report: Report, warn: 
     s, source = plan.recipe.settings, plan.source()
     total, batch = s.images or 0, plan.recipe.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
+    near = resident(source)
     start, before = _resumed(folder, gan, warn)
     log.begin(folder, start * batch)
-    keeper = _Keeper(folder, plan, gan, before, warn)
-    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
-    done = start
-    with interrupts.deferred() as request, exact():
+    keeper = _Keeper(folder, plan, gan, start * batch, before, warn)
+    with interrupts.deferred() as request, exact(), rounding(tf32=s.precision == "tf32"):
         if start == 0:
             draw_samples(folder, gan, 0, s.seed)
         try:
-            for progress in trained(gan, source, images=total, batch=batch, start=start, precision=precision):
-                done = progress.step
+            for progress in trained(gan, near, images=total, batch=batch, start=start, precision=TYPES[s.precision]):
                 keeper.keep(progress, stop=bool(request.number))
                 if request.number:
                     raise interrupts.Stopped(
@@ -70,7 +70,7 @@ def trained_gan(folder: Path, plan: Plan, method: Method, report: Report, warn: 
                     )
                 report("training", progress.images, total)
         except DivergedError as error:
-            names = ", ".join(_first_names(plan, method, source, done, keeper.steps))
+            names = ", ".join(_first_names(plan, method, source, error.step, keeper.steps))
             raise DivergedError(
                 f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower step "
                 "size (--lr) in a new folder"
@@ -82,8 +82,8 @@ def trained_gan(folder: Path, plan: Plan, method: Method, report: Report, warn: 
 class _Keeper:
     """Writes what a training leaves behind, and warns of what its figures say."""
 
-    def __init__(self, folder: Path, plan: Plan, gan: GAN, before: float, warn: Warn) -> None:
-        self.folder, self.plan, self.gan, self.warn = folder, plan, gan, warn
+    def __init__(self, folder: Path, plan: Plan, gan: GAN, images: int, before: float, warn: Warn) -> None:
+        self.folder, self.plan, self.gan, self.images, self.warn = folder, plan, gan, images, warn
         self.settings, self.batch = plan.recipe.settings, plan.recipe.batch
         self.total = self.settings.images or 0
         self.steps = -(-self.total // self.batch)
@@ -109,6 +109,7 @@ class _Keeper:
             self.warn_of_findings(f"after {progress.images} of {self.total} images: ", grids=2)
         if last or stop or self._due(progress, self.settings.save_every):
             self._save(progress.step)
+        self.images = progress.images
 
     def _measured(self, step: int) -> dict[str, float]:
         """What a grid's line of metrics has beside the step's: of G and of the encoder, once each has trained."""
@@ -124,8 +125,8 @@ class _Keeper:
                 self.warn(f"{at}{replace(finding, figures=new)}; {remedies(self.plan, finding.kind)}")
 
     def _due(self, progress: Progress, every: int | None) -> bool:
-        """Whether a multiple of `every` images lies in the step."""
-        return every is not None and progress.images // every > (progress.images - self.batch) // every
+        """Whether a multiple of `every` images lies in the steps since the last call of `keep`."""
+        return every is not None and progress.images // every > self.images // every
 
     def _save(self, step: int) -> None:
         images = step * self.batch
@@ -157,6 +158,32 @@ def _first_names(plan: Plan, method: Method, source: Source, step: int, steps: i
         rows = own.at(0, index=own.index).rows(len(plan.rows.train), n)[:3]
         names += [show(plan.images.names[plan.rows.train[row]], 60) for row in rows.tolist()]
     return names
+
+
+def resident(source: Source) -> Source:
+    """The source with its images on the GPU, where they find room beside the training; else as it is."""
+    if source.device.type != "cuda":
+        return source
+    parts = (source.known, source.others, source.unlabelled)
+    free, _ = torch.cuda.mem_get_info(source.device)
+    if sum(images.nbytes for images in parts if images is not None) > ROOM * free:
+        return source
+    known, others, more = (None if images is None else images.to(source.device) for images in parts)
+    assert known is not None, "a training has images"
+    return replace(source, known=known, others=others, unlabelled=more)
+
+
+@contextmanager
+def rounding(*, tf32: bool) -> Iterator[None]:
+    """CUDA rounds what convolutions and matrix products multiply to TF32 within the block, or to nothing."""
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
 
 
 @contextmanager
