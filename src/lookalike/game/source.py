@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lookalike.base.errors import UsageError
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.base.seeds import generator
 
 
@@ -33,6 +34,8 @@ class Source:
         More images of the known classes, in the same form, without labels.
     of_classes : tuple of Tensor, or None
         Row numbers of the known images of each class, where the classes take turns; set by `in_turn`.
+    ranks : Ranks
+        The processes that draw together. Each gets its own rows of a draw for all.
     purpose, index
         What the draw is for, and its number; set by `at`.
     """
@@ -44,6 +47,7 @@ class Source:
     device: torch.device = torch.device("cpu")
     unlabelled: Tensor | None = None
     of_classes: tuple[Tensor, ...] | None = None
+    ranks: Ranks = ALONE
     purpose: tuple[str | int, ...] = ()
     index: int = 0
 
@@ -88,8 +92,11 @@ class Source:
 
     def take_known(self, n: int) -> tuple[Tensor, Tensor]:
         """n known images (n, *shape), float32 in [-1, 1], and their labels (n,) int64. Vectors are as stored."""
-        rows = self._rows_in_turn(n, self.of_classes) if self.of_classes else self.rows(len(self.known), n)
+        rows = self.ranks.own(n, self._known_rows)
         return self._ready(self.known[rows]), self.labels[rows].to(self.device)
+
+    def _known_rows(self, n: int) -> Tensor:
+        return self._rows_in_turn(n, self.of_classes) if self.of_classes else self.rows(len(self.known), n)
 
     def blocks(self, n: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All known images and labels in stored order, in blocks of n, as `take_known` returns them."""
@@ -102,7 +109,7 @@ class Source:
             raise UsageError(
                 "this method learns from another class's images and none were given; name one (--extra-fakes)"
             )
-        return self._ready(self.others[self.rows(len(self.others), n)])
+        return self._ready(self._drawn(self.others, n))
 
     def take_unlabelled(self, n: int) -> Tensor:
         """n images without labels, (n, *shape) float32. Raises UsageError where there are none."""
@@ -110,7 +117,10 @@ class Source:
             raise UsageError(
                 "this method learns from images without labels and none were given; name some (--unlabelled)"
             )
-        return self._ready(self.unlabelled[self.rows(len(self.unlabelled), n)])
+        return self._ready(self._drawn(self.unlabelled, n))
+
+    def _drawn(self, images: Tensor, n: int) -> Tensor:
+        return images[self.ranks.own(n, lambda n: self.rows(len(images), n))]
 
     def _ready(self, x: Tensor) -> Tensor:
         x = x.to(self.device)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lookalike.base.errors import DivergedError, UsageError
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.game.batch import Batch, Judged
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method, early, late
@@ -63,11 +64,12 @@ def train(
     Raises
     ------
     UsageError
-        If a stream gets fewer than two images, because batch norm needs two.
+        If a stream gets fewer than two images in a process, because batch norm needs two, or processes get unequal
+        numbers.
     DivergedError
         If a loss or a gradient is not finite, or a loss is huge. Weights are as before that update.
     """
-    check_batch(gan.method, batch)
+    check_batch(gan.method, batch, source.ranks.size)
     steps = math.ceil(images / batch)
     for index in range(start, steps):
         try:
@@ -79,20 +81,52 @@ def train(
         yield Progress(index + 1, (index + 1) * batch, metrics)
 
 
-def check_batch(method: Method, batch: int) -> None:
-    """Raises UsageError if a stream's share of `batch` is fewer than two images."""
-    for stream, share in method.groups:
-        # epochs 0 and 2 are the two values of a share by epoch
-        if min(round(share_at(share, epoch) * batch) for epoch in (0, 2)) < 2:
+def check_batch(method: Method, batch: int, processes: int = 1) -> None:
+    """Raises UsageError if a stream's share of `batch` is fewer than two images in a process, or cannot be divided."""
+    whose = f" in each of {processes} processes" if processes > 1 else ""
+    for stream, n in _numbers(method, batch):
+        if n < 2 * processes:
             raise UsageError(
-                f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; take a larger batch (--batch)"
+                f"batch {batch} leaves {type(stream).__name__} fewer than 2 images{whose}; take a larger batch "
+                "(--batch)"
             )
+        if n % processes:
+            fits = next((b for b in range(batch, 2 * batch * processes) if _divides(method, b, processes)), None)
+            advice = f"take a batch of {fits} (--batch)" if fits else "take another batch (--batch)"
+            raise UsageError(
+                f"batch {batch} gives {type(stream).__name__} {n} images, which {processes} processes cannot share "
+                f"equally; {advice}, or another number of processes"
+            )
+
+
+def _numbers(method: Method, batch: int) -> list[tuple[Stream, int]]:
+    """Each stream with the numbers of images that it has in a batch."""
+    # epochs 0 and 2 are the two values of a share by epoch
+    return [(stream, round(share_at(share, epoch) * batch)) for stream, share in method.groups for epoch in (0, 2)]
+
+
+def _divides(method: Method, batch: int, processes: int) -> bool:
+    return all(n % processes == 0 for _, n in _numbers(method, batch))
 
 
 def turn(
     gan: GAN, source: Source, index: int, steps: int, batch: int, precision: torch.dtype = torch.float32
 ) -> Metrics:
-    """Step `index` of `steps`: one of the twins before or after, or one of the game. Returns the metrics."""
+    """Step `index` of `steps`: one of the twins before or after, or one of the game. Returns the metrics.
+
+    Those of several processes are their means, and so are the statistics of batch norms afterwards.
+    """
+    metrics = _turned(gan, source, index, steps, batch, precision)
+    if source.ranks.size == 1:
+        return metrics
+    figures = torch.tensor(list(metrics.values()), device=gan.device)
+    source.ranks.average([figures, *gan.buffers()])
+    return dict(zip(metrics, figures.tolist(), strict=True))
+
+
+def _turned(
+    gan: GAN, source: Source, index: int, steps: int, batch: int, precision: torch.dtype = torch.float32
+) -> Metrics:
     begins, ends = gan.method.begins(steps), gan.method.ends(steps)
     if index < begins:
         alone = {twin.name: early(twin, steps) for twin in gan.method.twins if index < early(twin, steps)}
@@ -176,8 +210,9 @@ def update_d(gan: GAN, groups: Sequence[Batch], source: Source) -> Metrics:
         judged = judge(gan, [_watched(batch, penalty) for batch in part])
         losses = {loss.name: loss.d(judged) for loss in gan.method.losses}
         if penalty:
-            losses[penalty.name] = penalty.of(gan.D, judged, source.at(penalty.name, index=source.index).generator())
-        metrics.update(update("D", gan.opt_d, losses))
+            random = source.at(penalty.name, index=source.index).generator()
+            losses[penalty.name] = penalty.of(gan.D, judged, random, source.ranks)
+        metrics.update(update("D", gan.opt_d, losses, source.ranks))
         says += judged
     return dict(metrics) | {"D.accuracy": accuracy(says)}
 
@@ -199,7 +234,7 @@ def update_g(gan: GAN, source: Source, batch: int, epoch: int) -> Metrics:
     judged = judge(gan, draw(gan, method.g_plays, source, batch, epoch, aligned=aligned))
     made = [one for one, (stream, _) in zip(judged, method.g_plays, strict=True) if stream.made]
     losses = {loss.name: loss.g(judged if REALS & loss.needs else made) for loss in method.losses}
-    return update(method.makers[0], gan.opt_g, losses)
+    return update(method.makers[0], gan.opt_g, losses, source.ranks)
 
 
 def draw(
@@ -218,10 +253,10 @@ def draw(
     change, groups = gan.method.diff_augment, []
     for i, (stream, varying) in enumerate(streams):
         share, own = share_at(varying, epoch), source.at(0 if aligned else i, index=source.index)
-        group = replace(stream.draw(gan, own, round(share * batch)), share=share)
+        group = replace(stream.draw(gan, own, round(share * batch) // source.ranks.size), share=share)
         if change:  # in D's step and in G's, or G would learn to make changed images (DiffAugment)
             random = own.at("augmented", index=own.index).generator()
-            group = replace(group, x=change(group.x, random))
+            group = replace(group, x=change(group.x, random, source.ranks))
         groups.append(group)
     return groups
 
@@ -231,26 +266,30 @@ def judge(gan: GAN, groups: Sequence[Batch]) -> list[Judged]:
     return [Judged(group, gan.D(group)) for group in groups]
 
 
-def update(player: str, optimiser: torch.optim.Optimizer, losses: Mapping[str, Tensor]) -> Metrics:
+def update(
+    player: str, optimiser: torch.optim.Optimizer, losses: Mapping[str, Tensor], ranks: Ranks = ALONE
+) -> Metrics:
     """One optimiser step on the sum of the losses. It alone calls `backward` and `optimiser.step`.
 
-    Only the weights of this optimiser get gradients. Returns the losses and the gradient norm.
+    Only the weights of this optimiser get gradients. Of several processes, the losses and the gradients are the means.
+    Returns the losses and the gradient norm.
 
     Raises
     ------
     DivergedError
         If a loss or the gradient is not finite, or a loss is huge. Nothing is updated then.
     """
-    metrics = {f"{player}.{name}": loss.item() for name, loss in losses.items()}
-    for name, value in metrics.items():
-        if not abs(value) < HUGE:  # true for NaN too
-            raise DivergedError(f"loss {name} is {value:g}")
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     optimiser.zero_grad()
     # `inputs`: G's loss passes through D, and D's weights must not collect its gradient
     reduce(add, losses.values()).backward(inputs=weights)
-    norms = [torch.linalg.vector_norm(weight.grad) for weight in weights if weight.grad is not None]
-    norm = torch.linalg.vector_norm(torch.stack(norms)).item()
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    ranks.average([*gradients, *losses.values()])  # before the checks: all processes stop, or none
+    metrics = {f"{player}.{name}": loss.item() for name, loss in losses.items()}
+    for name, value in metrics.items():
+        if not abs(value) < HUGE:  # true for NaN too
+            raise DivergedError(f"loss {name} is {value:g}")
+    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(one) for one in gradients])).item()
     if not math.isfinite(norm):
         raise DivergedError(f"the gradient of {' + '.join(metrics)} has norm {norm:g}")
     optimiser.step()
