@@ -12,6 +12,26 @@ from torch import Tensor
 from lookalike.base.errors import UsageError
 from lookalike.base.ranks import ALONE, Ranks
 from lookalike.base.seeds import generator
+from lookalike.data.images import Selection
+
+
+class Stored:
+    """Images that stay where they are stored; only the rows that are drawn become tensors.
+
+    Parameters
+    ----------
+    pixels : Selection
+        The images (N, C, H, W), uint8.
+    """
+
+    def __init__(self, pixels: Selection) -> None:
+        self.pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        return torch.from_numpy(self.pixels[index if isinstance(index, slice) else index.numpy()])
 
 
 @dataclass(frozen=True)
@@ -20,17 +40,17 @@ class Source:
 
     Parameters
     ----------
-    known : Tensor
+    known : Tensor or Stored
         Images (N, C, H, W) uint8, or vectors (N, F) float32.
     labels : Tensor
         (N,) int64, from 0 to K - 1.
-    others : Tensor or None
+    others : Tensor, Stored or None
         Images of classes that must stay unknown, in the same form. They have no label.
     seed : int
         Seed of the whole training.
     device : torch.device
         Device of the batches.
-    unlabelled : Tensor or None
+    unlabelled : Tensor, Stored or None
         More images of the known classes, in the same form, without labels.
     of_classes : tuple of Tensor, or None
         Row numbers of the known images of each class, where the classes take turns; set by `in_turn`.
@@ -40,12 +60,12 @@ class Source:
         What the draw is for, and its number; set by `at`.
     """
 
-    known: Tensor
+    known: Tensor | Stored
     labels: Tensor
-    others: Tensor | None
+    others: Tensor | Stored | None
     seed: int
     device: torch.device = torch.device("cpu")
-    unlabelled: Tensor | None = None
+    unlabelled: Tensor | Stored | None = None
     of_classes: tuple[Tensor, ...] | None = None
     ranks: Ranks = ALONE
     purpose: tuple[str | int, ...] = ()
@@ -119,7 +139,7 @@ class Source:
             )
         return self._ready(self._drawn(self.unlabelled, n))
 
-    def _drawn(self, images: Tensor, n: int) -> Tensor:
+    def _drawn(self, images: Tensor | Stored, n: int) -> Tensor:
         return images[self.ranks.own(n, lambda n: self.rows(len(images), n))]
 
     def _ready(self, x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from lookalike.base import files
+from lookalike.base.arrays import Report
 from lookalike.base.errors import DataError, memory_guard
 from lookalike.base.ranks import Ranks
 from lookalike.base.threads import computing_with
@@ -13,6 +14,8 @@ from lookalike.runs import record
 from lookalike.runs.run import planned
 from lookalike.runs.settings import TrainSettings
 from lookalike.runs.training import trained_gan
+
+SILENT: Report = lambda _stage, _done, _of: None  # noqa: E731
 
 
 def follow(data: str | Path, settings: TrainSettings, out: Path, ranks: Ranks) -> None:
@@ -27,7 +30,7 @@ def follow(data: str | Path, settings: TrainSettings, out: Path, ranks: Ranks) -
     """
     out = files.at_home(out)
     with computing_with(settings.threads), memory_guard():
-        plan, _ = planned(data, record.as_begun(out, settings), out, ranks)
+        plan, _ = planned(data, record.as_begun(out, settings), out, ranks, SILENT)
         found = json.loads(ranks.told(bytes))
         if found["data"] != plan.data_digest():
             raise DataError(
@@ -36,4 +39,4 @@ def follow(data: str | Path, settings: TrainSettings, out: Path, ranks: Ranks) -
             )
         for one in () if found["done"] else plan.gans():
             assert one.recipe.method is not None
-            trained_gan(out, one, one.recipe.method, lambda _stage, _done, _of: None, lambda _line: None)
+            trained_gan(out, one, one.recipe.method, SILENT, lambda _line: None)

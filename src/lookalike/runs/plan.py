@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lookalike.base.arrays import Index
+from lookalike.base.arrays import Index, Report
 from lookalike.base.checkpoint import CLASS_LIMIT, NAME_LIMIT, NAMES_LIMIT, TENSOR_LIMIT
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.names import BACKBONES, ON_FEATURES
@@ -19,6 +19,7 @@ from lookalike.base.ranks import ALONE, Ranks
 from lookalike.base.renamed import OLD
 from lookalike.base.words import percent
 from lookalike.data import Images, split
+from lookalike.data.images import Selection
 from lookalike.data.oddities import GREYED
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.baselines.auto import AutoBaseline
@@ -31,7 +32,7 @@ from lookalike.detect.model import ANY, UNKNOWN, check_device
 from lookalike.features.backbones import named
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
-from lookalike.game.source import Source
+from lookalike.game.source import Source, Stored
 from lookalike.game.splitting import Splitting
 from lookalike.game.train import check_batch
 from lookalike.methods import METHODS
@@ -90,7 +91,9 @@ class Plan:
         source = Source(known, labels, others, settings.seed, torch.device(settings.device), more, ranks=self.ranks)
         return source.in_turn() if method is not None and method.labels.balances else source
 
-    def _tensor(self, rows: Index) -> torch.Tensor | None:
+    def _tensor(self, rows: Index) -> torch.Tensor | Stored | None:
+        if isinstance(self.images.pixels, np.memmap):
+            return Stored(Selection(self.images.pixels, rows)) if len(rows) else None
         return torch.from_numpy(self.images.pixels[rows]) if len(rows) else None
 
     def keys(self) -> dict[str, list[str]]:
@@ -145,10 +148,15 @@ class Plan:
         return sha256(repr(used).encode()).hexdigest()
 
 
-def make(data: str | Path | Images, settings: TrainSettings, ranks: Ranks = ALONE) -> Plan:
+def make(
+    data: str | Path | Images,
+    settings: TrainSettings,
+    ranks: Ranks = ALONE,
+    report: Report = lambda _stage, _done, _of: None,
+) -> Plan:
     """Reads the data, splits it, and decides what the settings leave open; with `minutes`, all but the images shown.
 
-    `ranks` are the processes that train each GAN together.
+    `ranks` are the processes that train each GAN together. `report` gets the progress where reading takes long.
 
     Raises
     ------
@@ -160,7 +168,7 @@ def make(data: str | Path | Images, settings: TrainSettings, ranks: Ranks = ALON
     check_device(settings.device)
     if settings.method in ON_FEATURES:
         named(settings.backbone)  # one that cannot be used is refused before the images are read
-    images = data if isinstance(data, Images) else read_used(data, settings)
+    images = data if isinstance(data, Images) else read_used(data, settings, report)
     if settings.group is not None and images.groups is None:  # images in memory
         images = images.grouped(settings.group)
     if settings.sides not in (None, images.shape[1:]):

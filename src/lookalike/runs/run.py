@@ -105,21 +105,23 @@ def run(
         report("reading", 0, 1)
         refuse_inside(out, data)
         settings = record.as_begun(out, settings)
-        plan, timed = planned(data, settings, out, ranks)
+        plan, timed = planned(data, settings, out, ranks, report)
         folder = files.make_folder(out)
         record.begun(folder)  # a folder of someone else's is not even locked
         with nullcontext() if held else files.lock(folder, *PLACES, wait=wait):
             return _run(folder, plan, settings, timed, command, report, warn, note)
 
 
-def planned(data: str | Path | Images, settings: TrainSettings, out: Path, ranks: Ranks) -> tuple[Plan, str | None]:
+def planned(
+    data: str | Path | Images, settings: TrainSettings, out: Path, ranks: Ranks, report: Report
+) -> tuple[Plan, str | None]:
     """The plan of the run in `out`, and how many images fit into the `minutes`, as a sentence. Raises as `run`."""
     if ranks.size > 1 and settings.method not in GANS:
         raise UsageError(
             f"--method {settings.method}: torchrun is for GANs, and {settings.method} trains none; start 'lookalike "
             "train' without it, or take a GAN"
         )
-    plan = plans.make(data, settings, ranks)
+    plan = plans.make(data, settings, ranks, report)
     return _timed(out, plan, settings)
 
 
@@ -272,7 +274,7 @@ def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn
 
 def _open_set(members: Mapping[str, Detector], plan: Plan) -> OpenSet:
     rows, s = plan.rows.deciding, plan.recipe.settings
-    pixels, labels = plan.images.pixels[rows], plan.numbered(rows)
+    pixels, labels = Selection(plan.images.pixels, rows), plan.numbered(rows)
     return OpenSet.fit(members, pixels, labels, scaling=s.scaling, decides=s.decides)
 
 
@@ -324,7 +326,7 @@ def _learnt(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn
 def _detector(gan: GAN, plan: Plan, label: int | None) -> GANDetector:
     """The trained GAN as a detector of the known class, or of class `label`."""
     mine = plan.rows.train if label is None else plan.rows.train[plan.numbered(plan.rows.train) == label]
-    return GANDetector.fit(gan, plan.recipe.search(), label, plan.images.pixels[mine])
+    return GANDetector.fit(gan, plan.recipe.search(), label, Selection(plan.images.pixels, mine))
 
 
 def _crossed(folder: Path, plan: Plan, report: Report) -> tuple[Detector, Floats]:
