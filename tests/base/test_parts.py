@@ -427,19 +427,19 @@ def test_file_systems_whose_locks_end_at_the_machine_are_known(tmp_path, monkeyp
 
 def test_where_locks_do_not_reach_the_record_of_another_machine_counts(tmp_path, monkeypatch):
     """A folder that another machine has on record is refused where locks do not reach, and taken where they do."""
-    with monkeypatch.context() as patch, suppress(ZeroDivisionError):
-        patch.setattr(machines, "this", lambda: "00000000")
-        patch.setattr(os, "ftruncate", lambda descriptor, size: None)  # as a killed run leaves it
-        with files.lock(tmp_path):
-            raise ZeroDivisionError
     monkeypatch.setattr(machines, "locks_reach", lambda folder: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(machines, "this", lambda: "00000000")
+        with files.lock(tmp_path):
+            record = (tmp_path / files.LOCK).read_bytes()
+        assert record.startswith(b"00000000 ") and (tmp_path / files.LOCK).read_bytes() == b""
+    (tmp_path / files.LOCK).write_bytes(record)  # as a killed run leaves it
     said = pytest.raises(LockedError, match=r"held by a run on .* no locks between machines; .* or remove .*\.lock")
     with said, files.lock(tmp_path):
         pass
     monkeypatch.setattr(machines, "locks_reach", lambda folder: True)
     with files.lock(tmp_path):
         pass
-    assert (tmp_path / files.LOCK).read_bytes() == b""
 
 
 def test_a_folder_is_synced_without_the_whole_machine(tmp_path, monkeypatch):

@@ -67,7 +67,7 @@ def test_unreadable_images_are_left_out_of_a_map(folder, make):
     assert_same(read(root, most=0, **how), read(root, **how))
     with pytest.raises(DataError, match=r"1\.png"):
         read(root, size=(6, 6), most=0)
-    assert [path for path in places() if (path / beyond.FOUND).exists()] == places()[:1]
+    assert sum((path / beyond.FOUND).exists() for path in places()) == 1
 
 
 def test_images_are_read_once(folder, make):

@@ -209,7 +209,8 @@ def lock(folder: Path, *within: str, wait: Callable[[str], None] | None = None) 
             yield
         finally:
             with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, 0)
+                if os.fstat(descriptor).st_size:  # the record is no more true
+                    os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
@@ -238,8 +239,10 @@ def _held(descriptor: int, folder: Path) -> str | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return "is being written by another run; wait for it to end or give another folder"
+    if machines.locks_reach(folder):
+        return None
     machine, _, host = os.pread(descriptor, RECORD, 0).decode("utf-8", "replace").partition(" ")
-    if machine not in ("", machines.this()) and not machines.locks_reach(folder):
+    if machine not in ("", machines.this()):
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         return (
             f"is held by a run on {show(host, 60)}, and its file system has no locks between machines; wait for that "

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,7 +32,7 @@ SHARE = 1 / 4  # of the memory; more images than that are mapped
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
 MONTH = 30 * 24 * 3600  # seconds without use, after which a file is removed
 LIMIT = 1 << 34  # bytes of what reading found
-PACKAGES = ("lookalike", "pillow", "numpy")  # whose versions decide how images are read
+PACKAGES = ("pillow", "numpy")  # whose versions decide how images are read
 PIXELS, FOUND = "pixels.npy", "found.json"
 
 
@@ -82,12 +83,19 @@ def place_of(source: str | Path, opened: Source, how: Mapping[str, Any]) -> Plac
     root, there = files.at_home(source), cache.folder()
     if there is None or opened.vectors or not root.exists():  # data sets that have a name are small
         return None
-    digest = hashlib.sha256(repr(([version(name) for name in PACKAGES], sorted(how.items()))).encode())
+    digest = hashlib.sha256(repr((_code(), [version(name) for name in PACKAGES], sorted(how.items()))).encode())
     for line in _listed(root, opened.names):
         digest.update(line)
     folder = there / "images" / digest.hexdigest()[:32]
     _sweep(folder.parent)
     return Place(files.make_folder(folder))
+
+
+@lru_cache
+def _code() -> str:
+    """A hash of the code that reads images."""
+    own = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in own)).hexdigest()
 
 
 def _listed(root: Path, names: tuple[str, ...]) -> Iterator[bytes]:
