@@ -125,6 +125,7 @@ def test_every_numeric_setting_has_a_refused_value():
         "allow_empty_class",
         "spread",
         "diff_augment",
+        "sync_bn",
     }
     assert {name for name, _ in BAD} == set(TrainSettings.model_fields) - free
 

@@ -55,6 +55,12 @@ class ResourceError(LookalikeError):
     exit_code = 7
 
 
+class LostError(LookalikeError):
+    """A process that trains with others and cannot reach them any more (exit code 7)."""
+
+    exit_code = 7
+
+
 class LockedError(LookalikeError):
     """An output folder that another process is writing to (exit code 8)."""
 

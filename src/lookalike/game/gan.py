@@ -15,12 +15,14 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lookalike.base import checkpoint
 from lookalike.base.errors import ModelError, UsageError
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.base.seeds import seed_of
 from lookalike.game.batch import Batch, Judgement
 from lookalike.game.device import sent
 from lookalike.game.discriminator import Discriminator
 from lookalike.game.method import Method
 from lookalike.game.nets import Shape
+from lookalike.game.nets.sync_norm import share_norms
 from lookalike.game.optimiser import Adam
 from lookalike.game.source import Source
 from lookalike.game.tree import MOST, Tree
@@ -190,8 +192,10 @@ class GAN:
         """z (n, z_dim) float32 from the prior, and classes (n,) int64 where G is conditional, else None."""
         random = source.generator()
         # z before the classes, from one generator: another order would change the bits
-        z = sent(self.method.latent.draw(n, random), source.device)
-        return z, sent(self.method.labels.draw(n, source, random), source.device) if self.conditional else None
+        z = sent(source.ranks.own(n, lambda n: self.method.latent.draw(n, random)), source.device)
+        if not self.conditional:
+            return z, None
+        return z, sent(source.ranks.own(n, lambda n: self.method.labels.draw(n, source, random)), source.device)
 
     def make(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Images (N, *shape) for z (N, z_dim) and classes y (N,), None if G is unconditional. Gradients reach G."""
@@ -211,10 +215,10 @@ class GAN:
             says: Judgement = discriminator(batch)
         return says.features
 
-    def infer(self, x: Tensor, y: Tensor | None, random: torch.Generator | None) -> Tensor:
+    def infer(self, x: Tensor, y: Tensor | None, random: torch.Generator | None, ranks: Ranks = ALONE) -> Tensor:
         """z (N, z_dim) of images (N, *shape) and classes (N,) or None, drawn from E's posterior. Gradients reach E.
 
-        Without `random` it is the posterior's mean.
+        Without `random` it is the posterior's mean. Of several processes each draws for the images of all.
 
         Raises
         ------
@@ -224,16 +228,19 @@ class GAN:
         mean, log_variance = self._encoder()(x, y)
         if random is None:
             return mean  # type: ignore[no-any-return]
-        noise = sent(torch.randn(mean.shape, generator=random), mean.device).to(mean)
+        noise = ranks.own(len(mean), lambda n: torch.randn(n, mean.shape[1], generator=random))
+        noise = sent(noise, mean.device).to(mean)
         # reparametrisation: the draw is a function of E's outputs, so that gradients reach them
         return mean + (log_variance / 2).exp() * noise  # type: ignore[no-any-return]
 
     @torch.no_grad()
-    def encode(self, x: Tensor, y: Tensor | None = None, random: torch.Generator | None = None) -> Tensor:
+    def encode(
+        self, x: Tensor, y: Tensor | None = None, random: torch.Generator | None = None, ranks: Ranks = ALONE
+    ) -> Tensor:
         """z (N, z_dim) as `infer`, in eval mode and without gradients."""
         y = None if y is None else y.to(self.device)
         with _evaluating(self._encoder()):
-            return self.infer(x.to(self.device), y, random)
+            return self.infer(x.to(self.device), y, random, ranks)
 
     def _encoder(self) -> nn.Module:
         found = self.E or next(iter(self._handed_over().values()), None)
@@ -251,6 +258,18 @@ class GAN:
         """The networks by name: G, D, and where there are any, the averaged G and E."""
         nets = {"G": self.G, "D": self.D, "average": self.average, "E": self.E}
         return {name: net for name, net in nets.items() if net is not None}
+
+    def share_norms(self, ranks: Ranks) -> None:
+        """Makes the batch norms of all networks and twins take the images of all processes."""
+        for net in self.nets().values():
+            share_norms(net, ranks)
+        for twin in self.twins.values():
+            twin.share_norms(ranks)
+
+    def buffers(self) -> list[Tensor]:
+        """The buffers of numbers of all networks and twins: what batch norm and spectral norm keep of earlier steps."""
+        own = [buffer for net in self.nets().values() for buffer in net.buffers() if buffer.is_floating_point()]
+        return own + [buffer for twin in self.twins.values() for buffer in twin.buffers()]
 
     def _optimisers(self) -> dict[str, torch.optim.Adam]:
         """The optimiser of each network that this GAN updates, by the network's name."""

@@ -17,6 +17,18 @@ from lookalike.game.needs import NOTHING, Need, Needs, needs
 from lookalike.game.scored import CONVERGED, Found, Parts, Scored
 
 
+class Rows(Protocol):
+    """Images (N, *shape) as float32 in [-1, 1], which may be made when they are read: a tensor, or as good as one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, *shape)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: slice, /) -> Tensor: ...
+
+
 class Frozen(Protocol):
     """A trained GAN that scores images. A conditional GAN scores for one of its classes.
 
@@ -30,7 +42,7 @@ class Frozen(Protocol):
     def search(self, x: Tensor, *, encoded: bool = False) -> Found:
         """The latent search for images (N, *shape), float32 in [-1, 1]; `encoded`: it starts at the encoder's z."""
 
-    def each(self, of: Callable[[Tensor], Parts], x: Tensor) -> Parts:
+    def each(self, of: Callable[[Tensor], Parts], x: Rows) -> Parts:
         """(N, ...) tensors by name: `of` applied in blocks of one size, so that no image changes another's bits."""
 
     def encode(self, x: Tensor) -> Tensor:
@@ -58,7 +70,7 @@ class Score(Protocol):
     def searches(self) -> bool:
         """Whether it uses the latent search and its settings."""
 
-    def fit(self, gan: Frozen, known: Tensor) -> Parts:
+    def fit(self, gan: Frozen, known: Rows) -> Parts:
         """Tensors by name that it must keep of the training images (N, *shape); most scores keep none."""
 
     def kept(self, features: int) -> Mapping[str, tuple[int, ...]]:
@@ -71,7 +83,7 @@ class Score(Protocol):
 class KeepsNothing:
     """Base of the scores that keep nothing of the training images."""
 
-    def fit(self, gan: Frozen, known: Tensor) -> Parts:
+    def fit(self, gan: Frozen, known: Rows) -> Parts:
         """No tensors."""
         return {}
 
@@ -182,7 +194,7 @@ class Features:
     def __str__(self) -> str:
         return "Mahalanobis distance of D's features from those of the training images"
 
-    def fit(self, gan: Frozen, known: Tensor) -> Parts:
+    def fit(self, gan: Frozen, known: Rows) -> Parts:
         """Mean (F,) and precision (F, F), float64, of D's features of the training images."""
         from sklearn.covariance import LedoitWolf  # here, because it is slow to import
 

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from lookalike.base.errors import DivergedError, UsageError
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.game.batch import Batch, Judged
-from lookalike.game.device import Figures, read, unfit
+from lookalike.game.device import Figures, read, sent, unfit
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method, early, late
 from lookalike.game.needs import Need
@@ -69,11 +70,12 @@ def train(
     Raises
     ------
     UsageError
-        If a stream gets fewer than two images, because batch norm needs two.
+        If a stream gets fewer than two images in a process, because batch norm needs two, or processes get unequal
+        numbers.
     DivergedError
         If a loss or a gradient is not finite, or a loss is huge. That update was left out.
     """
-    check_batch(gan.method, batch)
+    check_batch(gan.method, batch, source.ranks.size)
     steps = math.ceil(images / batch)
     stretch, waiting = STRETCH if gan.ahead else 1, list[Figures]()
     for index in range(start, steps):
@@ -100,20 +102,53 @@ def _at(index: int, batch: int) -> Iterator[None]:
         raise told from error
 
 
-def check_batch(method: Method, batch: int) -> None:
-    """Raises UsageError if a stream's share of `batch` is fewer than two images."""
-    for stream, share in method.groups:
-        # epochs 0 and 2 are the two values of a share by epoch
-        if min(round(share_at(share, epoch) * batch) for epoch in (0, 2)) < 2:
+def check_batch(method: Method, batch: int, processes: int = 1) -> None:
+    """Raises UsageError if a stream's share of `batch` is fewer than two images in a process, or cannot be divided."""
+    whose = f" in each of {processes} processes" if processes > 1 else ""
+    for stream, n in _numbers(method, batch):
+        if n < 2 * processes:
             raise UsageError(
-                f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; take a larger batch (--batch)"
+                f"batch {batch} leaves {type(stream).__name__} fewer than 2 images{whose}; take a larger batch "
+                "(--batch)"
             )
+        if n % processes:
+            fits = next((b for b in range(batch, 2 * batch * processes) if _divides(method, b, processes)), None)
+            advice = f"take a batch of {fits} (--batch)" if fits else "take another batch (--batch)"
+            raise UsageError(
+                f"batch {batch} gives {type(stream).__name__} {n} images, which {processes} processes cannot share "
+                f"equally; {advice}, or another number of processes"
+            )
+
+
+def _numbers(method: Method, batch: int) -> list[tuple[Stream, int]]:
+    """Each stream with the numbers of images that it has in a batch."""
+    # epochs 0 and 2 are the two values of a share by epoch
+    return [(stream, round(share_at(share, epoch) * batch)) for stream, share in method.groups for epoch in (0, 2)]
+
+
+def _divides(method: Method, batch: int, processes: int) -> bool:
+    return all(n % processes == 0 for _, n in _numbers(method, batch))
 
 
 def turn(
     gan: GAN, source: Source, index: int, steps: int, batch: int, precision: torch.dtype = torch.float32
 ) -> Figures:
-    """Step `index` of `steps`: one of the twins before or after, or one of the game. Returns the metrics."""
+    """Step `index` of `steps`: one of the twins before or after, or one of the game. Returns the metrics.
+
+    Those of several processes are their means, and so are the statistics of batch norms afterwards.
+    """
+    metrics = _turned(gan, source, index, steps, batch, precision)
+    if source.ranks.size == 1:
+        return metrics
+    there = [torch.as_tensor(value, dtype=torch.float32) for value in metrics.values()]
+    figures = torch.stack([sent(value, gan.device) for value in there])
+    source.ranks.average([figures, *gan.buffers()])
+    return dict(zip(metrics, figures if gan.ahead else figures.tolist(), strict=True))
+
+
+def _turned(
+    gan: GAN, source: Source, index: int, steps: int, batch: int, precision: torch.dtype = torch.float32
+) -> Figures:
     begins, ends = gan.method.begins(steps), gan.method.ends(steps)
     if index < begins:
         alone = {twin.name: early(twin, steps) for twin in gan.method.twins if index < early(twin, steps)}
@@ -197,8 +232,9 @@ def update_d(gan: GAN, groups: Sequence[Batch], source: Source) -> Figures:
         judged = judge(gan, [_watched(batch, penalty) for batch in part])
         losses = {loss.name: loss.d(judged) for loss in gan.method.losses}
         if penalty:
-            losses[penalty.name] = penalty.of(gan.D, judged, source.at(penalty.name, index=source.index).generator())
-        metrics.update(update("D", gan.opt_d, losses))
+            random = source.at(penalty.name, index=source.index).generator()
+            losses[penalty.name] = penalty.of(gan.D, judged, random, source.ranks)
+        metrics.update(update("D", gan.opt_d, losses, source.ranks))
         says += judged
     share = accuracy(says)
     return {**metrics, "D.accuracy": share if gan.ahead else share.item()}
@@ -221,7 +257,7 @@ def update_g(gan: GAN, source: Source, batch: int, epoch: int) -> Figures:
     judged = judge(gan, draw(gan, method.g_plays, source, batch, epoch, aligned=aligned))
     made = [one for one, (stream, _) in zip(judged, method.g_plays, strict=True) if stream.made]
     losses = {loss.name: loss.g(judged if REALS & loss.needs else made) for loss in method.losses}
-    return update(method.makers[0], gan.opt_g, losses)
+    return update(method.makers[0], gan.opt_g, losses, source.ranks)
 
 
 def draw(
@@ -240,10 +276,10 @@ def draw(
     change, groups = gan.method.diff_augment, []
     for i, (stream, varying) in enumerate(streams):
         share, own = share_at(varying, epoch), source.at(0 if aligned else i, index=source.index)
-        group = replace(stream.draw(gan, own, round(share * batch)), share=share)
+        group = replace(stream.draw(gan, own, round(share * batch) // source.ranks.size), share=share)
         if change:  # in D's step and in G's, or G would learn to make changed images (DiffAugment)
             random = own.at("augmented", index=own.index).generator()
-            group = replace(group, x=change(group.x, random))
+            group = replace(group, x=change(group.x, random, source.ranks))
         groups.append(group)
     return groups
 
@@ -253,29 +289,28 @@ def judge(gan: GAN, groups: Sequence[Batch]) -> list[Judged]:
     return [Judged(group, gan.D(group)) for group in groups]
 
 
-def update(player: str, optimiser: torch.optim.Adam, losses: Mapping[str, Tensor]) -> Figures:
+def update(player: str, optimiser: torch.optim.Adam, losses: Mapping[str, Tensor], ranks: Ranks = ALONE) -> Figures:
     """One optimiser step on the sum of the losses. It alone calls `backward` and `optimiser.step`.
 
-    Only the weights of this optimiser get gradients. Returns the losses and the gradient norm. Where a loss or the
-    gradient is not finite, or a loss is huge, nothing is updated. A fused Adam finds that on its device, so that the
-    host need not wait, and then figures are scalar tensors.
+    Only the weights of this optimiser get gradients. Of several processes, the losses and the gradients are the means.
+    Returns the losses and the gradient norm. Where a loss or the gradient is not finite, or a loss is huge, nothing is
+    updated. A fused Adam finds that on its device, so that the host need not wait, and then figures are scalar tensors.
 
     Raises
     ------
     DivergedError
         In that case, unless Adam is fused; later `refuse` says so.
     """
-    figures = {f"{player}.{name}": loss.detach() for name, loss in losses.items()}
-    ahead = optimiser.defaults["fused"]
-    if not ahead:
-        refuse({name: loss.item() for name, loss in figures.items()})
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     optimiser.zero_grad()
     # `inputs`: G's loss passes through D, and D's weights must not collect its gradient
     reduce(add, losses.values()).backward(inputs=weights)
-    norms = [torch.linalg.vector_norm(weight.grad) for weight in weights if weight.grad is not None]
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    ranks.average([*gradients, *losses.values()])  # before the checks: all processes stop, or none
+    figures = {f"{player}.{name}": loss.detach() for name, loss in losses.items()}
+    norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
     norm = figures[f"{player}.{NORM}"] = torch.linalg.vector_norm(torch.stack(norms))
-    if ahead:
+    if optimiser.defaults["fused"]:
         optimiser.found_inf = unfit(list(losses.values()), norm, HUGE)  # type: ignore[attr-defined]
         optimiser.step()
         return figures

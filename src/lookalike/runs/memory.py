@@ -71,7 +71,7 @@ def _fitting(gan: GAN, source: Source, index: int, steps: int, batch: int, preci
         return found.most
 
     smaller = _smaller(gan.method, batch)
-    if len(smaller) < 2:
+    if len(smaller) < 2 or source.ranks.size > 1:  # the other processes would have to try too
         return None
     low, high = smaller[-1], smaller[-2]
     try:

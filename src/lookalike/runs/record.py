@@ -32,6 +32,7 @@ BITS = (
     *(("settings", name) for name in REPEATABLE),
     *(("versions", name) for name in PACKAGES if name != "safetensors"),
     ("machine", "cpu"),
+    ("machine", "processes"),
 )
 
 
@@ -207,6 +208,7 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
             "device": plan.recipe.settings.device,
+            "processes": plan.ranks.size,
         },
     }
 

@@ -55,6 +55,18 @@ def _network(value: str) -> str:
     return value
 
 
+def _device(value: str) -> str:
+    if re.fullmatch(r"cuda:\d+(,\d+)+", value):
+        n = len(value.split(","))
+        raise ValueError(
+            f"a process trains on one GPU; to train on {n}, start with 'torchrun --standalone --nproc-per-node {n} "
+            "-m lookalike train' and give --device cuda"
+        )
+    if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", value):
+        raise ValueError("cpu, cuda, mps and one GPU by its number, such as cuda:1, are accepted")
+    return value
+
+
 def pair(value: str | None) -> tuple[float, float] | None:
     """The two numbers of "A,B"."""
     if value is None:
@@ -341,7 +353,7 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     ] = None
     device: Annotated[
         str,
-        Field(pattern=r"^(cpu|cuda(:\d+)?|mps)$"),
+        AfterValidator(_device),
         Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN),
     ] = "cpu"
     precision: Annotated[
@@ -350,6 +362,14 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
             help="For a GPU: tf32 rounds what layers multiply, and bfloat16 computes most layers with it.", group=RUN
         ),
     ] = "float32"
+    sync_bn: Annotated[
+        bool,
+        Parameter(
+            help="Started by torchrun: batch norm is over the images of all processes, not over those of each.",
+            group=RUN,
+            negative=(),
+        ),
+    ] = False
     threads: Annotated[
         int,
         Field(ge=1, le=1024),

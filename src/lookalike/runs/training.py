@@ -5,6 +5,7 @@ It goes on from the newest checkpoint, and then ends in the bits of an uninterru
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -13,10 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from safetensors.torch import load, save
+from torch import Tensor
 
 from lookalike.base import checkpoint, files, interrupts
 from lookalike.base.arrays import Report, Warn
 from lookalike.base.errors import DivergedError, show
+from lookalike.base.ranks import Ranks
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
 from lookalike.game.share import share_at
@@ -36,10 +40,13 @@ from lookalike.runs.watch import findings
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 TYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}  # of autocast
 ROOM = 0.5  # share of a GPU's free memory that the images may take
+STEP = "step"  # name of a tensor beside those of a GAN
 
 
 def trained_gan(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn) -> GAN:
     """The plan's GAN after its training, which goes on from a checkpoint where one is there.
+
+    Of several processes that train it together, rank 0 alone reads and writes `folder`. A signal to one stops all.
 
     Raises
     ------
@@ -49,48 +56,72 @@ def trained_gan(folder: Path, plan: Plan, method: Method, report: Report, warn: 
         If memory runs out.
     Stopped
         After a signal, with a checkpoint saved.
+    LostError
+        If another process of the training is lost; the last checkpoint stays.
     """
     s, source = plan.recipe.settings, plan.source()
     total, batch = s.images or 0, plan.recipe.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
+    if s.sync_bn and plan.ranks.size > 1:
+        gan.share_norms(plan.ranks)
     near = resident(source)
-    start, before = _resumed(folder, gan, warn)
-    log.begin(folder, start * batch)
-    keeper = _Keeper(folder, plan, gan, start * batch, before, warn)
+    keeper = _Keeper(folder, plan, gan, warn) if plan.ranks.leads else None
+    start, steps = _as_first(gan, plan.ranks, keeper.start if keeper else 0), math.ceil(total / batch)
     with interrupts.deferred() as request, exact(), rounding(tf32=s.precision == "tf32"):
-        if start == 0:
-            draw_samples(folder, gan, 0, s.seed)
+        if keeper:
+            keeper.begin()
         try:
             for progress in trained(gan, near, images=total, batch=batch, start=start, precision=TYPES[s.precision]):
-                keeper.keep(progress, stop=bool(request.number))
-                if request.number:
+                stop = plan.ranks.largest(request.number)
+                if keeper:
+                    keeper.keep(progress, stop=bool(stop))
+                if stop:
                     raise interrupts.Stopped(
-                        request.number,
-                        f"stopped after {progress.images} of {total} images; the same command goes on from there",
+                        stop, f"stopped after {progress.images} of {total} images; the same command goes on from there"
                     )
                 report("training", progress.images, total)
         except DivergedError as error:
-            names = ", ".join(_first_names(plan, method, source, error.step, keeper.steps))
+            names = ", ".join(_first_names(plan, method, source, error.step, steps))
             raise DivergedError(
                 f"{error}; among the images of that step: {names}; earlier checkpoints stay; try a lower step "
                 "size (--lr) in a new folder"
             ) from error
-    keeper.warn_of_findings()
+    if keeper:
+        keeper.warn_of_findings()
     return gan
 
 
-class _Keeper:
-    """Writes what a training leaves behind, and warns of what its figures say."""
+def _as_first(gan: GAN, ranks: Ranks, start: int) -> int:
+    """Gives every process the weights of rank 0, and returns the number of steps that rank 0 has done."""
+    if ranks.size == 1:
+        return start
+    tensors = load(ranks.told(lambda: save(gan.state(training=True) | {STEP: torch.tensor(start)})))
+    start = int(tensors.pop(STEP))
+    if not ranks.leads:
+        gan.load(tensors, training=True)
+    return start
 
-    def __init__(self, folder: Path, plan: Plan, gan: GAN, images: int, before: float, warn: Warn) -> None:
-        self.folder, self.plan, self.gan, self.images, self.warn = folder, plan, gan, images, warn
+
+class _Keeper:
+    """Goes on from what a training left behind, writes what it leaves, and warns of what its figures say."""
+
+    def __init__(self, folder: Path, plan: Plan, gan: GAN, warn: Warn) -> None:
+        self.folder, self.plan, self.gan, self.warn = folder, plan, gan, warn
         self.settings, self.batch = plan.recipe.settings, plan.recipe.batch
         self.total = self.settings.images or 0
-        self.steps = -(-self.total // self.batch)
+        self.steps = math.ceil(self.total / self.batch)
         self.begins, self.ends = gan.method.begins(self.steps), gan.method.ends(self.steps)
         self.variety, self.encoding = Variety(plan, gan.method), Encoding(plan, gan.method)
         self.said: set[tuple[str, str]] = set()  # kinds and classes of findings
-        self.before, self.began = before, time.monotonic()
+        self.start, self.before = _resumed(folder, gan, warn)
+        self.images = self.start * self.batch
+        self.began = time.monotonic()
+
+    def begin(self) -> None:
+        """Drops what lies beyond the checkpoint, and draws the grid of a new GAN."""
+        log.begin(self.folder, self.start * self.batch)
+        if self.start == 0:
+            draw_samples(self.folder, self.gan, 0, self.settings.seed)
 
     @property
     def seconds(self) -> float:
@@ -164,13 +195,12 @@ def resident(source: Source) -> Source:
     """The source with its images on the GPU, where they find room beside the training; else as it is."""
     if source.device.type != "cuda":
         return source
-    parts = (source.known, source.others, source.unlabelled)
+    parts = {name: getattr(source, name) for name in ("known", "others", "unlabelled")}
+    there = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
     free, _ = torch.cuda.mem_get_info(source.device)
-    if sum(images.nbytes for images in parts if images is not None) > ROOM * free:
+    if sum(part.nbytes for part in there.values()) > ROOM * free:
         return source
-    known, others, more = (None if images is None else images.to(source.device) for images in parts)
-    assert known is not None, "a training has images"
-    return replace(source, known=known, others=others, unlabelled=more)
+    return replace(source, **{name: part.to(source.device) for name, part in there.items()})
 
 
 @contextmanager
