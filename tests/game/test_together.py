@@ -42,7 +42,7 @@ def files(tmp_path_factory):
         together.__file__,
         str(folder),
     ]
-    subprocess.run(command, check=True, capture_output=True, timeout=110)
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
     return folder
 
 

@@ -24,7 +24,7 @@ from lookalike.base.ranks import Ranks
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
 from lookalike.game.share import share_at
-from lookalike.game.source import Source
+from lookalike.game.source import Source, Stored
 from lookalike.game.splitting import SPLIT
 from lookalike.game.train import Progress, drawn_at
 from lookalike.runs import log
@@ -195,12 +195,17 @@ def resident(source: Source) -> Source:
     """The source with its images on the GPU, where they find room beside the training; else as it is."""
     if source.device.type != "cuda":
         return source
-    parts = {name: getattr(source, name) for name in ("known", "others", "unlabelled")}
-    there = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
     free, _ = torch.cuda.mem_get_info(source.device)
-    if sum(part.nbytes for part in there.values()) > ROOM * free:
+    there = [part for part in (source.known, source.others, source.unlabelled) if isinstance(part, Tensor)]
+    if sum(part.nbytes for part in there) > ROOM * free:
         return source
-    return replace(source, **{name: part.to(source.device) for name, part in there.items()})
+
+    def near(part: Tensor | Stored | None) -> Tensor | Stored | None:
+        return part.to(source.device) if isinstance(part, Tensor) else part
+
+    known = near(source.known)
+    assert known is not None, "a training has images"
+    return replace(source, known=known, others=near(source.others), unlabelled=near(source.unlabelled))
 
 
 @contextmanager
