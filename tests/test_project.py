@@ -42,6 +42,10 @@ REQUIREMENTS = [
     *EXTRAS["heic"],
     *EXTRAS["imblearn"],
     *EXTRAS["page"],
+    *EXTRAS["tensorboard"],
+    *EXTRAS["wandb"],
+    *EXTRAS["mlflow"],
+    *EXTRAS["trackio"],
     *EXTRAS["test"],
 ]
 

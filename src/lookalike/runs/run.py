@@ -36,9 +36,11 @@ from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
 from lookalike.runs.expected import affordable, expected
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, SAMPLES, training_seconds
+from lookalike.runs.follow import following
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
 from lookalike.runs.settings import TrainSettings
+from lookalike.runs.trackers import TrackerName, require
 from lookalike.runs.training import exact, trained_gan
 
 PLACES = (CHECKPOINTS, SAMPLES)
@@ -50,6 +52,7 @@ def run(
     out: Path,
     *,
     command: tuple[str, ...] = (),
+    trackers: tuple[TrackerName, ...] = (),
     held: bool = False,
     wait: Callable[[str], None] | None = None,
     report: Report = lambda stage, done, of: None,
@@ -68,6 +71,8 @@ def run(
         The run folder: new, or begun with the same settings and data.
     command : tuple of str
         The command line, for the record.
+    trackers : tuple of str
+        Tools that get the figures and grids as well; see `lookalike.runs.trackers`.
     held : bool
         The caller holds the folder already.
     wait : callable, optional
@@ -80,7 +85,7 @@ def run(
     Raises
     ------
     UsageError
-        If `out` holds another run, or something else, or lies inside the data.
+        If `out` holds another run, or something else, or lies inside the data, or a tool is not installed.
     LockedError
         If another process holds `out`, and it is not waited for.
     DivergedError
@@ -92,6 +97,7 @@ def run(
     """
     out = files.at_home(out)
     with computing_with(settings.threads), memory_guard():
+        require(trackers)
         report("reading", 0, 1)
         refuse_inside(out, data)
         settings = record.as_begun(out, settings)
@@ -99,7 +105,9 @@ def run(
         folder = files.make_folder(out)
         record.begun(folder)  # a folder of someone else's is not even locked
         with nullcontext() if held else files.lock(folder, *PLACES, wait=wait):
-            return _run(folder, plan, settings, timed, command, report, warn, note)
+            record.begin(folder, plan, command, warn)
+            with following(folder, trackers, report, warn) as told:
+                return _run(folder, plan, settings, timed, told, warn, note)
 
 
 def _run(
@@ -107,13 +115,11 @@ def _run(
     plan: Plan,
     settings: TrainSettings,
     timed: str | None,
-    command: tuple[str, ...],
     report: Report,
     warn: Warn,
     note: Note | None,
 ) -> Model:
-    """The model of a plan, in a folder that is held."""
-    record.begin(folder, plan, command, warn)
+    """The model of a plan, in a folder that is held and begun."""
     if (folder / checkpoint.CARD).exists():
         try:
             return Model.load(folder, device=settings.device)
