@@ -10,7 +10,7 @@ BENCHMARKS := $(filter-out benchmarks/machine.py benchmarks/trust.py,$(wildcard 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test lint bench trust clean
+.PHONY: help venv demo test lint site docs links bench trust clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,17 @@ lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+SPHINX = $(BIN)/python -m sphinx -W --keep-going -q -c docs/site
+
+site: $(READY) ## build the site from docs/ and the docstrings, to build/site
+	$(SPHINX) . build/site
+
+docs: site ## build the site and serve it on port 8008
+	$(BIN)/python -m http.server 8008 --bind 127.0.0.1 --directory build/site
+
+links: $(READY) ## ask every address elsewhere that the documents name whether it answers
+	$(SPHINX) -b linkcheck . build/links
 
 bench: $(READY) ## run every benchmark and renew benchmarks/results
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"
