@@ -24,8 +24,10 @@ from lookalike.use.filled import Filled
 from lookalike.use.generate import class_folder
 
 MANIFEST = "manifest.csv"
+METADATA = "metadata.csv"  # the same in the form of Hugging Face's imagefolder
 REFUSED = "refused.json"  # the classes whose generated images are not written, and the folder's SHA-256
 COLUMNS = ("file", "class", "generated", "source", "seed", "number")
+OF_IMAGEFOLDER = ("file_name", "label", *COLUMNS[2:])
 
 
 def usable(images: Images) -> npt.NDArray[np.int64]:
@@ -51,8 +53,8 @@ def refuse(out: Path) -> None:
 
 
 def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:
-    """Write PNGs into one folder per class, then the report, and the manifest last."""
-    rows: list[Sequence[object]] = [COLUMNS]
+    """Write PNGs into one folder per class, then the report and the tables, the manifest last."""
+    rows: list[Sequence[object]] = []
     kept, left_out = ([one for one in filled if one.written == written] for written in (True, False))
     with files.atomic_folder(out, _refused) as part:
         for name in real.classes:
@@ -61,7 +63,8 @@ def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: 
             files.write_new(part / path, png(image.transpose(1, 2, 0)))
             rows.append((file_cell(path), *row))
         files.write_new(part / "report.html", page.encode("utf-8"))
-        files.write_new(part / MANIFEST, as_csv(rows).encode("utf-8", "surrogateescape"))
+        for table, columns in ((METADATA, OF_IMAGEFOLDER), (MANIFEST, COLUMNS)):
+            files.write_new(part / table, as_csv([columns, *rows]).encode("utf-8", "surrogateescape"))
         if left_out:
             facts = {"classes": [one.name for one in left_out], "sha256": _digest(part)}
             files.write_new(part / REFUSED, files.json_bytes(facts))
