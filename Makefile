@@ -10,10 +10,10 @@ BENCHMARKS := $(filter-out benchmarks/machine.py benchmarks/trust.py,$(wildcard 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test lint site docs links bench trust clean
+.PHONY: help venv demo test lint site docs links examples bench trust clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(READY) ## create .venv and install the pinned versions
 
@@ -44,6 +44,9 @@ docs: site ## build the site and serve it on port 8008
 
 links: $(READY) ## ask every address elsewhere that the documents name whether it answers
 	$(SPHINX) -b linkcheck . build/links
+
+examples: $(READY) ## run the notebooks of examples/ and keep what they show
+	$(BIN)/python examples/run.py
 
 bench: $(READY) ## run every benchmark and renew benchmarks/results
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"

@@ -12,11 +12,11 @@ ROOT = Path(__file__).parents[2]
 
 project = "lookalike"
 version = release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 default_role = "code"  # single backquotes in docstrings
 smartquotes = False  # quotes of code stay what they are
 root_doc = "docs/site/index"
-include_patterns = ["*.md", "docs/**.md", "experiments/results/**.md"]
+include_patterns = ["*.md", "docs/**.md", "examples/*.ipynb", "experiments/results/**.md"]
 exclude_patterns = [".*", "benchmarks", "build", "runs", "src", "tests"]
 suppress_warnings = ["misc.highlighting_failure"]  # commands with what they print
 
@@ -25,6 +25,8 @@ myst_links_external_new_tab = False
 autodoc_typehints = "none"  # the docstrings give types, with shapes
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
+
+nb_execution_mode = "off"  # tests run the notebooks; here they show what is stored
 
 html_theme = "furo"
 html_title = f"lookalike {version}"

@@ -60,16 +60,16 @@ class Pictures(Dataset):
 
     classes = ("cat", "dog")
 
-    def __init__(self, transform=lambda picture: picture):
+    def __init__(self, transform=lambda picture: picture, target=lambda label: label):
         random = np.random.default_rng(0)
         self.arrays = random.integers(0, 256, (6, 5, 4, 3), np.uint8)
-        self.transform = transform
+        self.transform, self.target = transform, target
 
     def __len__(self):
         return 6
 
     def __getitem__(self, i):
-        return self.transform(Image.fromarray(self.arrays[i % 6])), i % 2
+        return self.transform(Image.fromarray(self.arrays[i % 6])), self.target(i % 2)
 
 
 def tensor(picture):
@@ -97,6 +97,18 @@ def test_rows_of_hugging_face_are_read():
     assert images.classes == ("no", "yes") and images.shape == (3, 5, 4)
 
 
+@pytest.mark.parametrize(("given", "names"), [(["b", "a"], ("a", "b")), ([8, 3], ("3", "8"))], ids=["texts", "numbers"])
+def test_labels_without_names_are_their_own(given, names):
+    """Texts and numbers of a data set without class names become the classes that there are, in their order."""
+    images = lookalike.from_dataset([(Pictures()[i][0], given[i % 2]) for i in range(6)])
+    assert images.classes == names and images.labels.tolist() == [1, 0] * 3
+
+
+def test_names_of_classes_are_labels_too():
+    """A label may be the name of a class that the data set names."""
+    assert lookalike.from_dataset(Pictures(target=Pictures.classes.__getitem__)).labels.tolist() == [0, 1] * 3
+
+
 def test_a_data_set_trains_and_is_judged(tmp_path):
     """A detector that learnt a data set gives the scores of the same images read by name."""
     digits = lookalike.read("digits")
@@ -117,7 +129,7 @@ def test_a_data_set_trains_and_is_judged(tmp_path):
         (TensorDataset(torch.zeros(2, 1, 4, 4) - 1, torch.zeros(2)), "an image goes from -1 to -1; 0 to 1 is accepted"),
         (TensorDataset(torch.zeros(2, 4, 4), torch.zeros(2)), r"a tensor of shape \(4, 4\)"),
         ([(np.zeros((2, 2), np.uint8), 0), (np.zeros((3, 2), np.uint8), 0)], "different sizes, 2 x 2 and 3 x 2"),
-        ([(np.zeros((2, 2), np.uint8), -1)], "labels go from -1 to -1"),
+        (Pictures(target=lambda label: label + 1), "the label 2 is not of the classes cat, dog"),
         ([], "different sizes, none"),
         (iter([]), "has no length"),
     ],

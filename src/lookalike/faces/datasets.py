@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lookalike.base.arrays import Pixels
+from lookalike.base.arrays import Labels, Pixels
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.data import Images
 from lookalike.data.arrays import numbered
@@ -91,10 +91,11 @@ def from_dataset(dataset: Any, classes: Sequence[str] | None = None) -> Images:
     ----------
     dataset : sequence
         Its samples are (image, label), or mappings with "image" and "label". An image is one of Pillow, an array (H, W)
-        or (H, W, C) uint8, or a tensor (C, H, W), uint8 or float from 0 to 1. A label is the index into the classes.
+        or (H, W, C) uint8, or a tensor (C, H, W), uint8 or float from 0 to 1. A label is the index into the classes, or
+        the name of one.
     classes : sequence of str, optional
         The class names in order. Without them they are the data set's own, `dataset.classes` or those of its feature
-        "label", or else the labels themselves.
+        "label", or else the labels that there are.
 
     Returns
     -------
@@ -106,15 +107,12 @@ def from_dataset(dataset: Any, classes: Sequence[str] | None = None) -> Images:
     DataError
         For samples of another form, images of several sizes, and labels without a class.
     """
-    if not isinstance(dataset, Sized):
+    if not hasattr(dataset, "__len__"):
         raise DataError(f"{type(dataset).__name__} has no length; write a stream to a folder, and give that")
     pairs = [_pair(sample) for sample in islice(dataset, len(dataset))]  # some data sets never stop by themselves
     pixels = _stacked([_pixels(image) for image, _ in pairs])
-    labels = np.array([int(label) for _, label in pairs], np.int64)
-    names = classes or _names(dataset) or [str(number) for number in range(labels.max(initial=-1) + 1)]
-    if len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
-        raise DataError(f"labels go from {labels.min()} to {labels.max()}, and there are {len(names)} classes")
-    return Images(pixels, labels, tuple(names), numbered(len(labels)))
+    labels, names = _labels([label for _, label in pairs], classes or _names(dataset))
+    return Images(pixels, labels, names, numbered(len(labels)))
 
 
 def _pair(sample: Any) -> tuple[Any, Any]:
@@ -139,6 +137,17 @@ def _pixels(image: Any) -> Pixels:
             array = np.rint(array * 255).astype(np.uint8)
         image = np.ascontiguousarray(array.transpose(1, 2, 0))
     return picture_of(image).pixels
+
+
+def _labels(given: list[Any], names: Sequence[str] | None) -> tuple[Labels, tuple[str, ...]]:
+    """The labels as numbers, and the classes: those named, or else the labels that there are."""
+    labels = [label if isinstance(label, str) else int(label) for label in given]
+    own = sorted(set(labels), key=lambda label: (isinstance(label, str), label)) if names is None else names
+    of: dict[str | int, int] = {} if names is None else {number: number for number in range(len(names))}
+    of |= {name: number for number, name in enumerate(own)}
+    if strangers := set(labels) - set(of):
+        raise DataError(f"the label {show(min(strangers, key=str))} is not of the classes {listed(map(str, own))}")
+    return np.array([of[label] for label in labels], np.int64), tuple(map(str, own))
 
 
 def _stacked(pictures: list[Pixels]) -> Pixels:
