@@ -6,11 +6,11 @@ TORCH_INDEX ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
-BENCHMARKS := $(filter-out benchmarks/machine.py benchmarks/trust.py,$(wildcard benchmarks/*.py))
+BENCHMARKS := $(filter-out benchmarks/machine.py benchmarks/trust.py benchmarks/fuzz.py,$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test lint site docs links examples bench trust clean
+.PHONY: help venv demo test lint site docs links examples bench trust fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ bench: $(READY) ## run every benchmark and renew benchmarks/results
 
 trust: $(READY) ## kills, faults, flips and payloads in the numbers of a release, which takes hours
 	PYTHONPATH=tests:tests/base:tests/runs OMP_NUM_THREADS=1 $(BIN)/python benchmarks/trust.py --full
+
+fuzz: $(READY) ## random bytes at every gate, ten minutes each
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[fuzz]"
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fuzz.py --seconds 600
 
 clean: ## remove the environment, builds and caches
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -39,6 +39,7 @@ REQUIREMENTS = [
     *PROJECT["project"]["dependencies"],
     *EXTRAS["mnist"],
     *EXTRAS["bench"],
+    *EXTRAS["fuzz"],
     *EXTRAS["backbones"],
     *EXTRAS["onnx"],
     *EXTRAS["dicom"],

@@ -330,7 +330,7 @@ def test_a_heat_map_is_highest_where_the_image_was_changed(known):
 
 
 def test_a_heat_map_is_in_spreads_above_the_usual(known):
-    """What patches say of places, less the mean of left-out known places, over their standard deviation."""
+    """What patches say of places, less the mean of left-out known places, over their deviation; then smoothed."""
     member, new = EACH[4], pictures(2, 1)
     detector = OnFeatures.fit("auto", BACKBONE, known, {"defects": {member: 1.0}}, 0)[0]
     taught = learn(BACKBONE, known, [member], 0)[member]
@@ -340,7 +340,8 @@ def test_a_heat_map_is_in_spreads_above_the_usual(known):
     grid = torch.stack([bank.distances(image) for image in rows(member, new)])
     large = interpolate(((grid - places.mean()) / places.std())[:, None], size=(40, 50), mode="bilinear")[:, 0]
     sigma = 4 / 224 * (40 * 50) ** 0.5
-    wanted = np.stack([gaussian_filter(heat, sigma) for heat in large.numpy()])
+    squares = np.maximum(large.numpy(), 0) ** 2
+    wanted = np.sqrt(np.stack([gaussian_filter(heat, sigma) for heat in squares]))
     assert detector.locate(new)[1] == pytest.approx(wanted, abs=0.02)
 
 

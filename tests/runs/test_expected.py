@@ -236,3 +236,20 @@ def test_the_rule_is_said_where_the_preset_grew(given, grows, photographs, tmp_p
     steps = 4 if "images" in given else 1875 * (1 + (grows and "images" not in given))
     assert said[0] == (LINE if "size" not in given else LINE.replace("64 x 56", "32 x 32"))
     assert expected.expected(tmp_path, plan) == f"training takes about {duration(30 * steps)}"
+
+
+@pytest.mark.parametrize("colour", ["grey", "one red pixel", "stored as grey"])
+def test_grey_images_that_are_stored_in_colour_are_said_to_gans(colour, tmp_path):
+    """Where all channels of all images are equal, a line names --grey; one pixel with colour, and it is not there."""
+    (tmp_path / "a").mkdir()
+    grey = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 1), np.uint8)
+    pixels = grey[..., 0] if colour == "stored as grey" else np.repeat(grey, 3, 3)
+    if colour == "one red pixel":
+        pixels[3, 5, 7] = 255, 0, 0
+    for i, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / "a" / f"{i:02}.png")
+    s = train_settings(known=("a",), method="anogan", false_alarms=0.4)
+    line = "the images are grey, though stored in colour: with --grey a GAN trains faster, and makes no colours"
+    assert (line in runs._notes(make(tmp_path, s), s)) == (colour == "grey")
+    s = train_settings(known=("a",), method="knn", false_alarms=0.4)
+    assert line not in runs._notes(make(tmp_path, s), s)

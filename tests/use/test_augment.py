@@ -400,8 +400,8 @@ def test_one_picture_is_not_written_and_the_other_class_is(one_picture, tmp_path
     (line,) = said_at_the_end(err)
     assert code == 3 and line == (
         "error: generated images not written: 8 (collapsed, recognised 100 %, variety 0 %); accepted are 30 % "
-        "recognised and 30 % variety or more; add images of the class, show more images to the GAN (--images), or "
-        "write them in any case (--anyway); the same command with either replaces this output"
+        "recognised or more, and 30 % to 200 % variety; add images of the class, show more images to the GAN "
+        "(--images), or write them in any case (--anyway); the same command with either replaces this output"
     )
     rows = list(csv.DictReader((tmp_path / "b" / balanced.MANIFEST).read_text().splitlines()))
     files = {str(p.relative_to(tmp_path / "b")) for p in (tmp_path / "b").rglob("*.png")}
@@ -428,27 +428,42 @@ def test_one_picture_is_written_anyway(one_picture, tmp_path, capsys):
     assert np.bincount(read(tmp_path / "b").labels).tolist() == [30, 40, 40]
 
 
-def test_images_that_vary_far_more_than_real_ones_are_said(one_picture, tmp_path, capsys, monkeypatch):
-    """Above twice the real images' variety a line says how many times, since noise varies too; at twice none does."""
-    for share, lines in ((2.0, []), (2.5, ["3", "8"])):
+def test_noise_is_not_written_without_being_asked_for(one_picture, tmp_path, capsys, monkeypatch):
+    """Above twice the real images' variety a class keeps its real images; --anyway writes it, and a line says so."""
+    for share, code in ((2.0, 0), (2.5, 3)):
         monkeypatch.setattr("lookalike.use.augment.variety", lambda made, real, share=share: share)
-        code, _, err = call(capsys, *one_picture, "-o", tmp_path / f"{share}")
-        said = [line for line in err.splitlines() if "differ 2.5 times as much as two real ones, as noise does" in line]
-        assert code == 0 and [line.split()[1].rstrip(":") for line in said] == lines
+        assert call(capsys, *one_picture, "-o", tmp_path / f"{share}")[0] == code
+    assert np.bincount(read(tmp_path / "2.5").labels).tolist() == [30, 24, 14]
+    assert "Noise: 3, 8." in (tmp_path / "2.5" / "report.html").read_text()
+    code, _, err = call(capsys, *one_picture, "-o", tmp_path / "2.5", "--anyway")
+    said = [line for line in err.splitlines() if "differ 2.5 times as much as two real ones, as noise does" in line]
+    assert code == 0 and [line.split()[1].rstrip(":") for line in said] == ["3", "8"]
 
 
 def test_after_a_refusal_the_same_command_with_anyway_writes_all(one_picture, tmp_path, capsys):
     """The folder that a refusal left is replaced as a whole, and bears no trace of the refusal."""
     assert call(capsys, *one_picture, "-o", tmp_path / "b")[0] == 3
-    facts = json.loads((tmp_path / "b" / balanced.REFUSED).read_text())
-    assert facts["classes"] == ["8"]
+    facts = json.loads((tmp_path / "b" / balanced.RECORD).read_text())
+    assert facts["left out"] == ["8"]
     assert call(capsys, *one_picture, "-o", tmp_path / "b")[0] == 3  # the same command gives the same folder again
-    assert json.loads((tmp_path / "b" / balanced.REFUSED).read_text()) == facts
+    assert json.loads((tmp_path / "b" / balanced.RECORD).read_text()) == facts
     assert call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")[0] == 0
     assert np.bincount(read(tmp_path / "b").labels).tolist() == [30, 40, 40]
-    assert not (tmp_path / "b" / balanced.REFUSED).exists() and list(tmp_path.iterdir()) == [tmp_path / "b"]
-    code, _, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    assert json.loads((tmp_path / "b" / balanced.RECORD).read_text())["left out"] == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "b"]
+
+
+def test_the_same_command_after_the_end_leaves_all_as_it_is(one_picture, tmp_path, capsys):
+    """A finished folder gives the same answer and no new byte; other settings or another folder's images refuse it."""
+    first = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "b").rglob("*")}
+    assert call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")[:2] == first[:2] and first[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "b").rglob("*")} == before
+    code, _, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway", "--drop-copies")
     assert code == 2 and "is not empty; give a new or empty folder" in err
+    (tmp_path / "b" / "mine.png").write_bytes(b"mine")
+    code, _, err = call(capsys, *one_picture, "-o", tmp_path / "b", "--anyway")
+    assert code == 2 and "was changed since it was written" in err
 
 
 def _more(out):
@@ -468,7 +483,7 @@ def _linked(out):
 
 
 def _marked(out):
-    (out / balanced.REFUSED).write_text("{}")
+    (out / balanced.RECORD).write_text("{}")
 
 
 @pytest.mark.parametrize("change", [_more, _less, _other, _linked, _marked])

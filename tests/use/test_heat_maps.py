@@ -13,7 +13,7 @@ from lookalike.data import read
 from lookalike.detect import members
 from lookalike.detect.baselines import BASELINES
 from lookalike.detect.detector import Threshold
-from lookalike.detect.heat import DIFFERENCE, SPREADS, overlaid
+from lookalike.detect.heat import DIFFERENCE, SPREADS, overlaid, smoothed
 from lookalike.detect.model import Model
 from lookalike.use.masks import masks_of
 
@@ -133,15 +133,26 @@ def test_a_method_without_maps_is_refused(plates, tmp_path, capsys):
 
 
 def test_a_nearest_image_gives_a_map_too(plates, tmp_path, capsys):
-    """knn's map is the smoothed difference from the nearest known image."""
+    """knn's map is the smoothed difference from the nearest known image; smoothing keeps the mean of the squares."""
     argv = ("train", plates / "data", "--known", "good", "--method", "knn", "--size", "24,32", "-o", tmp_path / "run")
     assert call(capsys, *argv)[0] == 0
     model = Model.load(tmp_path / "run")
     images = read(plates / "data", size=model.size, channels=1, classes=("bad",))
     said = model.score(images, maps=True)
     difference = np.abs(images.pixels.astype(float) - said.nearest).mean(1) / 255
-    assert said.maps.mean() == pytest.approx(difference.mean(), rel=0.05)
+    assert (said.maps**2).mean() == pytest.approx((difference**2).mean(), rel=0.05)
     assert said.maps.max() < difference.max()
+
+
+def test_what_is_more_usual_than_usual_hides_no_defect_beside_it():
+    """Smoothing takes the root of the weighted mean of squares, where values below 0 count as 0."""
+    peak, ring = np.zeros((1, 56, 56), np.float32), np.zeros((1, 56, 56), np.float32)
+    peak[0, 28, 28] = 3
+    ring[0, 24:33, 24:33] = -1
+    ring[0, 28, 28] = 3
+    np.testing.assert_array_equal(smoothed(ring), smoothed(peak))
+    beside = 9 / (2 * np.pi) * np.exp(-0.5)  # the standard deviation is 4 / 224 of 56 pixels: one pixel
+    assert smoothed(peak)[0, 28, 29] == pytest.approx(beside**0.5, rel=0.02)
 
 
 def test_colours_go_from_clear_over_red_to_yellow():

@@ -16,11 +16,16 @@ from lookalike.data.images import content_key
 from lookalike.data.levels import Levels
 from lookalike.data.load import grouped
 from lookalike.data.oddities import levels, lines, oddities
+from lookalike.data.similar import Pattern, near_duplicates, pattern
 from lookalike.data.sizes import spread_of, text
 from lookalike.data.source import Picture, Skipped, Source, reasons
 from lookalike.data.sources import Size, open_source
 
 Groups = tuple[tuple[str, ...], ...]
+NEAR = (
+    "nearly like an earlier image: the same photograph again, or equal things before a fixed camera; 'train --group' "
+    "keeps images of one thing on one side of every split"
+)
 
 
 @dataclass
@@ -48,6 +53,7 @@ class Check:
     levels : the values of the images as they are stored, and the grey levels that they become
     duplicates : groups of names of exactly equal images within one class
     two_labels : groups of names of equal images that stand in several classes
+    near : names of images that are nearly like an earlier one, not exactly, each with that one's name
     repeated_in_test : groups of names of equal images that stand in both the official training and test part
     unreadable, ignored : files that cannot be used, and entries that are no images, each with the reason
     """
@@ -77,6 +83,7 @@ class Check:
     duplicates: Groups = ()
     two_labels: Groups = ()
     repeated_in_test: Groups = ()
+    near: Groups = ()
     unreadable: tuple[Skipped, ...] = ()
     ignored: tuple[Skipped, ...] = ()
 
@@ -117,6 +124,7 @@ class Check:
             (len(self.two_labels), "under two labels or more"),
             (sum(len(group) - 1 for group in self.duplicates), "exactly like another image of the same class"),
             (len(self.repeated_in_test), "in both the official training and test part"),
+            (len(self.near), NEAR),
             (len(self.ignored), "ignored (" + ", ".join(self.ignored_reasons()) + ")"),
         )
         said = (f"{count:,} {text}" for count, text in counted if count)
@@ -158,14 +166,20 @@ def check(
         found.groups = {name: len(opened.groups.names(rows)) for name, rows in mine.items()}
     unreadable: list[Skipped] = []
     same: dict[str, list[int]] = defaultdict(list)
+    patterns: dict[int, Pattern] = {}  # of the first of equal images
     for number, item in enumerate(opened.pictures()):
         if isinstance(item, Skipped):
             unreadable.append(item)
         else:
-            same[content_key(item.pixels)].append(number)
+            equal = same[content_key(item.pixels)]
+            equal.append(number)
+            if len(equal) == 1 and item.pixels.ndim == 3:
+                patterns[number] = pattern(item.pixels)
             _count(found, item, size, aspect)
     found.unreadable = tuple(unreadable)
     _compare(found, opened, list(same.values()))
+    numbers, pairs = list(patterns), near_duplicates(list(patterns.values()))
+    found.near = tuple((opened.names[numbers[one]], opened.names[numbers[other]]) for one, other in pairs)
     return found
 
 

@@ -127,7 +127,10 @@ def _rows(table: Path) -> list[list[str]]:
         data = files.read_bytes(table, LIMIT)
     except ModelError as error:
         raise TableError(f"labels: {error}") from error
-    text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "surrogateescape")
+    try:
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "surrogateescape")
+    except UnicodeDecodeError as error:  # UTF-16 alone has no way to keep what it cannot read
+        raise TableError(f"'{show(table)}' begins as UTF-16 and is not: {error.reason}; save it as UTF-8") from error
     head = text.partition("\n")[0]
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)

@@ -55,6 +55,11 @@ def coloured(picture: Picture) -> bool:
     return picture.pixels.ndim == 3 and bool((picture.pixels != picture.pixels[..., :1]).any())
 
 
+def grey(images: Images) -> bool:
+    """Whether all images are grey, though they are stored in colour."""
+    return images.shape[0] == 3 and all((image == image[:1]).all() for image in images.pixels)
+
+
 def shrunk(counts: Counts, size: Size, aspect: Aspect = "squash") -> int:
     """Return how many images of these sizes shrink more than `MUCH` times in height or width at `size` (H, W)."""
     parts = ((seen(own, size, aspect), n) for own, n in counts.items())

@@ -17,6 +17,7 @@ QUOTED = re.compile(r"(?<!\w)'[^']*'")  # a name, or a whole command with flags 
 BRACKET = re.compile(r" \([^()]*\)")
 ADVICE = re.compile(r"(; |, or )")
 NUL = ("embedded null byte", "embedded null character")  # what Python says of it
+SURROGATE = "surrogates not allowed"
 NO_MORE_FILES = (errno.EMFILE, errno.ENFILE)
 
 
@@ -46,6 +47,11 @@ def verdict(error: BaseException, tokens: Sequence[str]) -> tuple[str, int]:
         return _sentence(error, tokens), UsageError.exit_code
     if isinstance(error, OSError) and error.errno is not None:
         return _of_system(error)
+    if isinstance(error, UnicodeEncodeError) and error.reason == SURROGATE:
+        return (
+            f"{show(error.object)} holds half a character, which no file has in its name; give another",
+            UsageError.exit_code,
+        )
     if isinstance(error, ValueError) and str(error) in NUL:
         return "a name holds the character NUL, which no file has in its name; give another", UsageError.exit_code
     return f"{show(repr(error), 500)}: this is a bug in lookalike; please report it with the output of --debug", 1

@@ -13,7 +13,7 @@ from lookalike.base.errors import listed
 from lookalike.base.words import percent
 from lookalike.detect.model import Model
 from lookalike.report import environment, pictures
-from lookalike.use.filled import RECOGNISED, VARIETY, Filled
+from lookalike.use.filled import NOISY, RECOGNISED, VARIETY, Filled
 from lookalike.use.filters import Filters
 
 SHOWN, CLOSEST = 10, 6
@@ -34,7 +34,7 @@ def page(model: Model, filled: Sequence[Filled], filters: Filters, data: str, co
             strips=_strips if len(model.shape) == 3 else None,
             closest=_closest if len(model.shape) == 3 else None,
             copies=_copies,
-            floors={"recognised": percent(RECOGNISED), "variety": percent(VARIETY)},
+            floors={"recognised": percent(RECOGNISED), "variety": percent(VARIETY), "noise": percent(NOISY)},
         )
     )
 
@@ -48,6 +48,8 @@ def verdict(filled: Sequence[Filled]) -> str:
         parts.append(f"A classifier of the real images gives {100 * right / made:.0f} % of them their class.")
     if collapsed := [one.name for one in filled if one.collapsed]:
         parts.append(f"Collapsed: {listed(collapsed)}. G makes nearly the same image of each again and again.")
+    if noise := [one.name for one in filled if one.noisy]:
+        parts.append(f"Noise: {listed(noise)}. Images of each differ far more than real ones do.")
     if left := [one.name for one in filled if not one.written]:
         parts.append(f"Not written: {listed(left)}. Of each, the output has the real images alone.")
     # One image repeated is close to few training images or to none, whatever G has seen of them.

@@ -173,6 +173,8 @@ def _under_two_classes(plan: Plan) -> int:
 def _notes(plan: Plan, given: TrainSettings) -> Iterator[str]:
     """At what size images are read that shrink, and what follows from it."""
     yield from oddities.reading(plan.images)
+    if plan.recipe.method is not None and oddities.grey(plan.images):
+        yield "the images are grey, though stored in colour: with --grey a GAN trains faster, and makes no colours"
     longer = given.images is None and given.minutes is None
     if times(given, plan.images.shape[1:]) > 1 and (given.width is None or longer):
         yield GROWTH

@@ -7,8 +7,11 @@ size.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +129,13 @@ def augment(
     beside = run or out.with_name((out.stem if file else out.name) + "-run")
     for path in (out, beside):
         refuse_inside(path, data)
+    asked = _asked(to, given, run, filters, anyway=anyway)
     if not file:
-        _check_folder(out, data, allow_empty_class=given.get("allow_empty_class", False))
+        _check_folder(out, data, asked, allow_empty_class=given.get("allow_empty_class", False))
     reading = {name: given[name] for name in DataSettings.model_fields if name in given}
     if run is None:
-        model, beside = _trained(data, beside, to, given, filters, command, report, warn, note)
+        again = not file and balanced.finished(out, asked)
+        model, beside = _trained(data, beside, to, given, filters, command, report, warn, note, again=again)
     else:
         model = Model.load(run, device=given.get("device", "cpu"))
     own = {"value_range": model.value_range, "aspect": model.aspect}
@@ -147,15 +152,21 @@ def augment(
     seed = given.get("seed", 0)
     with computing_with(model.training["threads"]):  # as `generate` does, for the same bits
         filled = fill(model, images, parts, short, seed=seed, filters=filters, anyway=anyway, report=report, warn=warn)
-    balanced.write(out, images, filled, page(model, filled, filters, Path(data).name, command), seed=seed)
+    balanced.write(out, images, filled, page(model, filled, filters, Path(data).name, command), seed=seed, asked=asked)
     if not all(one.written for one in filled):
         raise NotWrittenError(filled)
     return filled
 
 
-def _check_folder(out: Path, data: str, *, allow_empty_class: bool) -> None:
+def _asked(to: To, given: Mapping[str, Any], run: Path | None, filters: Filters, *, anyway: bool) -> str:
+    """Return what the command asks for, as a hash; of DATA the run keeps the hash."""
+    asked = {"to": to, "settings": given, "run": run and run.resolve(), "filters": asdict(filters), "anyway": anyway}
+    return sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _check_folder(out: Path, data: str, asked: str, *, allow_empty_class: bool) -> None:
     """Raise UsageError where the data cannot be written as a folder of PNGs, before any training."""
-    balanced.refuse(out)
+    balanced.refuse(out, asked)
     source = open_source(data, allow_empty_class=allow_empty_class)
     if source.vectors:
         raise UsageError("vectors cannot be written as PNG; give an .npz file (-o)")
@@ -186,10 +197,13 @@ def _trained(
     report: Report,
     warn: Warn,
     note: Note | None,
+    *,
+    again: bool,
 ) -> tuple[Model, Path]:
     """Return a GAN of all classes with two training images, and its run folder.
 
-    That is `beside`. A finished GAN of other settings or data stays there, and the folder gets a number.
+    That is `beside`. A finished GAN of other settings or data stays there, and the folder gets a number; but `again`,
+    for an output that is finished, its GAN must be there.
     """
     run, number = beside, 1
     while True:
@@ -197,7 +211,7 @@ def _trained(
             settings = _settings(data, run, to, given, filters, warn)
             return runs.run(data, settings, run, command=command, report=report, warn=warn, note=note), run
         except record.OtherRunError:
-            if not (run / CARD).exists():
+            if again or not (run / CARD).exists():
                 raise
             number += 1
             run = beside.with_name(f"{beside.name}-{number}")

@@ -1,7 +1,8 @@
 """Real and marked generated images in one folder or file, which is written as a whole or not at all.
 
-Where generated images are left out, the folder says so and holds its own SHA-256. While that is right, nobody has
-changed the folder, and the next command replaces it.
+The folder holds a record: its own SHA-256, what was asked for, and the classes whose generated images are left out.
+While the SHA-256 is right, nobody has changed the folder. Then the same command again leaves it as it is, and where
+images were left out, the next command replaces it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import io
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +27,7 @@ from lookalike.use.generate import class_folder
 
 MANIFEST = "manifest.csv"
 METADATA = "metadata.csv"  # the same in the form of Hugging Face's imagefolder
-REFUSED = "refused.json"  # the classes whose generated images are not written, and the folder's SHA-256
+RECORD = "augment.json"
 COLUMNS = ("file", "class", "generated", "source", "seed", "number")
 OF_IMAGEFOLDER = ("file_name", "label", *COLUMNS[2:])
 
@@ -35,28 +37,49 @@ def usable(images: Images) -> npt.NDArray[np.int64]:
     return np.flatnonzero((images.labels >= 0) & (True if images.test is None else ~images.test))
 
 
-def write(out: Path, images: Images, filled: Sequence[Filled], page: str, *, seed: int) -> None:
+def write(out: Path, images: Images, filled: Sequence[Filled], page: str, *, seed: int, asked: str) -> None:
     """Write real and generated images to `out`, as a whole or not at all: a folder as `refuse` takes it, or an .npz.
 
-    Generated images that are not worth it (`Filled.written`) are left out.
+    Generated images that are not worth it (`Filled.written`) are left out. `asked` is stored with a folder; one that is
+    finished stays as it is. Raises UsageError where that holds other real images.
     """
-    (_npz if out.suffix.lower() == ".npz" else _folder)(out, images.select(usable(images)), filled, page, seed)
+    real = images.select(usable(images))
+    if out.suffix.lower() == ".npz":
+        _npz(out, real, filled, page, seed)
+    elif not finished(out, asked):
+        _folder(out, real, filled, page, seed, asked)
+    elif _record(out)["real"] != _of_real(real):
+        raise UsageError(f"{show(out)} was filled up from other images; move it away, or give another folder (-o)")
 
 
-def refuse(out: Path) -> None:
-    """Raise UsageError for a folder that holds something, but for what `write` left without all generated images."""
-    if _refused(out):
+def refuse(out: Path, asked: str) -> None:
+    """Raise UsageError for a folder that holds something, but for what `write` left there that may be replaced or kept.
+
+    That is a folder without all generated images, or one with all that `asked` wants, which nobody has changed.
+    """
+    if _lacking(out) or finished(out, asked):
         return
-    if (out / REFUSED).exists():
+    if (out / RECORD).exists() and not _record(out):
         raise UsageError(f"{show(out)} was changed since it was written; move it away, or give another folder (-o)")
     files.refuse_full(out)
 
 
-def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int) -> None:
-    """Write PNGs into one folder per class, then the report and the tables, the manifest last."""
+def finished(out: Path, asked: str) -> bool:
+    """Whether `out` is an unchanged folder with all that `asked` wants."""
+    record = _record(out)
+    return record.get("asked") == asked and not record.get("left out")
+
+
+def _lacking(out: Path) -> bool:
+    """Whether `out` is an unchanged folder that `write` left without all generated images."""
+    return bool(_record(out).get("left out"))
+
+
+def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int, asked: str) -> None:
+    """Write PNGs into one folder per class, then the report, the tables, and the record last."""
     rows: list[Sequence[object]] = []
     kept, left_out = ([one for one in filled if one.written == written] for written in (True, False))
-    with files.atomic_folder(out, _refused) as part:
+    with files.atomic_folder(out, _lacking) as part:
         for name in real.classes:
             (part / class_folder(name)).mkdir()
         for path, row, image in _entries(real, kept, seed):
@@ -65,26 +88,32 @@ def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: 
         files.write_new(part / "report.html", page.encode("utf-8"))
         for table, columns in ((METADATA, OF_IMAGEFOLDER), (MANIFEST, COLUMNS)):
             files.write_new(part / table, as_csv([columns, *rows]).encode("utf-8", "surrogateescape"))
-        if left_out:
-            facts = {"classes": [one.name for one in left_out], "sha256": _digest(part)}
-            files.write_new(part / REFUSED, files.json_bytes(facts))
+        facts = {"asked": asked, "left out": [one.name for one in left_out], "real": _of_real(real)}
+        files.write_new(part / RECORD, files.json_bytes(facts | {"sha256": _digest(part)}))
 
 
-def _refused(out: Path) -> bool:
-    """Whether `out` is a folder that `write` left without all generated images, and nothing in it was changed."""
-    if not (out / REFUSED).is_file():
-        return False
+def _record(out: Path) -> dict[str, Any]:
+    """The record of the folder `out`; nothing where it is no such folder, or was changed."""
+    if not (out / RECORD).is_file():
+        return {}
     try:
-        return bool(files.read_json(out / REFUSED)["sha256"] == _digest(out))
-    except (ModelError, TypeError, LookupError):
-        return False
+        record = dict(files.read_json(out / RECORD))
+    except (ModelError, TypeError, ValueError):
+        return {}
+    return record if record.get("sha256") == _digest(out) else {}
+
+
+def _of_real(real: Images) -> str:
+    """One hash over names, classes and contents of the real images."""
+    classes = [real.classes[label] for label in real.labels]
+    return sha256(repr((real.names, classes, real.keys)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _digest(folder: Path) -> str:
-    """The SHA-256 of all that is in the folder but `REFUSED`: names, kinds, and the bytes of files."""
+    """The SHA-256 of all that is in the folder but the record: names, kinds, and the bytes of files."""
     whole = sha256()
     for path in sorted(folder.rglob("*")):
-        if path != folder / REFUSED:
+        if path != folder / RECORD:
             kind = "link" if path.is_symlink() else files.digest(path) if path.is_file() else "other"
             whole.update(f"{kind} {path.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()

@@ -18,6 +18,7 @@ from lookalike.use.quality import diversity
 RECOGNISED = 0.3
 # Of digits, a GAN that has learnt them has 116 to 136 %, and one picture with noise of 20 grey levels 25 to 28 %.
 VARIETY = 0.3
+NOISY = 2.0  # images that differ more than so many times as much as real ones are noise
 JUDGED = 10  # generated images; of fewer, below 30 % may be recognised by chance though G makes most of them well
 
 
@@ -44,6 +45,11 @@ class Filled:
         return self.variety is not None and self.variety < VARIETY
 
     @property
+    def noisy(self) -> bool:
+        """Whether the images differ far more than real ones do; never of few."""
+        return self.variety is not None and self.variety > NOISY and len(self.pixels) >= JUDGED
+
+    @property
     def unrecognised(self) -> bool:
         """Whether most images are of another class; never of images that the classifier itself chose, or of few."""
         if self.agreed is None or "classifier" in self.rejected or len(self.pixels) < JUDGED:
@@ -53,7 +59,7 @@ class Filled:
     @property
     def written(self) -> bool:
         """Whether the images stand in the output."""
-        return self.anyway or not (self.collapsed or self.unrecognised)
+        return self.anyway or not (self.collapsed or self.noisy or self.unrecognised)
 
 
 class NotWrittenError(DataError):
@@ -63,8 +69,9 @@ class NotWrittenError(DataError):
         bad = [one for one in filled if not one.written]
         super().__init__(
             f"generated images not written: {'; '.join(map(_figures, bad))}; accepted are {percent(RECOGNISED)} "
-            f"recognised and {percent(VARIETY)} variety or more; add images of the class, show more images to the GAN "
-            "(--images), or write them in any case (--anyway); the same command with either replaces this output"
+            f"recognised or more, and {percent(VARIETY)} to {percent(NOISY)} variety; add images of "
+            "the class, show more images to the GAN (--images), or write them in any case (--anyway); the same command "
+            "with either replaces this output"
         )
         self.filled = filled
 
@@ -73,7 +80,7 @@ def _figures(one: Filled) -> str:
     """Return the class with both figures: "8 (collapsed, recognised 40 %, variety 2 %)"."""
     figures = {"recognised": one.agreed, "variety": one.variety}
     said = ", ".join(f"{name} {'not measured' if x is None else percent(x)}" for name, x in figures.items())
-    return f"{show(one.name, 60)} ({'collapsed, ' if one.collapsed else ''}{said})"
+    return f"{show(one.name, 60)} ({'collapsed, ' if one.collapsed else 'noise, ' if one.noisy else ''}{said})"
 
 
 def variety(made: Floats, real: Floats) -> float | None:

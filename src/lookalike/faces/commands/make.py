@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MOST = 10**7  # images of a class
 POOR = 0.7  # recognised share of generated images below which we warn
-NOISY = 2.0  # variety above which we warn; a GAN that has learnt digits has up to 1.36
 KEPT = Group("Which images are kept", sort_key=1)
 
 
@@ -231,6 +230,7 @@ def _row(one: Filled) -> dict[str, Any]:
         "recognised": one.agreed,
         "variety": one.variety,
         "collapsed": one.collapsed,
+        "noisy": one.noisy,
         "written": one.written,
     }
 
@@ -244,7 +244,9 @@ def _show_filled(rows: Sequence[Mapping[str, Any]]) -> None:
                 show(row["class"], 60),
                 *(f"{row[key]:,}" for key in ("real", "generated")),
                 "" if row["recognised"] is None else percent(row["recognised"]),
-                "" if row["variety"] is None else percent(row["variety"]) + ", collapsed" * row["collapsed"],
+                ""
+                if row["variety"] is None
+                else percent(row["variety"]) + ", collapsed" * row["collapsed"] + ", noise" * row["noisy"],
                 f"{row['made']:,}",
                 ", ".join(f"{n:,} by {check}" for check, n in row["refused"].items()),
             ]
@@ -262,7 +264,7 @@ def _doubts(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"collapsed: two generated images differ by only {percent(row['variety'])} of what two real ones do"
     elif row["variety"] is None:
         yield "the variety cannot be measured; it needs two generated images, and two real ones that differ"
-    elif row["variety"] > NOISY and row["written"]:
+    elif row["noisy"] and row["written"]:
         yield (
             f"two generated images differ {row['variety']:.1f} times as much as two real ones, as noise does; look at "
             "the report, or train longer (--images)"
