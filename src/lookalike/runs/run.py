@@ -36,11 +36,11 @@ from lookalike.runs.choices import times
 from lookalike.runs.crossed import crossed
 from lookalike.runs.expected import affordable, expected
 from lookalike.runs.folder import CHECKPOINTS, CLASSES, SAMPLES, training_seconds
-from lookalike.runs.follow import following
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
 from lookalike.runs.settings import TrainSettings
 from lookalike.runs.trackers import TrackerName, require
+from lookalike.runs.tracking import tracked
 from lookalike.runs.training import exact, trained_gan
 
 PLACES = (CHECKPOINTS, SAMPLES)
@@ -106,7 +106,7 @@ def run(
         record.begun(folder)  # a folder of someone else's is not even locked
         with nullcontext() if held else files.lock(folder, *PLACES, wait=wait):
             record.begin(folder, plan, command, warn)
-            with following(folder, trackers, report, warn) as told:
+            with tracked(folder, trackers, report, warn) as told:
                 return _run(folder, plan, settings, timed, told, warn, note)
 
 

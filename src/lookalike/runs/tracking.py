@@ -1,4 +1,4 @@
-"""Follows a run folder: what a training writes to metrics.jsonl and samples goes to other tools as well.
+"""Trackers follow a run folder: what a training writes to metrics.jsonl and samples goes to other tools as well.
 
 A file in the folder says which run of a tool it is, and up to how many images the tool has everything. A resumed
 training makes the lines after its checkpoint again, to the bit; they are not given twice.
@@ -23,7 +23,7 @@ from lookalike.base.strict import parse_json
 from lookalike.runs.folder import CLASSES, METRICS, METRICS_LIMIT, SAMPLES, read_config, samples_in
 from lookalike.runs.trackers import OPENED, Tracker, TrackerName
 
-FOLLOWED = "followed.json"
+TRACKED = "tracked.json"
 PAUSE = 2.0  # seconds between two looks at the files
 
 
@@ -37,30 +37,30 @@ class _Given:
 
 
 @contextmanager
-def following(folder: Path, names: tuple[TrackerName, ...], report: Report, warn: Warn) -> Iterator[Report]:
+def tracked(folder: Path, names: tuple[TrackerName, ...], report: Report, warn: Warn) -> Iterator[Report]:
     """Gives a report of progress that also looks, now and then, for what the training in `folder` has written.
 
     A tool that fails costs the training nothing: it is warned of and left, and the same command again gives it the
     rest, also of a finished run.
     """
-    follower = _Follower(folder, names, warn)
+    following = _Following(folder, names, warn)
 
     def told(stage: str, done: int, of: int) -> None:
         report(stage, done, of)
-        if names and time.monotonic() - follower.looked > PAUSE:
-            follower.look()
+        if names and time.monotonic() - following.looked > PAUSE:
+            following.look()
 
     try:
         yield told
-        follower.look()
+        following.look()
     except (LookalikeError, Stopped):  # what was written before counts
-        follower.look()
+        following.look()
         raise
     finally:
-        follower.end()
+        following.end()
 
 
-class _Follower:
+class _Following:
     def __init__(self, folder: Path, names: tuple[TrackerName, ...], warn: Warn) -> None:
         self.folder, self.names, self.warn = folder, list(dict.fromkeys(names)), warn
         self.open: dict[tuple[Path, str], Tracker] = {}
@@ -98,7 +98,7 @@ class _Follower:
                 tracker.grid(images, f"samples/{player}" if player else "samples", picture)
         now = _Given(tracker.run, max([given.figures, *lines]), max([given.grids, *grids]))
         everything = _given(folder) | {name: now}
-        files.write_json(folder / FOLLOWED, {tool: asdict(has) for tool, has in everything.items()})
+        files.write_json(folder / TRACKED, {tool: asdict(has) for tool, has in everything.items()})
 
     def _tracker(self, folder: Path, name: TrackerName, run: str | None) -> Tracker:
         if (folder, name) not in self.open:
@@ -136,7 +136,7 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
 def _given(folder: Path) -> dict[str, _Given]:
     """What the tools have of a folder; nothing where no record is there that can be read."""
     try:
-        there = parse_json(files.read_bytes(folder / FOLLOWED, METRICS_LIMIT))
+        there = parse_json(files.read_bytes(folder / TRACKED, METRICS_LIMIT))
         return {name: _Given(str(has["run"]), int(has["figures"]), int(has["grids"])) for name, has in there.items()}
     except (LookalikeError, OSError, ValueError, TypeError, LookupError):
         return {}

@@ -16,8 +16,8 @@ from PIL import Image
 from tiny import settings, train
 
 from lookalike.base.interrupts import Stopped
-from lookalike.runs import follow, trackers
 from lookalike.runs import run as runs
+from lookalike.runs import trackers, tracking
 from lookalike.runs.settings import train_settings
 
 REAL = ("tensorboard", "wandb", "mlflow")  # trackio wants an older Pillow than ours: CONTRIBUTING says so
@@ -223,8 +223,8 @@ def test_trackio_gets_the_same(tmp_path, monkeypatch):
 
 
 def test_a_damaged_record_of_what_was_given_gives_all_again(tmp_path):
-    """Where followed.json cannot be read, the tool is a new one."""
+    """Where tracked.json cannot be read, the tool is a new one."""
     finished(tmp_path / "run", "tensorboard")
-    (tmp_path / "run" / follow.FOLLOWED).write_text("{")
+    (tmp_path / "run" / tracking.TRACKED).write_text("{")
     finished(tmp_path / "run", "tensorboard")
-    assert json.loads((tmp_path / "run" / follow.FOLLOWED).read_text())["tensorboard"]["figures"] == 256
+    assert json.loads((tmp_path / "run" / tracking.TRACKED).read_text())["tensorboard"]["figures"] == 256
