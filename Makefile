@@ -6,7 +6,8 @@ TORCH_INDEX ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
-BENCHMARKS := $(filter-out benchmarks/machine.py benchmarks/trust.py benchmarks/fuzz.py,$(wildcard benchmarks/*.py))
+BY_THEMSELVES := $(addprefix benchmarks/,machine.py trust.py fuzz.py gpu.py)
+BENCHMARKS := $(filter-out $(BY_THEMSELVES),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -19,9 +19,9 @@ Line = Mapping[str, str | int]
 
 
 def measured(trials: Sequence[FiguresTrial], runs: Path) -> list[dict[str, Any]]:
-    """The figures of all trials; those that `runs` lacks are done first, one trial a core. Exits where one failed."""
+    """The figures of all trials; those that `runs` lacks are done first, one a core. Exits where one failed."""
     study = Study(
-        runs, workers=os.cpu_count() or 1, command=shlex.join(["python", *sys.argv]), warn=print,
+        runs, workers=len(os.sched_getaffinity(0)), command=shlex.join(["python", *sys.argv]), warn=print,
         report=lambda *said: print(*said, flush=True),
     )  # fmt: skip
     if study.perform(trials):

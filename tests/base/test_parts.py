@@ -6,16 +6,19 @@ import errno
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from clean_failure import tree
 from tiny import call, train
 
-from lookalike.base import files, parts
-from lookalike.base.errors import UsageError
+from lookalike.base import files, machines, parts
+from lookalike.base.errors import LockedError, OutputError, UsageError
 
 UNSHARE = ("unshare", "-pf", "--mount-proc")
 ALONE = shutil.which("unshare") and not subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode
@@ -279,3 +282,179 @@ def test_a_folder_that_another_filled_meanwhile_is_refused(tmp_path):
     with pytest.raises(UsageError, match="gen is not empty; give a new or empty folder"):
         late()
     assert tree(tmp_path) == {"gen/x": b"theirs"}
+
+
+MACHINES = ("unshare", "-pfm", "--mount-proc")  # of its own: process numbers, and the identity below
+APART = shutil.which("unshare") and not subprocess.run([*MACHINES, "true"], check=False, capture_output=True).returncode
+HOLD = """
+import sys
+from pathlib import Path
+from lookalike.base import files, machines
+out = Path(sys.argv[1])
+with files.lock(out), files.atomic(out / "x") as handle:
+    handle.write(b"half")
+    handle.flush()
+    print(machines.this(), flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Starts a process on a machine of another identity that holds a folder and writes a file in it."""
+    started = []
+
+    def start(folder):
+        if not APART:
+            pytest.skip("the system lets nobody make a machine of its own")
+        (tmp_path / "boot").write_text("another boot")
+        hide = f"mount --bind {tmp_path / 'boot'} {machines.BOOT}"
+        environment = {**os.environ, "PYTHONPATH": str(Path(files.__file__).parents[2])}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        command = [*MACHINES, "sh", "-c", f'{hide} && exec "$0" -c "$1" "$2"', sys.executable, HOLD, str(folder)]
+        started.append(subprocess.Popen(command, env=environment, text=True, **pipes))
+        assert started[-1].stdout.readline().strip() not in ("", machines.this())
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def aged(part: Path) -> None:
+    """A part that was changed two days ago."""
+    before = os.stat(part).st_mtime_ns - 2 * parts.DAY
+    for path in (part, part / parts.LOCK, part / parts.WHOLE):
+        if path.exists():
+            os.utime(path, ns=(before, before))
+
+
+def test_a_lock_of_another_machine_holds_and_its_part_stays(tmp_path, elsewhere):
+    """While a run on another machine holds a folder nobody else gets it, and its part stays, whatever its age."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    writer = elsewhere(folder)
+    (part,) = [path for path in folder.iterdir() if parts.target_of(path.name)]
+    aged(part)
+    with pytest.raises(LockedError, match="is being written by another run"), files.lock(folder):
+        pass
+    parts.clear(folder)
+    assert part.exists()
+    writer.communicate("\n", timeout=30)
+    with files.lock(folder):
+        assert (folder / "x").read_bytes() == b"half"
+
+
+def test_what_a_dead_run_of_another_machine_left_goes_after_a_day(tmp_path, elsewhere):
+    """A killed run of another machine leaves its folder free, and its part for a day."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    pid = elsewhere(folder).pid
+    os.kill(int(Path(f"/proc/{pid}/task/{pid}/children").read_text()), signal.SIGKILL)
+    (part,) = [path for path in folder.iterdir() if parts.target_of(path.name)]
+    for _ in range(100):  # until the system has ended it
+        with suppress(LockedError), files.lock(folder):
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the lock of a killed run stays")
+    assert part.exists()
+    aged(part)
+    parts.clear(folder)
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_parts_of_other_machines_go_by_age_alone(tmp_path, monkeypatch, kind):
+    """A part of another machine stays for a day after its last change; one of this machine goes at once."""
+    for machine, stays in (("00000000", True), (machines.this(), False)):
+        with monkeypatch.context() as patch:
+            patch.setattr(machines, "this", lambda machine=machine: machine)
+            made, descriptor = (parts.new_file if kind == "file" else parts.new_folder)(tmp_path / "a")
+            os.close(descriptor)
+        parts.clear(tmp_path)
+        assert made.exists() == stays
+        aged(made) if stays else None
+        parts.clear(tmp_path)
+        assert not made.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_locks_parts_go_by_age(tmp_path, monkeypatch):
+    """On a file system without locks a part of this machine too stays for a day after its last change."""
+    part = dead_file(tmp_path / "a")
+
+    def refused(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    parts.clear(tmp_path)
+    assert part.exists()
+    aged(part)
+    parts.clear(tmp_path)
+    assert not part.exists()
+    said = pytest.raises(OutputError, match="lies on a file system without locks; give a folder on another one")
+    with said, files.lock(tmp_path):
+        pass
+
+
+MOUNTS = """22 1 8:1 / / rw - ext4 /dev/vda rw
+30 22 0:40 / /home rw,relatime - nfs4 server:/home rw,vers=4.2,local_lock=none,addr=10.0.0.1
+31 30 0:41 / /home/old\\040data rw - nfs server:/old rw,vers=3,nolock,local_lock=all
+32 22 0:42 / /mnt/ssh rw - fuse.sshfs host: rw,user_id=0
+33 32 0:43 / /mnt/ssh/disk rw - ext4 /dev/vdb rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "reach"),
+    [
+        ("/srv/x", True),
+        ("/home/x", True),
+        ("/home/old data/x", False),
+        ("/home/old data2", True),
+        ("/mnt/ssh", False),
+        ("/mnt/ssh/disk/x", True),
+    ],
+)
+def test_file_systems_whose_locks_end_at_the_machine_are_known(tmp_path, monkeypatch, folder, reach):
+    """The mount that a folder lies on says whether its locks reach other machines."""
+    (tmp_path / "mounts").write_text(MOUNTS.replace("\\\\", "\\"))
+    monkeypatch.setattr(machines, "MOUNTS", tmp_path / "mounts")
+    assert machines.locks_reach(Path(folder)) == reach
+
+
+def test_where_locks_do_not_reach_the_record_of_another_machine_counts(tmp_path, monkeypatch):
+    """A folder that another machine has on record is refused where locks do not reach, and taken where they do."""
+    monkeypatch.setattr(machines, "locks_reach", lambda folder: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(machines, "this", lambda: "00000000")
+        with files.lock(tmp_path):
+            record = (tmp_path / files.LOCK).read_bytes()
+        assert record.startswith(b"00000000 ") and (tmp_path / files.LOCK).read_bytes() == b""
+    (tmp_path / files.LOCK).write_bytes(record)  # as a killed run leaves it
+    said = pytest.raises(LockedError, match=r"held by a run on .* no locks between machines; .* or remove .*\.lock")
+    with said, files.lock(tmp_path):
+        pass
+    monkeypatch.setattr(machines, "locks_reach", lambda folder: True)
+    with files.lock(tmp_path):
+        pass
+
+
+def test_a_folder_is_synced_without_the_whole_machine(tmp_path, monkeypatch):
+    """A new folder is synced by its file system alone, or file by file where the system cannot; never the machine."""
+    monkeypatch.setattr(os, "sync", lambda: pytest.fail("the whole machine was synced"))
+    fsync, synced = os.fsync, []
+
+    def counted(descriptor):
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    for there in (True, False):
+        if not there:
+            monkeypatch.setattr(files, "SYNCFS", None)
+        with files.atomic_folder(tmp_path / str(there)) as folder:
+            files.write_new(folder / "x", b"x")
+        assert any(path.endswith("/x") for path in synced) == (not there)

@@ -138,7 +138,7 @@ def test_gan_detector_is_the_search(small):
     assert said.score.dtype == np.float64
     assert said.score.tolist() == found.V.tolist()
     assert {name: values.tolist() for name, values in said.parts.items()} == {
-        name: getattr(found, name).tolist() for name in ("R", "L_D", "realness")
+        name: getattr(found, name).tolist() for name in ("R", "L_D", "realness", "converged")
     }
     assert said.nearest.dtype == np.uint8
     assert np.array_equal(said.nearest, np.rint((found.nearest.numpy() + 1) * 127.5).astype(np.uint8))

@@ -63,7 +63,7 @@ def images(n, shape=SHAPE, seed=1):
 
 def fields(found):
     """A result's tensors by name."""
-    return {name: getattr(found, name) for name in ("z", "nearest", "V", "R", "L_D", "realness", "steps")}
+    return {name: getattr(found, name) for name in ("z", "nearest", "V", "R", "L_D", "realness", "steps", "converged")}
 
 
 def rows(found, index):
@@ -178,7 +178,7 @@ def test_seed(gan):
 def test_no_images(gan):
     """The slots of a search of no images stay idle; `Model.score` refuses to score none."""
     inverter = Inverter(gan, SEARCH)
-    z, steps = invert._Slots(inverter, images(0), []).run()
+    z, steps, _ = invert.Slots(inverter, images(0), []).run()
     assert z.shape == (0, 8)
     assert steps.shape == (0,)
 
@@ -327,8 +327,8 @@ def test_each_image_stops_by_itself(gan, monkeypatch):
     ends, bests = zip(*(stopped(adam_path(gan, x[i : i + 1], settings), 0.02, 4) for i in range(4)), strict=True)
     assert len(set(ends)) > 1
     assert max(ends) < 59
-    steps, taken = invert._Slots.step, []
-    monkeypatch.setattr(invert._Slots, "step", lambda self: (taken.append(1), steps(self)))
+    steps, taken = invert.Slots.step, []
+    monkeypatch.setattr(invert.Slots, "step", lambda self: (taken.append(1), steps(self)))
     found = Inverter(gan, settings).search(x)
     assert found.steps.tolist() == list(bests)
     assert len(taken) == max(ends) + 1
@@ -339,8 +339,8 @@ def test_each_image_stops_by_itself(gan, monkeypatch):
 
 def test_most_steps(gan, monkeypatch):
     """Without convergence a search ends after `steps` evaluations; 70 images in 32 slots take three rounds."""
-    steps, taken = invert._Slots.step, []
-    monkeypatch.setattr(invert._Slots, "step", lambda self: (taken.append(1), steps(self)))
+    steps, taken = invert.Slots.step, []
+    monkeypatch.setattr(invert.Slots, "step", lambda self: (taken.append(1), steps(self)))
     found = Inverter(gan, replace(ENDLESS, steps=7)).search(images(70))
     assert len(taken) == 3 * 7
     assert found.steps.max() <= 6
@@ -459,3 +459,27 @@ def test_memory_layout_does_not_matter(gan, same):
     assert not other.is_contiguous()
     inverter = Inverter(gan, SEARCH)
     assert same(fields(inverter.search(x)), fields(inverter.search(other)))
+
+
+def test_a_search_that_is_given_a_start_begins_there(gan, same):
+    """With one evaluation the result is V at the given z; further starts of the image are drawn, as without one."""
+    x, z = images(5), torch.randn(5, 8, generator=generator("start"))
+    found = Inverter(gan, replace(ENDLESS, steps=1)).search(x, z)
+    assert torch.equal(found.z, z) and found.V.double() == pytest.approx(by_hand(gan, x, z)[0].detach(), rel=1e-5)
+    twice = Inverter(gan, replace(ENDLESS, steps=1, restarts=2)).search(x, z)
+    drawn = torch.cat([start(one, restart=1) for one in x])
+    best = by_hand(gan, x, z)[0] <= by_hand(gan, x, drawn)[0]
+    assert torch.equal(twice.z, torch.where(best[:, None], z, drawn))
+    inverter, more = Inverter(gan, SEARCH), torch.randn(40, 8, generator=generator("more"))
+    together = inverter.search(images(40), more)
+    assert same(fields(inverter.search(images(40)[3:5], more[3:5])), rows(together, slice(3, 5)))
+
+
+def test_which_searches_converged_is_told(gan):
+    """Those that ended before the most steps; with a patience that nobody reaches none."""
+    x = images(9)
+    some = Inverter(gan, replace(SEARCH, steps=12)).search(x)
+    limits = [Inverter(gan, replace(SEARCH, steps=12)).search(one[None]).converged.item() for one in x]
+    assert some.converged.tolist() == limits
+    assert Inverter(gan, replace(SEARCH, steps=200)).search(x).converged.all()
+    assert not Inverter(gan, replace(ENDLESS, steps=12)).search(x).converged.any()

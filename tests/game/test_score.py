@@ -14,8 +14,9 @@ from lookalike.detect.search import Search
 from lookalike.game.batch import Batch
 from lookalike.game.gan import GAN
 from lookalike.game.latents import Normal
+from lookalike.game.needs import Need
 from lookalike.game.nets.anogan import Anogan
-from lookalike.game.score import SCORES, ClassEntropy, EncoderPass, Features, LatentSearch, Realness
+from lookalike.game.score import SCORES, ClassEntropy, EncoderPass, Features, LatentSearch, Realness, RefinedSearch
 from lookalike.methods import METHODS
 
 SHAPE = (1, 8, 8)
@@ -131,11 +132,13 @@ def test_an_image_has_the_same_bits_in_any_company(score, pixels):
     assert (detector.score(pixels[35:36]).score == together[35:36]).all()
 
 
-@pytest.mark.parametrize("score", [Realness(), Features(), LatentSearch(), EncoderPass()], ids=lambda score: score.name)
+@pytest.mark.parametrize(
+    "score", [Realness(), Features(), LatentSearch(), EncoderPass(), RefinedSearch()], ids=lambda score: score.name
+)
 def test_few_images_have_the_bits_that_they_have_among_many(score):
     """With more slots than a block has images, an image alone and among 3 scores as among 300."""
     pixels = np.random.default_rng(1).integers(0, 256, (300, *SHAPE), dtype=np.uint8)
-    name = "ali" if isinstance(score, EncoderPass) else "anogan"
+    name = "ali" if Need.ENCODER in score.needs else "anogan"
     detector = GANDetector.fit(gan_of(name, score), Search(batch=128, steps=3), 1 if name == "ali" else None, pixels)
     together = detector.score(pixels).score
     for rows in ([0], [299], [7, 100, 31]):
@@ -146,6 +149,7 @@ def test_few_images_have_the_bits_that_they_have_among_many(score):
     ("name", "score", "sentence"),
     [
         ("anogan", EncoderPass(), r"there is no encoder; add Encoder\(\)"),
+        ("anogan", RefinedSearch(), r"there is no encoder; add Encoder\(\)"),
         ("anogan", ClassEntropy(), "needs a head that classifies"),
         ("vtgan", EncoderPass(), r"there is no encoder; add Encoder\(\)"),
     ],

@@ -125,6 +125,7 @@ def test_every_numeric_setting_has_a_refused_value():
         "allow_empty_class",
         "spread",
         "diff_augment",
+        "sync_bn",
     }
     assert {name for name, _ in BAD} == set(TrainSettings.model_fields) - free
 
@@ -263,6 +264,18 @@ def test_a_method_of_residual_networks_keeps_its_own_game_and_steps():
     assert method.optimiser == Adam(1e-3, 0.0, 0.9) == method.d_optimiser
     s = choices.filled(train_settings(known=("3", "8"), method="mode", lr=2e-4, preset="paper"), (1, 32, 32), 2)
     assert (s.width, s.d_lr, choices.method_of(s).losses) == (128, 8e-4, METHODS["mode"].losses)
+
+
+def test_step_sizes_fall_in_preset_paper_unless_a_flag_says_otherwise():
+    """Those of SN-GAN's networks fall to 0 there; in preset small they stay, and --no-decay and --decay win."""
+
+    def falls(**more):
+        s = train_settings(known=("3", "8"), method="sn-projection", **more)
+        return choices.method_of(choices.filled(s, (1, 32, 32), 2)).decay
+
+    assert [falls(), falls(preset="paper"), falls(preset="paper", decay=False), falls(decay=True)] == [
+        False, True, False, True,
+    ]  # fmt: skip
 
 
 def test_norms_see_z_in_preset_small_alone():

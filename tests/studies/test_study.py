@@ -18,7 +18,7 @@ import pytest
 import torch
 from official import CLASSES, official
 
-from lookalike.base import files
+from lookalike.base import files, workers
 from lookalike.base.errors import LockedError
 from lookalike.features import cache
 from lookalike.features.cache import Reading
@@ -132,6 +132,51 @@ def test_a_method_that_lacks_a_cell_is_named(four, tmp_path, here):
     assert study.lacking(cells) == {"knn": "1 of 2 cells is missing"}
     assert said == ["knn is compared with nothing: 1 of 2 cells is missing; the same command tries them again"]
     assert study.lacking(cells, lambda _cell: False) == dict.fromkeys(("pca", "knn"), "2 of 2 cells are missing")
+
+
+@dataclass(frozen=True)
+class Placed(FiguresTrial):
+    """A trial that stores the settings of where it trains."""
+
+    def folder(self, runs):
+        return runs / self.method
+
+    def shown(self, runs):
+        return "640 images shown" if self.method == "begun" else ""
+
+    def measure(self, folder, command):
+        return self.place
+
+
+@pytest.mark.parametrize(
+    ("device", "precision"), [("cpu", {}), ("cuda:1", {"precision": "tf32"}), ("mps", {})], ids=["cpu", "cuda", "mps"]
+)
+def test_a_study_says_where_its_trials_train(device, precision, tmp_path, here):
+    """Each trial gets the device; its folder is the same on every device, and its failure is told under its name."""
+    trial = Placed("d", "m", 0)
+    assert Study(tmp_path, device=device).perform([trial]) == {}
+    found = trial.figures(tmp_path)
+    assert {name: found[name] for name in found if name != "version"} == {"threads": 1, "device": device} | precision
+    lost = DetectorTrial(str(tmp_path / "nothing"), "pca", 0, known=("3",), scored=("3",))
+    assert list(Study(tmp_path, device=device).perform([lost])) == [lost]
+    assert lost.but(device="cuda").train_settings().device == "cuda"
+
+
+def test_in_slices_what_is_left_goes_on(tmp_path, monkeypatch):
+    """Trials are done in their order whatever they cost, and a line says how many are left and how far each is."""
+    said, given = [], []
+
+    def nothing(do, tasks, *_):
+        given.extend(iter(tasks.take, None))
+        return (one for one in ())
+
+    monkeypatch.setattr(workers, "_spread", nothing)
+    trials = [Placed("d", name, 0) for name in ("begun", "waits")]
+    assert Study(tmp_path, minutes=8, slices=True, warn=said.append).perform(trials) == {}
+    assert given == trials
+    assert said == [
+        "not done within 8 minutes: 2 trials left; begun on d, seed 0: 640 images shown; the same command goes on"
+    ]
 
 
 # --- stops; these two tests start processes

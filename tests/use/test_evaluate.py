@@ -91,6 +91,8 @@ def test_every_figure_by_hand(run, digits, unseen):
         parts = np.r_[known.parts[name], unknown.parts[name]]
         assert value == pytest.approx(roc_auc_score(truth, -parts if name == "realness" else parts), abs=1e-12)
     assert set(figures["parts_auc"]) == (set() if run.name == "pca" else {"R", "L_D", "realness"})
+    each = [part for one in (known, unknown) for part in one.parts.get("converged", ())]
+    assert figures["converged"] == (np.mean(each) if each else None)
     assert figures["seconds"]["train"] == training_seconds(run) and figures["seconds"]["score"] >= 0
 
 

@@ -69,7 +69,7 @@ def test_each_line_is_the_models_verdict(suffix, run, model, tmp_path):
     counts = scorefile.write(model, tmp_path / "some.npz", tmp_path / f"scores{suffix}")
     said, rows = model.score(images), lines(tmp_path / f"scores{suffix}")
     assert counts == {"images": 520, "flagged": int(said.flagged.sum()), "skipped": 0, "odd": {}}
-    assert list(rows[0]) == ["name", "class", "score", "p_value", "flagged", "R", "L_D", "realness"]
+    assert list(rows[0]) == ["name", "class", "score", "p_value", "flagged", "R", "L_D", "realness", "converged"]
     assert [row["name"] for row in rows] == [f"{i:05d}" for i in range(520)]
     assert [row["class"] for row in rows] == [images.classes[label] for label in images.labels]
     assert [float(row["score"]) for row in rows] == said.score.tolist()

@@ -46,10 +46,17 @@ class DivergedError(LookalikeError):
     """Training with a loss or a gradient that is not finite, or a huge loss (exit code 6)."""
 
     exit_code = 6
+    step = 0  # the number of the step, from 0
 
 
 class ResourceError(LookalikeError):
     """Out of memory or another resource (exit code 7)."""
+
+    exit_code = 7
+
+
+class LostError(LookalikeError):
+    """A process that trains with others and cannot reach them any more (exit code 7)."""
 
     exit_code = 7
 

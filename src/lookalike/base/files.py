@@ -7,10 +7,12 @@ synced and renamed. Of two writers the last one wins. This needs a POSIX system 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import json
 import os
+import platform
 import re
 import resource
 import stat
@@ -21,7 +23,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lookalike.base import parts
+from lookalike.base import machines, parts
 from lookalike.base.errors import LockedError, ModelError, OutputError, UsageError, show
 from lookalike.base.strict import parse_json
 
@@ -29,8 +31,12 @@ PIECE = 1 << 20  # bytes
 JSON_LIMIT = 1 << 20  # bytes; parsing it stays below 50 MB
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+LOCK = ".lock"  # name of the file that is locked while a folder is written
 PROBE = ".probe"  # name of the file that tests whether a folder can be written
 ASK = 0.2  # seconds between two attempts to lock
+SYNCFS: Any = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)  # None where the system has none
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+RECORD = 4096  # bytes of what a lock file says of who holds it
 
 
 @contextlib.contextmanager
@@ -100,7 +106,7 @@ def atomic_folder(path: Path, old: Callable[[Path], bool] = lambda _: False) -> 
         parts.clear(path.parent, path.name)
         part, _ = made = parts.new_folder(path)
         yield part / parts.WHOLE
-        os.sync()  # once for all files, because one by one takes longer than making them
+        _sync_all(part / parts.WHOLE)
         if old(path):
             _drop(path)
         os.replace(part / parts.WHOLE, path)
@@ -177,17 +183,18 @@ def append_line(path: Path, line: str) -> None:
 def lock(folder: Path, *within: str, wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Lock `folder` for this process. The lock ends with the process, whatever ends it.
 
-    Then parts that killed runs left in the folder, or in its folders `within`, are removed. With `wait`, the call waits
-    for a folder that another process has locked, and `wait` is called once with a line that says so.
+    Where the file system has no locks between machines, the record in the lock file counts, which a killed run leaves.
+    Parts that killed runs left in the folder, or in its folders `within`, are removed. With `wait`, the call waits for
+    a folder that another process has locked, and `wait` is called once with a line that says so.
 
     Raises
     ------
     LockedError
-        If another process has the lock and there is no `wait`.
+        If another process has the lock, here or on another machine, and there is no `wait`.
     OutputError
-        If the lock file cannot be made.
+        If the lock file cannot be made, or the file system has no locks.
     """
-    path = folder / ".lock"
+    path = folder / LOCK
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
@@ -198,7 +205,12 @@ def lock(folder: Path, *within: str, wait: Callable[[str], None] | None = None) 
         except OSError as error:
             raise _output_error(error, path) from error
         clear(folder, *within)
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                if os.fstat(descriptor).st_size:  # the record is no more true
+                    os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
@@ -212,18 +224,34 @@ def clear(folder: Path, *within: str) -> None:
 def _hold(descriptor: int, folder: Path, wait: Callable[[str], None] | None) -> None:
     """Lock, at once or as soon as possible. It tries again and again, so that a signal always ends the wait."""
     announced = False
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if wait is None:
-                raise LockedError(
-                    f"{show(folder)} is being written by another run; wait for it to end or give another folder"
-                ) from error
+    while (held := _held(descriptor, folder)) is not None:
+        if wait is None:
+            raise LockedError(f"{show(folder)} {held}")
         if not announced:
             wait(f"waiting for another run in {show(folder)}")
             announced = True
         time.sleep(ASK)
+
+
+def _held(descriptor: int, folder: Path) -> str | None:
+    """Who has the lock, and what to do; None where this process has it now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "is being written by another run; wait for it to end or give another folder"
+    if machines.locks_reach(folder):
+        return None
+    machine, _, host = os.pread(descriptor, RECORD, 0).decode("utf-8", "replace").partition(" ")
+    if machine not in ("", machines.this()):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        return (
+            f"is held by a run on {show(host, 60)}, and its file system has no locks between machines; wait for that "
+            f"run to end, or remove {show(folder / LOCK)} if it has ended, or give another folder"
+        )
+    with contextlib.suppress(OSError):  # on a full disk the lock itself holds
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{machines.this()} {platform.node()}".encode(), 0)
+    return None
 
 
 def make_folder(path: Path) -> Path:
@@ -319,6 +347,27 @@ def _check_size(descriptor: int, size: int) -> None:
         raise OSError(errno.EIO, "the file is shorter than what was written")
 
 
+def _sync_all(folder: Path) -> None:
+    """Sync the file system of a new folder once for all its files, because one by one takes longer than making them."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if SYNCFS is None:
+            for path in folder.rglob("*"):
+                _sync_path(path)
+        elif SYNCFS(descriptor):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(descriptor)
+
+
+def _sync_path(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -337,6 +386,8 @@ def _output_error(error: OSError, path: Path, need: int = 0) -> OutputError:
         return OutputError(
             f"no space for {name}: {lacking}; free some space or give another folder, then run the same command again"
         )
+    if error.errno in NO_LOCKS:
+        return OutputError(f"{name} lies on a file system without locks; give a folder on another one")
     if error.errno in _READ_ONLY:
         return OutputError(f"{name} cannot be written: {error.strerror}; give a folder that you may write to")
     if isinstance(error, IsADirectoryError):

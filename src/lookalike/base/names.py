@@ -61,6 +61,6 @@ METHODS = (*GANS, *BASELINES, *CLASSIFIERS)
 NETS = ("anogan", "dcgan", "resnet", "r3gan", "mlp")
 LOSSES = ("minimax", "saturating", "hinge", "wasserstein", "relativistic")
 CONDITIONINGS = ("embedding", "batch-norm", "batch-norm-z", "one-hot", "none")
-SCORES = ("search", "encoder", "realness", "features", "classes")
+SCORES = ("search", "refined", "encoder", "realness", "features", "classes")
 ClassifierName = Literal["cnn", "probe"]  # the classifier of `bench augment`
 Aspect = Literal["squash", "crop", "pad"]  # how images of another aspect are brought to a size

@@ -1,9 +1,10 @@
 """Parts: unfinished outputs beside their place. A living writer locks its part; parts of dead writers are removed.
 
-A part of NAME is called `.NAME.lookalike-part-TOKEN`. TOKEN is 16 random digits and 16 digits that check NAME and the
-first 16. So no file of another program is mistaken for ours. A writer is alive if its part is locked. Its process
-number proves nothing, because two containers have the same numbers. Without locks in the file system, every writer
-counts as alive.
+A part of NAME is called `.NAME.lookalike-part-TOKEN`. TOKEN is 8 digits of the writer's machine, 8 random ones, and 16
+that check NAME and the first 16. So no file of another program is mistaken for ours. A writer is alive if its part is
+locked. Its process number proves nothing, because two containers have the same numbers. A lock that is free proves that
+a writer of this machine is dead. Of another machine, or without locks in the file system, it proves nothing: there a
+writer counts as dead when its part has not changed for a day, by the clock of the file system.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from lookalike.base import machines
+
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 LOCK, WHOLE = "lock", "whole"  # names within a folder's part: the writer's lock, and the future folder
 _PART = re.compile(r"\.(.+)\.lookalike-part-([0-9a-f]{16})([0-9a-f]{16})", re.DOTALL)
 _LONG = 180  # bytes of a name; with our additions it stays below the 255 of most file systems
 _TRIES = 100
+DAY = 24 * 3600 * 10**9  # nanoseconds
 
 
 def new_file(target: Path) -> tuple[Path, int]:
@@ -84,7 +88,7 @@ def target_of(name: str) -> str | None:
 
 
 def _name(target: str) -> str:
-    shown, random = _shown(target), secrets.token_hex(8)
+    shown, random = _shown(target), machines.this() + secrets.token_hex(4)
     return f".{shown}.lookalike-part-{random}{_check(shown, random)}"
 
 
@@ -123,35 +127,56 @@ def _remove_dead(part: Path) -> None:
     if seen.st_uid != os.geteuid():
         return
     if stat.S_ISREG(seen.st_mode):
-        with _dead(part) as dead:
+        with _dead(part, part) as dead:
             if dead:
                 os.unlink(part)
     elif stat.S_ISDIR(seen.st_mode):
         held = set(os.listdir(part))
         if not held:
-            os.rmdir(part)
+            if _here(part) or _old(part):
+                os.rmdir(part)
         elif LOCK in held and held <= {LOCK, WHOLE}:
-            with _dead(part / LOCK) as dead:
+            with _dead(part, part / LOCK) as dead:
                 if dead:
                     _remove_folder(part)
 
 
 @contextlib.contextmanager
-def _dead(path: Path) -> Iterator[bool]:
-    """Whether the writer of a part is dead. Within the block it stays so."""
+def _dead(part: Path, path: Path) -> Iterator[bool]:
+    """Whether the writer of a part is dead, whose locked file is `path`. Within the block it stays so."""
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             yield False
             return
+        proof = _here(part)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # locked, or no locks here
+        except BlockingIOError:
             yield False
             return
-        yield _same(descriptor, path)
+        except OSError:  # no locks here
+            proof = False
+        yield (proof or _old(part)) and _same(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+def _here(part: Path) -> bool:
+    """Whether a part was made on this machine, since it started."""
+    found = _PART.fullmatch(part.name)
+    return found is not None and found[2].startswith(machines.this())
+
+
+def _old(part: Path) -> bool:
+    """Whether a part has not changed for a day."""
+    changed = max(os.lstat(path).st_mtime_ns for path in (part, part / LOCK, part / WHOLE) if os.path.lexists(path))
+    probe = part.with_name(_name("clock"))  # machines may have other times than the file system
+    os.close(os.open(probe, NEW, 0o666))
+    try:
+        return os.lstat(probe).st_mtime_ns - changed > DAY
+    finally:
+        os.unlink(probe)
 
 
 def _remove_folder(part: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lookalike.base import files
+from lookalike.base.arrays import Index, Report
 from lookalike.base.errors import DataError, UsageError, did_you_mean, show
 from lookalike.base.names import Aspect
 from lookalike.base.words import percent
-from lookalike.data import gate
+from lookalike.data import beyond, gate
 from lookalike.data.aspect import fitted
+from lookalike.data.beyond import PIXELS, Coloured, Place, Writer
 from lookalike.data.groups import Groups, Rule
 from lookalike.data.images import Given, Images, content_key, names_of
 from lookalike.data.levels import Levels
@@ -27,6 +31,8 @@ from lookalike.data.source import Picture, Skipped, Source
 from lookalike.data.sources import Size, open_source
 
 OnBad = Literal["fail", "skip"]
+BLOCK = 1000  # images between two reports of progress
+KEY = 16  # characters of a content key
 
 
 def read(
@@ -43,6 +49,8 @@ def read(
     key_size: Size | None = None,
     aspect: Aspect = "squash",
     group: str | None = None,
+    most: int | None = None,
+    report: Report = lambda _stage, _done, _of: None,
 ) -> Images:
     """Return the images of `source` with their labels, at one size.
 
@@ -63,6 +71,9 @@ def read(
         edge; content keys are those of squashed images in any case
     group : a regular expression that finds an image's group in its name (its first group, or all that it matches), or
         the path of a .csv file with the columns file,group; see `Images.groups`. None means as the source groups them
+    most : bytes of images that stay in memory. More than these are read once into a file of the user's cache folder,
+        and `Images.pixels` is a map of it; not for vectors, nor without a `size`. None: all stay in memory
+    report : called with the progress of such a first reading
 
     Raises
     ------
@@ -71,6 +82,8 @@ def read(
         to do.
     UsageError
         For a `group` that is neither, or that puts all images into one group.
+    OutputError
+        Where the cache folder has no space for so many images.
     """
     size, key_size, value_range = sides(size), sides(key_size), ends(value_range)
     opened = open_source(source, labelled=labelled, value_range=value_range, allow_empty_class=allow_empty_class)
@@ -78,11 +91,83 @@ def read(
     opened = opened if group is None else grouped(opened, group, names or opened.classes)
     opened = opened.only(names) if names else opened
     keyed = key_size or (size if aspect != "squash" else None)
-    loader = _Loader(opened, str(source), size, channels, on_bad, Levels(value_range=value_range), keyed, aspect)
-    for item in opened.pictures():
-        loader.add(item)
-    _check_skipped(opened, source, loader.skipped, max_bad)
-    return loader.images()
+    levels = Levels(value_range=value_range)
+
+    def loaded(channels: int | None, kept: Writer | None = None, report: Report | None = None) -> _Loader:
+        loader = _Loader(opened, str(source), size, channels, on_bad, levels, keyed, aspect, kept)
+        for number, item in enumerate(opened.pictures()):
+            loader.add(item)
+            if report and not number % BLOCK:
+                report("reading for the first time", number, len(opened))
+        _check_skipped(opened, source, loader.skipped, max_bad)
+        return loader
+
+    how = {"size": size, "channels": channels, "on_bad": on_bad, "range": value_range, "key": keyed, "aspect": aspect}
+    large = most is not None and size is not None and beyond.bytes_of(len(opened), size, channels) > most
+    place = beyond.place_of(source, opened, how) if large else None
+    if place is None or size is None:
+        return loaded(channels).images()
+    with files.lock(place.folder, wait=lambda line: report(line, 0, 1)):
+        if place.found() is None:
+            _write(place, lambda kept: loaded(channels, kept, report), len(opened), size, channels)
+    return _mapped(place, opened, keyed if keyed != size or aspect != "squash" else None, aspect, levels)
+
+
+def _write(place: Place, loaded: Callable[[Writer], _Loader], n: int, size: Size, channels: int | None) -> None:
+    """Reads all images into a place; again in three channels where the first ones were grey and a later one is not."""
+    for c in (channels,) if channels else (1, 3):
+        with suppress(Coloured), files.atomic(place.folder / PIXELS, beyond.bytes_of(n, size, c)) as handle:
+            kept = Writer(handle, n, (c, *size))
+            loader = loaded(kept)
+            kept.end()
+            facts = {
+                "shape": [len(kept.keys), c, *size],
+                "keys": "".join(kept.keys),
+                "taken": loader.taken,
+                "skipped": [[item.name, item.reason] for item in loader.skipped],
+                "odd": dict(loader.odd),
+                "sizes": [[*own, count] for own, count in loader.sizes.items()],
+                "grey": loader.levels.grey,
+                "stored": loader.levels.stored,
+            }
+            break
+    place.write(facts)
+
+
+def _mapped(place: Place, opened: Source, key_size: Size | None, aspect: Aspect, levels: Levels) -> Images:
+    """The images of a place."""
+    found = place.found()
+    assert found is not None, "they were read"
+    pixels, facts = found
+    index, keys = np.array(facts["taken"], np.int64), facts["keys"]
+    grey, stored = (None if span is None else tuple(span) for span in (facts["grey"], facts["stored"]))
+    return _images(
+        opened,
+        index,
+        pixels=pixels,
+        skipped=tuple(Skipped(*item) for item in facts["skipped"]),
+        odd=facts["odd"],
+        sizes={(height, width): count for height, width, count in facts["sizes"]},
+        content=tuple(keys[i : i + KEY] for i in range(0, len(keys), KEY)),
+        key_size=key_size,
+        aspect=aspect,
+        levels=replace(levels, grey=grey, stored=stored),
+        notes=(*opened.notes, beyond.said(pixels.nbytes, place)),
+    )
+
+
+def _images(opened: Source, index: Index, **values: Any) -> Images:
+    """The images of these numbers of a source, with what the source says of them."""
+    own: dict[str, Any] = {
+        "labels": opened.labels[index],
+        "classes": opened.classes,
+        "names": tuple(opened.names[i] for i in index.tolist()),
+        "test": None if opened.test is None else opened.test[index],
+        "ignored": opened.ignored,
+        "groups": None if opened.groups is None else opened.groups.select(index),
+        "notes": opened.notes,
+    }
+    return Images(**own | values)
 
 
 def stream(
@@ -172,7 +257,7 @@ class _Loader:
 
     def __init__(
         self, opened: Source, source: str, size: Size | None, channels: int | None, on_bad: OnBad,
-        levels: Levels, key_size: Size | None = None, aspect: Aspect = "squash",
+        levels: Levels, key_size: Size | None = None, aspect: Aspect = "squash", kept: Writer | None = None,
     ) -> None:  # fmt: skip
         _check_words(channels, on_bad, aspect)
         if size is not None and (min(size) < 1 or size[0] * size[1] > gate.MAX_PIXELS):
@@ -182,7 +267,7 @@ class _Loader:
         self.aspect: Aspect = "squash" if size is None or opened.vectors else aspect
         same = key_size == size and self.aspect == "squash"  # the pixels themselves give the keys
         self.key_size = None if same or opened.vectors else key_size
-        self.place, self.unread = 0, levels
+        self.place, self.unread, self.kept = 0, levels, kept
         self.clear()
 
     def clear(self) -> None:
@@ -216,30 +301,27 @@ class _Loader:
         self.levels = self.levels.with_picture(item)
         if not self.opened.vectors:
             self.sizes[item.pixels.shape[0], item.pixels.shape[1]] += 1
-        self.pixels.append(pixels)
-        if self.key_size:
-            self.small.append(resized(item.pixels, self.key_size, self.channels))
+        small = resized(item.pixels, self.key_size, self.channels) if self.key_size else None
         self.taken.append(number)
+        if self.kept is not None:
+            self.kept.add(pixels, small)
+            return
+        self.pixels.append(pixels)
+        if small is not None:
+            self.small.append(small)
 
     def images(self) -> Images:
         """Return the images that were added since `clear`."""
-        opened = self.opened
-        index = np.array(self.taken, dtype=np.int64)
-        return Images(
-            pixels=np.stack(self.pixels) if opened.vectors else _stacked(self.pixels),
-            labels=opened.labels[index],
-            classes=opened.classes,
-            names=tuple(opened.names[i] for i in self.taken),
-            test=None if opened.test is None else opened.test[index],
+        return _images(
+            self.opened,
+            np.array(self.taken, np.int64),
+            pixels=np.stack(self.pixels) if self.opened.vectors else _stacked(self.pixels),
             skipped=tuple(self.skipped),
-            ignored=opened.ignored,
             odd=dict(self.odd),
             sizes=dict(self.sizes),
             content=tuple(map(content_key, _stacked(self.small))) if self.key_size else None,
             key_size=self.key_size,
             aspect=self.aspect,
-            groups=None if opened.groups is None else opened.groups.select(index),
-            notes=opened.notes,
             levels=self.levels,
         )
 

@@ -12,6 +12,7 @@ from lookalike.detect.search import Inverter, Search, padded
 from lookalike.game.batch import Batch, Judgement
 from lookalike.game.gan import GAN
 from lookalike.game.needs import Need
+from lookalike.game.score import Rows
 from lookalike.game.scored import Found, Parts
 
 
@@ -42,17 +43,18 @@ class FrozenGAN:
         """F, the number of features of D's trunk."""
         return self.inverter.D.n_features
 
-    def search(self, x: Tensor) -> Found:
-        """The latent search for images (N, *shape), float32 in [-1, 1]."""
-        return self.inverter.search(x)
+    def search(self, x: Tensor, *, encoded: bool = False) -> Found:
+        """The latent search for images (N, *shape), float32 in [-1, 1]; `encoded`: it starts at the encoder's z."""
+        start = self.each(lambda block: {"z": self.encode(block)}, x)["z"] if encoded else None
+        return self.inverter.search(x, start)
 
     @torch.no_grad()
-    def each(self, of: Callable[[Tensor], Parts], x: Tensor) -> Parts:
+    def each(self, of: Callable[[Tensor], Parts], x: Rows) -> Parts:
         """`of` applied in padded blocks of one size. Raises UsageError for images of another shape."""
         if tuple(x.shape[1:]) != self.gan.shape:
             raise UsageError(f"this model takes images of shape {self.gan.shape}, not {tuple(x.shape[1:])}")
         size, found = self.inverter.block, list[Parts]()
-        for block in x.split(size):
+        for block in (x[i : i + size] for i in range(0, max(1, len(x)), size)):
             # padded: other block sizes give other bits
             said = of(padded(block, size).to(self.gan.device))
             found.append({name: part[: len(block)].cpu() for name, part in said.items()})

@@ -12,7 +12,7 @@ from torch import Tensor
 from lookalike.base import checkpoint
 from lookalike.base.arrays import Pixels
 from lookalike.data import scaled
-from lookalike.data.images import as_pixels
+from lookalike.data.images import Selection, as_pixels
 from lookalike.detect.detector import Scores
 from lookalike.detect.frozen import FrozenGAN
 from lookalike.detect.search import Search
@@ -46,10 +46,10 @@ class GANDetector:
         self.frozen, self.kept = FrozenGAN(gan, search, label), dict(kept or {})
 
     @classmethod
-    def fit(cls, gan: GAN, search: Search, label: int | None, pixels: Pixels) -> GANDetector:
+    def fit(cls, gan: GAN, search: Search, label: int | None, pixels: Pixels | Selection) -> GANDetector:
         """A detector whose score has been fitted to the training images `pixels` (N, *shape) of the class."""
         bare = cls(gan, search, label)
-        return cls(gan, search, label, gan.method.score.fit(bare.frozen, _as_tensor(pixels)))
+        return cls(gan, search, label, gan.method.score.fit(bare.frozen, _Scaled(pixels)))
 
     @classmethod
     def restore(cls, gan: GAN, search: Search, label: int | None, tensors: Mapping[str, Tensor]) -> GANDetector:
@@ -82,6 +82,19 @@ class GANDetector:
     def facts(self) -> dict[str, Any]:
         """The settings of the latent search."""
         return dict(vars(self.search))
+
+
+class _Scaled:
+    """Images as tensors, `_as_tensor`, of which only the blocks that are read are made."""
+
+    def __init__(self, pixels: Pixels | Selection) -> None:
+        self.pixels, self.shape = pixels, pixels.shape
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: slice) -> Tensor:
+        return _as_tensor(self.pixels[index])
 
 
 def _as_tensor(pixels: Pixels) -> Tensor:

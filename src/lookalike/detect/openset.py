@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lookalike.base.arrays import Labels, Pixels
+from lookalike.data.images import Selection
 from lookalike.detect.detector import Detector, Scores
 from lookalike.detect.heat import Locates, located
 from lookalike.detect.join import Decides, Join, Scaling
@@ -24,6 +25,7 @@ from lookalike.detect.on_features import OnFeatures, raw_of_each
 from lookalike.detect.on_features import score_each as score_each_on_features
 
 WEIGHTS = ("weights", "biases")
+BLOCK = 1024  # images that are scored at one time
 AWAY = "nearest known"  # the part of the score that is the distance to the nearest known image
 
 
@@ -58,7 +60,7 @@ class OpenSet:
     def fit(
         cls,
         members: Mapping[str, Detector],
-        pixels: Pixels,
+        pixels: Pixels | Selection,
         labels: Labels,
         *,
         scaling: Scaling = "each",
@@ -77,7 +79,8 @@ class OpenSet:
         scaling, decides
             As for `Join.fit`.
         """
-        raw = np.stack([said.score for said in score_each(members, pixels)], 1)
+        parts = (pixels[i : i + BLOCK] for i in range(0, len(pixels), BLOCK))  # the nearest images of all are many
+        raw = np.concatenate([np.stack([said.score for said in score_each(members, part)], 1) for part in parts])
         return cls(members, Join.fit(raw, labels, scaling=scaling, decides=decides))
 
     def score(self, pixels: Pixels) -> Scores:

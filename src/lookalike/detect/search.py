@@ -132,19 +132,32 @@ class Inverter:
             self.G = gan.conditional_generator()
         self.label, self.stages = label, self.D.stages_to(settings.layer or gan.method.net.feature_layer)
 
-    def search(self, x: Tensor) -> Found:
-        """The results for images (N, *shape), float32 in [-1, 1]. Raises UsageError for another shape."""
+    def search(self, x: Tensor, start: Tensor | None = None) -> Found:
+        """The results for images (N, *shape), float32 in [-1, 1].
+
+        Parameters
+        ----------
+        x : Tensor
+            The images.
+        start : Tensor or None
+            (N, Z) the first z of each image's first start; None: drawn from the prior, as in all further starts.
+
+        Raises
+        ------
+        UsageError
+            For another shape.
+        """
         if tuple(x.shape[1:]) != self.shape:
             raise UsageError(f"this model takes images of shape {self.shape}, not {tuple(x.shape[1:])}")
         # the bytes of an image are its seed: the same image starts at the same z in every call
         seeds = [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in x]
         y = torch.cat([self.likeliest(block) for block in x.split(self.block)]) if len(self.leaves) > 1 else None
-        z, steps = _Slots(self, x, seeds, y).run()
+        z, steps, converged = Slots(self, x, seeds, y, start).run()
         # V is measured once more at the best z, in blocks in the order of the images
         rows = [slice(i, i + self.block) for i in range(0, len(x), self.block)]
         parts = [self.measure(x[some], z[some], None if y is None else y[some]) for some in rows]
         nearest, V, R, L_D, realness, classes = (torch.cat(column) for column in zip(*parts, strict=True))
-        return Found(z, nearest, V, R, L_D, realness, classes, steps)
+        return Found(z, nearest, V, R, L_D, realness, classes, steps, converged)
 
     def slots_for(self, searches: int) -> int:
         """How many slots take so many searches: as many as one block has, if they are enough and change no bit."""
@@ -235,11 +248,14 @@ class Inverter:
         return tuple(part[:n].cpu() for part in parts)
 
 
-class _Slots:
+class Slots:
     """The state of the slots. A finished search is replaced by the next pair (image, restart)."""
 
-    def __init__(self, inverter: Inverter, x: Tensor, seeds: list[str], y: Tensor | None = None) -> None:
+    def __init__(
+        self, inverter: Inverter, x: Tensor, seeds: list[str], y: Tensor | None = None, start: Tensor | None = None
+    ) -> None:
         self.inverter, self.settings, self.x, self.seeds = inverter, inverter.settings, x, seeds
+        self.first = start  # (N, Z), or None: the first z are drawn
         self.jobs = iter([(i, r) for i in range(len(x)) for r in range(self.settings.restarts)])
         size, z_dim, device = (
             inverter.slots_for(len(x) * self.settings.restarts),
@@ -260,10 +276,11 @@ class _Slots:
         self.best, self.reference = (torch.full((size,), torch.inf, device=device) for _ in range(2))
         self.best_t = torch.zeros(size, device=device)
         self.found_z, self.found_steps = torch.zeros(len(x), z_dim), torch.zeros(len(x), dtype=torch.int64)
+        self.found_converged = torch.zeros(len(x), dtype=torch.bool)
         self.found = torch.full((len(x),), torch.inf)  # lowest V of each image over its starts
 
-    def run(self) -> tuple[Tensor, Tensor]:
-        """The best z (N, Z) of every image, and the number of its step (N,)."""
+    def run(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The best z (N, Z) of every image, the number of its step (N,), and whether its start converged (N,) bool."""
         self.fill(range(len(self.image)))
         while bool((self.image >= 0).any()):
             self.step()  # of idle slots too: the batch keeps its size, and so the bits of the others
@@ -272,7 +289,7 @@ class _Slots:
             if finished:
                 self.keep(finished)
                 self.fill(finished)
-        return self.found_z, self.found_steps
+        return self.found_z, self.found_steps, self.found_converged
 
     def step(self) -> None:
         """One Adam step of every slot on eq. 5, with the best z so far."""
@@ -303,6 +320,7 @@ class _Slots:
                 self.found[image] = best
                 self.found_z[image] = self.best_z[slot].cpu()
                 self.found_steps[image] = int(self.best_t[slot])
+                self.found_converged[image] = bool(self.since[slot] >= self.settings.patience)
 
     def fill(self, slots: list[int] | range) -> None:
         """Starts the next search in each free slot, or leaves it idle."""
@@ -312,7 +330,8 @@ class _Slots:
             self.image[slot] = image
             if image >= 0:
                 self.target[slot], self.features[slot] = self.x[image], self.features_of(image)
-                self.z[slot] = self.inverter.start(self.seeds[image], restart)
+                given = None if self.first is None or restart else self.first[image]
+                self.z[slot] = self.inverter.start(self.seeds[image], restart) if given is None else given
                 if self.y is not None and self.of is not None:
                     self.y[slot] = self.of[image]
                 taken.append(slot)

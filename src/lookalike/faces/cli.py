@@ -208,7 +208,8 @@ def _failed(error: BaseException, tokens: list[str]) -> int:
     with suppress(OSError):  # after SIGHUP there may be no terminal
         if "--debug" in tokens:
             traceback.print_exception(error)
-        print(f"error: {_fitting(message, tokens)}", file=sys.stderr)
+        if not getattr(error, "said", False):  # by another process of torchrun
+            print(f"error: {_fitting(message, tokens)}", file=sys.stderr)
     return code
 
 

@@ -15,11 +15,14 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lookalike.base import checkpoint
 from lookalike.base.errors import ModelError, UsageError
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.base.seeds import seed_of
 from lookalike.game.batch import Batch, Judgement
+from lookalike.game.device import sent
 from lookalike.game.discriminator import Discriminator
 from lookalike.game.method import Method
 from lookalike.game.nets import Shape
+from lookalike.game.nets.sync_norm import share_norms
 from lookalike.game.optimiser import Adam
 from lookalike.game.source import Source
 from lookalike.game.tree import MOST, Tree
@@ -45,6 +48,9 @@ class GAN:
         Number of known classes. It has no effect where neither G nor D depends on the class.
     ema : float
         Largest decay per step of the averaged generator, which makes the images after training. 0: there is none.
+    ahead : bool or None
+        The host runs ahead of the device: a fused Adam leaves out updates that are not finite, and figures are read
+        later. None: on CUDA.
 
     Raises
     ------
@@ -61,11 +67,13 @@ class GAN:
         device: torch.device | str = "cpu",
         classes: int = 1,
         ema: float = 0.0,
+        ahead: bool | None = None,
     ) -> None:
         self.method, self.shape, self.ema_decay = method, shape, ema
         self.tree = Tree(classes)
         self.leaves: Tensor | None = None  # (N,) of the training images, once classes were split
         self.device = torch.device(device)
+        self.ahead = self.device.type == "cuda" if ahead is None else ahead
         if method.diff_augment:
             method.diff_augment.check(shape)
         # layers draw first weights from torch's global generator; the fork restores the caller's state.
@@ -82,11 +90,14 @@ class GAN:
         # no gradient: only `update_average` changes it
         self.average: nn.Module | None = copy.deepcopy(self.G).requires_grad_(False) if ema else None
         makers = [net for net in (self.G if "G" in method.makers else None, self.E) if net is not None]
-        self.opt_g = _adam(makers, method.optimiser)  # one optimiser: G and E share a loss and a step
-        self.opt_d = _adam([self.D], method.d_optimiser or method.optimiser)
+        # one optimiser: G and E share a loss and a step
+        self.opt_g = _adam(makers, method.optimiser, fused=self.ahead)
+        self.opt_d = _adam([self.D], method.d_optimiser or method.optimiser, fused=self.ahead)
         # a twin's seed depends on its name, so that its first weights differ from those of the main GAN
         self.twins = {
-            twin.name: GAN(twin.method(method), shape, seed=seed_of(seed, twin.name), device=device, classes=classes)
+            twin.name: GAN(
+                twin.method(method), shape, seed=seed_of(seed, twin.name), device=device, classes=classes, ahead=ahead
+            )
             for twin in method.twins
         }
 
@@ -181,8 +192,10 @@ class GAN:
         """z (n, z_dim) float32 from the prior, and classes (n,) int64 where G is conditional, else None."""
         random = source.generator()
         # z before the classes, from one generator: another order would change the bits
-        z = self.method.latent.draw(n, random).to(source.device)
-        return z, self.method.labels.draw(n, source, random).to(source.device) if self.conditional else None
+        z = sent(source.ranks.own(n, lambda n: self.method.latent.draw(n, random)), source.device)
+        if not self.conditional:
+            return z, None
+        return z, sent(source.ranks.own(n, lambda n: self.method.labels.draw(n, source, random)), source.device)
 
     def make(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Images (N, *shape) for z (N, z_dim) and classes y (N,), None if G is unconditional. Gradients reach G."""
@@ -202,10 +215,10 @@ class GAN:
             says: Judgement = discriminator(batch)
         return says.features
 
-    def infer(self, x: Tensor, y: Tensor | None, random: torch.Generator | None) -> Tensor:
+    def infer(self, x: Tensor, y: Tensor | None, random: torch.Generator | None, ranks: Ranks = ALONE) -> Tensor:
         """z (N, z_dim) of images (N, *shape) and classes (N,) or None, drawn from E's posterior. Gradients reach E.
 
-        Without `random` it is the posterior's mean.
+        Without `random` it is the posterior's mean. Of several processes each draws for the images of all.
 
         Raises
         ------
@@ -215,16 +228,19 @@ class GAN:
         mean, log_variance = self._encoder()(x, y)
         if random is None:
             return mean  # type: ignore[no-any-return]
-        noise = torch.randn(mean.shape, generator=random).to(mean)
+        noise = ranks.own(len(mean), lambda n: torch.randn(n, mean.shape[1], generator=random))
+        noise = sent(noise, mean.device).to(mean)
         # reparametrisation: the draw is a function of E's outputs, so that gradients reach them
         return mean + (log_variance / 2).exp() * noise  # type: ignore[no-any-return]
 
     @torch.no_grad()
-    def encode(self, x: Tensor, y: Tensor | None = None, random: torch.Generator | None = None) -> Tensor:
+    def encode(
+        self, x: Tensor, y: Tensor | None = None, random: torch.Generator | None = None, ranks: Ranks = ALONE
+    ) -> Tensor:
         """z (N, z_dim) as `infer`, in eval mode and without gradients."""
         y = None if y is None else y.to(self.device)
         with _evaluating(self._encoder()):
-            return self.infer(x.to(self.device), y, random)
+            return self.infer(x.to(self.device), y, random, ranks)
 
     def _encoder(self) -> nn.Module:
         found = self.E or next(iter(self._handed_over().values()), None)
@@ -242,6 +258,18 @@ class GAN:
         """The networks by name: G, D, and where there are any, the averaged G and E."""
         nets = {"G": self.G, "D": self.D, "average": self.average, "E": self.E}
         return {name: net for name, net in nets.items() if net is not None}
+
+    def share_norms(self, ranks: Ranks) -> None:
+        """Makes the batch norms of all networks and twins take the images of all processes."""
+        for net in self.nets().values():
+            share_norms(net, ranks)
+        for twin in self.twins.values():
+            twin.share_norms(ranks)
+
+    def buffers(self) -> list[Tensor]:
+        """The buffers of numbers of all networks and twins: what batch norm and spectral norm keep of earlier steps."""
+        own = [buffer for net in self.nets().values() for buffer in net.buffers() if buffer.is_floating_point()]
+        return own + [buffer for twin in self.twins.values() for buffer in twin.buffers()]
 
     def _optimisers(self) -> dict[str, torch.optim.Adam]:
         """The optimiser of each network that this GAN updates, by the network's name."""
@@ -330,9 +358,9 @@ def _made(generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
     return images
 
 
-def _adam(nets: Sequence[nn.Module], settings: Adam) -> torch.optim.Adam:
+def _adam(nets: Sequence[nn.Module], settings: Adam, *, fused: bool) -> torch.optim.Adam:
     weights = [weight for net in nets for weight in net.parameters()]
-    adam = torch.optim.Adam(weights, lr=settings.lr, betas=(settings.beta1, settings.beta2))
+    adam = torch.optim.Adam(weights, lr=settings.lr, betas=(settings.beta1, settings.beta2), fused=fused or None)
     adam.param_groups[0]["initial_lr"] = settings.lr  # the key of torch's schedulers; `set_rate` reads it
     return adam
 
@@ -360,7 +388,8 @@ def _moments(net: nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
     for name, parameter in net.named_parameters():
         state = optimiser.state[parameter]
         if not state:
-            state["step"] = torch.tensor(0.0)
+            fused = optimiser.defaults["fused"]
+            state["step"] = torch.zeros((), device=parameter.device if fused else "cpu")  # where Adam has it
             state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
             state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
         named |= {f"{name}.{key}": value for key, value in state.items()}

@@ -9,7 +9,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.game.batch import Batch, Judged
+from lookalike.game.device import sent
 from lookalike.game.discriminator import Discriminator
 from lookalike.game.needs import Need, Needs, needs
 
@@ -28,8 +30,13 @@ class Penalty(Protocol):
     def watches(self, batch: Batch) -> bool:
         """Whether `of` takes D's gradient at the images of this group. Then they must require gradients."""
 
-    def of(self, discriminator: Discriminator, judged: Sequence[Judged], random: torch.Generator) -> Tensor:
-        """The penalty, a scalar, of the groups in this update of D; `random` is a generator on the CPU."""
+    def of(
+        self, discriminator: Discriminator, judged: Sequence[Judged], random: torch.Generator, ranks: Ranks = ALONE
+    ) -> Tensor:
+        """The penalty, a scalar, of the groups in this update of D; `random` is a generator on the CPU.
+
+        Of several processes each draws by `ranks.own`, and has its own part of the groups.
+        """
 
 
 @dataclass(frozen=True)
@@ -53,15 +60,18 @@ class GradientPenalty:
         """False: the gradient is taken at points between the groups."""
         return False
 
-    def of(self, discriminator: Discriminator, judged: Sequence[Judged], random: torch.Generator) -> Tensor:
+    def of(
+        self, discriminator: Discriminator, judged: Sequence[Judged], random: torch.Generator, ranks: Ranks = ALONE
+    ) -> Tensor:
         """The penalty, a scalar, of n mixtures, where n is the number of real or of fake images, the smaller."""
         real, fake = ([j.batch for j in judged if j.batch.real is label] for label in (True, False))
         one, other = (torch.cat([b.x for b in group]) for group in (real, fake))
         n = min(len(one), len(other))
         # fakes are drawn before real rows; another order would change the bits of every WGAN-GP training
-        other, rows = other[_drawn(len(other), n, random)], _drawn(len(one), n, random)
+        other, rows = other[_drawn(len(other), n, random, one.device)], _drawn(len(one), n, random, one.device)
         one = one[rows]
-        mix = torch.rand(n, *[1] * (one.ndim - 1), generator=random).to(one)
+        mix = ranks.own(n, lambda n: torch.rand(n, *[1] * (one.ndim - 1), generator=random))
+        mix = sent(mix, one.device).to(one)
         x = (mix * one + (1 - mix) * other).requires_grad_()  # x^ of eq. 4, uniform between a real and a fake image
         # a conditional D gets the class of the real image
         y = None if any(b.y is None for b in real) else torch.cat([b.y for b in real if b.y is not None])[rows]
@@ -101,7 +111,9 @@ class ZeroCentred:
         """Whether the group is real and R1 is used, or fake and R2 is used."""
         return (batch.real is True and self.real) or (batch.real is False and self.fake)
 
-    def of(self, discriminator: Discriminator, judged: Sequence[Judged], random: torch.Generator) -> Tensor:
+    def of(
+        self, discriminator: Discriminator, judged: Sequence[Judged], random: torch.Generator, ranks: Ranks = ALONE
+    ) -> Tensor:
         """The penalty, a scalar: the mean of R1 over all real images plus that of R2 over all fake ones."""
         total = torch.zeros(())
         for label in (True, False):
@@ -119,7 +131,7 @@ def _slope(judged: Judged) -> Tensor:
     return slope
 
 
-def _drawn(size: int, n: int, random: torch.Generator) -> Tensor | slice:
+def _drawn(size: int, n: int, random: torch.Generator, device: torch.device) -> Tensor | slice:
     """All rows in order, or n random ones of `size`, so that each of several groups is represented."""
     # no draw where all rows are taken
-    return slice(None) if size == n else torch.randperm(size, generator=random)[:n]
+    return slice(None) if size == n else sent(torch.randperm(size, generator=random)[:n], device)

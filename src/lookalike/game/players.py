@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.game.batch import Batch
 from lookalike.game.source import Source
 from lookalike.game.tree import Tree
@@ -33,10 +34,12 @@ class Players(Protocol):
     def make(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Images (N, *shape) for z (N, Z) and classes y (N,). Gradients reach G."""
 
-    def infer(self, x: Tensor, y: Tensor | None, random: torch.Generator | None) -> Tensor:
+    def infer(self, x: Tensor, y: Tensor | None, random: torch.Generator | None, ranks: Ranks = ALONE) -> Tensor:
         """z (N, Z) of images (N, *shape) and classes (N,). Gradients reach the encoder."""
 
-    def encode(self, x: Tensor, y: Tensor | None = None, random: torch.Generator | None = None) -> Tensor:
+    def encode(
+        self, x: Tensor, y: Tensor | None = None, random: torch.Generator | None = None, ranks: Ranks = ALONE
+    ) -> Tensor:
         """z (N, Z) as `infer`, in eval mode and without gradients."""
 
     def features(self, batch: Batch) -> Tensor:

@@ -14,7 +14,19 @@ from torch import Tensor
 
 from lookalike.game.batch import Judgement
 from lookalike.game.needs import NOTHING, Need, Needs, needs
-from lookalike.game.scored import Found, Parts, Scored
+from lookalike.game.scored import CONVERGED, Found, Parts, Scored
+
+
+class Rows(Protocol):
+    """Images (N, *shape) as float32 in [-1, 1], which may be made when they are read: a tensor, or as good as one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, *shape)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: slice, /) -> Tensor: ...
 
 
 class Frozen(Protocol):
@@ -27,10 +39,10 @@ class Frozen(Protocol):
     def own(self) -> tuple[int, ...]:
         """The number of the class, or the numbers of its sub-classes; empty if the GAN is unconditional."""
 
-    def search(self, x: Tensor) -> Found:
-        """The latent search for images (N, *shape), float32 in [-1, 1]."""
+    def search(self, x: Tensor, *, encoded: bool = False) -> Found:
+        """The latent search for images (N, *shape), float32 in [-1, 1]; `encoded`: it starts at the encoder's z."""
 
-    def each(self, of: Callable[[Tensor], Parts], x: Tensor) -> Parts:
+    def each(self, of: Callable[[Tensor], Parts], x: Rows) -> Parts:
         """(N, ...) tensors by name: `of` applied in blocks of one size, so that no image changes another's bits."""
 
     def encode(self, x: Tensor) -> Tensor:
@@ -58,7 +70,7 @@ class Score(Protocol):
     def searches(self) -> bool:
         """Whether it uses the latent search and its settings."""
 
-    def fit(self, gan: Frozen, known: Tensor) -> Parts:
+    def fit(self, gan: Frozen, known: Rows) -> Parts:
         """Tensors by name that it must keep of the training images (N, *shape); most scores keep none."""
 
     def kept(self, features: int) -> Mapping[str, tuple[int, ...]]:
@@ -71,7 +83,7 @@ class Score(Protocol):
 class KeepsNothing:
     """Base of the scores that keep nothing of the training images."""
 
-    def fit(self, gan: Frozen, known: Tensor) -> Parts:
+    def fit(self, gan: Frozen, known: Rows) -> Parts:
         """No tensors."""
         return {}
 
@@ -93,9 +105,23 @@ class LatentSearch(KeepsNothing):
 
     def of(self, gan: Frozen, x: Tensor, kept: Parts) -> Scored:
         """V(x) (eq. 2), its terms R (eq. 3) and L_D (eq. 4), D's realness of x, and the closest image."""
-        found = gan.search(x)
-        parts = {"R": found.R, "L_D": found.L_D, "realness": found.realness}
-        return Scored(found.V, parts, found.nearest, found.classes)
+        return _searched(gan.search(x))
+
+
+@dataclass(frozen=True)
+class RefinedSearch(KeepsNothing):
+    """V(x), whose latent search starts at the encoder's z of the image. A few steps then find as close an image."""
+
+    name = "refined"
+    needs = needs(Need.ENCODER)
+    searches = True
+
+    def __str__(self) -> str:
+        return "V(x): the distance of the closest image that a latent search from the encoder's z finds"
+
+    def of(self, gan: Frozen, x: Tensor, kept: Parts) -> Scored:
+        """As `LatentSearch.of`."""
+        return _searched(gan.search(x, encoded=True))
 
 
 @dataclass(frozen=True)
@@ -168,7 +194,7 @@ class Features:
     def __str__(self) -> str:
         return "Mahalanobis distance of D's features from those of the training images"
 
-    def fit(self, gan: Frozen, known: Tensor) -> Parts:
+    def fit(self, gan: Frozen, known: Rows) -> Parts:
         """Mean (F,) and precision (F, F), float64, of D's features of the training images."""
         from sklearn.covariance import LedoitWolf  # here, because it is slow to import
 
@@ -221,6 +247,12 @@ class ClassEntropy(KeepsNothing):
         return _scored(gan.each(one, x))
 
 
+def _searched(found: Found) -> Scored:
+    """V(x) and its parts, and whether each search converged."""
+    parts = {"R": found.R, "L_D": found.L_D, "realness": found.realness, CONVERGED: found.converged}
+    return Scored(found.V, parts, found.nearest, found.classes)
+
+
 def _said(says: Judgement) -> Parts:
     """D's realness, and its class probabilities where it classifies."""
     return {"realness": says.realness} | ({} if says.classes is None else {"classes": says.classes.softmax(1)})
@@ -233,5 +265,6 @@ def _scored(found: Parts) -> Scored:
 
 
 SCORES: dict[str, Score] = {
-    score.name: score for score in (LatentSearch(), EncoderPass(), Realness(), Features(), ClassEntropy())
+    score.name: score
+    for score in (LatentSearch(), RefinedSearch(), EncoderPass(), Realness(), Features(), ClassEntropy())
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 Parts = dict[str, Tensor]  # by name, each (N, ...)
+CONVERGED = "converged"  # part of a latent search: 1 where it ended before the most steps
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,4 @@ class Found:
     realness: Tensor  # (N,) D's log-odds of real for the image itself
     classes: Tensor  # (N, K) D's probabilities of the classes; K is 0 where it does not classify
     steps: Tensor  # (N,) int64, Adam steps of the best start
+    converged: Tensor  # (N,) bool, whether that start ended before the most steps

@@ -10,7 +10,31 @@ import torch
 from torch import Tensor
 
 from lookalike.base.errors import UsageError
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.base.seeds import generator
+from lookalike.data.images import Selection
+from lookalike.game.device import sent
+
+
+class Stored:
+    """Images that stay where they are stored; only the rows that are drawn become tensors.
+
+    Parameters
+    ----------
+    pixels : Selection
+        The images (N, C, H, W), uint8.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, pixels: Selection) -> None:
+        self.pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        return torch.from_numpy(self.pixels[index if isinstance(index, slice) else index.numpy()])
 
 
 @dataclass(frozen=True)
@@ -19,31 +43,34 @@ class Source:
 
     Parameters
     ----------
-    known : Tensor
+    known : Tensor or Stored
         Images (N, C, H, W) uint8, or vectors (N, F) float32.
     labels : Tensor
         (N,) int64, from 0 to K - 1.
-    others : Tensor or None
+    others : Tensor, Stored or None
         Images of classes that must stay unknown, in the same form. They have no label.
     seed : int
         Seed of the whole training.
     device : torch.device
         Device of the batches.
-    unlabelled : Tensor or None
+    unlabelled : Tensor, Stored or None
         More images of the known classes, in the same form, without labels.
     of_classes : tuple of Tensor, or None
         Row numbers of the known images of each class, where the classes take turns; set by `in_turn`.
+    ranks : Ranks
+        The processes that draw together. Each gets its own rows of a draw for all.
     purpose, index
         What the draw is for, and its number; set by `at`.
     """
 
-    known: Tensor
+    known: Tensor | Stored
     labels: Tensor
-    others: Tensor | None
+    others: Tensor | Stored | None
     seed: int
     device: torch.device = torch.device("cpu")
-    unlabelled: Tensor | None = None
+    unlabelled: Tensor | Stored | None = None
     of_classes: tuple[Tensor, ...] | None = None
+    ranks: Ranks = ALONE
     purpose: tuple[str | int, ...] = ()
     index: int = 0
 
@@ -88,13 +115,17 @@ class Source:
 
     def take_known(self, n: int) -> tuple[Tensor, Tensor]:
         """n known images (n, *shape), float32 in [-1, 1], and their labels (n,) int64. Vectors are as stored."""
-        rows = self._rows_in_turn(n, self.of_classes) if self.of_classes else self.rows(len(self.known), n)
-        return self._ready(self.known[rows]), self.labels[rows].to(self.device)
+        rows = self.ranks.own(n, self._known_rows)
+        return self._ready(self.known, rows), sent(self.labels[rows], self.device)
+
+    def _known_rows(self, n: int) -> Tensor:
+        return self._rows_in_turn(n, self.of_classes) if self.of_classes else self.rows(len(self.known), n)
 
     def blocks(self, n: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All known images and labels in stored order, in blocks of n, as `take_known` returns them."""
         for i in range(0, len(self.known), n):
-            yield self._ready(self.known[i : i + n]), self.labels[i : i + n].to(self.device)
+            rows = torch.arange(i, min(i + n, len(self.known)))
+            yield self._ready(self.known, rows), sent(self.labels[rows], self.device)
 
     def take_others(self, n: int) -> Tensor:
         """n images of other classes, (n, *shape) float32. Raises UsageError where there are none."""
@@ -102,7 +133,7 @@ class Source:
             raise UsageError(
                 "this method learns from another class's images and none were given; name one (--extra-fakes)"
             )
-        return self._ready(self.others[self.rows(len(self.others), n)])
+        return self._drawn(self.others, n)
 
     def take_unlabelled(self, n: int) -> Tensor:
         """n images without labels, (n, *shape) float32. Raises UsageError where there are none."""
@@ -110,10 +141,14 @@ class Source:
             raise UsageError(
                 "this method learns from images without labels and none were given; name some (--unlabelled)"
             )
-        return self._ready(self.unlabelled[self.rows(len(self.unlabelled), n)])
+        return self._drawn(self.unlabelled, n)
 
-    def _ready(self, x: Tensor) -> Tensor:
-        x = x.to(self.device)
+    def _drawn(self, images: Tensor | Stored, n: int) -> Tensor:
+        return self._ready(images, self.ranks.own(n, lambda n: self.rows(len(images), n)))
+
+    def _ready(self, images: Tensor | Stored, rows: Tensor) -> Tensor:
+        """These rows (n,) of images, which may be on the device already, as `take_known` returns them."""
+        x = sent(images[sent(rows, images.device)], self.device)
         # 0 to 255 becomes -1 to 1, the range of G's tanh
         return x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x
 

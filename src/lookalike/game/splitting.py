@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors.torch import load, save
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -78,21 +79,29 @@ class Splitting:
     def split(self, gan: Players, source: Source, index: int) -> dict[str, float]:
         """Splits every large class in two (Algorithm 1). Returns the number of leaves, and of classes left whole."""
         source = relabelled(source, gan.leaves)  # a second split works on the leaves of the first
-        # all features before any split: D must be the same for all classes
-        leaves, features, whole = source.labels.clone(), self.features(gan, source), 0
+        # of several processes one does it: on another machine k-means may round differently
+        found = load(source.ranks.told(lambda: save(self._halves(gan, source, index))))
+        for leaf in found["split"].tolist():
+            gan.grow(leaf)
+        gan.leaves = found["leaves"]
+        return {SPLIT: float(gan.tree.leaves), "split.left_whole": float(found["whole"])}
+
+    def _halves(self, gan: Players, source: Source, index: int) -> dict[str, Tensor]:
+        """The leaves (N,) after the split, which leaves were split, in order, and how many large ones were not."""
+        leaves, features = source.labels.clone(), self.features(gan, source)
+        split, whole = list[int](), 0
         for leaf in range(gan.tree.leaves):
-            rows = torch.nonzero(leaves == leaf).flatten()
+            rows, new = torch.nonzero(leaves == leaf).flatten(), gan.tree.leaves + len(split)
             # section 3: only a class with more samples than a threshold is divided
-            if len(rows) <= self.above * len(leaves) or gan.tree.leaves == MOST:
+            if len(rows) <= self.above * len(leaves) or new == MOST:
                 continue
             second = halved(features[rows.numpy()], seed_of(source.seed, "split", index, leaf))
             if second is None:
                 whole += 1
                 continue
-            leaves[rows[torch.from_numpy(second)]] = gan.tree.leaves  # the number that `grow` gives to the new leaf
-            gan.grow(leaf)
-        gan.leaves = leaves
-        return {SPLIT: float(gan.tree.leaves), "split.left_whole": float(whole)}
+            leaves[rows[torch.from_numpy(second)]] = new  # the number that `grow` gives to the new leaf
+            split.append(leaf)
+        return {"leaves": leaves, "split": torch.tensor(split, dtype=torch.int64), "whole": torch.tensor(whole)}
 
     def features(self, gan: Players, source: Source) -> npt.NDArray[np.float64]:
         """(N, F) float64, D's features of all training images in stored order, normalised."""

@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import reduce
-from operator import add
+from operator import add, or_
 
 import torch
 from torch import Tensor
 
 from lookalike.base.errors import DivergedError, UsageError
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.game.batch import Batch, Judged
+from lookalike.game.device import Figures, read, sent, unfit
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method, early, late
 from lookalike.game.needs import Need
@@ -31,6 +34,8 @@ HUGE = 1e8  # a loss of this size has diverged
 REALS = frozenset({Need.REAL_IN_G, Need.SAME_ROWS})  # needs of losses that take real images in G's step
 
 Metrics = dict[str, float]
+STRETCH = 20  # steps of a GPU between two reads of its figures
+NORM = "gradient_norm"
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ def train(
     gan: GAN, source: Source, *, images: int, batch: int, start: int = 0, precision: torch.dtype = torch.float32
 ) -> Iterator[Progress]:
     """Trains `gan` in place and yields after each step, from step `start` until `images` images were shown.
+
+    Where the host runs ahead of the device (`GAN.ahead`), it yields every `STRETCH` steps, with the last one's metrics.
 
     Parameters
     ----------
@@ -63,36 +70,85 @@ def train(
     Raises
     ------
     UsageError
-        If a stream gets fewer than two images, because batch norm needs two.
+        If a stream gets fewer than two images in a process, because batch norm needs two, or processes get unequal
+        numbers.
     DivergedError
-        If a loss or a gradient is not finite, or a loss is huge. Weights are as before that update.
+        If a loss or a gradient is not finite, or a loss is huge. That update was left out.
     """
-    check_batch(gan.method, batch)
+    check_batch(gan.method, batch, source.ranks.size)
     steps = math.ceil(images / batch)
+    stretch, waiting = STRETCH if gan.ahead else 1, list[Figures]()
     for index in range(start, steps):
-        try:
-            metrics = turn(gan, source, index, steps, batch, precision)
-        except DivergedError as error:
-            raise DivergedError(
-                f"training diverged at step {index + 1}, {index * batch} images shown: {error}"
-            ) from error
-        yield Progress(index + 1, (index + 1) * batch, metrics)
+        with _at(index, batch):
+            waiting.append(turn(gan, source, index, steps, batch, precision))
+        if (index + 1) % stretch and index + 1 < steps:  # by the step's number: a resumed run reads at the same steps
+            continue
+        found = read(waiting)
+        for past, metrics in enumerate(found, index + 1 - len(found)):
+            with _at(past, batch):
+                refuse(metrics)
+        waiting.clear()
+        yield Progress(index + 1, (index + 1) * batch, reduce(or_, found))
 
 
-def check_batch(method: Method, batch: int) -> None:
-    """Raises UsageError if a stream's share of `batch` is fewer than two images."""
-    for stream, share in method.groups:
-        # epochs 0 and 2 are the two values of a share by epoch
-        if min(round(share_at(share, epoch) * batch) for epoch in (0, 2)) < 2:
+@contextmanager
+def _at(index: int, batch: int) -> Iterator[None]:
+    """The error of a training that diverges names the step."""
+    try:
+        yield
+    except DivergedError as error:
+        told = DivergedError(f"training diverged at step {index + 1}, {index * batch} images shown: {error}")
+        told.step = index
+        raise told from error
+
+
+def check_batch(method: Method, batch: int, processes: int = 1) -> None:
+    """Raises UsageError if a stream's share of `batch` is fewer than two images in a process, or cannot be divided."""
+    whose = f" in each of {processes} processes" if processes > 1 else ""
+    for stream, n in _numbers(method, batch):
+        if n < 2 * processes:
             raise UsageError(
-                f"batch {batch} leaves {type(stream).__name__} fewer than 2 images; take a larger batch (--batch)"
+                f"batch {batch} leaves {type(stream).__name__} fewer than 2 images{whose}; take a larger batch "
+                "(--batch)"
             )
+        if n % processes:
+            fits = next((b for b in range(batch, 2 * batch * processes) if _divides(method, b, processes)), None)
+            advice = f"take a batch of {fits} (--batch)" if fits else "take another batch (--batch)"
+            raise UsageError(
+                f"batch {batch} gives {type(stream).__name__} {n} images, which {processes} processes cannot share "
+                f"equally; {advice}, or another number of processes"
+            )
+
+
+def _numbers(method: Method, batch: int) -> list[tuple[Stream, int]]:
+    """Each stream with the numbers of images that it has in a batch."""
+    # epochs 0 and 2 are the two values of a share by epoch
+    return [(stream, round(share_at(share, epoch) * batch)) for stream, share in method.groups for epoch in (0, 2)]
+
+
+def _divides(method: Method, batch: int, processes: int) -> bool:
+    return all(n % processes == 0 for _, n in _numbers(method, batch))
 
 
 def turn(
     gan: GAN, source: Source, index: int, steps: int, batch: int, precision: torch.dtype = torch.float32
-) -> Metrics:
-    """Step `index` of `steps`: one of the twins before or after, or one of the game. Returns the metrics."""
+) -> Figures:
+    """Step `index` of `steps`: one of the twins before or after, or one of the game. Returns the metrics.
+
+    Those of several processes are their means, and so are the statistics of batch norms afterwards.
+    """
+    metrics = _turned(gan, source, index, steps, batch, precision)
+    if source.ranks.size == 1:
+        return metrics
+    there = [torch.as_tensor(value, dtype=torch.float32) for value in metrics.values()]
+    figures = torch.stack([sent(value, gan.device) for value in there])
+    source.ranks.average([figures, *gan.buffers()])
+    return dict(zip(metrics, figures if gan.ahead else figures.tolist(), strict=True))
+
+
+def _turned(
+    gan: GAN, source: Source, index: int, steps: int, batch: int, precision: torch.dtype = torch.float32
+) -> Figures:
     begins, ends = gan.method.begins(steps), gan.method.ends(steps)
     if index < begins:
         alone = {twin.name: early(twin, steps) for twin in gan.method.twins if index < early(twin, steps)}
@@ -110,12 +166,12 @@ def turn(
     splitting, split = gan.method.splitting, {}
     if splitting and splitting.due(index - begins, batch):  # before the step, which trains on the new classes
         split = splitting.split(gan, source, index)
-    return split | step(gan, relabelled(source, gan.leaves), index - begins, batch, precision)
+    return {**split, **step(gan, relabelled(source, gan.leaves), index - begins, batch, precision)}
 
 
 def _step_alone(
     gan: GAN, steps: Mapping[str, int], source: Source, index: int, batch: int, precision: torch.dtype
-) -> Metrics:
+) -> Figures:
     """Step `index` of each twin in `steps`, which maps its name to its number of steps."""
     for name, number in steps.items():
         if gan.method.decay:
@@ -125,9 +181,9 @@ def _step_alone(
 
 def step_twins(
     gan: GAN, names: Sequence[str], source: Source, index: int, batch: int, precision: torch.dtype
-) -> Metrics:
+) -> dict[str, float | Tensor]:
     """A step of each named twin; its metrics begin with its name."""
-    metrics: Metrics = {}
+    metrics: dict[str, float | Tensor] = {}
     for name in names:
         try:
             # the twin's name is part of the purpose: its draws differ from those of the main GAN
@@ -138,7 +194,7 @@ def step_twins(
     return metrics
 
 
-def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtype = torch.float32) -> Metrics:
+def step(gan: GAN, source: Source, index: int, batch: int, precision: torch.dtype = torch.float32) -> Figures:
     """One step of the game: a step of each twin beside, then `d_steps` updates of D, then one of G (and E)."""
     beside = [twin.name for twin in gan.method.twins if twin.beside]
     metrics = step_twins(gan, beside, source, index, batch, precision)
@@ -165,21 +221,23 @@ def drawn_at(method: Method, source: Source, update: int, batch: int) -> tuple[S
     return source.at("D", *(("third",) if found.third else ()), index=found.index), found.epoch
 
 
-def update_d(gan: GAN, groups: Sequence[Batch], source: Source) -> Metrics:
+def update_d(gan: GAN, groups: Sequence[Batch], source: Source) -> Figures:
     """One update of D on all groups together, or one per group (`Method.d_updates`). Returns summed metrics."""
     apart = gan.method.d_updates == "apart"
     # apart, each group's loss is its mean, so a share only sets the number of images
     parts = [[replace(group, share=1.0)] for group in groups] if apart else [groups]
     penalty = gan.method.penalty
-    metrics, says = Counter[str](), list[Judged]()
+    metrics, says = Counter[str](), list[Judged]()  # sums of numbers, or of scalar tensors
     for part in parts:
         judged = judge(gan, [_watched(batch, penalty) for batch in part])
         losses = {loss.name: loss.d(judged) for loss in gan.method.losses}
         if penalty:
-            losses[penalty.name] = penalty.of(gan.D, judged, source.at(penalty.name, index=source.index).generator())
-        metrics.update(update("D", gan.opt_d, losses))
+            random = source.at(penalty.name, index=source.index).generator()
+            losses[penalty.name] = penalty.of(gan.D, judged, random, source.ranks)
+        metrics.update(update("D", gan.opt_d, losses, source.ranks))
         says += judged
-    return dict(metrics) | {"D.accuracy": accuracy(says)}
+    share = accuracy(says)
+    return {**metrics, "D.accuracy": share if gan.ahead else share.item()}
 
 
 def _watched(batch: Batch, penalty: Penalty | None) -> Batch:
@@ -189,7 +247,7 @@ def _watched(batch: Batch, penalty: Penalty | None) -> Batch:
     return replace(batch, x=batch.x.detach().requires_grad_()) if watches else batch
 
 
-def update_g(gan: GAN, source: Source, batch: int, epoch: int) -> Metrics:
+def update_g(gan: GAN, source: Source, batch: int, epoch: int) -> Figures:
     """One update of the makers, G or E or both.
 
     A loss gets the groups that they made. Where its needs name real images, it gets the real groups too.
@@ -199,7 +257,7 @@ def update_g(gan: GAN, source: Source, batch: int, epoch: int) -> Metrics:
     judged = judge(gan, draw(gan, method.g_plays, source, batch, epoch, aligned=aligned))
     made = [one for one, (stream, _) in zip(judged, method.g_plays, strict=True) if stream.made]
     losses = {loss.name: loss.g(judged if REALS & loss.needs else made) for loss in method.losses}
-    return update(method.makers[0], gan.opt_g, losses)
+    return update(method.makers[0], gan.opt_g, losses, source.ranks)
 
 
 def draw(
@@ -218,10 +276,10 @@ def draw(
     change, groups = gan.method.diff_augment, []
     for i, (stream, varying) in enumerate(streams):
         share, own = share_at(varying, epoch), source.at(0 if aligned else i, index=source.index)
-        group = replace(stream.draw(gan, own, round(share * batch)), share=share)
+        group = replace(stream.draw(gan, own, round(share * batch) // source.ranks.size), share=share)
         if change:  # in D's step and in G's, or G would learn to make changed images (DiffAugment)
             random = own.at("augmented", index=own.index).generator()
-            group = replace(group, x=change(group.x, random))
+            group = replace(group, x=change(group.x, random, source.ranks))
         groups.append(group)
     return groups
 
@@ -231,33 +289,49 @@ def judge(gan: GAN, groups: Sequence[Batch]) -> list[Judged]:
     return [Judged(group, gan.D(group)) for group in groups]
 
 
-def update(player: str, optimiser: torch.optim.Optimizer, losses: Mapping[str, Tensor]) -> Metrics:
+def update(player: str, optimiser: torch.optim.Adam, losses: Mapping[str, Tensor], ranks: Ranks = ALONE) -> Figures:
     """One optimiser step on the sum of the losses. It alone calls `backward` and `optimiser.step`.
 
-    Only the weights of this optimiser get gradients. Returns the losses and the gradient norm.
+    Only the weights of this optimiser get gradients. Of several processes, the losses and the gradients are the means.
+    Returns the losses and the gradient norm. Where a loss or the gradient is not finite, or a loss is huge, nothing is
+    updated. A fused Adam finds that on its device, so that the host need not wait, and then figures are scalar tensors.
 
     Raises
     ------
     DivergedError
-        If a loss or the gradient is not finite, or a loss is huge. Nothing is updated then.
+        In that case, unless Adam is fused; later `refuse` says so.
     """
-    metrics = {f"{player}.{name}": loss.item() for name, loss in losses.items()}
-    for name, value in metrics.items():
-        if not abs(value) < HUGE:  # true for NaN too
-            raise DivergedError(f"loss {name} is {value:g}")
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     optimiser.zero_grad()
     # `inputs`: G's loss passes through D, and D's weights must not collect its gradient
     reduce(add, losses.values()).backward(inputs=weights)
-    norms = [torch.linalg.vector_norm(weight.grad) for weight in weights if weight.grad is not None]
-    norm = torch.linalg.vector_norm(torch.stack(norms)).item()
-    if not math.isfinite(norm):
-        raise DivergedError(f"the gradient of {' + '.join(metrics)} has norm {norm:g}")
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    ranks.average([*gradients, *losses.values()])  # before the checks: all processes stop, or none
+    figures = {f"{player}.{name}": loss.detach() for name, loss in losses.items()}
+    norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
+    norm = figures[f"{player}.{NORM}"] = torch.linalg.vector_norm(torch.stack(norms))
+    if optimiser.defaults["fused"]:
+        optimiser.found_inf = unfit(list(losses.values()), norm, HUGE)  # type: ignore[attr-defined]
+        optimiser.step()
+        return figures
+    metrics = {name: value.item() for name, value in figures.items()}
+    refuse(metrics)
     optimiser.step()
-    return metrics | {f"{player}.gradient_norm": norm}
+    return metrics
 
 
-def accuracy(judged: Sequence[Judged]) -> float:
+def refuse(metrics: Metrics) -> None:
+    """Raises DivergedError if a loss is not finite or huge, or the norm of a gradient not finite."""
+    for name, value in metrics.items():
+        player, _, figure = name.rpartition(".")
+        if figure == NORM and not math.isfinite(value):
+            losses = (one for one in metrics if one.rpartition(".")[0] == player and one != name)
+            raise DivergedError(f"the gradient of {' + '.join(losses)} has norm {value:g}")
+        if figure != NORM and not abs(value) < HUGE:  # true for NaN too
+            raise DivergedError(f"loss {name} is {value:g}")
+
+
+def accuracy(judged: Sequence[Judged]) -> Tensor:
     """Share, from 0 to 1, of the labelled images that D answers correctly: real with realness above 0, fake without."""
     right = [(j.says.realness > 0) == j.batch.real for j in judged if j.batch.real is not None]
-    return torch.cat(right).float().mean().item()
+    return torch.cat(right).float().mean()

@@ -40,7 +40,7 @@ class Encoded:
         x, y = source.take_known(n)
         given = y if gan.conditional else None
         # a draw, not the mean: E of eq. 4 is a distribution of z given x
-        return Batch(x, given, gan.infer(x, given, source.generator()), self.real)
+        return Batch(x, given, gan.infer(x, given, source.generator(), source.ranks), self.real)
 
 
 ali = cgan.but(
@@ -84,7 +84,7 @@ class FromPosterior:
         """n images, the classes of their real images, and z. Gradients reach G, but not the twin."""
         x, y = source.take_known(n)
         twin = gan.twins[self.twin]
-        z = twin.encode(x, y if twin.conditional else None, source.generator())
+        z = twin.encode(x, y if twin.conditional else None, source.generator(), source.ranks)
         # the class of the real image, because z alone need not carry it
         given = y if gan.conditional else None
         return Batch(gan.make(z, given), given, z, self.real)

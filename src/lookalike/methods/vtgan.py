@@ -9,6 +9,7 @@ import torch
 from lookalike.base.errors import UsageError
 from lookalike.base.words import percent
 from lookalike.game.batch import Batch
+from lookalike.game.device import sent
 from lookalike.game.latents import Normal
 from lookalike.game.method import Method, Twin
 from lookalike.game.needs import NOTHING, Need, needs
@@ -61,9 +62,10 @@ class Noised:
         random = source.generator()
         if self.sigma > 0:
             # drawn on the CPU, as all randomness, then moved
-            x = x + self.sigma * torch.randn(x.shape, generator=random).to(x.device)
+            noise = source.ranks.own(n, lambda n: torch.randn(n, *x.shape[1:], generator=random))
+            x = x + self.sigma * sent(noise, x.device)
         if self.salt_pepper > 0:
-            u = torch.rand(x.shape, generator=random).to(x.device)
+            u = sent(source.ranks.own(n, lambda n: torch.rand(n, *x.shape[1:], generator=random)), x.device)
             half = self.salt_pepper / 2  # pepper below it, salt from there to `salt_pepper`
             x = torch.where(u < half, -1.0, torch.where(u < self.salt_pepper, 1.0, x))
         # clamped to the range of real images, or D would detect noise by its range; vectors have none

@@ -14,17 +14,18 @@ from lookalike.game.diffaugment import DiffAugment
 from lookalike.game.heads import Binary
 from lookalike.game.latents import BalancedLabels, Labels, LabelsAsInData, Latent, Normal, Uniform, UniformLabels
 from lookalike.game.losses import Hinge, Loss, Minimax, Wasserstein
-from lookalike.game.method import Method
+from lookalike.game.method import Method, Twin
 from lookalike.game.needs import Need
 from lookalike.game.nets import Net
 from lookalike.game.nets.conditioning import ClassBatchNorm, Embedded, OneHot, Unconditional
 from lookalike.game.optimiser import Adam
 from lookalike.game.penalty import GradientPenalty, Penalty
-from lookalike.game.score import SCORES
+from lookalike.game.score import SCORES, Score
 from lookalike.game.share import scaled, share_at
 from lookalike.game.splitting import Splitting
 from lookalike.game.streams import Real, Unlabelled
 from lookalike.methods import METHODS, NETS
+from lookalike.methods.fanogan import Inverting
 from lookalike.methods.r3gan import RelativisticPairing
 from lookalike.runs.presets import FROM, PRESETS, TIMES
 from lookalike.runs.settings import TrainSettings
@@ -47,6 +48,7 @@ WEAK = {name: FIELDS[name][1] for name in ("weak_depth", "weak_stride", "weak_g_
 SPLITS = (0.1562,)  # shares of the training after which classes are split (splitting-gan-2017, CIFAR-10)
 ABOVE, OF_EQUAL = 0.04, 0.4  # of the images: the authors' 2,000 of 50,000, which is 0.4 of one of ten classes
 SPLITS_OF_ONE = tuple(0.0781 * i for i in range(1, 6))
+REFINED = 11  # evaluations of V(x) from an encoder's z: 10 steps
 FULL = 10  # known classes whose detectors each get all of --images
 PLAIN = "dcgan"  # the family of the values at the top of a preset
 LATENTS: dict[str, Callable[[int], Latent]] = {one.name: one for one in (Normal, Uniform)}
@@ -128,13 +130,16 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     preset = preset_of(settings)
     several = per_class(settings) or settings.pooled
     larger = times(settings, shape[1:])
-    images = settings.images or larger * preset["images"] * (min(known, FULL) if several else 1)
+    both = 2 if settings.encoder else 1  # the game and its encoder
+    images = settings.images or both * larger * preset["images"] * (min(known, FULL) if several else 1)
     batch = settings.batch or preset["batch"]
     net = settings.net or (net_of(settings).name if len(shape) == 3 else "mlp")
     width = settings.width or larger * (8 * preset["width"] if net == "mlp" else preset["width"])
     every = {"log_every": 100, "sample_every": 8, "save_every": 10}
     steps = {name: getattr(settings, name) or max(batch, images // times) for name, times in every.items()}
     search = {name: getattr(settings, name) or preset[name] for name in ("search_steps", "search_lr")}
+    if settings.search_steps is None and _refines(settings):
+        search["search_steps"] = REFINED
     size = ",".join(map(str, shape[1:])) if len(shape) == 3 else None
     lr, d_lr = _rates(settings)
     ema = preset["ema"] if settings.ema is None else settings.ema
@@ -142,6 +147,7 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     values = {"images": images, "batch": batch, "net": net, "width": width, "size": size}
     values |= {"conditioning": settings.conditioning or _conditioning(settings)}
     values |= {"calibration": settings.held_out, "test": settings.tested}
+    values |= {"decay": preset.get("decay") if settings.decay is None else settings.decay}
     values |= {"lr": lr, "d_lr": d_lr, "ema": ema} | ({"spread": spread} if per_class(settings) else {})
     values |= {name: _given_or_own(settings, name) for name in PLAIN_VALUES}
     if settings.method in METHODS and weighs_classes(METHODS[settings.method]):
@@ -230,8 +236,30 @@ def method_of(s: TrainSettings) -> Method:
         diff_augment=_diff_augment(s, named),
         splitting=replace(named.splitting or Splitting(), **_splits(s)) if named.splitting or s.split_at else None,
         decay=named.decay if s.decay is None else s.decay,
-        score=named.score if s.score in (None, named.score.name) else SCORES[s.score or ""],
+        score=_score(s, named),
+        twins=_with_encoder(s, named),
     )
+
+
+def _refines(s: TrainSettings) -> bool:
+    """Whether the latent search starts at an encoder's z."""
+    searches = s.method in METHODS and METHODS[s.method].score.name == "search"
+    return s.score == "refined" or (s.score is None and s.encoder and searches)
+
+
+def _score(s: TrainSettings, named: Method) -> Score:
+    """The method's own score, or another one that the settings ask for."""
+    name = "refined" if _refines(s) else s.score
+    return named.score if name in (None, named.score.name) else SCORES[name or ""]
+
+
+def _with_encoder(s: TrainSettings, named: Method) -> tuple[Twin, ...]:
+    """The method's twins, and one that trains an encoder after the game where the user wants it."""
+    if not s.encoder:
+        return named.twins
+    if named.encodes:
+        raise UsageError(f"--encoder: {named.name} has an encoder already; leave it out")
+    return (*named.twins, Twin("encoder", Inverting(), after=0.5))
 
 
 def _sized(net: Net, s: TrainSettings) -> Net:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-import torch
-
 from lookalike.base import files
 from lookalike.base.errors import DivergedError, ResourceError, UsageError
+from lookalike.base.ranks import ALONE
 from lookalike.base.words import duration, minutes
 from lookalike.data.sizes import text
 from lookalike.game.gan import GAN
@@ -22,6 +22,7 @@ from lookalike.game.method import Method
 from lookalike.runs.folder import CLASSES, images_shown
 from lookalike.runs.memory import turned
 from lookalike.runs.plan import Plan
+from lookalike.runs.training import TYPES, resident
 
 STEPS = 10  # that are timed in each phase of a training, after one that is not
 LONG = 2.0  # seconds, after which no further step of a phase is timed
@@ -34,7 +35,7 @@ def expected(folder: Path, plan: Plan) -> str | None:
     method = plan.recipe.method
     if method is None:
         return None
-    one, number = _one(method, plan)
+    (one, *_), number = plan.gans(), len(plan.gans())
     places = [folder / CLASSES / files.safe_name(name) for name in plan.known] if number > 1 else [folder]
     left = sum(1 - min(1.0, images_shown(place) / one.shown) for place in places)
     try:
@@ -56,7 +57,7 @@ def affordable(method: Method, plan: Plan) -> tuple[int, str]:
     DivergedError, ResourceError
         Where the first steps diverge, or find too little memory.
     """
-    one, number = _one(method, plan)
+    (one, *_), number = plan.gans(), len(plan.gans())
     s, batch, given = plan.recipe.settings, plan.recipe.batch, plan.recipe.settings.minutes or 0.0
     try:
         seconds = SLOWER * number * _seconds(method, one) / math.ceil(one.shown / batch)  # of a step of every GAN
@@ -79,17 +80,13 @@ def affordable(method: Method, plan: Plan) -> tuple[int, str]:
     )
 
 
-def _one(method: Method, plan: Plan) -> tuple[Plan, int]:
-    """The plan of one GAN of the run, and how many such GANs train."""
-    each = len(plan.known) > 1 and not method.per_class
-    return (plan.only(plan.known[0]), len(plan.known)) if each else (plan, 1)
-
-
 def _seconds(method: Method, plan: Plan) -> float:
-    """Seconds of the whole training of one GAN. Raises DivergedError where its first steps diverge."""
-    s, source, batch = plan.recipe.settings, plan.source(), plan.recipe.batch
+    """Seconds of the whole training of one GAN. Raises DivergedError where its first steps diverge.
+
+    Of several processes each times its part of a batch, and nothing is exchanged.
+    """
+    s, source, batch = plan.recipe.settings, resident(replace(plan.source(), ranks=ALONE)), plan.recipe.batch
     gan = GAN(method, plan.images.shape, seed=s.seed, device=s.device, classes=len(plan.known), ema=s.ema or 0.0)
-    precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
     steps = math.ceil(plan.shown / batch)
     begins, ends = method.begins(steps), method.ends(steps)
     total = 0.0
@@ -97,7 +94,7 @@ def _seconds(method: Method, plan: Plan) -> float:
         took: list[float] = []
         for index in range(first, min(last, first + 1 + STEPS)):
             began = time.perf_counter()
-            turned(gan, source, index, steps, batch, precision)
+            turned(gan, source, index, steps, batch // plan.ranks.size, TYPES[s.precision])
             took.append(time.perf_counter() - began)
             if sum(took) > LONG:
                 break

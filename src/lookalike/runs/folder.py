@@ -113,6 +113,7 @@ class Figures(_Record):
     misses: Rate
     seconds: dict[str, float | None] = {}
     parts_auc: dict[str, float | None] = {}
+    converged: float | None = None  # share of images; none: no latent search
     classes: Verdicts | None = None  # none: one known class
     pixels: Pixels | None = None  # none: no masks were given
 
@@ -268,6 +269,12 @@ def images_shown(folder: Path) -> int:
         return int(_last_line(folder / METRICS)["images"])
     except (ValueError, LookupError, TypeError):
         return 0
+
+
+def shown(folder: Path) -> str:
+    """How many images a training that is not done was shown at its newest checkpoint, in words; empty without one."""
+    found = [path.stem for path in (folder / CHECKPOINTS).glob("*.safetensors") if path.stem.isdecimal()]
+    return f"{max(map(int, found)):,} images shown" if found else ""
 
 
 def _last_line(path: Path) -> Any:

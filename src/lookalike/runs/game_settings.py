@@ -119,6 +119,15 @@ class GameSettings(StrictSettings):
         Parameter(help="acgan-ali: G begins with the weights of ALI's G, or with new ones.", group=METHOD),
     ] = "ali"
     diff_augment: Annotated[bool | None, Parameter(help=DIFF_AUGMENT, group=METHOD, show_default=OF_METHOD)] = None
+    encoder: Annotated[
+        bool,
+        Parameter(
+            help="An encoder trains after the game, in the second half of twice as many images. It gives the start of "
+            "the latent search, which then takes few steps.",
+            group=METHOD,
+            negative=(),
+        ),
+    ] = False
 
     net: Annotated[
         NetName | None,

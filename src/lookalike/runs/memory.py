@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from lookalike.base.errors import DivergedError, ResourceError, UsageError, memory_guard
+from lookalike.game.device import read
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
 from lookalike.game.source import Source
@@ -42,7 +43,7 @@ def turned(gan: GAN, source: Source, index: int, steps: int, batch: int, precisi
     """Step `index`, as `game.train.turn` does it. Raises ResourceError as `trained`."""
     try:
         with memory_guard():
-            turn(gan, source, index, steps, batch, precision)
+            read([turn(gan, source, index, steps, batch, precision)])  # reading waits for the device
         return
     except ResourceError:
         pass
@@ -70,7 +71,7 @@ def _fitting(gan: GAN, source: Source, index: int, steps: int, batch: int, preci
         return found.most
 
     smaller = _smaller(gan.method, batch)
-    if len(smaller) < 2:
+    if len(smaller) < 2 or source.ranks.size > 1:  # the other processes would have to try too
         return None
     low, high = smaller[-1], smaller[-2]
     try:

@@ -24,7 +24,7 @@ OF_SPLITTING = ("split_at", "split_above", "split_normalised")
 
 AXES = {  # settings that change what the other parts of a method must offer
     *("score", "loss", "net", "penalty", "spectral", "conditioning", "class_loss", "start", "d_updates"),
-    *("diff_augment", "split_at", "latent", "labels", "unlabelled"),
+    *("diff_augment", "encoder", "split_at", "latent", "labels", "unlabelled"),
 }
 
 

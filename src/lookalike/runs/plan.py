@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lookalike.base.arrays import Index
+from lookalike.base.arrays import Index, Report
 from lookalike.base.checkpoint import CLASS_LIMIT, NAME_LIMIT, NAMES_LIMIT, TENSOR_LIMIT
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.names import BACKBONES, ON_FEATURES
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.base.renamed import OLD
 from lookalike.base.words import percent
 from lookalike.data import Images, split
+from lookalike.data.images import Selection
 from lookalike.data.oddities import GREYED
 from lookalike.detect.baselines import BASELINES, CLASSIFIERS
 from lookalike.detect.baselines.auto import AutoBaseline
@@ -30,7 +32,7 @@ from lookalike.detect.model import ANY, UNKNOWN, check_device
 from lookalike.features.backbones import named
 from lookalike.game.gan import GAN
 from lookalike.game.method import Method
-from lookalike.game.source import Source
+from lookalike.game.source import Source, Stored
 from lookalike.game.splitting import Splitting
 from lookalike.game.train import check_batch
 from lookalike.methods import METHODS
@@ -60,6 +62,8 @@ class Plan:
         Names of the known classes, and of those whose images are extra fakes.
     truth, true_classes
         (N,) the labels of all images before known classes were pooled, and their names.
+    ranks : Ranks
+        The processes that train each GAN together.
     """
 
     data: str
@@ -70,6 +74,7 @@ class Plan:
     others: tuple[str, ...]
     truth: Index
     true_classes: tuple[str, ...]
+    ranks: Ranks = ALONE
 
     @property
     def shown(self) -> int:
@@ -83,10 +88,12 @@ class Plan:
         method = self.recipe.method
         assert known is not None, "`make` refuses a run without training images"
         labels = torch.from_numpy(self.numbered(rows.train))
-        source = Source(known, labels, others, settings.seed, torch.device(settings.device), more)
+        source = Source(known, labels, others, settings.seed, torch.device(settings.device), more, ranks=self.ranks)
         return source.in_turn() if method is not None and method.labels.balances else source
 
-    def _tensor(self, rows: Index) -> torch.Tensor | None:
+    def _tensor(self, rows: Index) -> torch.Tensor | Stored | None:
+        if isinstance(self.images.pixels, np.memmap):
+            return Stored(Selection(self.images.pixels, rows)) if len(rows) else None
         return torch.from_numpy(self.images.pixels[rows]) if len(rows) else None
 
     def keys(self) -> dict[str, list[str]]:
@@ -106,6 +113,13 @@ class Plan:
             known=(name,),
             others=others,
         )
+
+    def gans(self) -> tuple[Plan, ...]:
+        """The plan of each GAN that trains: one of each known class, or one of all; none for a baseline."""
+        method = self.recipe.method
+        if method is None:
+            return ()
+        return (self,) if len(self.known) == 1 or method.per_class else tuple(map(self.only, self.known))
 
     def labels_of(self, names: tuple[str, ...]) -> list[int]:
         """The data's numbers of these classes."""
@@ -134,8 +148,15 @@ class Plan:
         return sha256(repr(used).encode()).hexdigest()
 
 
-def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
+def make(
+    data: str | Path | Images,
+    settings: TrainSettings,
+    ranks: Ranks = ALONE,
+    report: Report = lambda _stage, _done, _of: None,
+) -> Plan:
     """Reads the data, splits it, and decides what the settings leave open; with `minutes`, all but the images shown.
+
+    `ranks` are the processes that train each GAN together. `report` gets the progress where reading takes long.
 
     Raises
     ------
@@ -147,7 +168,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     check_device(settings.device)
     if settings.method in ON_FEATURES:
         named(settings.backbone)  # one that cannot be used is refused before the images are read
-    images = data if isinstance(data, Images) else read_used(data, settings)
+    images = data if isinstance(data, Images) else read_used(data, settings, report)
     if settings.group is not None and images.groups is None:  # images in memory
         images = images.grouped(settings.group)
     if settings.sides not in (None, images.shape[1:]):
@@ -169,7 +190,7 @@ def make(data: str | Path | Images, settings: TrainSettings) -> Plan:
     joins = len(known) > 1 and thresholds and not _classifies(settings, method)
     rows = _rows(images, settings, known, others, nameless, joins=joins)
     name = "arrays" if isinstance(data, Images) else Path(data).resolve().name
-    plan = Plan(name, images, rows, Recipe(settings, method), known, others, truth, true_classes)
+    plan = Plan(name, images, rows, Recipe(settings, method), known, others, truth, true_classes, ranks)
     _check_images(plan, rows.deciding if joins else rows.calibration)
     _check_calibration(plan)
     _check_groups(plan)
@@ -354,7 +375,8 @@ def _check_classes(plan: Plan) -> None:
 
 def check_method(plan: Plan, method: Method) -> None:
     """Raises UsageError for a GAN that cannot be built, split, searched or stored as the plan says."""
-    check_batch(method, plan.recipe.batch)
+    for one in (method, *method.methods_of_twins().values()):
+        check_batch(one, plan.recipe.batch, plan.ranks.size)
     if method.splitting is not None and plan.recipe.settings.minutes is None:  # with them, `showing` checks
         _check_splits(plan, method.splitting)
     known, ema = len(plan.known), plan.recipe.settings.ema or 0.0

@@ -55,7 +55,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "per_class": {"spread": False},
         "twice": {},
         "families": {
-            "resnet": {"width": 128},
+            "resnet": {"width": 128, "decay": True},  # as the code of SN-GAN, whose hyperparameters the paper takes
             "critic": {"width": 128},
             "f-anogan": {"width": 64},
             "r3gan": {"width": 128},

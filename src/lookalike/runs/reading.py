@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lookalike.base.arrays import Report
 from lookalike.base.errors import UsageError, some
 from lookalike.base.names import Aspect
 from lookalike.data import Images, read
+from lookalike.data.beyond import in_memory
 from lookalike.data.load import chosen
 from lookalike.data.oddities import MUCH, shrunk
 from lookalike.data.sizes import Counts, own_size, small_size, text, usual_size
@@ -76,10 +78,15 @@ def said(counts: Counts, aspect: Aspect = "squash") -> Iterator[str]:
         yield GROWTH
 
 
-def read_used(data: str | Path, s: TrainSettings) -> Images:
-    """The images of the classes that train, at the size of the training; raises DataError as `read` does."""
+def read_used(data: str | Path, s: TrainSettings, report: Report = lambda _stage, _done, _of: None) -> Images:
+    """The images of the classes that train, at the size of the training; raises DataError as `read` does.
+
+    Those that would take too much of the memory are a map of a file in the user's cache folder; `report` gets the
+    progress of reading them there.
+    """
     reading = reading_used(data, s)
     how = s.reading() | (asdict(reading) if reading else {})
+    how |= {"most": in_memory(), "report": report}
     return read(data, channels=1 if s.grey else None, classes=_used(s), **how)
 
 

@@ -26,12 +26,13 @@ from lookalike.runs.settings import HELD_OUT, TrainSettings, flag
 from lookalike.runs.used import used_groups, used_images
 
 OLD_PART = re.compile(r"\.part\.[0-9]{1,9}\Z")
-REPEATABLE = ("device", "threads")  # may differ when resuming, at the price of bits
+REPEATABLE = ("device", "precision", "threads")  # may differ when resuming, at the price of bits
 PACKAGES = ("lookalike", "torch", "numpy", "pillow", "scikit-learn", "safetensors")
 BITS = (
     *(("settings", name) for name in REPEATABLE),
     *(("versions", name) for name in PACKAGES if name != "safetensors"),
     ("machine", "cpu"),
+    ("machine", "processes"),
 )
 
 
@@ -207,6 +208,7 @@ def _config(plan: Plan, settings: dict[str, Any], command: tuple[str, ...]) -> d
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
             "device": plan.recipe.settings.device,
+            "processes": plan.ranks.size,
         },
     }
 

@@ -5,6 +5,7 @@ Stopped or killed at any moment, a run goes on from its newest checkpoint and en
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -14,7 +15,9 @@ import numpy as np
 
 from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Floats, Note, Report, Warn
-from lookalike.base.errors import DamagedError, DivergedError, memory_guard, show
+from lookalike.base.errors import DamagedError, DivergedError, UsageError, memory_guard, show
+from lookalike.base.names import GANS
+from lookalike.base.ranks import ALONE, Ranks
 from lookalike.base.threads import computing_with
 from lookalike.data import Images, oddities
 from lookalike.data.images import Selection
@@ -58,8 +61,11 @@ def run(
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
     note: Note | None = None,
+    ranks: Ranks = ALONE,
 ) -> Model:
     """Trains, calibrates and stores a model in `out`. A run that was begun there is resumed, or found finished.
+
+    Of several processes that torchrun started, rank 0 calls it. The others call `follow`.
 
     Parameters
     ----------
@@ -81,17 +87,22 @@ def run(
         They get the progress, and what the user should know.
     note : callable, optional
         It gets from what sizes to what size images shrink, and how long a GAN will train.
+    ranks : Ranks
+        The processes that train each GAN together; this one leads.
 
     Raises
     ------
     UsageError
-        If `out` holds another run, or something else, or lies inside the data, or a tool is not installed.
+        If `out` holds another run, or something else, or lies inside the data; if `ranks` cannot train this method; if
+        a tool is not installed.
     LockedError
         If another process holds `out`, and it is not waited for.
     DivergedError
         If training leaves the finite numbers; the last good checkpoint stays.
     ResourceError
         If memory runs out; the last checkpoint stays.
+    LostError
+        If another of the `ranks` is lost; the last checkpoint stays.
     Stopped
         After a signal, with a checkpoint saved.
     """
@@ -101,13 +112,26 @@ def run(
         report("reading", 0, 1)
         refuse_inside(out, data)
         settings = record.as_begun(out, settings)
-        plan, timed = _timed(out, plans.make(data, settings), settings)
+        plan, timed = planned(data, settings, out, ranks, report)
         folder = files.make_folder(out)
         record.begun(folder)  # a folder of someone else's is not even locked
         with nullcontext() if held else files.lock(folder, *PLACES, wait=wait):
             record.begin(folder, plan, command, warn)
             with tracked(folder, trackers, report, warn) as told:
                 return _run(folder, plan, settings, timed, told, warn, note)
+
+
+def planned(
+    data: str | Path | Images, settings: TrainSettings, out: Path, ranks: Ranks, report: Report
+) -> tuple[Plan, str | None]:
+    """The plan of the run in `out`, and how many images fit into the `minutes`, as a sentence. Raises as `run`."""
+    if ranks.size > 1 and settings.method not in GANS:
+        raise UsageError(
+            f"--method {settings.method}: torchrun is for GANs, and {settings.method} trains none; start 'lookalike "
+            "train' without it, or take a GAN"
+        )
+    plan = plans.make(data, settings, ranks, report)
+    return _timed(out, plan, settings)
 
 
 def _run(
@@ -120,11 +144,10 @@ def _run(
     note: Note | None,
 ) -> Model:
     """The model of a plan, in a folder that is held and begun."""
-    if (folder / checkpoint.CARD).exists():
-        try:
-            return Model.load(folder, device=settings.device)
-        except DamagedError as error:
-            warn(f"the model is made again: {str(error).partition(';')[0]}")
+    there = _there(folder, settings, warn)
+    plan.ranks.told(lambda: json.dumps({"done": there is not None, "data": plan.data_digest()}).encode())
+    if there is not None:
+        return there
     if note is not None:
         for line in _notes(plan, settings):
             note(line)
@@ -141,6 +164,16 @@ def _run(
     model = _model(plan, detector, scores)
     model.save(folder)
     return model
+
+
+def _there(folder: Path, settings: TrainSettings, warn: Warn) -> Model | None:
+    """The model of a run that is finished."""
+    if (folder / checkpoint.CARD).exists():
+        try:
+            return Model.load(folder, device=settings.device)
+        except DamagedError as error:
+            warn(f"the model is made again: {str(error).partition(';')[0]}")
+    return None
 
 
 def _remarks(plan: Plan) -> Iterator[str]:
@@ -175,6 +208,9 @@ def _notes(plan: Plan, given: TrainSettings) -> Iterator[str]:
     yield from oddities.reading(plan.images)
     if plan.recipe.method is not None and oddities.grey(plan.images):
         yield "the images are grey, though stored in colour: with --grey a GAN trains faster, and makes no colours"
+    n, batch = plan.ranks.size, plan.recipe.batch
+    if n > 1:
+        yield f"{n} processes train together: each has {batch // n} of the {batch} images of a step"
     longer = given.images is None and given.minutes is None
     if times(given, plan.images.shape[1:]) > 1 and (given.width is None or longer):
         yield GROWTH
@@ -185,10 +221,11 @@ def _timed(out: Path, plan: Plan, given: TrainSettings) -> tuple[Plan, str | Non
     method = plan.recipe.method
     if given.minutes is None or method is None:
         return plan, None
-    if (there := record.images_of(out)) is not None:
-        return plans.showing(plan, given, there), None
-    with exact():
-        images, said = affordable(method, plan)
+    images, said = record.images_of(out), None
+    if images is None:
+        with exact():
+            images, said = affordable(method, plan)
+    images = int(plan.ranks.told(lambda: str(images).encode()))  # each process timed its own part
     return plans.showing(plan, given, images), said
 
 
@@ -246,7 +283,7 @@ def _shared(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn
 
 def _open_set(members: Mapping[str, Detector], plan: Plan) -> OpenSet:
     rows, s = plan.rows.deciding, plan.recipe.settings
-    pixels, labels = plan.images.pixels[rows], plan.numbered(rows)
+    pixels, labels = Selection(plan.images.pixels, rows), plan.numbered(rows)
     return OpenSet.fit(members, pixels, labels, scaling=s.scaling, decides=s.decides)
 
 
@@ -298,7 +335,7 @@ def _learnt(folder: Path, plan: Plan, method: Method, report: Report, warn: Warn
 def _detector(gan: GAN, plan: Plan, label: int | None) -> GANDetector:
     """The trained GAN as a detector of the known class, or of class `label`."""
     mine = plan.rows.train if label is None else plan.rows.train[plan.numbered(plan.rows.train) == label]
-    return GANDetector.fit(gan, plan.recipe.search(), label, plan.images.pixels[mine])
+    return GANDetector.fit(gan, plan.recipe.search(), label, Selection(plan.images.pixels, mine))
 
 
 def _crossed(folder: Path, plan: Plan, report: Report) -> tuple[Detector, Floats]:

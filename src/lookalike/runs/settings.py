@@ -55,6 +55,18 @@ def _network(value: str) -> str:
     return value
 
 
+def _device(value: str) -> str:
+    if re.fullmatch(r"cuda:\d+(,\d+)+", value):
+        n = len(value.split(","))
+        raise ValueError(
+            f"a process trains on one GPU; to train on {n}, start with 'torchrun --standalone --nproc-per-node {n} "
+            "-m lookalike train' and give --device cuda"
+        )
+    if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", value):
+        raise ValueError("cpu, cuda, mps and one GPU by its number, such as cuda:1, are accepted")
+    return value
+
+
 def pair(value: str | None) -> tuple[float, float] | None:
     """The two numbers of "A,B"."""
     if value is None:
@@ -139,7 +151,7 @@ class SearchSettings(StrictSettings):
         ScoreName | None,
         Parameter(
             help="A GAN scores an image by the latent search, an encoder, D's realness, D's features, or how unsure D "
-            "is of the class.",
+            "is of the class. With refined the search starts at the encoder's z.",
             group=SCORE,
             show_default=OF_METHOD,
         ),
@@ -341,13 +353,23 @@ class TrainSettings(DataSettings, SearchSettings, GameSettings):
     ] = None
     device: Annotated[
         str,
-        Field(pattern=r"^(cpu|cuda(:\d+)?|mps)$"),
+        AfterValidator(_device),
         Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN),
     ] = "cpu"
     precision: Annotated[
-        Literal["float32", "bfloat16"],
-        Parameter(help="bfloat16 trains in mixed precision, for a GPU.", group=RUN),
+        Literal["float32", "tf32", "bfloat16"],
+        Parameter(
+            help="For a GPU: tf32 rounds what layers multiply, and bfloat16 computes most layers with it.", group=RUN
+        ),
     ] = "float32"
+    sync_bn: Annotated[
+        bool,
+        Parameter(
+            help="Started by torchrun: batch norm is over the images of all processes, not over those of each.",
+            group=RUN,
+            negative=(),
+        ),
+    ] = False
     threads: Annotated[
         int,
         Field(ge=1, le=1024),

@@ -41,6 +41,11 @@ class Study:
         Trials side by side, one thread each.
     minutes : float or None
         The time from `began` on in which all is done that fits; None: all is done.
+    slices : bool
+        Trials are done in their order, and one that does not fit into the time stops at a checkpoint, from which the
+        next study goes on. Otherwise only trials begin that fit.
+    device : str
+        Where networks run.
     command : str
         The command that stands beside each figure.
     report, warn, note : callable
@@ -54,6 +59,8 @@ class Study:
     methods: tuple[str, ...] = ()
     workers: int = 1
     minutes: float | None = None
+    slices: bool = False
+    device: str = "cpu"
     began: float = field(default_factory=time.monotonic)
     command: str = ""
     report: Report = lambda stage, done, of: None
@@ -85,15 +92,23 @@ class Study:
             In the cases of `workers.side_by_side`.
         """
         name_of.cache_clear()  # images may have changed since
-        every = merged(trials, self.runs)
-        missing = [trial for trial in every if not trial.is_done(self.runs)]
+        here = {trial.but(device=self.device): trial for trial in merged(trials, self.runs)}
+        missing = [trial for trial in here if not trial.is_done(self.runs)]
         self._report("training and measuring", 0, len(missing))
-        if self.minutes is None:
+        if self.minutes is None or self.slices:
             failed = self._side_by_side(InOrder(missing))
+            self._warn_of_rest([trial for trial in missing if trial not in failed and not trial.is_done(self.runs)])
         else:
-            failed = self._within(missing, [trial for trial in every if trial.is_done(self.runs)])
-        self._warn_of_versions([trial.made_by(self.runs) for trial in every if trial.is_done(self.runs)])
-        return failed
+            failed = self._within(missing, [trial for trial in here if trial.is_done(self.runs)])
+        self._warn_of_versions([trial.made_by(self.runs) for trial in here if trial.is_done(self.runs)])
+        return {here[trial]: said for trial, said in failed.items()}
+
+    def _warn_of_rest(self, rest: Sequence[T]) -> None:
+        """How many trials are left, and how far those are that began."""
+        if rest:
+            begun = [f"{trial}: {said}" for trial in rest if (said := trial.shown(self.runs))]
+            left = "; ".join([f"{len(rest)} trial{'s' if len(rest) > 1 else ''} left", *begun])
+            self.warn(f"{self.too_late}: {left}; the same command goes on")
 
     def _within(self, missing: Sequence[T], done: Sequence[T]) -> dict[T, str]:
         """Does what fits into the time, and says what is left."""

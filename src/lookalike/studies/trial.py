@@ -38,6 +38,8 @@ class Trial(ABC):
         The preset, as `lookalike train` takes it.
     settings : tuple of (str, value)
         Other settings of the training.
+    device : str
+        Where the networks run. It has no part in the folder's name: a training may go on elsewhere.
     """
 
     data: str
@@ -46,11 +48,17 @@ class Trial(ABC):
     _: KW_ONLY
     preset: str = "small"
     settings: tuple[tuple[str, Any], ...] = ()
+    device: str = "cpu"
 
     places: ClassVar[tuple[str, ...]] = ()  # folders in its own that a killed process may leave half-written files in
 
     def __str__(self) -> str:
         return f"{self.method} on {show(Path(self.data).name)}, seed {self.seed}"
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Settings of where it trains: on one thread, or on a GPU, which rounds what layers multiply."""
+        return {"threads": 1, "device": self.device} | ({"precision": "tf32"} if self.device.startswith("cuda") else {})
 
     def but(self, **changes: Any) -> Self:
         """This trial with other values."""
@@ -82,6 +90,10 @@ class Trial(ABC):
     @abstractmethod
     def work(self, folder: Path, command: str) -> None:
         """Trains and measures in its folder, which this process has locked."""
+
+    def shown(self, runs: Path) -> str:
+        """How far a training is that is not done, in words; empty where it does not say."""
+        return ""
 
     def cost(self, runs: Path) -> float:
         """Seconds of training and measuring, of a trial that is done; 0 where it does not say."""

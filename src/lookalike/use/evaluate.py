@@ -25,6 +25,7 @@ from lookalike.data.source import UNLABELLED
 from lookalike.detect.auc import auc, rate
 from lookalike.detect.heat import Locates
 from lookalike.detect.model import ANY, Model, Verdicts
+from lookalike.game.scored import CONVERGED
 from lookalike.runs.folder import EVALUATIONS, training_seconds
 from lookalike.runs.used import UsedGroups, used_groups, used_images
 from lookalike.use.masks import masks_of, measured
@@ -283,6 +284,7 @@ def _figures(model: Model, verdicts: dict[str, Verdicts]) -> dict[str, Any]:
             name: auc(sign * known.parts[name], sign * unknown.parts[name], resamples=1).value
             for name, sign in _signs(known)
         },
+        "converged": _converged(known, unknown),
         "threshold": model.limit.value,
         "allowed": model.limit.allowed,
         "crossed": bool(model.training.get("crossed", False)),
@@ -328,9 +330,15 @@ def _rate(count: int, of: int, role: str) -> dict[str, Any]:
     return asdict(rate(count, of)) | ({} if of else {"reason": f"no held-out {role} images"})
 
 
+def _converged(*verdicts: Verdicts) -> float | None:
+    """Return the share of images whose latent search converged; None without a search."""
+    found = [values for one in verdicts if (values := one.parts.get(CONVERGED)) is not None]
+    return float(np.concatenate(found).mean()) if found else None
+
+
 def _signs(verdicts: Verdicts) -> list[tuple[str, int]]:
-    """Return each part's name and sign, so that larger means less like the known classes; realness gets a minus."""
-    return [(name, -1 if name == "realness" else 1) for name in verdicts.parts]
+    """Return the name and sign of each part of the score, so that larger means less like the known classes."""
+    return [(name, -1 if name == "realness" else 1) for name in verdicts.parts if name != CONVERGED]
 
 
 def _arrays(model: Model, images: Images, rows: dict[str, Rows], verdicts: dict[str, Verdicts]) -> bytes:

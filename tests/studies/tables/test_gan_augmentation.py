@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from lookalike.data import arrays, named
 from lookalike.studies.augment.transforms import Affine
 from lookalike.studies.augment.trial import ClassifierTrial
 from lookalike.studies.study import Study
+from lookalike.studies.tables import gan_augmentation
 from lookalike.studies.tables.gan_augmentation import CIFAR, NAME, PAPERS, TABLE, TASKS
 from lookalike.studies.tables.table import printed, run
 
@@ -186,3 +188,15 @@ def test_the_command_prints_the_lines(tmp_path, capsys, here, measured):
     code, out, _ = call(capsys, "table", NAME, "--rows", "mnist-5k-twenty", *where, *more)
     assert out.splitlines()[0].split() == ["method", "figure", "printed", "ours", "seeds", "seconds"]
     assert code == 0 and "85 +- 1 %" in out and "gan-augmentation-2020-I-small-part.md" in out
+
+
+def test_preset_paper_has_the_authors_length_and_step_size(monkeypatch):
+    """300 passes over the published training images, twice as many with ALI before; preset small has its own."""
+    tasks = {task.name: task for task in TASKS}
+    assert tasks["fashion-mnist"].settings("acgan", "paper") == (("images", 300 * 60_000),)
+    assert tasks["cifar-100"].settings("acgan-ali-v2", "paper") == (("images", 2 * 300 * 50_000),)
+    assert dict(tasks["breast-histopathology"].settings("cgan", "paper"))["lr"] == 1e-4
+    assert tasks["fashion-mnist"].settings("acgan", "small") == tasks["fashion-mnist"].settings("affine", "paper") == ()
+    monkeypatch.setattr(gan_augmentation, "open_source", lambda _: SimpleNamespace(classes=("Trouser", "Bag")))
+    cells = tasks["fashion-mnist"].cells(Study(Path("r"), preset="paper", seeds=1, methods=("acgan",)))
+    assert [cell.trials[0].settings for cell in cells] == [(), (("images", 18_000_000),)]

@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import t as student
 from tiny import call
 
-from lookalike.base import files
+from lookalike.base import files, workers
 from lookalike.base.errors import DataError, UsageError
 from lookalike.data import read
 from lookalike.detect.model import Model
@@ -58,7 +58,7 @@ def test_the_papers_tables_are_these():
 
 
 def test_preset_paper_has_the_papers_protocol(monkeypatch):
-    """Published lengths, updates of G times 64, and 50,000 images measured; the scores' parts are tenths, 5,000."""
+    """Published lengths, updates of G times 64, and 50,000 images measured, 100,000 faces."""
     lengths = {table.name: dict(table.images) for table in QUALITY}
     assert lengths == {
         "splitting-gan-2017/1": {"cifar-10": 100_000 * 64}, "splitting-gan-2017/2": {"cifar-10": 100_000 * 64},
@@ -71,6 +71,7 @@ def test_preset_paper_has_the_papers_protocol(monkeypatch):
     paper, small = (cell.trials[0] for study in studies for cell in TABLE.cells("cifar-10", study))
     assert paper.train_settings(("a", "b")).images == 640 and small.train_settings(("a", "b")).images is None
     assert (paper.depends_on()["made"], small.depends_on()["made"]) == (50_000, 5_000)
+    assert (paper.but(data="celeba").made, small.but(data="celeba").made) == (100_000, 5_000)
 
 
 def test_stl_10_splits_above_two_percent_as_the_authors_do():
@@ -247,3 +248,21 @@ def test_data_that_are_not_here_are_left_out(tiny, tmp_path, monkeypatch):
         run(TABLE, study, out, ("cifar-10",))
     with pytest.raises(UsageError, match="has no method three"):
         run(TABLE, replace(study, methods=("three",)), out)
+
+
+def test_a_table_within_a_time_may_have_nothing_yet(tmp_path, monkeypatch):
+    """No line and no file where no training ended; without a given time that is an error."""
+    table = Quality("splitting-gan-2017/9", {"digits": 8}, WAYS[:1], "one", "supervised")
+    monkeypatch.setattr(workers, "_spread", lambda *_: (one for one in ()))
+    assert run(table, Study(tmp_path / "r", seeds=1, minutes=8, slices=True), tmp_path / "out") == []
+    assert list((tmp_path / "out").iterdir()) == []
+    with pytest.raises(UsageError, match="no cell of the table could be measured"):
+        run(table, Study(tmp_path / "r", seeds=1), tmp_path / "out")
+
+
+def test_a_device_that_is_not_there_is_refused_at_once(capsys, tmp_path):
+    """One line before anything is read, for tables and both benches; the command of a table names the device."""
+    for argv in (("table", "kplus1-2020/cifar-10"), ("bench", "detect", "digits"), ("bench", "augment", "digits")):
+        code, out, err = call(capsys, *argv, "--device", "cuda:7", "--out", tmp_path / "o", "--runs", tmp_path / "r")
+        assert (code, out) == (2, "") and "cuda:7" in err and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

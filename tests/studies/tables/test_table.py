@@ -9,9 +9,11 @@ import pytest
 
 from lookalike.detect.baselines import BASELINES
 from lookalike.methods import METHODS
+from lookalike.runs.settings import train_settings
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.tables import DETECTORS, TABLES
 from lookalike.studies.tables.detectors import Row, single
+from lookalike.studies.tables.lines import scales
 from lookalike.studies.tables.table import printed
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "published" / "figures.csv"
@@ -110,3 +112,15 @@ def test_the_papers_dcgan_and_anogan_are_one_training(tmp_path):
     assert folders("mcgan-2021/2", "3,8/9", "dcgan")[0] == ours[0]
     assert folders("vtgan-2021/1", "3/8", "vtgan") != ours
     assert folders("mcgan-2021/1", "3/8", "mcgan") != ours
+
+
+def test_a_table_says_how_large_its_trainings_are():
+    """Side, width and images shown of each GAN, of each class where one GAN learns all; baselines have none."""
+    small = {name: DetectorTrial("d", name, 0, known=("a",)).train_settings() for name in ("anogan", "knn", "vtgan")}
+    assert scales(small) == ["- anogan, vtgan: 32 x 32 pixels, width 8, 30,000 images shown."]
+    own = train_settings(known=("a",), method="sn-projection", preset="paper", size="48,32", images=640)
+    several = train_settings(known=("a", "b"), method="sn-projection")
+    assert scales({"own": own, "several": several}) == [
+        "- own: 48 x 32 pixels, width 128, 640 images shown.",
+        "- several: 32 x 32 pixels, width 16, 15,000 images of each class shown.",
+    ]

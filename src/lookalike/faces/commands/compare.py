@@ -21,9 +21,11 @@ from lookalike.faces.commands.flags import (
     OUT,
     Data,
     DetectorSettings,
+    Device,
     Flat,
     Json,
     MakerSettings,
+    Minutes,
     PresetOfAll,
     Seeds,
     Threads,
@@ -152,6 +154,16 @@ def table(
     seeds: Seeds = 3,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
+    minutes: Annotated[
+        float | None,
+        Parameter(
+            help="The command takes no longer: a training that is not done is saved, and the same command goes on.",
+            group=RUN,
+            validator=Number(gt=0),
+            show_default="as long as it takes",
+        ),
+    ] = None,
+    device: Device = "cpu",
     json_: Json = False,
 ) -> None:
     """Runs the protocol of a table cell by cell, and writes the printed figures and ours as .csv and .md.
@@ -180,14 +192,17 @@ def table(
     options = [f"--preset {preset} --seeds {seeds}", *(f"--rows {shlex.quote(row)}" for row in rows)]
     options += [f"--methods {method}" for method in methods]
     options += [f"--weights {shlex.quote(str(weights))}"] if weights else []
+    options += [f"--device {device}"] if device != "cpu" else []
     options += [f"--mnist {shlex.quote(mnist)}"] if mnist != "mnist-5k" else []
     options += [f"--photographs {shlex.quote(str(photographs))}"] if photographs else []
     command = " ".join([f"lookalike table {name}", *options])
-    with _study(runs, preset, seeds, methods, workers, command) as study:
+    with _study(runs, preset, seeds, methods, workers, command, minutes, device, slices=True) as study:
         lines = run(table, study, out, rows)
     if json_:
         print_json(lines)
         return
+    if not lines:
+        return  # the warnings say how far it is
     found = {key: {line[key] for line in lines} for key in CELL}
     keys = [key for key in CELL if found[key] != {""} and (key != "dataset" or len(found[key]) > 1)]
     show_table(
@@ -248,15 +263,8 @@ def bench_detect(
     training: Annotated[DetectorSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
-    minutes: Annotated[
-        float | None,
-        Parameter(
-            help="The command takes no longer: what fits is measured, and the same command goes on.",
-            group=RUN,
-            validator=Number(gt=0),
-            show_default="as long as it takes",
-        ),
-    ] = None,
+    minutes: Minutes = None,
+    device: Device = "cpu",
     bad: Annotated[DataSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
@@ -275,7 +283,7 @@ def bench_detect(
     given |= (training or DetectorSettings()).model_dump(exclude_none=True)
     levels = few.numbers(shots) if shots else ()
     command = shlex.join(["lookalike", *sys.argv[1:]])
-    with _study(runs, preset, seeds, methods, workers, command, minutes) as study:
+    with _study(runs, preset, seeds, methods, workers, command, minutes, device) as study:
         how: Any = {"known": known, "test_data": test_data}
         found: Any = few.run(data, study, levels, given, **how) if levels else bench.run(data, study, given, **how)
     (_tell_shots if levels else _tell_bench)(found, out, json_=json_)
@@ -363,6 +371,8 @@ def bench_augment(
     gan: Annotated[MakerSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
+    minutes: Minutes = None,
+    device: Device = "cpu",
     bad: Annotated[DataSettings | None, Flat] = None,
     json_: Json = False,
 ) -> None:
@@ -378,7 +388,8 @@ def bench_augment(
     refuse_inside(out, data)
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
     given |= (gan or MakerSettings()).model_dump(exclude_none=True)
-    with _study(runs, preset, seeds, methods, workers, shlex.join(["lookalike", *sys.argv[1:]])) as study:
+    command = shlex.join(["lookalike", *sys.argv[1:]])
+    with _study(runs, preset, seeds, methods, workers, command, minutes, device) as study:
         found = bench.run(data, study, given, to=to, rare=rare, classifier=classifier)
     page = write(found, out)
     if json_:
@@ -423,15 +434,21 @@ def _study(
     methods: tuple[str, ...],
     workers: int | None,
     command: str,
-    minutes: float | None = None,
+    minutes: float | None,
+    device: str,
+    *,
+    slices: bool = False,
 ) -> Iterator[Any]:
     """The study of these flags, whose progress is on the terminal while it runs."""
+    from lookalike.detect.model import check_device
     from lookalike.studies.study import Study
 
+    check_device(device)
+    side_by_side = workers or (_cores() if device == "cpu" else 1)
     with progress("trials") as report:
         yield Study(
-            runs, preset=preset, seeds=seeds, methods=methods, workers=workers or _cores(), minutes=minutes,
-            command=command, report=report, warn=warn, note=note,
+            runs, preset=preset, seeds=seeds, methods=methods, workers=side_by_side, minutes=minutes,
+            slices=slices, device=device, command=command, report=report, warn=warn, note=note,
         )  # fmt: skip
 
 

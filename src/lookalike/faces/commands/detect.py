@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -28,6 +28,9 @@ from lookalike.runs.settings import (
     pair,
 )
 from lookalike.runs.trackers import TrackerName
+
+if TYPE_CHECKING:  # it imports torch
+    from lookalike.detect.model import Model
 
 LISTED = 10  # unreadable images that check prints
 
@@ -108,14 +111,28 @@ def train(
     json_: Json = False,
 ) -> None:
     """Trains a detector of what is not of a known class. The same command again resumes, or finds the run finished."""
-    from lookalike.data.groups import said
-    from lookalike.runs.folder import training_seconds
+    from lookalike.base.ranks import joined
+    from lookalike.runs.follow import follow
     from lookalike.runs.run import run
 
     settings = settings or TrainSettings()
-    with progress() as report:
-        line = ("lookalike", *sys.argv[1:])
-        model = run(data, settings, out, command=line, trackers=log, report=report, warn=warn, note=note)
+    with joined(settings.device) as ranks:
+        if not ranks.leads:
+            follow(data, settings, out, ranks)
+            return
+        command = ("lookalike", *sys.argv[1:])
+        with progress() as report:
+            model = run(
+                data, settings, out, command=command, trackers=log, report=report, warn=warn, note=note, ranks=ranks
+            )
+    _show_trained(model, settings, out, json_)
+
+
+def _show_trained(model: Model, settings: TrainSettings, out: Path, json_: bool) -> None:
+    """Prints what a training has learnt."""
+    from lookalike.data.groups import said
+    from lookalike.runs.folder import training_seconds
+
     facts = {
         "run": str(out),
         "method": model.method["name"],

@@ -41,6 +41,15 @@ PartOf = Annotated[
 ]
 Json = Annotated[bool, Parameter(name="--json", help="Results are printed as JSON.", group=RUN, negative=())]
 Device = Annotated[str, Parameter(help="Where the networks run: cpu, cuda, cuda:1 or mps.", group=RUN)]
+Minutes = Annotated[
+    float | None,
+    Parameter(
+        help="The command takes no longer: what fits is measured, and the same command goes on.",
+        group=RUN,
+        validator=Number(gt=0),
+        show_default="as long as it takes",
+    ),
+]
 Threads = Annotated[int, Parameter(help=SAME_BITS, group=RUN, validator=ONE_OR_MORE)]
 ThreadsOfRun = Annotated[int | None, Parameter(help=SAME_BITS, group=RUN, show_default="as the training had")]
 PresetOfAll = Annotated[Preset, Parameter(help="The preset of all trainings, as train takes it.", group=TRAINING)]
@@ -51,7 +60,7 @@ Workers = Annotated[
     Parameter(
         help="Number of trainings side by side.",
         group=RUN,
-        show_default="one for each core",
+        show_default="one for each core; one on a GPU",
         validator=Number(gte=1, lte=1024),
     ),
 ]

@@ -24,7 +24,7 @@ from lookalike.data.sparsify import sparsify
 from lookalike.detect.model import Model
 from lookalike.features import cache
 from lookalike.methods import METHODS
-from lookalike.runs.folder import training_seconds
+from lookalike.runs.folder import shown, training_seconds
 from lookalike.runs.reading import read_used
 from lookalike.runs.run import run
 from lookalike.runs.settings import TrainSettings, train_settings
@@ -101,8 +101,16 @@ class ClassifierTrial(FiguresTrial):
     def train_settings(self) -> TrainSettings:
         """The settings of the GAN, which trains on all of the images that it gets."""
         method = self.method if self.generates else GANS[0]
-        given = {"known": self.classes, "method": method, "seed": self.seed, "preset": self.preset, "threads": 1}
+        given = {"known": self.classes, "method": method, "seed": self.seed, "preset": self.preset, **self.place}
         return train_settings(**given | dict(self.settings) | {"test": 0.0, "calibration": 0.0})
+
+    def cost(self, runs: Path) -> float:
+        """Seconds of all trainings."""
+        return spent(self.figures(runs))
+
+    def shown(self, runs: Path) -> str:
+        """The images that were shown to the GAN."""
+        return shown(self.folder(runs) / "gan")
 
     def folder(self, runs: Path) -> Path:
         """The folder of the training and the figures."""

@@ -116,7 +116,7 @@ class ShotsTrial(FiguresTrial):
 
     def _settings(self, **changes: Any) -> TrainSettings:
         """Settings of the split; with changes those of the training."""
-        given = {"known": self.known, "method": self.method, "seed": SPLIT_SEED, "preset": self.preset, "threads": 1}
+        given = {"known": self.known, "method": self.method, "seed": SPLIT_SEED, "preset": self.preset, **self.place}
         return train_settings(**given | dict(self.settings) | changes)
 
     def _read(self, data: str, settings: TrainSettings) -> Images:

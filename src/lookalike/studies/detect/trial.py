@@ -20,7 +20,7 @@ from lookalike.detect.auc import area
 from lookalike.detect.model import Model
 from lookalike.features.cache import clock
 from lookalike.runs import record
-from lookalike.runs.folder import made_by_version, training_seconds
+from lookalike.runs.folder import made_by_version, shown, training_seconds
 from lookalike.runs.reading import Reading
 from lookalike.runs.run import PLACES, run
 from lookalike.runs.settings import TrainSettings, train_settings
@@ -76,7 +76,7 @@ class DetectorTrial(Trial):
         """The settings of the training."""
         return train_settings(
             **{"known": self.known, "extra_fakes": self.extra_fakes, "method": self.method, "seed": self.seed}
-            | {"preset": self.preset, "calibration": CALIBRATION, "threads": 1}
+            | {"preset": self.preset, "calibration": CALIBRATION, **self.place}
             | dict(self.settings)
         )
 
@@ -93,6 +93,10 @@ class DetectorTrial(Trial):
         """Whether all scores of the trial are stored."""
         folder = self.folder(runs)
         return all(self._file(folder, part, name).exists() for part, name in self._parts())
+
+    def shown(self, runs: Path) -> str:
+        """The images that were shown."""
+        return shown(self.folder(runs))
 
     def made_by(self, runs: Path) -> str | None:
         """The version that trained it."""

@@ -51,13 +51,14 @@ class CircleTrial(FiguresTrial):
         """Both divergences, the share of points outside the square, the seconds and the histogram."""
         size, began = SIZES[self.preset], time.monotonic()
         points, labels = circle.draw(size.each, self.seed)
-        gan = GAN(method_of(self.method, size.width), (2,), seed=self.seed, classes=circle.CLASSES, ema=0.99)
-        source = Source(torch.from_numpy(points / SCALE), torch.from_numpy(labels), None, self.seed)
+        device, method = torch.device(self.device), method_of(self.method, size.width)
+        gan = GAN(method, (2,), seed=self.seed, classes=circle.CLASSES, ema=0.99, device=device)
+        source = Source(torch.from_numpy(points / SCALE), torch.from_numpy(labels), None, self.seed, device)
         for _ in train(gan, source, images=size.shown, batch=size.batch):
             pass
         seconds = time.monotonic() - began
         z = gan.method.latent.draw(SAMPLES, generator(self.seed, "generate"))
-        share, outside = circle.histogram(SCALE * gan.generate(z).double().numpy())
+        share, outside = circle.histogram(SCALE * gan.generate(z).cpu().double().numpy())
         far = {f"kl_to_{name}": circle.divergence(share, target) for name, target in circle.targets().items()}
         return {**far, "outside": outside, "seconds": seconds, "histogram": share.tolist()}
 

@@ -15,7 +15,7 @@ from lookalike.methods import METHODS
 from lookalike.studies.claims import Claim, Values, judge, sentence
 from lookalike.studies.detect.trial import ClassScores, DetectorTrial
 from lookalike.studies.study import Study
-from lookalike.studies.tables.lines import Line, grid, not_compared, of_seeds, ours, seconds
+from lookalike.studies.tables.lines import Line, grid, not_compared, of_seeds, ours, scales, seconds
 from lookalike.studies.tables.table import Found, Groups, Table, printed
 from lookalike.studies.trial import Cell
 
@@ -158,6 +158,7 @@ class DetectorTable(Table[DetectorTrial]):
             self.summary + f" Preset {study.preset}; a tenth of the training images is held out for thresholds. "
             "Mean ± standard deviation over seeds; seconds are training and scoring on one thread.",
             *[measured_on(name, self.data[name]) for name in used],
+            *self._scales(found),
         ]  # fmt: skip
         said = [*self._judged(self.values(found), gone), *not_compared(gone)]
         return "\n".join(
@@ -168,6 +169,12 @@ class DetectorTable(Table[DetectorTrial]):
                 "## Every cell", "", *_cells(lines), "",
             ]
         )  # fmt: skip
+
+    def _scales(self, found: Found[DetectorTrial]) -> list[str]:
+        """How large the GANs' trainings are."""
+        ways = {cell.method: cell.trials[0].train_settings() for cell in found.groups[WHOLE]}
+        lines = scales(ways)
+        return ["", *lines] if lines else []
 
     def _judged(self, values: Mapping[str, Values], gone: Mapping[str, str]) -> list[str]:
         """A line for each claim whose methods lack no cell."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lookalike.data.sources import open_source
+from lookalike.methods import METHODS
 from lookalike.studies.augment.transforms import Affine
 from lookalike.studies.augment.trial import (
     CNN,
@@ -27,7 +28,7 @@ from lookalike.studies.augment.trial import (
 )
 from lookalike.studies.study import Study
 from lookalike.studies.tables.figures import SECONDS, FiguresTable, gaps
-from lookalike.studies.tables.lines import Line, grid, not_compared, ours, printed, seconds
+from lookalike.studies.tables.lines import Line, grid, not_compared, ours, printed, scales, seconds
 from lookalike.studies.tables.table import Found, Groups, of_data
 from lookalike.studies.trial import Cell
 
@@ -44,6 +45,7 @@ EXTRAS = tuple(way for way in (OVERSAMPLE, *TRANSFORMS) if way not in PAPERS)
 CLOTHES, THINGS = Affine(black=True), Affine(90, 0.1, 0, 0, flip=True)
 TISSUE = Affine(90, 0.1, 0, 0, flip=True, flip_down=True)
 SHORT = (("Trouser", 0.5), ("Dress", 0.65), ("Sneaker", 0.8))  # what is kept of classes 1, 3, 7
+EPOCHS = 300
 CIFAR = {0.65: (83, 69, 35, 34, 2), 0.7: (90, 37, 49, 23, 26), 0.75: (41, 62, 33, 12, 84), 0.8: (50, 57, 74, 93, 40)}
 
 
@@ -67,6 +69,11 @@ class Task:
         That of the authors' code for these images.
     ways : tuple of str
         The ways that are measured unless some are chosen.
+    epoch : int or None
+        The training images of the published data, which every GAN is shown `EPOCHS` times in preset paper; None: as
+        many images as the preset says.
+    lr : float or None
+        G's step size in the authors' code for these images, in preset paper; None: the preset's.
     """
 
     name: str
@@ -76,6 +83,8 @@ class Task:
     affine: Affine = CLOTHES
     classifier: str = CNN
     ways: tuple[str, ...] = (*PAPERS, *EXTRAS)
+    epoch: int | None = None
+    lr: float | None = None
 
     def cells(self, study: Study) -> list[Cell[ClassifierTrial]]:
         """Every way with every seed; `none` always takes part."""
@@ -86,10 +95,17 @@ class Task:
         )  # fmt: skip
         ways = tuple(dict.fromkeys((NONE, *study.methods))) if study.methods else self.ways
         return [
-            Cell(self.name, way, seed, (base.but(method=way, seed=seed),))
+            Cell(self.name, way, seed, (base.but(method=way, seed=seed, settings=self.settings(way, study.preset)),))
             for seed in range(study.seeds)
             for way in ways
         ]
+
+    def settings(self, way: str, preset: str) -> tuple[tuple[str, float], ...]:
+        """Length and step size of a GAN, where the authors' code has them and the preset is paper."""
+        if preset != "paper" or way not in METHODS or self.epoch is None:
+            return ()
+        twice = 1 if METHODS[way].start is None else 2  # ALI first, and AC-GAN after it for as long
+        return ("images", twice * EPOCHS * self.epoch), *((("lr", self.lr),) if self.lr else ())
 
 
 def _of_cifar(classes: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
@@ -100,11 +116,11 @@ def _of_cifar(classes: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
 TASKS = (
     Task("fashion-mnist-tenth", "fashion-mnist", 0.1, lambda _: SHORT),
     Task("mnist-5k-twenty", "mnist-5k", keep=lambda _: (("1", 20), ("3", 20), ("7", 20))),
-    Task("fashion-mnist", "fashion-mnist", keep=lambda _: SHORT, ways=FEW),
-    Task("cifar-100", "cifar-100", keep=_of_cifar, affine=THINGS, classifier=LARGER),
+    Task("fashion-mnist", "fashion-mnist", keep=lambda _: SHORT, ways=FEW, epoch=60_000),
+    Task("cifar-100", "cifar-100", keep=_of_cifar, affine=THINGS, classifier=LARGER, epoch=50_000),
     # the paper splits by patch, which lets a patient be on both sides
-    Task("breast-histopathology", "histopathology-patches", affine=TISSUE),
-    Task("histopathology-by-patient", "histopathology", affine=TISSUE),
+    Task("breast-histopathology", "histopathology-patches", affine=TISSUE, epoch=208_143, lr=1e-4),
+    Task("histopathology-by-patient", "histopathology", affine=TISSUE, epoch=208_143, lr=1e-4),
 )
 
 
@@ -134,6 +150,8 @@ class Augmentation(FiguresTable[ClassifierTrial]):
         """The table for a reader, a part for each data set: gains over none, in points, and then each figure."""
         study = found.study
         text = [f"# gan-augmentation-2020, table I, preset {study.preset}", "", f"`{study.command}`", "", SUMMARY]
+        ways = {cell.method: cell.trials[0].train_settings() for group in found.groups.values() for cell in group}
+        text += ["", *scales({way: settings for way, settings in ways.items() if way in METHODS})]
         head = ["method", "figure", "printed", "ours", "seeds", "seconds"]
         for dataset, gone in found.gone.items():
             said = not_compared(gone)

@@ -9,6 +9,10 @@ from typing import Any
 from lookalike.base import cells
 from lookalike.base.errors import UsageError, show
 from lookalike.base.words import is_share, written
+from lookalike.methods import METHODS
+from lookalike.runs import choices
+from lookalike.runs.presets import PRESETS
+from lookalike.runs.settings import TrainSettings
 
 Line = Mapping[str, Any]  # of the CSV file, by column
 COLUMNS = (
@@ -84,6 +88,20 @@ def printed(line: Line) -> str:
 def seconds(line: Line) -> str:
     """The seconds of one trial as text."""
     return "" if line["seconds"] is None else f"{line['seconds']:.0f}"
+
+
+def scales(ways: Mapping[str, TrainSettings]) -> list[str]:
+    """A line for each size of a GAN's training: side of the images, width, images shown; and which ways have it."""
+    found: dict[str, list[str]] = {}
+    for way, settings in ways.items():
+        if settings.method in METHODS:
+            preset, side = choices.preset_of(settings), settings.size or PRESETS[settings.preset]["side"]
+            shape = side.replace(",", " x ") if isinstance(side, str) else f"{side} x {side}"
+            each = " of each class" if choices.per_class(settings) or settings.pooled else ""
+            images = f"{settings.images:,} images" if settings.images else f"{preset['images']:,} images{each}"
+            width = settings.width or preset["width"]
+            found.setdefault(f"{shape} pixels, width {width}, {images} shown", []).append(way)
+    return [f"- {', '.join(dict.fromkeys(names))}: {said}." for said, names in found.items()]
 
 
 def not_compared(gone: Mapping[str, str]) -> list[str]:

@@ -20,7 +20,7 @@ from lookalike.runs.presets import PRESETS
 from lookalike.studies.claims import Estimate
 from lookalike.studies.study import Study
 from lookalike.studies.tables.figures import SECONDS, FiguresTable, gaps
-from lookalike.studies.tables.lines import Line, grid, not_compared, ours, printed, seconds
+from lookalike.studies.tables.lines import Line, grid, not_compared, ours, printed, scales, seconds
 from lookalike.studies.tables.quality_trial import QualityTrial, mean_of_all
 from lookalike.studies.tables.table import Found, Groups, of_data
 from lookalike.studies.trial import Cell
@@ -157,6 +157,7 @@ class Quality(FiguresTable[QualityTrial]):
             text += ["", f"## {data}, {self.labels}", ""]
             text += [f"Features: {one}." for one in dict.fromkeys(one["features"] for one in mine)]
             text += _numbers(one["measured"] for one in mine)
+            text += ["", *scales({cell.method: cell.trials[0].train_settings(("any",)) for cell in found.groups[data]})]
             text += [OWN_SCORE] if any("inception_score_own" in one["figures"] for one in mine) else []
             text += ["", *not_compared(found.gone[data]), *self._beside(self.values(found, data), found.gone[data])]
             own = [line for line in lines if line["dataset"] == self.dataset(data)]

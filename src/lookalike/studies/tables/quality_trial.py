@@ -14,7 +14,7 @@ from lookalike.data import read
 from lookalike.data.sources import open_source
 from lookalike.features.faces import PACKAGE
 from lookalike.methods import METHODS
-from lookalike.runs.folder import FACTS, training_seconds
+from lookalike.runs.folder import FACTS, shown, training_seconds
 from lookalike.runs.presets import PRESETS
 from lookalike.runs.run import run
 from lookalike.runs.settings import TEST, TrainSettings, train_settings
@@ -25,6 +25,7 @@ from lookalike.use.measure import Features, generated, measure
 MADE = {"small": 5_000, "paper": 50_000}  # images that are measured, of all classes together
 ONE_CLASS = ("stl-10-unlabelled",)  # EfficientNet's features: no classifier learns from one class
 ABOVE = {"stl-10-unlabelled": 0.02}  # share of the images above which classes are split: the authors' 2,000 of 100,000
+FACES = 100_000  # in preset paper
 OF_FACES = ("celeba",)  # MTCNN says how sure it is, where its weights are installed
 BY_CLASS = ("FID, no bias", "KID", "within", "taken for it")
 TREE = ("nmi", "ari")  # how well the tree of a splitting GAN agrees with the labels
@@ -67,13 +68,22 @@ class QualityTrial(FiguresTrial):
         """The name of the file of figures; Inception's features have one of their own."""
         return "figures-inception.json" if self.weights else FIGURES
 
+    def shown(self, runs: Path) -> str:
+        """The images that were shown."""
+        return shown(self.folder(runs) / "run")
+
     def is_done(self, runs: Path) -> bool:
         """Whether the trial was measured with the settings of now."""
         return super().is_done(runs) and self.figures(runs).get("asked") == self.depends_on()
 
+    @property
+    def made(self) -> int:
+        """How many images are measured, of all classes together; of faces as many as the paper's."""
+        return FACES if self.preset == "paper" and self.data in OF_FACES else MADE[self.preset]
+
     def depends_on(self) -> dict[str, Any]:
         """What its figures depend on."""
-        return {"made": MADE[self.preset], "settings": self._how(), "preset": PRESETS[self.preset]}
+        return {"made": self.made, "settings": self._how(), "preset": PRESETS[self.preset]}
 
     @property
     def features(self) -> Features:
@@ -82,13 +92,13 @@ class QualityTrial(FiguresTrial):
 
     def train_settings(self, known: tuple[str, ...]) -> TrainSettings:
         """The settings of the training."""
-        return train_settings(known=known, test=TEST, **self._how())
+        return train_settings(known=known, test=TEST, **self._how() | self.place)
 
     def measure(self, folder: Path, command: str) -> dict[str, Any]:
         """Trains, generates and measures."""
         settings, own = self.train_settings(open_source(self.data).classes), folder / "run"
         model = run(self.data, settings, own, command=(command,), wait=workers.tell)
-        made = generated(model, MADE[self.preset] // len(generators(model)), self.seed)
+        made = generated(model, self.made // len(generators(model)), self.seed)
         found = measure(
             made,
             read(self.data, size=model.size),
