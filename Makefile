@@ -11,10 +11,10 @@ BENCHMARKS := $(filter-out $(BY_THEMSELVES),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test lint bench trust fuzz clean
+.PHONY: help venv demo test lint site docs links examples bench trust fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(READY) ## create .venv and install the pinned versions
 
@@ -34,6 +34,20 @@ lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+SPHINX = $(BIN)/python -m sphinx -W --keep-going -q -c docs/site
+
+site: $(READY) ## build the site from docs/ and the docstrings, to build/site
+	$(SPHINX) . build/site
+
+docs: site ## build the site and serve it on port 8008
+	$(BIN)/python -m http.server 8008 --bind 127.0.0.1 --directory build/site
+
+links: $(READY) ## ask every address elsewhere that the documents name whether it answers
+	$(SPHINX) -b linkcheck . build/links
+
+examples: $(READY) ## run the notebooks of examples/ and keep what they show
+	$(BIN)/python examples/run.py
 
 bench: $(READY) ## run every benchmark and renew benchmarks/results
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"

@@ -16,11 +16,14 @@ import tomllib
 import zipfile
 from email import message_from_string
 from email.message import Message
+from importlib.metadata import distribution
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from lookalike.game.gan import GAN
 from lookalike.game.nets.mlp import Mlp
@@ -43,6 +46,10 @@ REQUIREMENTS = [
     *EXTRAS["heic"],
     *EXTRAS["imblearn"],
     *EXTRAS["page"],
+    *EXTRAS["tensorboard"],
+    *EXTRAS["wandb"],
+    *EXTRAS["mlflow"],
+    *EXTRAS["trackio"],
     *EXTRAS["test"],
 ]
 
@@ -100,6 +107,28 @@ def test_a_users_install_pulls_only_the_runtime_dependencies(wheel: Path) -> Non
     plain = {line for line in required if "extra ==" not in line}
     assert plain == set(PROJECT["project"]["dependencies"])
     assert not {name(line) for line in plain} & {name(line) for extra in EXTRAS.values() for line in extra}
+
+
+def of_a_plain_install() -> dict[str, int]:
+    """The bytes of each package that a plain install brings, but for torch and what is compiled at run time."""
+    sizes: dict[str, int] = {}
+    wanted = [name(line) for line in PROJECT["project"]["dependencies"]]
+    while wanted:
+        package = canonicalize_name(wanted.pop())
+        if package not in sizes:
+            found = distribution(package)
+            files = [Path(file.locate()) for file in found.files or () if file.suffix != ".pyc"]
+            sizes[package] = sum(file.stat().st_size for file in files if file.exists())
+            needs = [Requirement(line) for line in found.requires or ()]
+            wanted += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return sizes
+
+
+def test_a_plain_install_keeps_its_budget_of_disk() -> None:
+    """All packages of a plain install take 450 MB at most beside torch, as CONTRIBUTING.md promises."""
+    sizes = of_a_plain_install()
+    assert sizes.pop("torch") > 100e6 and {"scipy", "sympy", "pydantic-core"} <= sizes.keys()
+    assert 300e6 < sum(sizes.values()) < 450e6
 
 
 def test_the_metadata_names_licence_python_and_readme(wheel: Path) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lookalike.detect.model import Model as Model
     from lookalike.faces.api import augment as augment
     from lookalike.faces.api import fit as fit
+    from lookalike.faces.datasets import Generated as Generated
+    from lookalike.faces.datasets import from_dataset as from_dataset
     from lookalike.faces.estimators import LookalikeDetector as LookalikeDetector
     from lookalike.faces.estimators import OpenSetClassifier as OpenSetClassifier
     from lookalike.faces.oversampler import GANOverSampler as GANOverSampler
@@ -53,6 +55,8 @@ _PUBLIC = {
     "OpenSetClassifier": "lookalike.faces.estimators",
     "GANOverSampler": "lookalike.faces.oversampler",
     "augment": "lookalike.faces.api",
+    "Generated": "lookalike.faces.datasets",
+    "from_dataset": "lookalike.faces.datasets",
     "auc": "lookalike.detect.auc",
 }
 

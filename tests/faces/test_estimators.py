@@ -9,7 +9,9 @@ import sys
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.metrics import DetCurveDisplay, RocCurveDisplay, get_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -378,3 +380,26 @@ def test_scikit_learns_curves_and_scorers():
     flagged = detector.predict(X) == -1  # a point of the curve is the detector's own threshold
     rates = np.mean(~flagged[20:]), np.mean(flagged[:20])
     assert np.min(np.abs(det.fpr - rates[0]) + np.abs(det.fnr - rates[1])) < 0.051
+
+
+def test_data_frames_and_columns_of_pandas_are_taken():
+    """A frame gives the answers of its array, and its names must stay; a column of pictures is a list of them."""
+    frame, y = load_digits(return_X_y=True, as_frame=True)
+    detector = LookalikeDetector("knn", image_shape=(8, 8), random_state=0).fit(frame[y == 3])
+    alone = LookalikeDetector("knn", image_shape=(8, 8), random_state=0).fit(frame[y == 3].to_numpy())
+    assert detector.feature_names_in_[1] == "pixel_0_1"
+    assert np.array_equal(detector.score_samples(frame[y == 8]), alone.score_samples(frame[y == 8].to_numpy()))
+    with pytest.raises(ValueError, match="feature names should match"):
+        detector.predict(frame.add_suffix("x"))
+    named = OpenSetClassifier("knn", false_alarms=0.2).fit(frame[y < 2], y[y < 2].map({0: "zero", 1: "one"}))
+    assert set(named.predict(frame[y < 2])) == {"zero", "one"}
+    column = pd.Series([Image.fromarray(row.reshape(8, 8).astype(np.uint8)) for row in frame[y == 3].to_numpy()])
+    assert LookalikeDetector("knn").fit(column).shape_ == (8, 8, 1)
+
+
+def test_a_notebook_shows_an_estimator_with_its_parameters():
+    """The HTML form names the estimator and what was chosen, and a fitted one says so."""
+    shown = LookalikeDetector("pca", image_shape=(8, 8))._repr_html_()
+    assert all(text in shown for text in ("LookalikeDetector", "image_shape", "pca", "Not fitted"))
+    fitted = LookalikeDetector("knn").fit(np.random.default_rng(0).normal(size=(200, 4)))
+    assert "Not fitted" not in fitted._repr_html_() and "Fitted" in fitted._repr_html_()

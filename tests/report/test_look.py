@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from accessible import faults
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from lookalike.detect.auc import rate
@@ -100,3 +101,20 @@ def test_terms_say_what_they_mean(phone: Page) -> None:
     """The AUC says what it means by hover: in the note and table of the comparison, and in both runs."""
     titles = [one.get_attribute("title") for one in phone.locator("abbr").all()]
     assert set(titles) == {GLOSSARY["AUC"]} and len(titles) == 4
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(browser: Browser, report: Path, scheme: Any) -> None:
+    """In light and in dark mode, axe-core finds no serious fault of accessibility in the report."""
+    page = browser.new_page(color_scheme=scheme)
+    page.goto(report.as_uri())
+    assert faults(page) == []
+    page.close()
+
+
+def test_axe_sees_a_fault(browser: Browser) -> None:
+    """A picture without a text in its place is a serious fault, so the check can fail."""
+    page = browser.new_page()
+    page.set_content("<html lang=en><title>t</title><main><h1>t</h1><img src=x></main>")
+    assert [line.partition(":")[0] for line in faults(page)] == ["image-alt"]
+    page.close()

@@ -131,6 +131,16 @@ def test_every_class_has_as_many_images_and_the_manifest_marks_the_generated(fol
     assert np.bincount(read(out).labels).tolist() == [30, 30, 30]
 
 
+def test_the_folder_has_the_form_of_imagefolder(filled):
+    """metadata.csv has the manifest's rows, with the columns file_name and label, and each file is there."""
+    out, _ = filled
+    manifest, metadata = (
+        list(csv.DictReader((out / name).read_text().splitlines())) for name in (balanced.MANIFEST, "metadata.csv")
+    )
+    assert all((out / row["file_name"]).is_file() for row in metadata)
+    assert [{"file": row.pop("file_name"), "class": row.pop("label"), **row} for row in metadata] == manifest
+
+
 def test_data_is_not_touched_and_the_same_command_gives_the_same_bytes(folder, filled, tmp_path, monkeypatch):
     """Killed while it writes it leaves no folder; called again it ends in the bytes of an uninterrupted one."""
     before, (out, _) = digest(folder), filled

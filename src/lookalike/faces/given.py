@@ -1,4 +1,4 @@
-"""What a Python user gives as samples: arrays, `Images`, or pictures of Pillow."""
+"""What a Python user gives as samples: arrays, data frames, `Images`, or pictures of Pillow."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from lookalike.data.source import Refused
 def samples(X: Any) -> Any:
     """X itself, or the array of `Images` or of a list of pictures: (N, H, W, C) uint8, or (N, F) float32 vectors.
 
+    A column of pandas or Polars is a list; their data frames are left to scikit-learn.
+
     Raises
     ------
     UsageError
@@ -31,6 +33,7 @@ def samples(X: Any) -> Any:
         raise UsageError("X is one picture; give a list of pictures, such as [picture]")
     if isinstance(X, str | os.PathLike):
         raise UsageError(f"X is the path {show(X)}; read it: lookalike.read({show(repr(os.fspath(X)))})")
+    X = X.to_list() if hasattr(X, "to_list") else X
     first = X[0] if isinstance(X, Sequence | np.ndarray) and len(X) and not np.isscalar(X) else None
     if isinstance(first, str | os.PathLike) and not isinstance(X, np.ndarray):
         raise UsageError(f"X holds text such as {show(first, 60)}; give numbers, or read files: lookalike.read(FOLDER)")

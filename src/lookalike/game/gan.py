@@ -203,7 +203,7 @@ class GAN:
 
     @torch.no_grad()
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Images (N, *shape) float32 for z (N, z_dim) and classes y (N,), by (averaged) G in eval mode."""
+        """Images ``(N, *shape)`` float32 for z (N, z_dim) and classes y (N,), by (averaged) G in eval mode."""
         y = None if y is None else y.to(self.device)
         with _evaluating(self.average or self.G) as generator:
             return _made(generator, z.to(self.device), y)

@@ -363,7 +363,7 @@ def _images(arrays: Mapping[str, Array], key: str) -> Array | None:
 
 
 def _training(folder: Path) -> Training:
-    return Training(read_metrics(folder / METRICS), _samples(folder / SAMPLES))
+    return Training(read_metrics(folder / METRICS), samples_in(folder / SAMPLES))
 
 
 def read_metrics(path: Path) -> Metrics:
@@ -387,7 +387,8 @@ def read_metrics(path: Path) -> Metrics:
     return Metrics(dict(sorted(columns.items())), unread)
 
 
-def _samples(folder: Path) -> dict[int, dict[str, Path]]:
+def samples_in(folder: Path) -> dict[int, dict[str, Path]]:
+    """The grids in a folder: by images shown, then by player, which is empty for the GAN itself."""
     samples: dict[int, dict[str, Path]] = {}
     for path in sorted(folder.glob("*.png")):
         if match := re.fullmatch(r"(?:(.+)-)?([0-9]{1,15})\.png", path.name):

@@ -42,6 +42,8 @@ from lookalike.runs.folder import CHECKPOINTS, CLASSES, SAMPLES, training_second
 from lookalike.runs.plan import Plan
 from lookalike.runs.presets import GROWTH
 from lookalike.runs.settings import TrainSettings
+from lookalike.runs.trackers import TrackerName, require
+from lookalike.runs.tracking import tracked
 from lookalike.runs.training import exact, trained_gan
 
 PLACES = (CHECKPOINTS, SAMPLES)
@@ -53,6 +55,7 @@ def run(
     out: Path,
     *,
     command: tuple[str, ...] = (),
+    trackers: tuple[TrackerName, ...] = (),
     held: bool = False,
     wait: Callable[[str], None] | None = None,
     report: Report = lambda stage, done, of: None,
@@ -74,6 +77,8 @@ def run(
         The run folder: new, or begun with the same settings and data.
     command : tuple of str
         The command line, for the record.
+    trackers : tuple of str
+        Tools that get the figures and grids as well; see `lookalike.runs.trackers`.
     held : bool
         The caller holds the folder already.
     wait : callable, optional
@@ -88,7 +93,8 @@ def run(
     Raises
     ------
     UsageError
-        If `out` holds another run, or something else, or lies inside the data; if `ranks` cannot train this method.
+        If `out` holds another run, or something else, or lies inside the data; if `ranks` cannot train this method; if
+        a tool is not installed.
     LockedError
         If another process holds `out`, and it is not waited for.
     DivergedError
@@ -102,6 +108,7 @@ def run(
     """
     out = files.at_home(out)
     with computing_with(settings.threads), memory_guard():
+        require(trackers)
         report("reading", 0, 1)
         refuse_inside(out, data)
         settings = record.as_begun(out, settings)
@@ -109,7 +116,9 @@ def run(
         folder = files.make_folder(out)
         record.begun(folder)  # a folder of someone else's is not even locked
         with nullcontext() if held else files.lock(folder, *PLACES, wait=wait):
-            return _run(folder, plan, settings, timed, command, report, warn, note)
+            record.begin(folder, plan, command, warn)
+            with tracked(folder, trackers, report, warn) as told:
+                return _run(folder, plan, settings, timed, told, warn, note)
 
 
 def planned(
@@ -130,13 +139,11 @@ def _run(
     plan: Plan,
     settings: TrainSettings,
     timed: str | None,
-    command: tuple[str, ...],
     report: Report,
     warn: Warn,
     note: Note | None,
 ) -> Model:
-    """The model of a plan, in a folder that is held."""
-    record.begin(folder, plan, command, warn)
+    """The model of a plan, in a folder that is held and begun."""
     there = _there(folder, settings, warn)
     plan.ranks.told(lambda: json.dumps({"done": there is not None, "data": plan.data_digest()}).encode())
     if there is not None:

@@ -26,8 +26,10 @@ from lookalike.use.filled import Filled
 from lookalike.use.generate import class_folder
 
 MANIFEST = "manifest.csv"
+METADATA = "metadata.csv"  # the same in the form of Hugging Face's imagefolder
 RECORD = "augment.json"
 COLUMNS = ("file", "class", "generated", "source", "seed", "number")
+OF_IMAGEFOLDER = ("file_name", "label", *COLUMNS[2:])
 
 
 def usable(images: Images) -> npt.NDArray[np.int64]:
@@ -74,8 +76,8 @@ def _lacking(out: Path) -> bool:
 
 
 def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: int, asked: str) -> None:
-    """Write PNGs into one folder per class, then the report, the manifest, and the record last."""
-    rows: list[Sequence[object]] = [COLUMNS]
+    """Write PNGs into one folder per class, then the report, the tables, and the record last."""
+    rows: list[Sequence[object]] = []
     kept, left_out = ([one for one in filled if one.written == written] for written in (True, False))
     with files.atomic_folder(out, _lacking) as part:
         for name in real.classes:
@@ -84,7 +86,8 @@ def _folder(out: Path, real: Images, filled: Sequence[Filled], page: str, seed: 
             files.write_new(part / path, png(image.transpose(1, 2, 0)))
             rows.append((file_cell(path), *row))
         files.write_new(part / "report.html", page.encode("utf-8"))
-        files.write_new(part / MANIFEST, as_csv(rows).encode("utf-8", "surrogateescape"))
+        for table, columns in ((METADATA, OF_IMAGEFOLDER), (MANIFEST, COLUMNS)):
+            files.write_new(part / table, as_csv([columns, *rows]).encode("utf-8", "surrogateescape"))
         facts = {"asked": asked, "left out": [one.name for one in left_out], "real": _of_real(real)}
         files.write_new(part / RECORD, files.json_bytes(facts | {"sha256": _digest(part)}))
 

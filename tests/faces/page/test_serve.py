@@ -8,18 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import zipfile
 from contextlib import contextmanager
 
 import pytest
-import uvicorn
+from accessible import faults
+from page_served import serving
 from playwright.sync_api import expect, sync_playwright
 
 from lookalike.detect.model import Model
 from lookalike.faces.page import serve
-from lookalike.faces.page.app import application
 from lookalike.faces.page.served import Served
 
 COMMAND = (sys.executable, "-c", "from lookalike.faces.cli import entry; entry()", "page")
@@ -35,23 +34,6 @@ def started(*arguments):
             yield process, process.stdout.readline().removeprefix("page: ").strip()
         finally:
             process.kill()
-
-
-@contextmanager
-def serving(models, **more):
-    """A page of these models in a thread, and its address."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    host = f"127.0.0.1:{listening.getsockname()[1]}"
-    server = uvicorn.Server(
-        uvicorn.Config(application(models, [host]), log_level="warning", http=serve.Patient, **more)
-    )
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    try:
-        yield host
-    finally:
-        server.should_exit = True
-        thread.join(20)
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +158,29 @@ def test_generated_images_in_the_browser(browser, served, tmp_path):
         page.select_option("#to", "3")
         page.locator("#number").press("Enter")
         expect(page.locator("#made img")).to_have_count(1)
+        page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(browser, served, digits, scheme, tmp_path):
+    """In light and in dark mode, axe-core finds no serious fault of accessibility on any of the three tabs."""
+    for name, data in (("three.png", digits[0]), ("eight.png", digits[1]), ("broken.png", b"no image")):
+        (tmp_path / name).write_bytes(data)
+    with serving(served) as host:
+        page = browser.new_page(color_scheme=scheme)
+        page.goto(f"http://{host}/")
+        page.set_input_files("#files", [str(path) for path in sorted(tmp_path.glob("*.png"))])
+        expect(page.locator("article .verdict")).to_have_count(3)
+        page.locator("#rate").press("End")  # one is flagged at this rate, one is not
+        assert faults(page) == []
+        page.select_option("#model", "both")
+        page.locator("#tab-make").click()
+        page.locator("#number").press("Enter")
+        expect(page.locator("#made img")).to_have_count(16)
+        assert faults(page) == []
+        page.locator("#tab-report").click()
+        expect(page.frame_locator("iframe").locator("h1")).to_be_visible()
+        assert faults(page) == []
         page.close()
 
 

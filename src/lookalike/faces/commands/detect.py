@@ -16,7 +16,7 @@ from lookalike.base.errors import UsageError, listed, show
 from lookalike.base.words import percent
 from lookalike.faces.commands.flags import OUT, Data, Device, Flat, Json, Out, PartOf, Run, ThreadsOfRun
 from lookalike.faces.console import interval, note, print_json, progress, say, share, show_table, warn
-from lookalike.runs.groups import DATA, MOST_USED
+from lookalike.runs.groups import DATA, MOST_USED, RUN
 from lookalike.runs.presets import Preset
 from lookalike.runs.settings import (
     BadImageSettings,
@@ -27,6 +27,7 @@ from lookalike.runs.settings import (
     TrainSettings,
     pair,
 )
+from lookalike.runs.trackers import TrackerName
 
 if TYPE_CHECKING:  # it imports torch
     from lookalike.detect.model import Model
@@ -97,6 +98,16 @@ def train(
         Parameter(name=OUT, help="The run folder: a new one, or one that the same command began.", group=MOST_USED),
     ],
     settings: Annotated[TrainSettings | None, Flat] = None,
+    log: Annotated[
+        tuple[TrackerName, ...],
+        Parameter(
+            help="A tool that gets the metrics and grids as well. Repeat the flag for several. Each is an extra of its "
+            "name.",
+            group=RUN,
+            negative=(),
+            show_default="no tool",
+        ),
+    ] = (),
     json_: Json = False,
 ) -> None:
     """Trains a detector of what is not of a known class. The same command again resumes, or finds the run finished."""
@@ -111,7 +122,9 @@ def train(
             return
         command = ("lookalike", *sys.argv[1:])
         with progress() as report:
-            model = run(data, settings, out, command=command, report=report, warn=warn, note=note, ranks=ranks)
+            model = run(
+                data, settings, out, command=command, trackers=log, report=report, warn=warn, note=note, ranks=ranks
+            )
     _show_trained(model, settings, out, json_)
 
 
