@@ -123,7 +123,7 @@ NOTES = {
     "ours are those of scores; the page says more.",
     "kplus1-2020": "On images all games share step sizes that were chosen for one of them, and binary has another "
     "loss. So a difference of games here is one of these settings too. The training on the Gaussians was made twice as "
-    "long after the same seeds had been looked at.",
+    "long after the same seeds had been looked at; three fresh seeds alone cannot tell of Mode.",
     "splitting-gan-2017": "Inception scores are on a classifier of the data, and the printed ones on Inception-v3.",
 }
 HEAD = """# The papers' claims, and what our figures say of them
