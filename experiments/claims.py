@@ -129,7 +129,7 @@ NOTES = {
 HEAD = """# The papers' claims, and what our figures say of them
 
 `python experiments/claims.py` writes this page from the files in
-[`experiments/results`](../experiments/results); a test compares them. All of it is preset `small`: 32 x 32 images, and
+`experiments/results`; a test compares them. All of it is preset `small`: 32 x 32 images, and
 networks and trainings far smaller than the papers'. So a verdict is one on this preset, and not on the papers' own.
 
 "Ours" is the difference of two methods with Student's 95 % interval over rows or over seeds, and *n* is their number.
