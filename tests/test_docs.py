@@ -129,7 +129,9 @@ def excerpts() -> list[tuple[str, str, ast.Call]]:
     return [(page, node.targets[0].id, node.value) for page, node in shown]
 
 
-@pytest.mark.parametrize(("page", "name", "call"), excerpts(), ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("page", "name", "call"), excerpts(), ids=lambda value: value if isinstance(value, str) else "code"
+)
 def test_the_code_of_a_paper_is_the_method(page, name, call):
     """Each value that the page's excerpt gives an axis is the value that the method has."""
     method, names = METHODS[name.replace("_", "-")], parts()

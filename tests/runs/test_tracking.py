@@ -8,6 +8,7 @@ import os
 import signal
 import struct
 import sys
+import time
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -142,6 +143,7 @@ def test_a_tool_has_the_figures_and_grids_of_a_resumed_run_once(tool, tmp_path):
     out = tmp_path / "resumed"
     finished(out, tool, stop_at=128, **every)
     assert max(lines(out)) < 256
+    time.sleep(1.1)  # folders of W&B are named by the second
     finished(out, tool, **every)
     assert list(lines(out)) == [64, 128, 192, 256]
     assert_has_all(tool, out)
