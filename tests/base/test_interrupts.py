@@ -83,7 +83,7 @@ def whole(tmp_path_factory):
     [
         (training, "update", 1, 64),  # in the first step
         (training, "update", 7, 128),
-        (checkpoint, "write_tensors", 2, 128),
+        (checkpoint, "write_tensors", 2, 192),
         (in_folder, "draw_samples", 1, 64),
     ],
     ids=["E7 first step", "second step", "E7 while saving", "before the first step"],

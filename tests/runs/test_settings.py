@@ -126,6 +126,7 @@ def test_every_numeric_setting_has_a_refused_value():
         "spread",
         "diff_augment",
         "sync_bn",
+        "encoder",
     }
     assert {name for name, _ in BAD} == set(TrainSettings.model_fields) - free
 

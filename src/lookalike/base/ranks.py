@@ -135,7 +135,8 @@ def take_card(device: str, number: int) -> None:
         return
     if number >= (there := torch.cuda.device_count()):
         raise UsageError(
-            f"--device cuda: torchrun started more processes than this machine has GPUs; give --nproc-per-node {there}"
+            "--device cuda: torchrun started more processes than this machine has GPUs; give it "
+            f"'--nproc-per-node {there}'"
         )
     torch.cuda.set_device(number)
 

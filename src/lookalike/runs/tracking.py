@@ -124,8 +124,9 @@ class _Following:
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
     """The lines of metrics.jsonl that are whole."""
-    if (folder / METRICS).exists():
-        for line in files.read_bytes(folder / METRICS, METRICS_LIMIT).splitlines():
+    path = folder / METRICS
+    if path.exists():
+        for line in files.read_bytes(path, METRICS_LIMIT).splitlines():
             try:
                 row: Any = json.loads(line)
             except ValueError:
@@ -135,8 +136,9 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _given(folder: Path) -> dict[str, _Given]:
     """What the tools have of a folder; nothing where no record is there that can be read."""
+    path = folder / TRACKED
     try:
-        there = parse_json(files.read_bytes(folder / TRACKED, METRICS_LIMIT))
+        there = parse_json(files.read_bytes(path, METRICS_LIMIT))
         return {name: _Given(str(has["run"]), int(has["figures"]), int(has["grids"])) for name, has in there.items()}
     except (LookalikeError, OSError, ValueError, TypeError, LookupError):
         return {}
