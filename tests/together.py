@@ -6,6 +6,7 @@ gradient, so in float32 the bias before a batch norm, whose gradient is 0 but fo
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,12 @@ NETS: dict[str, Any] = {
     "splitting": Resnet(width=4),
 }
 AGAIN = ("vtgan", "wgan-gp")
+
+
+def on_two_processes(*argv: str) -> subprocess.CompletedProcess[str]:
+    """What torchrun with two processes prints; an error where one of them fails."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *argv]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
 
 
 @contextmanager

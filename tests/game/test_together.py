@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,17 +30,7 @@ HALVES = (Ranks(0, 2), Ranks(1, 2))
 def files(tmp_path_factory):
     """The folder with what two processes of torchrun have after their trainings."""
     folder = tmp_path_factory.mktemp("together")
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        together.__file__,
-        str(folder),
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=600)
+    together.on_two_processes(together.__file__, str(folder))
     return folder
 
 

@@ -13,6 +13,7 @@ import time
 import pytest
 from clean_failure import tree
 from tiny import PROGRESS, settings, train
+from together import on_two_processes
 
 from lookalike.base.checkpoint import newest_checkpoint
 from lookalike.base.errors import UsageError
@@ -66,18 +67,7 @@ def whole(tmp_path_factory):
     """A run on two processes of torchrun, with what it printed."""
     out = tmp_path_factory.mktemp("whole") / "run"
     argv = train(out, *SAVED, "--sync-bn", method="vtgan")
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "lookalike",
-        *argv,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=True)
+    done = on_two_processes("-m", "lookalike", *argv)
     return out, done.stdout, done.stderr
 
 

@@ -64,7 +64,7 @@ def atomic(path: Path, size: int = 0) -> Iterator[BinaryIO]:
             handle.flush()
             _sync(descriptor, handle.tell())
             os.replace(part, path)  # still locked, so that nobody removes it as a dead writer's
-        _sync_folder(path.parent)
+        _sync_path(path.parent, os.O_DIRECTORY)
     except OSError as error:
         raise _output_error(error, path, size) from error
     finally:
@@ -110,7 +110,7 @@ def atomic_folder(path: Path, old: Callable[[Path], bool] = lambda _: False) -> 
         if old(path):
             _drop(path)
         os.replace(part / parts.WHOLE, path)
-        _sync_folder(path.parent)
+        _sync_path(path.parent, os.O_DIRECTORY)
     except OSError as error:
         if error.errno == errno.ENOTEMPTY:  # another writer was first
             refuse_full(path)
@@ -360,16 +360,8 @@ def _sync_all(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_path(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync_path(path: Path, kind: int = os.O_NOFOLLOW) -> None:
+    descriptor = os.open(path, os.O_RDONLY | kind | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

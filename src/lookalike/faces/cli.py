@@ -62,8 +62,8 @@ MORE = {
     "deviation where the line says so.",
     "augment": "One GAN learns all classes and makes the images that are missing. They are written with the real ones, "
     "at one size. manifest.csv marks the generated ones, and report.html says whether G copied training images. Where "
-    "those of a class are nearly all the same, or of other classes, they are left out, with exit code 3. DATA stays as "
-    "it is. The same command again resumes.",
+    "those of a class are nearly all the same, noise, or of other classes, they are left out, with exit code 3. DATA "
+    "stays as it is. The same command again resumes.",
     "export": "Images go in as pixels from 0 to 255, and come out from -1 to 1; the number of images is free. Scores "
     "that search or compare stay in torch. README.md beside the file is a model card as Hugging Face has it: classes, "
     "counts, threshold and figures.",
