@@ -73,8 +73,10 @@ def in_tensorboard(out):
 
 def in_wandb(out):
     """The same of Weights & Biases, from the records of its offline runs, which must all be of one run."""
+    import wandb
     from wandb.proto.wandb_internal_pb2 import Record
 
+    wandb.teardown()  # ends its process, which may write on after a run has ended
     figures, grids, ids = [], [], set()
     for path in sorted((out / "wandb").glob("offline-run-*/*.wandb")):
         for data in _records(path.read_bytes()):
