@@ -15,11 +15,18 @@ from lookalike.game.latents import Normal
 from lookalike.game.nets.anogan import Anogan
 from lookalike.game.nets.dcgan import Dcgan
 from lookalike.game.nets.mlp import Mlp
+from lookalike.game.nets.pyramid import Pyramid
 from lookalike.game.nets.resnet import Resnet
 from lookalike.game.source import Source
 from lookalike.methods.vtgan import Weakened
 
-SMALL = {"anogan": Anogan(width=4), "dcgan": Dcgan(width=4), "resnet": Resnet(width=4), "mlp": Mlp(width=16, layers=2)}
+SMALL = {
+    "anogan": Anogan(width=4),
+    "dcgan": Dcgan(width=4),
+    "resnet": Resnet(width=4),
+    "pyramid": Pyramid(width=8),
+    "mlp": Mlp(width=16, layers=2),
+}
 
 
 @pytest.fixture(autouse=True, scope="module")

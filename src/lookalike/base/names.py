@@ -58,7 +58,7 @@ BACKBONES = ("lite0", "lite1", "lite2")  # frozen networks that need no file of 
 # `bench detect` measures these unless others are named.
 USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "patches", "auto")
 METHODS = (*GANS, *BASELINES, *CLASSIFIERS)
-NETS = ("anogan", "dcgan", "resnet", "r3gan", "mlp")
+NETS = ("anogan", "dcgan", "resnet", "pyramid", "r3gan", "mlp")
 LOSSES = ("minimax", "saturating", "hinge", "wasserstein", "relativistic")
 CONDITIONINGS = ("embedding", "batch-norm", "batch-norm-z", "one-hot", "none")
 SCORES = ("search", "refined", "encoder", "realness", "features", "classes")

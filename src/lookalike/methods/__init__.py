@@ -26,7 +26,7 @@ from lookalike.game import (
 from lookalike.game import method as methods
 from lookalike.game import splitting as splits
 from lookalike.game.method import Method
-from lookalike.game.nets import Net, anogan, conditioning, dcgan, encoder, mlp, resnet
+from lookalike.game.nets import Net, anogan, conditioning, dcgan, encoder, mlp, pyramid, resnet
 
 # the table of names is the only list of methods: each is the variable of its name, with _ for -, in its file
 _FILES: dict[str, ModuleType] = {row.file: import_module(f"lookalike.methods.{row.file}") for row in GANS.values()}
@@ -59,10 +59,11 @@ def _parts(*modules: ModuleType) -> dict[str, type]:
 METHODS: dict[str, Method] = {name: _method(name, row.file) for name, row in GANS.items()}
 _AXES = (
     *(diffaugment, heads, heads_by_class, latents, losses, optimiser, penalty, score, share, methods, splits, streams),
-    *(anogan, conditioning, dcgan, encoder, mlp, resnet),
+    *(anogan, conditioning, dcgan, encoder, mlp, pyramid, resnet),
 )
 # a file can name no other class, so that it can never name code to run
 PARTS: dict[str, type] = _parts(*_AXES, *_FILES.values())
 NETS: dict[str, type[Net]] = {
-    net.name: net for net in (anogan.Anogan, dcgan.Dcgan, resnet.Resnet, _FILES["r3gan"].R3Resnet, mlp.Mlp)
+    net.name: net
+    for net in (anogan.Anogan, dcgan.Dcgan, resnet.Resnet, pyramid.Pyramid, _FILES["r3gan"].R3Resnet, mlp.Mlp)
 }

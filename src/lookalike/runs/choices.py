@@ -134,7 +134,8 @@ def filled(settings: TrainSettings, shape: tuple[int, ...], known: int) -> Train
     images = settings.images or both * larger * preset["images"] * (min(known, FULL) if several else 1)
     batch = settings.batch or preset["batch"]
     net = settings.net or (net_of(settings).name if len(shape) == 3 else "mlp")
-    width = settings.width or larger * (8 * preset["width"] if net == "mlp" else preset["width"])
+    wider = (larger if preset["widens"] else 1) * (8 if net == "mlp" else 1)
+    width = settings.width or wider * preset["width"]
     every = {"log_every": 100, "sample_every": 8, "save_every": 10}
     steps = {name: getattr(settings, name) or max(batch, images // times) for name, times in every.items()}
     search = {name: getattr(settings, name) or preset[name] for name in ("search_steps", "search_lr")}

@@ -19,6 +19,7 @@ from lookalike.game.nets import Scaled
 from lookalike.game.nets.anogan import Anogan
 from lookalike.game.nets.dcgan import Dcgan
 from lookalike.game.nets.mlp import Mlp
+from lookalike.game.nets.pyramid import Pyramid
 from lookalike.game.nets.residual import Residual
 from lookalike.game.nets.resnet import Resnet
 from lookalike.methods import METHODS
@@ -222,12 +223,54 @@ def test_features_are_means_or_sums_over_what_is_left():
     assert pools == {("resnet", "sum"), ("critic", "mean"), ("f-anogan", "mean")}
 
 
-def test_first_weights_of_residual_networks():
+@pytest.mark.parametrize(
+    ("side", "channels"),
+    [
+        (8, [64, 64]),
+        (28, [16, 32, 64]),
+        (32, [16, 32, 64, 64]),
+        (64, [8, 16, 32, 64, 64]),
+        (128, [8, 8, 16, 32, 64, 64]),
+    ],
+)
+def test_a_pyramid_halves_its_channels_as_its_maps_double(side, channels):
+    """Maps up to 8 x 8 have all channels, the next half of them, and so on down to 8; G's and D's maps agree."""
+    G, maps = Pyramid(64).generator((3, side, side), 128), []
+    x = torch.zeros(2, 128)
+    for layer in list(G)[:-1]:  # up to the layers that make the image
+        x = layer(x)
+        maps.append(tuple(x.shape[1:]))
+    sides = [side >> level for level in range(len(channels))]
+    assert maps[1:] == [(c, s, s) for c, s in reversed(list(zip(channels, sides, strict=True)))]
+    shapes, x = [], torch.zeros(2, 3, side, side)
+    for _, stage in Pyramid(64).trunk((3, side, side)):
+        x = stage(x)
+        shapes.append(tuple(x.shape[1:]))
+    below = [(c, s, s) for c, s in list(zip(channels, sides, strict=True))[1:]]
+    assert shapes == [*below, below[-1], (64,)]
+    assert Pyramid(64).weak() == Pyramid(16)
+
+
+def test_a_pyramid_has_the_same_work_at_every_size():
+    """From 8 x 8 on, the 3 x 3 convolutions of G's blocks take as many multiplications at every size."""
+    G, work = Pyramid(64).generator((1, 64, 64), 16), []
+
+    def count(layer, _given, made):
+        work.append(made[0].numel() * layer.weight[0].numel())
+
+    for block in list(G)[3:-1]:  # the first block has all channels on both sides
+        block.main[-1].register_forward_hook(count)
+    G.eval()(torch.zeros(1, 16))
+    assert work == [9 * 64 * 32 * 16**2] * 3
+
+
+@pytest.mark.parametrize(("net", "layers"), [(Resnet(16), 6), (Pyramid(64), 3)], ids=["resnet", "pyramid"])
+def test_first_weights_of_residual_networks(net, layers):
     """Within blocks uniform up to sqrt(2) times Glorot's bound, elsewhere up to it; biases are 0."""
     torch.manual_seed(1)
-    G = Resnet(16).generator((1, 32, 32), 50)
+    G = net.generator((1, 32, 32), 50)
     inner = {id(layer) for block in G if isinstance(block, Residual) for layer in linear_layers(block.main)}
-    assert len(inner) == 6
+    assert len(inner) == layers
     for layer in linear_layers(G):
         bound = math.sqrt(6 / (sum(layer.weight.shape[:2]) * math.prod(layer.weight.shape[2:])))
         bound *= math.sqrt(2) if id(layer) in inner else 1

@@ -14,7 +14,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from lookalike.game.nets import Shape, Stages, divisible
-from lookalike.game.nets.residual import Residual
+from lookalike.game.nets.residual import Residual, convolution, inner
 
 SIDE = 6  # largest side of G's first map, if the image's sides can be halved so often
 GRAIN = 4  # D halves the sides twice
@@ -53,7 +53,7 @@ class Resnet:
         seed = (self.width, h >> blocks, w >> blocks)
         parts: list[nn.Module] = [nn.Linear(z_dim, math.prod(seed)), nn.Unflatten(1, seed)]
         parts += [_up(self.width) for _ in range(blocks)]
-        out = nn.Sequential(nn.BatchNorm2d(self.width), nn.ReLU(), _convolution(self.width, c, 3, 1.0), nn.Tanh())
+        out = nn.Sequential(nn.BatchNorm2d(self.width), nn.ReLU(), convolution(self.width, c, 3, 1.0), nn.Tanh())
         nn.init.xavier_uniform_(parts[0].weight)  # type: ignore[arg-type]
         nn.init.zeros_(parts[0].bias)  # type: ignore[arg-type]
         return nn.Sequential(*parts, out)  # nested, so that the last norm stays unconditional, as in the authors' code
@@ -90,30 +90,16 @@ def _halvings(side: int) -> int:
     return (side & -side).bit_length() - 1  # the lowest set bit
 
 
-def _convolution(into: int, out: int, kernel: int, gain: float) -> nn.Conv2d:
-    """A convolution that keeps the sides, with Glorot-uniform weights times `gain`."""
-    layer = nn.Conv2d(into, out, kernel, padding=kernel // 2)
-    nn.init.xavier_uniform_(layer.weight, gain)
-    assert layer.bias is not None, "it has one"
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def _inner(into: int, out: int) -> nn.Conv2d:
-    """A 3 x 3 convolution within a block; the gain makes up for the half that ReLU removes."""
-    return _convolution(into, out, 3, math.sqrt(2))
-
-
 def _up(width: int) -> Residual:
     """A block of G: (N, C, H, W) -> (N, C, 2H, 2W)."""
     norms = [nn.BatchNorm2d(width), nn.ReLU()], [nn.BatchNorm2d(width), nn.ReLU()]
-    main = nn.Sequential(*norms[0], nn.Upsample(scale_factor=2), _inner(width, width), *norms[1], _inner(width, width))
-    return Residual(main, nn.Sequential(_convolution(width, width, 1, 1.0), nn.Upsample(scale_factor=2)))
+    main = nn.Sequential(*norms[0], nn.Upsample(scale_factor=2), inner(width, width), *norms[1], inner(width, width))
+    return Residual(main, nn.Sequential(convolution(width, width, 1, 1.0), nn.Upsample(scale_factor=2)))
 
 
 def _pair(into: int, out: int) -> nn.Sequential:
     """Two 3 x 3 convolutions, each after a ReLU."""
-    return nn.Sequential(nn.ReLU(), _inner(into, out), nn.ReLU(), _inner(out, out))
+    return nn.Sequential(nn.ReLU(), inner(into, out), nn.ReLU(), inner(out, out))
 
 
 def _down(into: int, out: int, *, first: bool = False) -> Residual:
@@ -121,6 +107,6 @@ def _down(into: int, out: int, *, first: bool = False) -> Residual:
     main = list(_pair(into, out).children())[first:]
     shortcut = [
         nn.AvgPool2d(2),
-        _convolution(into, out, 1, 1.0),
+        convolution(into, out, 1, 1.0),
     ]  # pooling commutes with 1 x 1 convolutions, and is cheaper first
     return Residual(nn.Sequential(*main, nn.AvgPool2d(2)), nn.Sequential(*shortcut))
