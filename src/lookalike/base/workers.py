@@ -36,6 +36,9 @@ FORKS = sys.platform == "linux"  # elsewhere libraries of the system may not sur
 CONTEXT: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 T = TypeVar("T")
 Do = Callable[[T, Path, str], None]  # (task, folder of all trainings, command)
+Progress = Callable[[str], None]
+Results = Generator[tuple[T, str], None, None]  # each task as it ends, with its error message, or with an empty one
+Spread = Callable[[Do[T], "Tasks[T]", Path, int, str, Progress, float], Results[T]]  # as `_spread`
 _parent: list[Connection] = []  # the pipe to the parent, within a worker
 
 
@@ -78,8 +81,11 @@ def side_by_side(
     command: str,
     report: Report,
     until: float = math.inf,
+    spread: Spread[T] | None = None,
 ) -> dict[T, str]:
     """Do all tasks, `workers` at a time, one thread each. Returns the message of each task that failed.
+
+    They are done in processes of this machine, or where `spread` does them.
 
     `do` is a function of a module. A task can be pickled and printed. When `time.monotonic()` is `until`, tasks that
     are not done end as after Ctrl-C, and have not failed. A task whose process the system kills is tried again when the
@@ -98,7 +104,7 @@ def side_by_side(
     def progress(line: str) -> None:
         report(line, done, len(tasks))
 
-    with closing(_spread(do, tasks, runs, workers, command, progress, until)) as results:
+    with closing((spread or _spread)(do, tasks, runs, workers, command, progress, until)) as results:
         for task, said in results:
             done += 1
             tasks.ended(task, said)
@@ -136,7 +142,7 @@ class _Crew(Generic[T]):
             self.busy.append(_Worker(task, tries, (self.do, task, self.runs, self.command)))
         return task is not None
 
-    def results(self, seconds: float, progress: Callable[[str], None]) -> Iterator[tuple[T, str]]:
+    def results(self, seconds: float, progress: Progress) -> Iterator[tuple[T, str]]:
         """The tasks that end within `seconds`, with their messages. Raises an unexpected error of a worker."""
         pipes = {one.pipe: one for one in self.busy}
         for pipe in first_of(list(pipes), seconds):
@@ -213,8 +219,8 @@ def _lost(code: int | None) -> str:
 
 
 def _spread(
-    do: Do[T], tasks: Tasks[T], runs: Path, workers: int, command: str, progress: Callable[[str], None], until: float
-) -> Generator[tuple[T, str], None, None]:
+    do: Do[T], tasks: Tasks[T], runs: Path, workers: int, command: str, progress: Progress, until: float
+) -> Results[T]:
     """Each task as it ends, with its error message, or with an empty one."""
     crew, ended = _Crew(do, runs, command, workers), list[tuple[T, str]]()
     begun = told = True
@@ -247,19 +253,19 @@ def _end(crew: Sequence[_Worker[T]]) -> None:
 def _serve(parent: Connection) -> None:
     """The main function of a worker. SIGTERM ends it at once before its task, and while it imports modules."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    _one_thread()
+    one_thread()
     _parent.append(parent)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError, interrupts.Stopped):  # the parent has closed the pipe
         do, task, runs, command = parent.recv()
         interrupts.stop_on_signals()
-        said = _guarded(do, task, runs, command)
+        said = guarded(do, task, runs, command)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         parent.send(said)
     os._exit(0)  # all is on disk, and unloading torch can take seconds
 
 
-def _guarded(do: Do[T], task: T, runs: Path, command: str) -> tuple[str, Any]:
+def guarded(do: Do[T], task: T, runs: Path, command: str) -> tuple[str, Any]:
     """Do a task. Returns DONE with the message of a failure of this task alone, or FAULT with our own error."""
     try:
         with memory_guard():
@@ -272,7 +278,7 @@ def _guarded(do: Do[T], task: T, runs: Path, command: str) -> tuple[str, Any]:
     return DONE, ""
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     """Limit this process to one thread, for libraries loaded before and after."""
     os.environ |= dict.fromkeys(THREADS, "1")  # for libraries that are loaded later
     threadpool_limits(1)  # for libraries that are loaded already
