@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from clean_failure import assert_clean_failure, tree
 from started_bench import PROGRAM, alive
+from started_cluster import SOURCE, started
 
+from lookalike.base import cluster as ours
 from lookalike.base import files
 from lookalike.base.errors import LostError, UsageError
-from lookalike.faces import cli
 from lookalike.studies import cluster
 from lookalike.studies.detect.trial import DetectorTrial
 from lookalike.studies.study import Study
@@ -26,23 +27,8 @@ from lookalike.studies.trial import FiguresTrial
 
 ray = pytest.importorskip("ray")
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]  # Ray's own are not ours to mend
-SOURCE = str(Path(cli.__file__).parents[2])
 TINY = (("images", 640), ("false_alarms", 0.5))
 SECONDS = ("metrics.jsonl", ".npz", "0.safetensors", "6.safetensors", ".lock", "bench-detect")  # differ by seconds
-
-
-def started():
-    """A cluster of two machines with a processor each, whose working folder is the root."""
-    from ray.cluster_utils import Cluster
-
-    before = Path.cwd()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", SOURCE)
-        patch.chdir("/")
-        found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        found.add_node(num_cpus=1)
-    assert Path.cwd() == before
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +116,7 @@ def test_the_command_writes_the_same_bench(data, address, tmp_path):
             "--runs",
             tmp_path / f"runs{n}",
         ]
-        run = started_bench(data, tmp_path / f"out{n}", *flags, *more)
+        run = started_bench(data, tmp_path / f"out{n}", *flags, *more, RAY_ADDRESS=address)
         out, err = run.communicate(timeout=200)
         assert run.returncode == 0, err
         assert "Traceback" not in err and "ray" not in err.lower()
@@ -138,10 +124,10 @@ def test_the_command_writes_the_same_bench(data, address, tmp_path):
     assert len(found[0][0]) == 3 and len(found[0][1]) > 6 and found[1] == found[0]
 
 
-def started_bench(data, out, *flags):
+def started_bench(data, out, *flags, **variables):
     """A real `lookalike bench detect`."""
     argv = [sys.executable, "-c", PROGRAM, "bench", "detect", data, "-o", out, *flags]
-    environment = os.environ | {"PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1"} | variables
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(list(map(str, argv)), start_new_session=True, env=environment, **pipes)
 
@@ -243,16 +229,16 @@ def test_a_cluster_that_cannot_be_used_is_one_line(flags, said, data, tmp_path, 
 
 def test_without_the_extra_it_is_named(data, tmp_path, monkeypatch):
     """Where Ray is not installed."""
-    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
+    monkeypatch.setattr(ours, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"needs the package ray; pip install '\.\[cluster\]'"):
-        cluster.room("auto", "cpu")
+        ours.room("auto", "cpu")
 
 
 def test_a_cluster_without_a_gpu_is_said(address):
     """Before a trial waits for ever; with processors it has room for one trial on each."""
-    assert cluster.room(address, "cpu") == 2
+    assert ours.room(address, "cpu") == 2
     with pytest.raises(UsageError, match="no machine of the cluster has a GPU to give"):
-        cluster.room(address, "cuda")
+        ours.room(address, "cuda")
 
 
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path):

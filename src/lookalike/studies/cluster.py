@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import os
 import platform
 import re
-import socket
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from tempfile import gettempdir
 from typing import Any, Generic, TypeVar
 
-from lookalike.base import cache, files, interrupts, parts, workers
-from lookalike.base.errors import LookalikeError, LostError, UsageError, install, show
+from lookalike.base import cache, cluster, files, interrupts, parts, workers
+from lookalike.base.errors import LookalikeError, LostError, UsageError, show
 from lookalike.base.workers import ASK, DONE, FAULT, GRACE, Do, Progress, Results, Tasks
 from lookalike.studies.trial import Trial
 
-AUTO = "auto"  # the cluster that this machine is a part of
-RETRIES = 3  # of a trial whose process or machine is lost
-PATIENCE = 10.0  # seconds that the head may be silent
-ANSWER = 2.0  # seconds that it may take to answer
 LIMIT = 1 << 32  # bytes of a file of a trial
-GPU = "cuda"  # the device of which Ray picks the card
 NAME = "trial"  # of the folder that holds a trial on another machine
-START = "start it with 'ray start --head' there, or join it with 'ray start --address=HOST:PORT'"
 MISSING = re.compile(r"No module named '([\w.]+)'")
 T = TypeVar("T", bound=Trial)
 
@@ -49,7 +38,7 @@ def spread(
     LostError
         When the head of the cluster is lost. What has ended is kept.
     """
-    with joined(address) as ray, interrupts.deferred(every=True) as request:
+    with cluster.joined(address) as ray, interrupts.deferred(every=True) as request:
         crew, ended = _Crew(ray, do, runs, command, workers, device), list[tuple[T, str]]()
         begun = told = True
         try:
@@ -65,39 +54,6 @@ def spread(
             crew.end()
 
 
-def room(address: str, device: str) -> int:
-    """How many trials the cluster can do at once. Raises UsageError as `spread`."""
-    with joined(address) as ray:
-        return _room(ray, device)
-
-
-def check(address: str) -> None:
-    """Raises UsageError without the extra `cluster`, and where nobody listens at the address."""
-    if find_spec("ray") is None:
-        raise UsageError(f"--cluster needs the package ray; {install('cluster')}, or leave the flag out")
-    if address != AUTO and not _answers(_host_and_port(address)):
-        raise UsageError(f"no Ray cluster answers at {show(address)}; {START}")
-
-
-@contextmanager
-def joined(address: str) -> Iterator[Any]:
-    """Ray, as a part of the cluster, without its own lines. Raises UsageError."""
-    check(address)
-    with warnings.catch_warnings(), interrupts.handlers_kept():
-        warnings.simplefilter("ignore")
-        import ray
-
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-        except (OSError, RuntimeError, ValueError) as error:  # a RayError is a RuntimeError or none of ours
-            where = "of this machine" if address == AUTO else f"at {show(address)}"
-            raise UsageError(f"the Ray cluster {where} cannot be joined: {_line(error)}; {START}") from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
 @dataclass
 class _Crew(Generic[T]):
     """The trials that are out on the cluster."""
@@ -109,39 +65,28 @@ class _Crew(Generic[T]):
     most: int
     device: str
     out: dict[Any, T] = field(default_factory=dict)
-    size: int = 0
-    looked: float = -math.inf
-    heard: float = field(default_factory=time.monotonic)
     lost: bool = False
 
     def __post_init__(self) -> None:
-        self.head = _host_and_port(self.ray.get_runtime_context().gcs_address)
+        self.head = cluster.Head(self.ray)
+        self.size = min(self.most, cluster.room_of(self.ray, self.device))
         self.remote = self.ray.remote(_on_node)
 
     def look(self) -> None:
-        """Once a second, whether the head is there, and how much room the cluster has now. Raises LostError.
-
-        Ray itself would wait for a minute, and then end this process.
-        """
-        now = time.monotonic()
-        if now < self.looked + 1:
-            return
-        self.looked = now
-        if _answers(self.head):
-            self.heard, self.size = time.monotonic(), min(self.most, _room(self.ray, self.device))
-        elif now > self.heard + PATIENCE:
+        """Whether the head is there, and how much room the cluster has now. Raises LostError."""
+        try:
+            if self.head.look():
+                self.size = min(self.most, cluster.room_of(self.ray, self.device))
+        except LostError:
             self.lost = True
-            raise LostError(
-                f"the head of the cluster at {self.head[0]}:{self.head[1]} is lost; what has ended is kept; start it "
-                "again, and run the same command again"
-            )
+            raise
 
     def begin(self, tasks: Tasks[T]) -> bool:
         """Sends the next task, if there is one and room for it; says whether there was both."""
         task = tasks.take() if len(self.out) < self.size else None
         if task is None:
             return False
-        asked = {"num_cpus": task.place["threads"], "num_gpus": int(self.device == GPU), "max_retries": RETRIES}
+        asked = cluster.asked(self.ray, task.place["threads"], self.device)
         given = _Given(task, packed(task.folder(self.runs)), self.command, str(Path.cwd()), version("lookalike"))
         self.out[self.remote.options(**asked).remote(self.do, given)] = task
         return True
@@ -260,31 +205,6 @@ def _fill(folder: Path, came: Mapping[str, bytes]) -> None:
         files.write_new(folder / path, data)
 
 
-def _host_and_port(address: str) -> tuple[str, int]:
-    """The parts of an address. Raises UsageError."""
-    host, _, port = address.rpartition(":")
-    if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-        raise UsageError(f"--cluster {show(address)} is no address; give HOST:PORT of the head, or {AUTO}")
-    return host, int(port)
-
-
-def _answers(address: tuple[str, int]) -> bool:
-    """Whether somebody listens there."""
-    with suppress(OSError), socket.create_connection(address, ANSWER):
-        return True
-    return False
-
-
-def _room(ray: Any, device: str) -> int:
-    """Trials that the cluster can do at once. Raises UsageError where it never can."""
-    there = int(ray.cluster_resources().get("GPU" if device == GPU else "CPU", 0))
-    if not there:
-        raise UsageError(
-            f"no machine of the cluster has a {'GPU' if device == GPU else 'CPU'} to give; add one that has"
-        )
-    return there
-
-
 def _why(error: Exception) -> str:
     """What is said of a task that Ray gave up. Raises an error of our own."""
     cause, said = getattr(error, "cause", None), MISSING.search(str(error))
@@ -292,10 +212,5 @@ def _why(error: Exception) -> str:
         return f"a machine of the cluster lacks {said[1]}; install the same lookalike with its extras on each"
     if isinstance(cause, Exception):
         raise cause
-    name = type(error).__name__
-    return f"its process or machine was lost {RETRIES + 1} times ({name}: {_line(error)}); the same command tries again"
-
-
-def _line(error: object) -> str:
-    """The first line of what Ray says."""
-    return show(str(error).strip().partition("\n")[0].rstrip("."))
+    why = f"{type(error).__name__}: {cluster.first_line(error)}"
+    return f"its process or machine was lost {cluster.RETRIES + 1} times ({why}); the same command tries again"

@@ -11,13 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
-from lookalike.base import workers
+from lookalike.base import cluster, workers
 from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import show
 from lookalike.base.words import duration, minutes
 from lookalike.base.workers import InOrder, Tasks
 from lookalike.features import cache
-from lookalike.studies import cluster
+from lookalike.studies.cluster import spread
 from lookalike.studies.schedule import Schedule
 from lookalike.studies.trial import Cell, Trial, name_of
 
@@ -96,7 +96,7 @@ class Study:
         KeyboardInterrupt, Stopped
             In the cases of `workers.side_by_side`.
         UsageError, LostError
-            In the cases of `cluster.spread`.
+            In the cases of `lookalike.studies.cluster.spread`.
         """
         name_of.cache_clear()  # images may have changed since
         here = {trial.but(device=self.device): trial for trial in merged(trials, self.runs)}
@@ -135,7 +135,7 @@ class Study:
             command=self.command,
             report=self._report,
             until=self.until,
-            spread=partial(cluster.spread, address=self.cluster, device=self.device) if self.cluster else None,
+            spread=partial(spread, address=self.cluster, device=self.device) if self.cluster else None,
         )
 
     def _report(self, stage: str, done: int, of: int) -> None:

@@ -446,16 +446,12 @@ def _study(
     slices: bool = False,
 ) -> Iterator[Any]:
     """The study of these flags, whose progress is on the terminal while it runs."""
+    from lookalike.base.cluster import check
     from lookalike.detect.model import check_device
-    from lookalike.studies.cluster import check
     from lookalike.studies.study import Study
 
-    if cluster and device not in ("cpu", "cuda"):
-        raise UsageError(
-            f"with --cluster --device is cpu or cuda, as Ray picks the card, not {show(device)}; change it"
-        )
     if cluster:
-        check(cluster)
+        check(cluster, device)
     else:
         check_device(device)
     side_by_side = workers or (MOST if cluster else _cores() if device == "cpu" else 1)
