@@ -112,7 +112,7 @@ def celeba_files(folder: Path, faces: list[tuple[int, int, int]], *, official_fo
 def in_turn(do, tasks, runs, _workers, command, _told, _until):
     """Each task done at once, in this process, with what is said of it; what is no `Exception` goes to the caller."""
     for task in iter(tasks.take, None):
-        kind, value = workers._guarded(do, task, runs, command)
+        kind, value = workers.guarded(do, task, runs, command)
         if kind == workers.FAULT:
             raise value
         yield task, value

@@ -72,7 +72,7 @@ class Bench:
 
     def workers(self) -> list[int]:
         """Numbers of the processes that train."""
-        return [pid for pid in alive(self.process.pid) if b"spawn_main" in _read(pid, "cmdline")]
+        return [pid for pid in alive(self.process.pid) if b"forkserver" in _read(_parent(pid), "cmdline")]
 
     def loading(self) -> bool:
         """All workers are there, and none has got so far as to make a folder."""
@@ -85,6 +85,10 @@ class Bench:
     def scoring(self) -> bool:
         """Somebody has trained, and not scored everything."""
         return any(not (model.parent / "unseen").exists() for model in self.folder.glob("runs/**/model.json"))
+
+
+def _parent(pid: int) -> int:
+    return int((_read(pid, "stat").rpartition(b")")[2].split() or [b"", b"0"])[1])
 
 
 def _read(pid: int, name: str) -> bytes:

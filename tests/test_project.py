@@ -50,6 +50,7 @@ REQUIREMENTS = [
     *EXTRAS["wandb"],
     *EXTRAS["mlflow"],
     *EXTRAS["trackio"],
+    *EXTRAS["cluster"],
     *EXTRAS["test"],
 ]
 
@@ -233,13 +234,13 @@ def test_the_light_modules_do_not_import_torch(module: str) -> None:
 
 
 def test_help_does_not_import_torch() -> None:
-    """`lookalike --help` names the commands, ends with code 0 and never loads torch."""
+    """`lookalike --help` names the commands, ends with code 0 and never loads torch, nor Ray."""
     code = "import sys; from lookalike.faces.cli import entry; sys.argv = ['lookalike', '--help']; entry()"
     command = [sys.executable, "-X", "importtime", "-c", code]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert {"lookalike.faces.cli", "cyclopts"} <= imported
-    assert "torch" not in imported
+    assert not {"torch", "ray"} & imported
     assert all(name in done.stdout for name in ("check", "train", "score", "evaluate", "report", "methods", "demo"))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from lookalike.base import interrupts, workers
 from lookalike.base.errors import DataError
-from lookalike.base.workers import KILLED, InOrder, side_by_side, tell
+from lookalike.base.workers import InOrder, side_by_side, tell
 
 
 def say_threads(task: str, folder: Path, command: str) -> None:
@@ -71,11 +71,36 @@ def test_a_fault_ends_all(tmp_path):
     assert any("raise KeyError(task)" in note for note in caught.value.__notes__)
 
 
-def test_a_killed_worker_fails_its_task_alone(tmp_path):
-    """As where memory runs out: the task has a sentence that says what to do, and another worker does the next one."""
-    failed = side_by_side(act, InOrder(["killed", "good"]), tmp_path, workers=1, command="c", report=lambda *_: None)
-    assert failed == {"killed": KILLED} and "--workers" in KILLED
+def test_a_task_whose_process_is_always_killed_fails_alone(tmp_path):
+    """As where memory runs out: it is tried twice more, after the others, and then has a sentence with its signal."""
+    told, how = [], {"workers": 1, "command": "c"}
+    failed = side_by_side(act, InOrder(["killed", "good"]), tmp_path, report=lambda line, *_: told.append(line), **how)
+    assert failed == {
+        "killed": "its process ended by SIGKILL 3 times, as systems do when memory runs out; try fewer --workers; the "
+        "same command goes on from there"
+    }
+    again = "killed: its process ended by SIGKILL; it is tried again"
+    assert told == [
+        "killed begins", again, "good begins", "good", "killed begins", again, "killed begins", "killed",
+    ]  # fmt: skip
     assert (tmp_path / "good").read_text() == "c" and multiprocessing.active_children() == []
+
+
+def die_once(task: str, folder: Path, command: str) -> None:
+    """Ends its process without a word at the first try, and says at the next one which process it is."""
+    if not (folder / task).exists():
+        (folder / task).touch()
+        os._exit(3)
+    (folder / task).write_text(str(os.getpid()))
+
+
+def test_a_task_whose_process_is_lost_once_is_done(tmp_path):
+    """It is tried again, in a process that no other task had."""
+    told, tasks = [], ["a", "b", "c"]
+    how = {"workers": 1, "command": "", "report": lambda line, *_: told.append(line)}
+    assert side_by_side(die_once, InOrder(tasks), tmp_path, **how) == {}
+    assert "a: its process ended with exit code 3; it is tried again" in told
+    assert len({(tmp_path / task).read_text() for task in tasks} - {""}) == 3
 
 
 class OneMore:

@@ -82,18 +82,14 @@ def test_a_stopped_bench_ends_in_time_and_loses_nothing(stop, data, whole, tmp_p
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_worker_costs_its_training_alone(data, whole, tmp_path):
-    """The other trainings are done, a line says which was killed and why; the same command does that one."""
+def test_a_killed_worker_costs_nothing(data, whole, tmp_path):
+    """Its training goes on in another process, and the bench ends as if undisturbed."""
     bench = Bench(data, tmp_path / "bench")
     bench.until(bench.training)
     for worker in bench.workers()[:1]:
         os.kill(worker, signal.SIGKILL)
     assert bench.finished() == 0, bench.error.read_text()
-    assert "killed, as systems do when memory runs out" in bench.error.read_text()
-    assert len(list((tmp_path / "bench").glob("runs/**/model.json"))) == 3
-    bench = Bench(data, tmp_path / "bench")
-    assert bench.finished() == 0, bench.error.read_text()
-    assert result(bench.folder) == whole
+    assert "failed" not in bench.error.read_text() and result(bench.folder) == whole
 
 
 @pytest.mark.timeout(300)

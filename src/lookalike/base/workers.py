@@ -1,4 +1,4 @@
-"""Tasks side by side, one process and one thread each. After a stop or a kill, the same call does the rest."""
+"""Tasks side by side, a fresh process of one thread for each. After a stop or a kill, the same call does the rest."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
-from multiprocessing import resource_tracker
+from dataclasses import dataclass, field
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as first_of
 from pathlib import Path
@@ -27,11 +29,16 @@ from lookalike.base.errors import LookalikeError, memory_guard
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 GRACE = 6.0  # seconds that stopped workers have to finish a step and save it
 ASK = 0.2  # seconds between two checks of the parent for a signal
-DONE, LINE, FAULT = "done", "line", "fault"  # kinds of messages from a worker
-KILLED = "it was killed, as systems do when memory runs out; try fewer --workers; the same command goes on from there"
-CONTEXT = multiprocessing.get_context("spawn")
+DONE, LINE, FAULT, LOST = "done", "line", "fault", "lost"  # kinds of messages from a worker; of one that is dead
+TRIES = 3  # of a task whose process is killed
+AGAIN = "the same command goes on from there"
+FORKS = sys.platform == "linux"  # elsewhere libraries of the system may not survive a fork
+CONTEXT: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 T = TypeVar("T")
 Do = Callable[[T, Path, str], None]  # (task, folder of all trainings, command)
+Progress = Callable[[str], None]
+Results = Generator[tuple[T, str], None, None]  # each task as it ends, with its error message, or with an empty one
+Spread = Callable[[Do[T], "Tasks[T]", Path, int, str, Progress, float], Results[T]]  # as `_spread`
 _parent: list[Connection] = []  # the pipe to the parent, within a worker
 
 
@@ -74,11 +81,15 @@ def side_by_side(
     command: str,
     report: Report,
     until: float = math.inf,
+    spread: Spread[T] | None = None,
 ) -> dict[T, str]:
     """Do all tasks, `workers` at a time, one thread each. Returns the message of each task that failed.
 
+    They are done in processes of this machine, or where `spread` does them.
+
     `do` is a function of a module. A task can be pickled and printed. When `time.monotonic()` is `until`, tasks that
-    are not done end as after Ctrl-C, and have not failed. A task whose worker the system kills has failed.
+    are not done end as after Ctrl-C, and have not failed. A task whose process the system kills is tried again when the
+    others have begun, and has failed when that happened three times.
 
     Raises
     ------
@@ -93,7 +104,7 @@ def side_by_side(
     def progress(line: str) -> None:
         report(line, done, len(tasks))
 
-    with closing(_spread(do, tasks, runs, workers, command, progress, until)) as results:
+    with closing((spread or _spread)(do, tasks, runs, workers, command, progress, until)) as results:
         for task, said in results:
             done += 1
             tasks.ended(task, said)
@@ -109,91 +120,127 @@ def tell(line: str) -> None:
         parent.send((LINE, line))
 
 
-class _Worker:
-    """A process that does one task after another, until its pipe is closed or SIGTERM comes."""
+@dataclass
+class _Crew(Generic[T]):
+    """The processes that work, and the tasks of those that were killed, with the number of their tries."""
 
-    def __init__(self) -> None:
+    do: Do[T]
+    runs: Path
+    command: str
+    size: int
+    busy: list[_Worker[T]] = field(default_factory=list)
+    again: deque[tuple[T, int]] = field(default_factory=deque)
+
+    def begin(self, tasks: Tasks[T]) -> bool:
+        """Starts the next task, if there is one and room for it; says whether there was both."""
+        if len(self.busy) == self.size:
+            return False
+        task, tries = tasks.take(), 1
+        if task is None and self.again:
+            task, tries = self.again.popleft()
+        if task is not None:
+            self.busy.append(_Worker(task, tries, (self.do, task, self.runs, self.command)))
+        return task is not None
+
+    def results(self, seconds: float, progress: Progress) -> Iterator[tuple[T, str]]:
+        """The tasks that end within `seconds`, with their messages. Raises an unexpected error of a worker."""
+        pipes = {one.pipe: one for one in self.busy}
+        for pipe in first_of(list(pipes), seconds):
+            one = pipes[pipe]
+            kind, value = one.message()
+            if kind == LINE:
+                progress(value)
+                continue
+            self.busy.remove(one)
+            one.close()
+            if kind == FAULT:
+                raise value
+            if kind == LOST and one.tries < TRIES:
+                self.again.append((one.task, one.tries + 1))
+                progress(f"{one.task}: its process {_ending(one.process.exitcode)}; it is tried again")
+            else:
+                yield one.task, _lost(one.process.exitcode) if kind == LOST else value
+
+
+class _Worker(Generic[T]):
+    """A process that does one task. SIGTERM stops it, as does the end of its parent."""
+
+    def __init__(self, task: T, tries: int, what: tuple[Do[T], T, Path, str]) -> None:
+        self.task, self.tries = task, tries
         resource_tracker.ensure_running()  # otherwise start() would do it, and unblock the signals
         self.pipe, theirs = CONTEXT.Pipe()
         self.process = CONTEXT.Process(target=_serve, args=(theirs,))
-        self.task: list[Any] = []  # one at most
         with interrupts.blocked():  # the worker inherits the block, so that Ctrl-C reaches the parent alone
+            _load()
             self.process.start()
         theirs.close()
+        with suppress(BrokenPipeError):  # it is dead; `message` will say so
+            self.pipe.send(what)
 
-    def begin(self, do: Do[T], task: T, runs: Path, command: str) -> None:
-        """Starts a task."""
-        self.task = [task]
-        with suppress(BrokenPipeError):  # it is dead; the next `result` raises
-            self.pipe.send((do, task, runs, command))
-
-    def result(self) -> tuple[str, Any]:
-        """Its next message, (kind, value). Raises EOFError or OSError if it is dead."""
-        kind, value = self.pipe.recv()
-        if kind != LINE:
-            self.task = []
+    def message(self) -> tuple[str, Any]:
+        """Its next message, (kind, value)."""
+        try:
+            kind, value = self.pipe.recv()
+        except (EOFError, OSError):
+            return LOST, None
         return kind, value
+
+    def close(self) -> None:
+        """Waits for its end, which is near."""
+        self.pipe.close()
+        self.process.join()
+
+
+def _load() -> None:
+    """Where it can be, start what workers are forked from: one process that has loaded what this one has of ours.
+
+    SIGTERM waits there, as it may go to a whole group: workers must be there until they have saved.
+    """
+    if not FORKS:
+        return
+    ours = __name__.partition(".")[0]
+    CONTEXT.set_forkserver_preload([name for name in sys.modules if name.partition(".")[0] == ours])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ending(code: int | None) -> str:
+    """How a process ended, by its exit code as Python counts."""
+    return f"ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with exit code {code}"
+
+
+def _lost(code: int | None) -> str:
+    """What is said of a task whose processes all ended so."""
+    memory = ", as systems do when memory runs out; try fewer --workers" if code == -signal.SIGKILL else ""
+    return f"its process {_ending(code)} {TRIES} times{memory}; {AGAIN}"
 
 
 def _spread(
-    do: Do[T], tasks: Tasks[T], runs: Path, workers: int, command: str, progress: Callable[[str], None], until: float
-) -> Generator[tuple[T, str], None, None]:
+    do: Do[T], tasks: Tasks[T], runs: Path, workers: int, command: str, progress: Progress, until: float
+) -> Results[T]:
     """Each task as it ends, with its error message, or with an empty one."""
-    crew, ended = list[_Worker](), list[tuple[T, str]]()
+    crew, ended = _Crew(do, runs, command, workers), list[tuple[T, str]]()
     begun = told = True
     with interrupts.deferred(every=True) as request:
         try:
-            while (begun or told or ended or any(one.task for one in crew)) and time.monotonic() < until:
+            while (begun or told or ended or crew.busy or crew.again) and time.monotonic() < until:
                 if request.number:
                     raise interrupts.stopped(request.number)
-                begun = _begin(do, tasks, runs, crew, workers, command)
+                begun = crew.begin(tasks)
                 yield from ended  # after a new task has started, so that no worker waits for the caller
                 told = bool(ended)  # the caller may know of more to do now
-                ended = list(_results(crew, 0 if begun else ASK, progress))
+                ended = list(crew.results(0 if begun else ASK, progress))
         finally:
-            _end(crew)
+            _end(crew.busy)
 
 
-def _begin(do: Do[T], tasks: Tasks[T], runs: Path, crew: list[_Worker], workers: int, command: str) -> bool:
-    """Gives the next task to a worker that is free, or to a new one; says whether there was both."""
-    free = [one for one in crew if not one.task]
-    task = tasks.take() if free or len(crew) < workers else None
-    if task is None:
-        return False
-    if not free:
-        crew.append(_Worker())
-    (free or crew)[-1].begin(do, task, runs, command)
-    return True
-
-
-def _results(crew: list[_Worker], seconds: float, progress: Callable[[str], None]) -> Iterator[tuple[Any, str]]:
-    """The tasks that end within `seconds`, with their messages; a dead worker leaves the crew.
-
-    Raises an unexpected error of a worker.
-    """
-    busy = {one.pipe: one for one in crew if one.task}
-    for pipe in first_of(list(busy), seconds):
-        one = busy[pipe]  # type: ignore[index]
-        task = one.task[:]
-        try:
-            kind, value = one.result()
-        except (EOFError, OSError):
-            crew.remove(one)
-            one.pipe.close()
-            kind, value = DONE, KILLED
-        if kind == FAULT:
-            raise value
-        if kind == LINE:
-            progress(value)
-        else:
-            yield task[0], value
-
-
-def _end(crew: Sequence[_Worker]) -> None:
-    """End all workers. A busy one saves a checkpoint first, if its step does not take too long."""
+def _end(crew: Sequence[_Worker[T]]) -> None:
+    """End all workers. Each saves a checkpoint first, if its step does not take too long."""
     for one in crew:
-        if one.task:
-            one.process.terminate()
+        one.process.terminate()
         one.pipe.close()
     deadline = time.monotonic() + GRACE
     for one in crew:
@@ -204,21 +251,21 @@ def _end(crew: Sequence[_Worker]) -> None:
 
 
 def _serve(parent: Connection) -> None:
-    """The main function of a worker. SIGTERM ends it at once between tasks, and while it imports modules."""
-    _one_thread()
+    """The main function of a worker. SIGTERM ends it at once before its task, and while it imports modules."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    one_thread()
     _parent.append(parent)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError, interrupts.Stopped):  # the parent has closed the pipe
-        while True:
-            do, task, runs, command = parent.recv()
-            interrupts.stop_on_signals()
-            said = _guarded(do, task, runs, command)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            parent.send(said)
+        do, task, runs, command = parent.recv()
+        interrupts.stop_on_signals()
+        said = guarded(do, task, runs, command)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        parent.send(said)
     os._exit(0)  # all is on disk, and unloading torch can take seconds
 
 
-def _guarded(do: Do[T], task: T, runs: Path, command: str) -> tuple[str, Any]:
+def guarded(do: Do[T], task: T, runs: Path, command: str) -> tuple[str, Any]:
     """Do a task. Returns DONE with the message of a failure of this task alone, or FAULT with our own error."""
     try:
         with memory_guard():
@@ -231,7 +278,7 @@ def _guarded(do: Do[T], task: T, runs: Path, command: str) -> tuple[str, Any]:
     return DONE, ""
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     """Limit this process to one thread, for libraries loaded before and after."""
     os.environ |= dict.fromkeys(THREADS, "1")  # for libraries that are loaded later
     threadpool_limits(1)  # for libraries that are loaded already

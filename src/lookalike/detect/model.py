@@ -292,6 +292,11 @@ class Model:
         """Copies and pickles by `state`, without objects of libraries. The copy is on the CPU."""
         return _built, self.state()
 
+    def on(self, device: torch.device | str) -> Model:
+        """A copy on a device. Raises UsageError where it cannot be used here."""
+        check_device(device)
+        return _built(*self.state(), device)
+
     @classmethod
     def load(cls, folder: Path | str, device: torch.device | str = "cpu") -> Model:
         """The model that `save` wrote, on `device`.

@@ -6,16 +6,18 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
-from lookalike.base import workers
+from lookalike.base import cluster, workers
 from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import show
 from lookalike.base.words import duration, minutes
 from lookalike.base.workers import InOrder, Tasks
 from lookalike.features import cache
+from lookalike.studies.cluster import spread
 from lookalike.studies.schedule import Schedule
 from lookalike.studies.trial import Cell, Trial, name_of
 
@@ -38,7 +40,9 @@ class Study:
     methods : tuple of str
         Some methods, as the study names them; empty: the study's own choice.
     workers : int
-        Trials side by side, one thread each.
+        Trials side by side, one thread each; on a cluster, at most.
+    cluster : str
+        The address of a Ray cluster that does the trials, or `auto` for that of this machine; empty: this machine does.
     minutes : float or None
         The time from `began` on in which all is done that fits; None: all is done.
     slices : bool
@@ -58,6 +62,7 @@ class Study:
     seeds: int = 3
     methods: tuple[str, ...] = ()
     workers: int = 1
+    cluster: str = ""
     minutes: float | None = None
     slices: bool = False
     device: str = "cpu"
@@ -90,6 +95,8 @@ class Study:
         ------
         KeyboardInterrupt, Stopped
             In the cases of `workers.side_by_side`.
+        UsageError, LostError
+            In the cases of `lookalike.studies.cluster.spread`.
         """
         name_of.cache_clear()  # images may have changed since
         here = {trial.but(device=self.device): trial for trial in merged(trials, self.runs)}
@@ -112,7 +119,8 @@ class Study:
 
     def _within(self, missing: Sequence[T], done: Sequence[T]) -> dict[T, str]:
         """Does what fits into the time, and says what is left."""
-        schedule = Schedule(missing, done, self.runs, until=self.until, workers=self.workers, tell=self.warn)
+        room = min(self.workers, cluster.room(self.cluster, self.device)) if self.cluster else self.workers
+        schedule = Schedule(missing, done, self.runs, until=self.until, workers=room, tell=self.warn)
         failed = self._side_by_side(schedule)
         if left := schedule.left():
             self.warn(f"{self.too_late}: {left}; the same command with more --minutes goes on")
@@ -127,6 +135,7 @@ class Study:
             command=self.command,
             report=self._report,
             until=self.until,
+            spread=partial(spread, address=self.cluster, device=self.device) if self.cluster else None,
         )
 
     def _report(self, stage: str, done: int, of: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from pathlib import Path
@@ -105,7 +105,9 @@ def write(
         originals = _originals(model, data, part) if heat else iter(())
         for block in blocks(model, data, maps=heat is not None, on_bad=on_bad, max_bad=max_bad, part=part):
             verdicts, start = model.score(block, maps=heat is not None), first + counts["images"]
-            rows = list(_rows(model, block, verdicts, start, folder))
+            classes = [block.classes[label] if label >= 0 else "" for label in block.labels]
+            named = list(zip(block.names, classes, strict=True))
+            rows = list(rows_of(model, named, verdicts, start, folder))
             if heat is not None and verdicts.maps is not None:
                 _write_maps(heat, start, verdicts.maps, originals, model)
             append(handle, out.suffix.lower(), rows, first=counts["images"] == 0)
@@ -174,13 +176,18 @@ def blocks(model: Model, data: str | Path, *, maps: bool = False, **bad: Any) ->
     return stream(data, block=block, **how, **bad)
 
 
-def _rows(model: Model, block: Images, verdicts: Verdicts, start: int, folder: Path | None) -> Iterator[dict[str, Any]]:
+def rows_of(
+    model: Model, named: Sequence[tuple[str, str]], verdicts: Verdicts, start: int = 0, folder: Path | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield what a score file says of each image of some names and classes; `start` is the number of the first one.
+
+    Nearest images are written to `folder`.
+    """
     leaves = list(zip(model.leaves, model.parents, strict=True))
-    for i, name in enumerate(block.names):
-        label = block.labels[i]
+    for i, (name, its_class) in enumerate(named):
         row: dict[str, Any] = {
             "name": name,
-            "class": block.classes[label] if label >= 0 else "",
+            "class": its_class,
             "score": float(verdicts.score[i]),
             "p_value": float(verdicts.p_value[i]),
             "flagged": bool(verdicts.flagged[i]),

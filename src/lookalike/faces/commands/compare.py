@@ -18,7 +18,9 @@ from lookalike.base.errors import UsageError, did_you_mean, show
 from lookalike.base.names import USUAL, ClassifierName
 from lookalike.base.words import written
 from lookalike.faces.commands.flags import (
+    MOST,
     OUT,
+    Cluster,
     Data,
     DetectorSettings,
     Device,
@@ -154,6 +156,7 @@ def table(
     seeds: Seeds = 3,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
+    cluster: Cluster = "",
     minutes: Annotated[
         float | None,
         Parameter(
@@ -196,7 +199,7 @@ def table(
     options += [f"--mnist {shlex.quote(mnist)}"] if mnist != "mnist-5k" else []
     options += [f"--photographs {shlex.quote(str(photographs))}"] if photographs else []
     command = " ".join([f"lookalike table {name}", *options])
-    with _study(runs, preset, seeds, methods, workers, command, minutes, device, slices=True) as study:
+    with _study(runs, preset, seeds, methods, workers, cluster, command, minutes, device, slices=True) as study:
         lines = run(table, study, out, rows)
     if json_:
         print_json(lines)
@@ -263,6 +266,7 @@ def bench_detect(
     training: Annotated[DetectorSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
+    cluster: Cluster = "",
     minutes: Minutes = None,
     device: Device = "cpu",
     bad: Annotated[DataSettings | None, Flat] = None,
@@ -283,7 +287,7 @@ def bench_detect(
     given |= (training or DetectorSettings()).model_dump(exclude_none=True)
     levels = few.numbers(shots) if shots else ()
     command = shlex.join(["lookalike", *sys.argv[1:]])
-    with _study(runs, preset, seeds, methods, workers, command, minutes, device) as study:
+    with _study(runs, preset, seeds, methods, workers, cluster, command, minutes, device) as study:
         how: Any = {"known": known, "test_data": test_data}
         found: Any = few.run(data, study, levels, given, **how) if levels else bench.run(data, study, given, **how)
     (_tell_shots if levels else _tell_bench)(found, out, json_=json_)
@@ -371,6 +375,7 @@ def bench_augment(
     gan: Annotated[MakerSettings | None, Flat] = None,
     runs: Trainings = TRAININGS,
     workers: Workers = None,
+    cluster: Cluster = "",
     minutes: Minutes = None,
     device: Device = "cpu",
     bad: Annotated[DataSettings | None, Flat] = None,
@@ -389,7 +394,7 @@ def bench_augment(
     given = (bad or DataSettings()).model_dump(exclude_unset=True)
     given |= (gan or MakerSettings()).model_dump(exclude_none=True)
     command = shlex.join(["lookalike", *sys.argv[1:]])
-    with _study(runs, preset, seeds, methods, workers, command, minutes, device) as study:
+    with _study(runs, preset, seeds, methods, workers, cluster, command, minutes, device) as study:
         found = bench.run(data, study, given, to=to, rare=rare, classifier=classifier)
     page = write(found, out)
     if json_:
@@ -433,6 +438,7 @@ def _study(
     seeds: int,
     methods: tuple[str, ...],
     workers: int | None,
+    cluster: str,
     command: str,
     minutes: float | None,
     device: str,
@@ -440,14 +446,18 @@ def _study(
     slices: bool = False,
 ) -> Iterator[Any]:
     """The study of these flags, whose progress is on the terminal while it runs."""
+    from lookalike.base.cluster import check
     from lookalike.detect.model import check_device
     from lookalike.studies.study import Study
 
-    check_device(device)
-    side_by_side = workers or (_cores() if device == "cpu" else 1)
+    if cluster:
+        check(cluster, device)
+    else:
+        check_device(device)
+    side_by_side = workers or (MOST if cluster else _cores() if device == "cpu" else 1)
     with progress("trials") as report:
         yield Study(
-            runs, preset=preset, seeds=seeds, methods=methods, workers=side_by_side, minutes=minutes,
+            runs, preset=preset, seeds=seeds, methods=methods, workers=side_by_side, cluster=cluster, minutes=minutes,
             slices=slices, device=device, command=command, report=report, warn=warn, note=note,
         )  # fmt: skip
 

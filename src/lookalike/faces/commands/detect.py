@@ -175,11 +175,17 @@ def _show_trained(model: Model, settings: TrainSettings, out: Path, json_: bool)
 def score(
     run: Run,
     images: Annotated[
-        str, Parameter(help="A folder of images, one image, an .npz or IDX file, or the name of a data set.")
+        str,
+        Parameter(
+            help="A folder of images, one image, an .npz or IDX file, or the name of a data set. With --cluster, the "
+            "address of images, .tar shards or Parquet files."
+        ),
     ],
     /,
     *,
-    out: Annotated[Path, Parameter(name=OUT, help="The .csv or .jsonl file that is written.")],
+    out: Annotated[
+        Path, Parameter(name=OUT, help="The .csv or .jsonl file that is written; with --cluster a .parquet file.")
+    ],
     nearest: Annotated[
         Path | None, Parameter(help="A folder that gets the closest generated image of each image, as PNG.")
     ] = None,
@@ -192,6 +198,15 @@ def score(
     ] = None,
     bad: Annotated[BadImageSettings | None, Flat] = None,
     part: PartOf = None,
+    cluster: Annotated[
+        str,
+        Parameter(
+            help="The images are scored by a Ray cluster: HOST:PORT of its head, or auto for the one of this machine. "
+            "Each of its machines opens the address of the images.",
+            group=RUN,
+            show_default="this machine",
+        ),
+    ] = "",
     device: Device = "cpu",
     threads: ThreadsOfRun = None,
     json_: Json = False,
@@ -201,14 +216,22 @@ def score(
 
     from lookalike.data.part import WHOLE, Part
     from lookalike.detect.model import Model
+    from lookalike.use import shards
     from lookalike.use.scorefile import write
 
+    given = [name for name, value in {"--nearest": nearest, "--heat-maps": heat_maps, "--part": part}.items() if value]
+    if cluster and given:
+        raise UsageError(f"with --cluster score takes no {given[0]}; leave one of the two out")
     own = WHOLE if part is None else Part.parse(part)
-    model, bad = Model.load(run, device=device), bad or BadImageSettings()
+    model, bad = Model.load(run, device="cpu" if cluster else device), bad or BadImageSettings()
     torch.set_num_threads(threads or model.training["threads"])
     with progress() as report:
-        how = {"nearest": nearest, "heat_maps": heat_maps, "part": own, **bad.model_dump()}
-        counts = write(model, images, out, report=report, warn=warn, note=note, **how)
+        if cluster:
+            where: dict[str, Any] = {"address": cluster, "device": device, "threads": torch.get_num_threads()}
+            counts = shards.write(model, images, out, report=report, **where | bad.model_dump())
+        else:
+            how = {"nearest": nearest, "heat_maps": heat_maps, "part": own, **bad.model_dump()}
+            counts = write(model, images, out, report=report, warn=warn, note=note, **how)
     if json_:
         print_json({"out": str(out), **counts})
     else:

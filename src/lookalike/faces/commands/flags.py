@@ -18,6 +18,7 @@ TRAINING = Group("Training", sort_key=0)
 OUT = ["--out", "-o"]
 SAME_BITS = "Number of CPU threads. The same bits need the same number."
 ONE_OR_MORE = Number(gte=1)
+MOST = 1024  # trainings side by side
 
 Flat = Parameter(name="*")
 Data = Annotated[
@@ -60,8 +61,17 @@ Workers = Annotated[
     Parameter(
         help="Number of trainings side by side.",
         group=RUN,
-        show_default="one for each core; one on a GPU",
-        validator=Number(gte=1, lte=1024),
+        show_default="one for each core; one on a GPU; all that a cluster takes",
+        validator=Number(gte=1, lte=MOST),
+    ),
+]
+Cluster = Annotated[
+    str,
+    Parameter(
+        help="The trainings are done by a Ray cluster: HOST:PORT of its head, or auto for the one of this machine. "
+        "Its machines have the same lookalike, and DATA at the same path.",
+        group=RUN,
+        show_default="this machine",
     ),
 ]
 
