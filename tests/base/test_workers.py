@@ -37,6 +37,19 @@ def test_a_worker_computes_on_one_thread(tmp_path, monkeypatch):
         assert len(said) > 1 and set(said) == {"1"}
 
 
+def say_environment(task: str, folder: Path, command: str) -> None:
+    """Writes a variable of the environment."""
+    (folder / task).write_text(os.environ.get("LOOKALIKE_CACHE", "none"))
+
+
+def test_a_worker_has_the_environment_of_its_caller(tmp_path, monkeypatch):
+    """A variable that changes between two calls has its new value in the workers of the second."""
+    for task, value in (("a", "off"), ("b", None)):
+        monkeypatch.setenv("LOOKALIKE_CACHE", value) if value else monkeypatch.delenv("LOOKALIKE_CACHE")
+        side_by_side(say_environment, InOrder([task]), tmp_path, workers=1, command="", report=lambda *_: None)
+    assert [(tmp_path / task).read_text() for task in "ab"] == ["off", "none"]
+
+
 def act(task: str, folder: Path, command: str) -> None:
     """Does what its name says."""
     tell(f"{task} begins")

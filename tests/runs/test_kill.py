@@ -151,7 +151,9 @@ def command(out: str, error: str) -> None:
     """A child that runs the real command line, with its standard error in a file."""
     from lookalike.faces.cli import entry
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests may ignore it
+    # whatever started the tests may ignore it, and the server that forks may be a bench's, which lets both wait
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     sys.argv = ["lookalike", "train", "digits", "-o", out]
     for name, value in settings("vtgan", **LONG).items():
         if value != ():

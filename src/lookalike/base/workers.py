@@ -169,7 +169,8 @@ class _Worker(Generic[T]):
         self.task, self.tries = task, tries
         resource_tracker.ensure_running()  # otherwise start() would do it, and unblock the signals
         self.pipe, theirs = CONTEXT.Pipe()
-        self.process = CONTEXT.Process(target=_serve, args=(theirs,))
+        # the environment of now: that of the server which forks is of its start
+        self.process = CONTEXT.Process(target=_serve, args=(theirs, dict(os.environ)))
         with interrupts.blocked():  # the worker inherits the block, so that Ctrl-C reaches the parent alone
             _load()
             self.process.start()
@@ -250,9 +251,11 @@ def _end(crew: Sequence[_Worker[T]]) -> None:
         one.process.join()
 
 
-def _serve(parent: Connection) -> None:
+def _serve(parent: Connection, environment: dict[str, str]) -> None:
     """The main function of a worker. SIGTERM ends it at once before its task, and while it imports modules."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    os.environ.clear()
+    os.environ.update(environment)
     one_thread()
     _parent.append(parent)
     threading.Thread(target=_end_with_parent, daemon=True).start()

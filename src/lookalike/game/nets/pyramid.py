@@ -42,7 +42,7 @@ class Pyramid:
     d_batch_norm = False
 
     def __str__(self) -> str:
-        return f"pyramid, width {self.width} up to {WIDEST} x {WIDEST} and half of it at each doubling of the sides"
+        return f"pyramid, width {self.width}: all channels up to {WIDEST} x {WIDEST}, half at each doubling from there"
 
     def generator(self, shape: Shape, z_dim: int) -> nn.Module:
         """G: (N, z_dim) -> (N, C, H, W) float32 in [-1, 1]."""
