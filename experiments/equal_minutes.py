@@ -135,7 +135,7 @@ def line(trial: MinutesTrial) -> dict[str, str | int]:
     facts = {"data": Path(trial.data).name, "method": trial.method, "minutes": trial.minutes, "seed": trial.seed}
     names = {name: (name, f"{name}, real") for name in FIGURES}
     texts = {
-        column: "" if value is None else f"{value:.3f}"
+        column: "" if value is None else f"{value:.4g}"
         for name, columns in names.items()
         for column, value in zip(columns, found[name], strict=True)
     }
