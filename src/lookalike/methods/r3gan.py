@@ -19,7 +19,7 @@ from lookalike.game.heads_by_class import Projection
 from lookalike.game.latents import Normal
 from lookalike.game.method import Method
 from lookalike.game.needs import Need, needs
-from lookalike.game.nets import Shape, Stages, divisible
+from lookalike.game.nets import Shape, Stages, divisible, halvings
 from lookalike.game.nets.conditioning import Embedded
 from lookalike.game.nets.residual import Residual
 from lookalike.game.optimiser import Adam
@@ -114,9 +114,7 @@ class R3Resnet:
 
 def _levels(h: int, w: int) -> int:
     """Number of times that the sides are halved: down to about `LEAST`, and at least twice."""
-    side = math.gcd(h, w)
-    able = (side & -side).bit_length() - 1  # its factors of 2
-    return min(able, max(2, round(math.log2(max(h, w) / LEAST))))
+    return min(halvings(h, w), max(2, round(math.log2(max(h, w) / LEAST))))
 
 
 def _block(width: int) -> Residual:

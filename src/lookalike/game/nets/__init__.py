@@ -6,6 +6,7 @@ score (vtgan-2021, eq. 4) is the output of one of them.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from typing import Protocol
 
@@ -77,6 +78,12 @@ def divisible(shape: Shape, grain: int, net: str) -> tuple[int, int, int]:
             f"try --size {near[0]},{near[1]}"
         )
     return c, h, w
+
+
+def halvings(h: int, w: int) -> int:
+    """How often both sides can be halved: the factors of 2 that they share."""
+    common = math.gcd(h, w)
+    return (common & -common).bit_length() - 1  # the lowest set bit
 
 
 def initialise(module: nn.Module, std: float | None) -> nn.Module:

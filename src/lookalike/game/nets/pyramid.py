@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from lookalike.game.nets import Shape, Stages, divisible
+from lookalike.game.nets import Shape, Stages, divisible, halvings
 from lookalike.game.nets.residual import Residual, convolution, inner
 from lookalike.game.nets.resnet import Pool
 
@@ -75,15 +75,13 @@ class Pyramid:
 
     def _channels(self, side: int) -> int:
         """Channels of a map whose longer side is this."""
-        halvings = max(0, round(math.log2(side / WIDEST)))
-        return max(min(LEAST, self.width), self.width >> halvings)
+        narrower = max(0, round(math.log2(side / WIDEST)))
+        return max(min(LEAST, self.width), self.width >> narrower)
 
 
 def _levels(h: int, w: int) -> int:
     """How often the sides are halved: down to about `SEED`, and as often as both can be."""
-    common = math.gcd(h, w)
-    halvings = (common & -common).bit_length() - 1  # its factors of 2
-    return min(halvings, max(1, round(math.log2(max(h, w) / SEED))))
+    return min(halvings(h, w), max(1, round(math.log2(max(h, w) / SEED))))
 
 
 def _up(into: int, out: int) -> Residual:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from lookalike.game.nets import Shape, Stages, divisible
+from lookalike.game.nets import Shape, Stages, divisible, halvings
 from lookalike.game.nets.residual import Residual, convolution, inner
 
 SIDE = 6  # largest side of G's first map, if the image's sides can be halved so often
@@ -49,7 +49,7 @@ class Resnet:
         """G: (N, z_dim) -> (N, C, H, W) float32 in [-1, 1]."""
         c, h, w = divisible(shape, GRAIN, "resnet")
         # as many doublings as bring the longer side to `SIDE`, but no more than both sides can be halved
-        blocks = min(max(1, math.ceil(math.log2(max(h, w) / SIDE))), _halvings(math.gcd(h, w)))
+        blocks = min(max(1, math.ceil(math.log2(max(h, w) / SIDE))), halvings(h, w))
         seed = (self.width, h >> blocks, w >> blocks)
         parts: list[nn.Module] = [nn.Linear(z_dim, math.prod(seed)), nn.Unflatten(1, seed)]
         parts += [_up(self.width) for _ in range(blocks)]
@@ -83,11 +83,6 @@ class Pool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C)."""
         return x.mean((2, 3)) if self.how == "mean" else x.sum((2, 3))
-
-
-def _halvings(side: int) -> int:
-    """How often a side can be halved: its factors of 2."""
-    return (side & -side).bit_length() - 1  # the lowest set bit
 
 
 def _up(width: int) -> Residual:
