@@ -293,7 +293,7 @@ def test_F11_no_folder_to_lock(tmp_path):
 
 
 def test_F12_a_reader_sees_old_or_new(tmp_path):
-    """Of 1,000 reads during writes none is torn."""
+    """Of 1,000 reads or more, until both contents were seen, none is torn."""
     path = tmp_path / "scores.csv"
     path.write_bytes(b"a" * 50_000)
     code = """
@@ -303,10 +303,10 @@ while True:
 """
     writer = python(code, path)
     try:
-        deadline = time.monotonic() + 30
-        while path.read_bytes()[:1] == b"a" and time.monotonic() < deadline:
-            time.sleep(0.01)
-        seen = {path.read_bytes() for _ in range(1000)}
+        seen, reads, deadline = set(), 0, time.monotonic() + 120
+        while (reads < 1000 or len(seen) < 2) and time.monotonic() < deadline:
+            seen.add(path.read_bytes())
+            reads += 1
     finally:
         writer.kill()
         writer.communicate()
