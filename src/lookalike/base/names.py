@@ -57,6 +57,8 @@ CLASSIFIERS = ("cnn", "cnn-energy", "cnn-knn")  # for two or more known classes
 BACKBONES = ("lite0", "lite1", "lite2")  # frozen networks that need no file of the user's
 # `bench detect` measures these unless others are named.
 USUAL = ("knn", "pca", "lof", "iforest-pca", "ocsvm-pca", "rotation", "cnn-knn", "patches", "auto")
+# `bench augment` measures these ways of filling up classes unless others are named.
+USUAL_WAYS = ("none", "oversample", "affine", "mixup", "auto-gan", "acgan")
 METHODS = (*GANS, *BASELINES, *CLASSIFIERS)
 NETS = ("anogan", "dcgan", "resnet", "pyramid", "r3gan", "mlp")
 LOSSES = ("minimax", "saturating", "hinge", "wasserstein", "relativistic")

@@ -15,6 +15,7 @@ from tiny import call
 
 from lookalike.base import files
 from lookalike.base.errors import DataError, UsageError
+from lookalike.base.names import USUAL_WAYS
 from lookalike.studies.augment import bench, classifier, trial
 from lookalike.studies.augment.bench import Line, lines_of, verdict
 from lookalike.studies.augment.trial import ClassifierTrial
@@ -243,3 +244,12 @@ def test_bad_input(short, tmp_path, quick):
     with pytest.raises(DataError, match="fewer than two classes can be measured; b: fewer than 10 images to train on"):
         bench.run(str(tmp_path / "d.npz"), study, settings)
     assert not (tmp_path / "runs").exists()
+
+
+def test_help_names_the_ways_of_a_bench(capsys, monkeypatch):
+    """The default of --methods is what is measured where none is named, and each of them is a way."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert f"[default: {', '.join(USUAL_WAYS)}]" in " ".join(
+        call(capsys, "bench", "augment", "--help")[1].replace("│", " ").split()
+    )
+    assert set(USUAL_WAYS) <= set(trial.WAYS)

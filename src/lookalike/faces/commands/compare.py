@@ -15,7 +15,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lookalike.base.errors import UsageError, did_you_mean, show
-from lookalike.base.names import USUAL, ClassifierName
+from lookalike.base.names import USUAL, USUAL_WAYS, ClassifierName
 from lookalike.base.words import written
 from lookalike.faces.commands.flags import (
     MOST,
@@ -343,7 +343,7 @@ def bench_augment(
         Parameter(
             help="A way to fill up: none, oversample, affine, mixup, a conditional GAN, all. Repeat the flag for more.",
             negative=(),
-            show_default="these four, acgan, acgan-v3 and cgan",
+            show_default=", ".join(USUAL_WAYS),
         ),
     ] = (),
     to: Annotated[

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.base.errors import DataError, UsageError, did_you_mean, listed, show
-from lookalike.base.names import ClassifierName
+from lookalike.base.names import USUAL_WAYS, ClassifierName
 from lookalike.data.oddities import reading, remarks
 from lookalike.data.sources import open_source, refuse_inside
 from lookalike.runs.reading import read_used
@@ -22,8 +22,6 @@ from lookalike.studies.augment.trial import (
     CNN,
     GANS,
     NONE,
-    OVERSAMPLE,
-    TRANSFORMS,
     WAYS,
     ClassifierTrial,
     cost,
@@ -35,7 +33,6 @@ from lookalike.studies.study import Study
 from lookalike.studies.trial import Cell
 from lookalike.use.augment import LEAST, wanted
 
-USUAL = (NONE, OVERSAMPLE, *TRANSFORMS, "auto-gan", "acgan")
 ALL = "all"
 FIGURES = ("accuracy", "balanced_accuracy", "rare_recall", "top_accuracy")
 MAIN = "balanced_accuracy"
@@ -113,7 +110,7 @@ def run(
     data : str
         A folder, file or data set's name, with two classes or more of which some are short.
     study : Study
-        The values of the bench. Its methods are names of ways, or "all"; empty: `USUAL`. `none` always takes part.
+        The values of the bench. Its methods are names of ways, or "all"; empty: `USUAL_WAYS`. `none` always takes part.
         Each seed has its own split.
     settings : mapping
         Settings as `lookalike train` takes them.
@@ -160,7 +157,7 @@ def _named(methods: Sequence[str]) -> tuple[str, ...]:
             raise UsageError(
                 f"there is no way {show(name)};{did_you_mean(name, WAYS)} there are {', '.join(WAYS)}, and {ALL}"
             )
-    return tuple(dict.fromkeys((NONE, *methods))) if methods else USUAL
+    return tuple(dict.fromkeys((NONE, *methods))) if methods else USUAL_WAYS
 
 
 def _cut(rare: Sequence[str]) -> tuple[tuple[str, int], ...]:
