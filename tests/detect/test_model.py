@@ -226,7 +226,7 @@ def test_device(make, tmp_path, monkeypatch):
         made.append(options["device"])
         return GAN(*arguments, **options)
 
-    monkeypatch.setattr("lookalike.detect.model.GAN", recording)
+    monkeypatch.setattr("lookalike.detect.restored.GAN", recording)
     assert Model.load(tmp_path).detector.gan.device == torch.device("cpu")
     assert Model.load(tmp_path, torch.device("cpu", 0)).detector.gan.device == torch.device("cpu", 0)
     assert made == ["meta", "cpu", "meta", torch.device("cpu", 0)]  # sizes are compared first
