@@ -42,7 +42,7 @@ RUNS = Path("runs/few_images")
 FIGURES, KID_ERROR = ("KID", "recognised", "variety", "nearest"), "KID's error"
 SECONDS = 180
 ALL = 10_000  # more than any class has
-NUMBERS = {"fashion-mnist": (20, 100, 500), "steel": (20, 100, ALL)}
+NUMBERS = {"steel": (20, 100, ALL), "fashion-mnist": (20, 100, 500)}
 SHOWN = 8  # images of a class in a picture
 
 
