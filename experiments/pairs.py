@@ -14,11 +14,10 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from lines import Line, save
 
 from lookalike.base import files
-from lookalike.data import Images, read
+from lookalike.data import Images, read, split
 from lookalike.features.blocks import in_blocks
 from lookalike.use.confusion import draw
 from lookalike.use.embedding import learn
@@ -30,15 +29,16 @@ EXAMPLES = (10, None)  # of each class; None: all
 
 def found(images: Images, name: str, seed: int) -> Iterator[Found]:
     """The neighbours of some and of all test images, in one embedding."""
-    test, choices = np.asarray(images.test), Choices(seed=seed)
+    choices = Choices(seed=seed)
+    parts = split(images, test=choices.test, calibration=0.0, seed=seed)  # test images are official
     embedding = learn(
-        images.pixels[~test], images.labels[~test], temperature=choices.temperature, dimensions=choices.dimensions,
-        steps=choices.steps, seed=seed, report=lambda stage, done, of: None,
+        images.pixels[parts.train], images.labels[parts.train], temperature=choices.temperature,
+        dimensions=choices.dimensions, steps=choices.steps, seed=seed, report=lambda stage, done, of: None,
     )  # fmt: skip
-    points = in_blocks(embedding, images.pixels[test])
+    points = in_blocks(embedding, images.pixels[parts.test])
     for examples in EXAMPLES:
         choices = Choices(seed=seed, examples=examples)
-        yield Found(name, images.classes, neighbour_classes(points, images.labels[test], choices), choices)
+        yield Found(name, images.classes, neighbour_classes(points, images.labels[parts.test], choices), choices)
 
 
 def lines(one: Found) -> Iterator[Line]:
