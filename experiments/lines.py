@@ -48,9 +48,11 @@ def with_means(lines: Sequence[Line], group: str, figures: Sequence[str]) -> lis
     return found
 
 
-def save(name: str, lines: Sequence[Line]) -> None:
-    """Writes experiments/results/`name`.csv; the first line's keys are its columns."""
-    with (Path(__file__).parent / "results" / f"{name}.csv").open("w", newline="") as out:
+def save(name: str, lines: Sequence[Line], folder: Path | None = None) -> None:
+    """Writes `name`.csv into experiments/results or a folder; the first line's keys are its columns."""
+    folder = folder or Path(__file__).parent / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.csv").open("w", newline="") as out:
         writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)

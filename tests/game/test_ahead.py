@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -15,10 +16,11 @@ from lookalike.game.losses import Minimax
 from lookalike.game.source import Source
 from lookalike.game.train import HUGE, STRETCH, train, turn
 from lookalike.methods import METHODS
+from lookalike.runs.choices import filled, method_of
+from lookalike.runs.settings import train_settings
 
 SHAPE, BATCH, STEPS = (1, 8, 8), 6, 10
 WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::_unique2"}
-QUIET = [name for name in METHODS if name != "sn-acgan"]  # one_hot looks at its input on a CPU, and on a GPU not
 
 
 class Waits(TorchDispatchMode):
@@ -46,7 +48,7 @@ def players(small, name, **changes):
     return [GAN(method, SHAPE, classes=3, ema=0.9, ahead=ahead) for ahead in (True, False)]
 
 
-@pytest.mark.parametrize("name", QUIET)
+@pytest.mark.parametrize("name", METHODS)
 def test_a_step_makes_the_host_wait_for_nothing(name, small, make_source, three):
     """No operation of a step asks for a value of a tensor; the count finds those of a GAN that waits."""
     ahead, waiting = players(small, name, splitting=None)
@@ -70,6 +72,20 @@ def test_ten_steps_ahead_are_ten_steps(name, small, make_source):
     assert [progress.step for progress in ahead] == [STEPS]
     last = waiting[-1].metrics
     assert {key: ahead[0].metrics[key] for key in last} == pytest.approx(last, rel=0.05, abs=0.05)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_ten_steps_of_preset_paper(name, make_source):
+    """Of the settings that `table --preset paper` takes, with narrow networks; losses of both players are finite."""
+    images, known = STEPS * BATCH, ("a", "b", "c")
+    given = train_settings(known=known, method=name, preset="paper", width=2, z=8, batch=BATCH, images=images)
+    settings = filled(given, SHAPE, len(known))
+    gan = GAN(method_of(settings), SHAPE, classes=len(known), ema=settings.ema or 0.0, ahead=True)
+    *_, last = train(gan, make_source(SHAPE, classes=len(known)), images=images, batch=BATCH)
+    assert last.step == STEPS
+    players = {key.split(".")[0] for key in last.metrics}
+    assert {"D", "G"} <= players or any(key.startswith("encoder/") for key in last.metrics)
+    assert all(math.isfinite(value) for value in last.metrics.values())
 
 
 def test_figures_are_read_every_few_steps_and_at_the_end(small, make_source, monkeypatch):

@@ -41,6 +41,17 @@ def test_real_images_with_their_labels():
     assert (batch.real, batch.z) == (True, None)
 
 
+def test_dequantised_images_lie_between_their_level_and_the_next():
+    """2 (x + u) / 256 - 1 with u uniform in [0, 1): pixel 128 from 0 to 1 / 128, others at the next index."""
+    source = grey().at("D", index=0)
+    x = Real(dequantised=True).draw(None, source, 64).x
+    assert 0 <= x.min() < 1e-4 and 1 / 128 - 1e-4 < x.max() < 1 / 128
+    assert x.mean().item() == pytest.approx(1 / 256, rel=0.01)
+    assert not torch.equal(x, Real(dequantised=True).draw(None, source.at(index=1), 64).x)
+    vectors = Source(torch.tensor([[7.0, -300.0]]), torch.zeros(1, dtype=torch.int64), None, 0)
+    assert Real(dequantised=True).draw(None, vectors, 1).x.flatten().tolist() == [7, -300]
+
+
 def test_scale_ends():
     """0 and 255 become exactly -1 and 1; vectors are taken as they are."""
     source = Source(torch.tensor([[[[0, 255]]]], dtype=torch.uint8), torch.zeros(1, dtype=torch.int64), None, 0)

@@ -253,6 +253,16 @@ def test_d_steps(small, make_source):
     assert all(torch.equal(weights(gan.D)[k], value) for k, value in weights(one_by_one.D).items())
 
 
+def test_gs_batch_may_be_larger_and_weighs_no_more(small, make_source, monkeypatch):
+    """With g_batch 2 G's step draws twice the batch, D's does not, and the group's share stays 1."""
+    gan, drawn = GAN(small(METHODS["anogan"]).but(g_batch=2), (1, 8, 8)), []
+    monkeypatch.setattr("lookalike.game.train.judge", lambda gan, groups: drawn.append(groups) or judge(gan, groups))
+    step(gan, make_source((1, 8, 8)), 0, 6)
+    assert [[(len(one.x), one.share) for one in groups] for groups in drawn] == [[(6, 1), (6, 1)], [(12, 1)]]
+    with pytest.raises(UsageError, match="g_batch must be at least 1, not 0"):
+        METHODS["anogan"].but(g_batch=0)
+
+
 def test_average_moves_once_per_step(small, make_source):
     """After step t the average keeps min(0.9, (1 + t) / (10 + t)): it soon forgets the first weights."""
     for index, kept in ((0, 0.1), (8, 0.5), (500, 0.9)):

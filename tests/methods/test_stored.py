@@ -105,6 +105,14 @@ def test_a_twin_of_an_earlier_version_trains_before_or_beside():
     assert stored.from_json(given) == method
 
 
+def test_real_images_of_an_earlier_version_are_as_stored():
+    """A file that does not say whether they lie between grey levels was written before they could."""
+    method = METHODS["wgan-gp"].but(d_sees=((Real(), 1.0), (Generated(), 0.5)))
+    given = json.loads(json.dumps(stored.to_json(method)))
+    assert given["d_sees"][0][0].pop("dequantised") is False
+    assert stored.from_json(given) == method
+
+
 def test_a_weak_twin_of_an_earlier_version_has_its_networks_layers():
     """A file that does not say the weak twin's layers was written before they could be set; others are kept."""
     method = METHODS["vtgan"].but(twins=(Twin("weak", Weakened(33)),))

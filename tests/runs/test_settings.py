@@ -267,6 +267,18 @@ def test_a_method_of_residual_networks_keeps_its_own_game_and_steps():
     assert (s.width, s.d_lr, choices.method_of(s).losses) == (128, 8e-4, METHODS["mode"].losses)
 
 
+def test_critics_of_preset_paper_have_the_authors_batches():
+    """G's are twice the critic's, whose real images lie between grey levels; in preset small neither is so."""
+
+    def batches(method, preset):
+        s = train_settings(known=("3", "8"), method=method, preset=preset)
+        made = choices.method_of(choices.filled(s, (1, 32, 32), 2))
+        return made.g_batch, made.d_sees[0][0]
+
+    assert batches("splitting", "paper") == batches("wgan-gp", "paper") == (2, Real(dequantised=True))
+    assert batches("splitting", "small") == batches("sn-binary", "paper") == (1, Real())
+
+
 def test_step_sizes_fall_in_preset_paper_unless_a_flag_says_otherwise():
     """Those of SN-GAN's networks fall to 0 there; in preset small they stay, and --no-decay and --decay win."""
 

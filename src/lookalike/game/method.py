@@ -114,6 +114,8 @@ class Method:
         That of the makers, and of D unless `d_optimiser` is set.
     d_optimiser : Adam or None
         That of D. Two step sizes can keep G and D in balance (Heusel et al. 2017).
+    g_batch : int
+        So many times the batch size has G's step, by which no loss weighs more.
     d_steps : int
         Updates of D per update of G. With 0 D does not learn.
     d_updates : "together" or "apart"
@@ -158,6 +160,7 @@ class Method:
     makers: tuple[Maker, ...] = ("G", "E")
     optimiser: Adam = Adam()
     d_optimiser: Adam | None = None
+    g_batch: int = 1
     d_steps: int = 1
     d_updates: Literal["together", "apart"] = "together"
     diff_augment: DiffAugment | None = None
@@ -215,6 +218,7 @@ class Method:
         silent = all(stream.real is None for stream in made) and not of_reals
         yield silent, "no images of G are labelled in its own step; add Generated() to g_plays"
         yield self.d_steps < ("G" in self.makers), f"d_steps must be at least 1, not {self.d_steps}"
+        yield self.g_batch < 1, f"g_batch must be at least 1, not {self.g_batch}"
         yield self.d_updates not in ("together", "apart"), f"d_updates must be together or apart, not {self.d_updates}"
         yield len(set(twins)) < len(twins), f"twin names must differ, not {', '.join(twins)}"
         learns = any(loss.teaches_classes for loss in self.losses)

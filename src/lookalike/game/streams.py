@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
+
 from lookalike.game.batch import Batch
+from lookalike.game.device import sent
 from lookalike.game.needs import NOTHING, Needs
 from lookalike.game.players import Players
 from lookalike.game.source import Source
@@ -44,8 +47,16 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class Real:
-    """Real images of the known classes, with their classes. D learns them as real (vtgan-2021, eq. 1, first term)."""
+    """Real images of the known classes, with their classes. D learns them as real (vtgan-2021, eq. 1, first term).
 
+    Parameters
+    ----------
+    dequantised : bool
+        Each value of an image is drawn anew between its grey level and the next: 2 (x + u) / 256 - 1 with u uniform in
+        [0, 1), as in the authors' code of splitting-gan-2017. Vectors stay as they are.
+    """
+
+    dequantised: bool = False
     real = True
     labelled = True
     made = False
@@ -53,11 +64,15 @@ class Real:
     twin = None
 
     def __str__(self) -> str:
-        return "images of the known class"
+        return "images of the known class" + ", between grey levels" * self.dequantised
 
     def draw(self, gan: Players, source: Source, n: int) -> Batch:
         """n real images (n, *shape) and their classes (n,)."""
         x, y = source.take_known(n)
+        if self.dequantised and x.ndim == 4:
+            random = source.generator()
+            u = source.ranks.own(n, lambda n: torch.rand(n, *x.shape[1:], generator=random))
+            x = (127.5 * (x + 1) + sent(u, x.device)) / 128 - 1
         return Batch(x, y, None, self.real)  # no z: it needs an encoder, see `Encoded`
 
 

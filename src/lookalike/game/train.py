@@ -254,7 +254,7 @@ def update_g(gan: GAN, source: Source, batch: int, epoch: int) -> Figures:
     """
     method = gan.method
     aligned = any(Need.SAME_ROWS in loss.needs for loss in method.losses)
-    judged = judge(gan, draw(gan, method.g_plays, source, batch, epoch, aligned=aligned))
+    judged = judge(gan, draw(gan, method.g_plays, source, method.g_batch * batch, epoch, aligned=aligned))
     made = [one for one, (stream, _) in zip(judged, method.g_plays, strict=True) if stream.made]
     losses = {loss.name: loss.g(judged if REALS & loss.needs else made) for loss in method.losses}
     return update(method.makers[0], gan.opt_g, losses, source.ranks)

@@ -14,6 +14,7 @@ from lookalike.game.method import Method
 from lookalike.methods import METHODS, PARTS
 
 ADDED = {
+    "Real": {"dequantised"},
     "Twin": {"after"},
     "ClassBatchNorm": {"with_z"},
     "Weakened": {"layers", "stride", "g_pool", "pool"},

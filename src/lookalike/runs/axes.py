@@ -16,7 +16,7 @@ def axes(method: Method) -> dict[str, str]:
     twins = {twin: twin.method(method) for twin in method.twins}
     said = {
         "D's images": _streams(method.d_sees),
-        "G's step": _streams(method.g_plays),
+        "G's step": _streams(method.g_plays) + f"\nof {method.g_batch} times the batch" * (method.g_batch > 1),
         "loss": "\n".join(map(str, method.losses)),
         "head": str(method.head),
         "D's updates": f"{method.d_steps} per update of G, on {UPDATES[method.d_updates]}",

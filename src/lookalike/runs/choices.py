@@ -212,7 +212,9 @@ def method_of(s: TrainSettings) -> Method:
     shares = [
         share if stream.made or stream.real else scaled(share, s.extra_fakes_share) for stream, share in named.d_sees
     ]
-    streams = [stream for stream, _ in named.d_sees]
+    preset = preset_of(s)
+    levels = {name: preset[name] for name in ("dequantised",) if name in preset}
+    streams = [_with(stream, levels) for stream, _ in named.d_sees]
     more = ((Unlabelled(), 1.0),) if s.unlabelled else ()
     _check_unlabelled(s)
     net = net_of(s)
@@ -229,6 +231,7 @@ def method_of(s: TrainSettings) -> Method:
         latent=_latent(s, named),
         optimiser=Adam(lr, **g),
         d_optimiser=Adam(d_lr, **d),
+        g_batch=preset.get("g_batch", named.g_batch),
         d_steps=s.d_steps or named.d_steps,
         spectral=named.spectral if s.spectral is None else s.spectral,
         penalty=None if s.penalty == 0 else _penalty(s, named),

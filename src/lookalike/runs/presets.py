@@ -69,7 +69,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "families": {
             "resnet": {"width": 128, "decay": True},  # as the code of SN-GAN, whose hyperparameters the paper takes
             "auto-gan": {"width": 512, "decay": True},
-            "critic": {"width": 128},
+            # as the authors' code: G learns from 128 images, the critic from 64 between their grey levels
+            "critic": {"width": 128, "g_batch": 2, "dequantised": True},
             "f-anogan": {"width": 64},
             "r3gan": {"width": 128},
         },

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from lookalike.base import files
-from lookalike.data import read, split
+from lookalike.data import read, scaled, split
+from lookalike.data.images import as_pixels
 from lookalike.data.sparsify import sparsify
 from lookalike.detect.model import Model
 from lookalike.methods import METHODS
@@ -160,6 +162,20 @@ def test_a_gan_learns_from_the_training_images_alone_and_fills_up(short, tmp_pat
     most = max(found["counts"].values())
     assert np.bincount(alone[1]).tolist() == [most] * 3
     assert np.array_equal(alone[0][alone[1] == 0], np.concatenate(list(able["0"].images(most, seed=0))))
+    assert 0 <= found["generated_only"]["accuracy"] <= 1 and found["gan_seconds"] > 0
+
+
+def test_reconstructions_are_what_ali_makes_of_the_images_that_oversampling_repeats(short, tmp_path, fitted):
+    """Of each added image of `oversample` stands G's image of its mean z, with the same label and of ali's own run."""
+    found = result(one(short, "ali-reconstructed"), tmp_path)
+    result(one(short, "oversample"), tmp_path)
+    (alone, added, repeated), n = fitted, len(parts_of(one(short), read(short, size=(8, 8))).train[0])
+    gan = generators(Model.load(one(short, "ali-reconstructed").folder(tmp_path) / "gan"))["7"].gan
+    x, y = torch.from_numpy(scaled(repeated[0][n:])), torch.from_numpy(repeated[1][n:])
+    assert gan.method.name == "ali" and set(repeated[1][n:]) == {2}
+    assert np.array_equal(added[0][n:], as_pixels(gan.generate(gan.encode(x, y), y)))
+    assert np.array_equal(added[1], repeated[1])
+    assert np.bincount(alone[1]).tolist() == [max(found["counts"].values())] * 3
     assert 0 <= found["generated_only"]["accuracy"] <= 1 and found["gan_seconds"] > 0
 
 

@@ -341,7 +341,8 @@ def bench_augment(
     methods: Annotated[
         tuple[str, ...],
         Parameter(
-            help="A way to fill up: none, oversample, affine, mixup, a conditional GAN, all. Repeat the flag for more.",
+            help="A way to fill up: none, oversample, affine, mixup, a conditional GAN, ali-reconstructed (images that "
+            "pass through ali's encoder and G), all. Repeat the flag for more.",
             negative=(),
             show_default=", ".join(USUAL_WAYS),
         ),

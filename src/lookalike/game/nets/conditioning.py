@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 
 from lookalike.base.errors import UsageError
@@ -177,7 +176,8 @@ class WithOneHot(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """(N, Z), (N,) -> (N, *shape)."""
-        given = one_hot(y, self.classes).to(z)
+        # compared, because one_hot reads its values on a CPU
+        given = (y[:, None] == torch.arange(self.classes, device=y.device)).to(z)
         # the first K entries of z are drawn and not used, so that z has one length for all methods
         images: Tensor = self.body(torch.cat([given, z[:, self.classes :]], 1))
         return images

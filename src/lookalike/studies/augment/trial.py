@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from lookalike.base import files, workers
 from lookalike.base.arrays import Labels, Pixels
 from lookalike.base.names import ClassifierName
 from lookalike.base.seeds import seed_of
-from lookalike.data import Images, split
+from lookalike.data import Images, scaled, split
 from lookalike.data.groups import Groups
+from lookalike.data.images import as_pixels
 from lookalike.data.sparsify import sparsify
 from lookalike.detect.model import Model
 from lookalike.features import cache
@@ -38,12 +40,14 @@ from lookalike.use.generate import generators
 NONE, OVERSAMPLE = "none", "oversample"
 TRANSFORMS: dict[str, Transform] = {"affine": Affine(), "mixup": MixUp()}
 GANS = tuple(name for name, method in METHODS.items() if method.conditional)
-WAYS = (NONE, OVERSAMPLE, *TRANSFORMS, *GANS)
+RECONSTRUCTED, ALI = "ali-reconstructed", "ali"  # gan-augmentation-2020, section V.C
+WAYS = (NONE, OVERSAMPLE, *TRANSFORMS, *GANS, RECONSTRUCTED)
 CNN: ClassifierName = "cnn"
 LARGER = "cnn-larger"  # of the table's CIFAR-100 alone
 CLASSIFIERS = {CNN: classifier, "probe": probe, LARGER: larger}
 TEST = 0.2  # of all images, where the data has no official test part
 VALIDATION = 0.1  # of the training images
+BLOCK = 256  # images that an encoder and G take at one time
 TOP = 2  # of the top-k accuracy; as in gan-augmentation-2020 for ten classes
 MANY, TOP_OF_MANY = 20, 5  # from so many classes on, as there for a hundred
 RARE = 0.1  # a class that lacks more than this share of what it is filled up to is rare
@@ -96,11 +100,11 @@ class ClassifierTrial(FiguresTrial):
     @property
     def generates(self) -> bool:
         """Whether a GAN makes images."""
-        return self.method in GANS
+        return self.method in (*GANS, RECONSTRUCTED)
 
     def train_settings(self) -> TrainSettings:
         """The settings of the GAN, which trains on all of the images that it gets."""
-        method = self.method if self.generates else GANS[0]
+        method = ALI if self.method == RECONSTRUCTED else self.method if self.generates else GANS[0]
         given = {"known": self.classes, "method": method, "seed": self.seed, "preset": self.preset, **self.place}
         return train_settings(**given | dict(self.settings) | {"test": 0.0, "calibration": 0.0})
 
@@ -125,8 +129,8 @@ class ClassifierTrial(FiguresTrial):
         """Trains the GAN, if any, and the classifier; figures of the latter on test images."""
         settings = self.train_settings()
         parts = parts_of(self, read_used(self.data, settings))
-        numbers = np.bincount(parts.train[1], minlength=len(parts.images.classes))
-        counts = {name: int(numbers[parts.images.classes.index(name)]) for name in self.classes}
+        there = np.bincount(parts.train[1], minlength=len(parts.images.classes))
+        counts = {name: int(there[parts.images.classes.index(name)]) for name in self.classes}
         short = wanted(self.to, counts)
         rare = [name for name, n in short.items() if n > RARE * (n + counts[name])] or list(short)
         found: dict[str, Any] = {"counts": counts, "short": short, "rare": rare, "way": self.method, "seed": self.seed}
@@ -134,11 +138,15 @@ class ClassifierTrial(FiguresTrial):
         if self.generates:
             model = run(parts.images, settings, folder / "gan", command=tuple(shlex.split(command)), wait=workers.tell)
             found["gan_seconds"] = training_seconds(folder / "gan")
-            given = _with(given, *_made(model, parts.images.classes, short, self.seed))
-            alone = _made(model, parts.images.classes, dict.fromkeys(counts, max(counts.values())), self.seed)
+            every = dict.fromkeys(counts, max(counts.values()))
+            if self.method == RECONSTRUCTED:
+                added, alone = (_reconstructed(model, parts, numbers, self.seed) for numbers in (short, every))
+            else:
+                added, alone = (_made(model, parts.images.classes, n, self.seed) for n in (short, every))
+            given = _with(given, *added)
             found["generated_only"] = _measured(alone, parts, self, rare)
         elif self.method == OVERSAMPLE:
-            given = _repeated(given, parts.images.classes, short, self.seed)
+            given = _with(given, *_repeated(parts, short, self.seed))
         return found | _measured(given, parts, self, rare)
 
 
@@ -216,11 +224,22 @@ def _with(given: tuple[Pixels, Labels], pixels: Pixels, labels: Labels) -> tuple
     return np.concatenate([given[0], pixels]), np.concatenate([given[1], labels])
 
 
-def _repeated(
-    given: tuple[Pixels, Labels], classes: tuple[str, ...], short: dict[str, int], seed: int
-) -> tuple[Pixels, Labels]:
-    """Random oversampling: images of short classes are drawn again, with replacement."""
+def _repeated(parts: Parts, counts: dict[str, int], seed: int) -> tuple[Pixels, Labels]:
+    """Random oversampling: so many training images of each class, drawn with replacement."""
+    (pixels, labels), classes = parts.train, parts.images.classes
     random = np.random.default_rng(seed_of(seed, OVERSAMPLE))
-    rows = [random.choice(np.flatnonzero(given[1] == classes.index(name)), n) for name, n in short.items()]
+    rows = [random.choice(np.flatnonzero(labels == classes.index(name)), n) for name, n in counts.items()]
     more = np.concatenate(rows)
-    return _with(given, given[0][more], given[1][more])
+    return pixels[more], labels[more]
+
+
+def _reconstructed(model: Model, parts: Parts, counts: dict[str, int], seed: int) -> tuple[Pixels, Labels]:
+    """The same images as G makes them of the mean z that the encoder finds (gan-augmentation-2020, section V.C)."""
+    pixels, labels = _repeated(parts, counts, seed)
+    able, made = generators(model), list[Pixels]()
+    own = torch.tensor([able[parts.images.classes[label]].label for label in labels])  # the number in the GAN
+    gan = next(iter(able.values())).gan
+    for i in range(0, len(pixels), BLOCK):
+        x, y = torch.from_numpy(scaled(pixels[i : i + BLOCK])), own[i : i + BLOCK]
+        made.append(as_pixels(gan.generate(gan.encode(x, y), y).cpu()))
+    return np.concatenate(made), labels

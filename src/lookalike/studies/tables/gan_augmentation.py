@@ -19,6 +19,7 @@ from lookalike.studies.augment.trial import (
     MANY,
     NONE,
     OVERSAMPLE,
+    RECONSTRUCTED,
     TOP,
     TOP_OF_MANY,
     TRANSFORMS,
@@ -41,7 +42,7 @@ SUMMARY = (
 )
 PAPERS = (NONE, "affine", "cgan", "acgan", "acgan-v1", "acgan-v2", "acgan-v3", "acgan-ali-v1", "acgan-ali-v2")
 FEW = (NONE, "affine", "acgan", "acgan-v3")  # what the whole of Fashion-MNIST takes hours for
-EXTRAS = tuple(way for way in (OVERSAMPLE, *TRANSFORMS) if way not in PAPERS)
+EXTRAS = (RECONSTRUCTED, OVERSAMPLE, *(way for way in TRANSFORMS if way not in PAPERS))
 CLOTHES, THINGS = Affine(black=True), Affine(90, 0.1, 0, 0, flip=True)
 TISSUE = Affine(90, 0.1, 0, 0, flip=True, flip_down=True)
 SHORT = (("Trouser", 0.5), ("Dress", 0.65), ("Sneaker", 0.8))  # what is kept of classes 1, 3, 7
