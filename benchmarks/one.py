@@ -9,7 +9,9 @@ whole block. Photographs are noise of 224 x 224 pixels in colour, the others are
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -55,19 +57,25 @@ def both(model: Model, pixels: np.ndarray) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Measures and saves."""
-    torch.set_num_threads(1)
+def measured(out: Path) -> dict[str, dict[str, float]]:
+    """The figures of all models, whose runs lie in a folder."""
     found, draw = dict[str, dict[str, float]](), np.random.default_rng(1)
     for method, more in DIGITS.items():
-        model = fit("digits", known="3", method=method, false_alarms=0.5, threads=1, **more)
+        model = fit("digits", known="3", method=method, false_alarms=0.5, threads=1, out=out / method, **more)
         found[method] = both(model, draw.integers(0, 256, (MANY, *model.shape), dtype=np.uint8))
         print(method, found[method], flush=True)
     images = photographs(40 + MANY)
-    model = fit(images.select(range(40)), known="a", method="auto", false_alarms=0.5, threads=1)
+    model = fit(images.select(range(40)), known="a", method="auto", false_alarms=0.5, threads=1, out=out / "auto")
     found["auto, photographs"] = both(model, images.pixels[40:])
     print(found["auto, photographs"], flush=True)
-    save("one", found)
+    return found
+
+
+def main() -> None:
+    """Measures and saves."""
+    torch.set_num_threads(1)
+    with TemporaryDirectory() as name:
+        save("one", measured(Path(name)))
 
 
 if __name__ == "__main__":
