@@ -23,6 +23,7 @@ from lookalike.game.gan import GAN
 from lookalike.game.latents import Normal
 from lookalike.game.nets.anogan import Anogan
 from lookalike.game.nets.dcgan import Dcgan
+from lookalike.game.nets.pyramid import Pyramid
 from lookalike.game.nets.resnet import Resnet
 from lookalike.game.source import Source
 from lookalike.game.splitting import Splitting
@@ -34,6 +35,8 @@ SHAPE, CLASSES, BATCH, STEPS = (1, 8, 8), 3, 8, 50
 NETS: dict[str, Any] = {
     "mcgan": Dcgan(width=4),
     "vtgan": Anogan(width=4),
+    "acgan": Dcgan(width=4),
+    "auto-gan": Pyramid(width=8),
     "ali": Dcgan(width=4),
     "wgan-gp": Resnet(width=4),
     "sn-binary": Resnet(width=4),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -169,3 +171,34 @@ def test_what_runs_when_the_time_is_over_saves_as_after_a_signal(tmp_path, monke
 def test_without_tasks_nobody_is_started(tmp_path):
     """No task, no process and no failure."""
     assert side_by_side(act, InOrder([]), tmp_path, workers=4, command="", report=lambda *_: None) == {}
+
+
+BESIDE = """
+import multiprocessing, signal, sys
+from pathlib import Path
+
+def done(task, folder, command):
+    (folder / task).touch()
+
+def say(pipe):
+    pipe.send((signal.pthread_sigmask(signal.SIG_BLOCK, ()), "lookalike.base.forks" in sys.modules))
+
+if __name__ == "__main__":
+    from lookalike.base.workers import InOrder, side_by_side
+    folder, context = Path(sys.argv[1]), multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    side_by_side(done, InOrder(["a"]), folder, workers=1, command="", report=lambda *_: None)
+    child = context.Process(target=say, args=(theirs,))
+    child.start()
+    assert ours.recv() == (set(), False)
+    child.join()
+    side_by_side(done, InOrder(["b"]), folder, workers=1, command="", report=lambda *_: None)
+"""
+
+
+def test_a_program_that_forks_processes_too_has_its_own_server(tmp_path):
+    """After a call of ours its processes wait with no signal and have none of our modules; ours go on beside them."""
+    (tmp_path / "beside.py").write_text(BESIDE)
+    environment = os.environ | {"PYTHONPATH": str(Path(workers.__file__).parents[2])}
+    subprocess.run([sys.executable, tmp_path / "beside.py", tmp_path], env=environment, check=True, timeout=60)
+    assert (tmp_path / "a").exists() and (tmp_path / "b").exists()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lookalike.base import cache
-from lookalike.base.errors import DataError
+from lookalike.base.errors import DataError, OutputError
 from lookalike.data import beyond
 from lookalike.data.load import read
 
@@ -85,6 +85,24 @@ def test_images_are_read_once(folder, make):
     assert reading((5, 5)).shape == (3, 3, 5, 5) and said
     (root / "a" / "1.png").write_bytes(make.encode(make.photo(seed=7)))
     assert not np.array_equal(reading(), first) and said
+
+
+def test_processes_that_share_read_once(folder, make, monkeypatch):
+    """Within the block small images are mapped too, without a line on it; without a place they stay in memory."""
+    root, said = folder({f"a/{i}.png": make.photo(seed=i) for i in range(3)}), []
+    images = read(root, size=(6, 6))
+    for number in range(2):
+        with beyond.shared():
+            mapped = read(root, size=(6, 6), report=lambda stage, *_: said.append(stage))
+        assert isinstance(mapped.pixels, np.memmap) and np.array_equal(mapped.pixels, images.pixels)
+        assert mapped.notes == images.notes and mapped.keys == images.keys
+        assert said == ["reading for the first time"], number
+    assert not isinstance(read(root, size=(6, 6)).pixels, np.memmap)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(root / "a" / "0.png"))
+    with beyond.shared():
+        assert np.array_equal(read(root, size=(5, 5)).pixels, read(root, size=(5, 5), most=1 << 40).pixels)
+    with pytest.raises(OutputError):
+        read(root, size=(5, 5), most=0)
 
 
 def test_few_images_vectors_and_a_cache_that_is_off_stay_in_memory(folder, make, tmp_path, monkeypatch):

@@ -27,18 +27,35 @@ LONG = ("--images=2000000", "--batch=32", "--save-every=32")
 SOON = 30.0  # seconds in which the other process has to end
 
 
+HANGS = """
+import time
+from datetime import timedelta
+from lookalike.base import ranks
+ranks.TIMEOUT = timedelta(seconds=10)
+with ranks.joined("cpu") as mine:
+    mine.largest(1)
+    mine.largest(2) if mine.leads else time.sleep(600)
+"""
+
+
 def start(*argv: object, second: list[str] | None = None) -> list[subprocess.Popen]:
     """Two processes, as torchrun starts them, of one command; the `second` has another one where it is given."""
+    second = second and ["-m", "lookalike", *second]
+    return started("-m", "lookalike", *argv, second=second)
+
+
+def started(*argv: object, second: list[str] | None = None) -> list[subprocess.Popen]:
+    """As `start`, of any arguments of Python."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    started = []
+    processes = []
     for rank in ("0", "1"):
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        command = [sys.executable, "-m", "lookalike", *map(str, second if second and rank == "1" else argv)]
+        command = [sys.executable, *map(str, second if second and rank == "1" else argv)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(command, env=os.environ | place, **pipes))
-    return started
+        processes.append(subprocess.Popen(command, env=os.environ | place, **pipes))
+    return processes
 
 
 def ended(processes: list[subprocess.Popen], seconds: float = 60) -> list[tuple[int, str, str]]:
@@ -116,6 +133,15 @@ def test_a_killed_process_ends_the_other_in_one_line_and_one_can_go_on(tmp_path)
     alone.kill()
     alone.communicate()
     assert "will not have the bits of an uninterrupted one, as these changed: processes 2 -> 1" in heard
+
+
+def test_a_process_that_hangs_is_not_waited_for_without_end():
+    """After the time of one call the other ends, with the error of a lost process."""
+    first, second = started("-c", HANGS)
+    _, said = first.communicate(timeout=SOON + 60)
+    second.kill()
+    second.communicate()
+    assert first.returncode == 1 and "LostError: a process of this training ended or cannot be reached" in said
 
 
 def test_a_method_that_only_detects_is_refused_once(tmp_path):

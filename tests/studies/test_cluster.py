@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,7 +61,8 @@ class Act(FiguresTrial):
         return runs / self.method / str(self.seed)
 
     def measure(self, folder, command):
-        seen = Path(self.data)
+        seen, there = Path(self.data), sorted(path.name for path in folder.iterdir())
+        files.write_text(folder / "begun", "")
         tries = len(list(seen.glob(f"{self.method}-{self.seed}-*")))
         (seen / f"{self.method}-{self.seed}-{tries}").write_text(str(os.getpid()))
         if self.method == "die" or (self.method == "die once" and not tries):
@@ -67,12 +70,30 @@ class Act(FiguresTrial):
         if self.method == "wrong":
             raise KeyError(self.method)
         try:
-            for _ in range({"sleep": 600, "nap": 10}.get(self.method, 0)):
+            while self.method == "sleep" or (self.method == "wait" and self.seed and not (seen / "killed").exists()):
                 time.sleep(0.1)
         except KeyboardInterrupt:
             files.write_text(folder / "saved", "so far")
             raise
-        return {"place": os.getcwd(), "command": command, "there": sorted(path.name for path in folder.iterdir())}
+        return {"place": os.getcwd(), "command": command, "there": there}
+
+
+@pytest.fixture
+def apart(monkeypatch):
+    """No machine sees the folder of the trials."""
+
+    def signed(runs):
+        return contextlib.nullcontext(runs / "not there")
+
+    monkeypatch.setattr(cluster, "_signed", signed)
+
+
+@pytest.fixture(params=["apart", "in one folder"])
+def either(request):
+    """Machines that do not see the folder of the trials, and then such as do; says whether they do."""
+    if request.param == "apart":
+        request.getfixturevalue("apart")
+    return request.param != "apart"
 
 
 def kept(folder: Path) -> dict[str, bytes]:
@@ -80,6 +101,7 @@ def kept(folder: Path) -> dict[str, bytes]:
     return {name: data for name, data in tree(folder).items() if not name.endswith(SECONDS)}
 
 
+@pytest.mark.usefixtures("either")
 def test_trials_end_in_the_same_files_and_figures_as_here(data, address, tmp_path, monkeypatch):
     """Weights and records in bits, and the scores; the data is named from this working folder."""
     monkeypatch.chdir(data.parent)
@@ -132,8 +154,11 @@ def started_bench(data, out, *flags, **variables):
     return subprocess.Popen(list(map(str, argv)), start_new_session=True, env=environment, **pipes)
 
 
-def test_a_trial_whose_process_is_killed_is_tried_again(address, tmp_path):
-    """It alone. The working folder is that of the command, and what a trial's folder held goes with it."""
+def test_a_trial_whose_process_is_killed_is_tried_again(address, tmp_path, either):
+    """It alone. The working folder is that of the command, and what a trial's folder held goes with it.
+
+    What it had saved is there at the second try, where machines see the folder.
+    """
     trials = [Act(str(tmp_path), "die once", 0), Act(str(tmp_path), "go", 0)]
     (tmp_path / "runs/go/0").mkdir(parents=True)
     (tmp_path / "runs/go/0/before").touch()
@@ -142,8 +167,11 @@ def test_a_trial_whose_process_is_killed_is_tried_again(address, tmp_path):
     found = trials[1].figures(tmp_path / "runs")
     assert (found["place"], found["command"], found["there"]) == (os.getcwd(), "c", [".lock", "before"])
     assert (tmp_path / "runs/go/0/before").exists()
+    assert trials[0].figures(tmp_path / "runs")["there"] == [".lock", *["begun"] * either]
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"die once", "go"}
 
 
+@pytest.mark.usefixtures("apart")
 def test_a_trial_that_is_always_killed_has_a_sentence(address, tmp_path):
     """After its retries; nothing of it is left here."""
     trial = Act(str(tmp_path), "die", 0)
@@ -162,6 +190,7 @@ def test_a_failure_and_a_fault_reach_the_command(data, address, tmp_path):
         Study(tmp_path / "runs", cluster=address).perform([Act(str(tmp_path), "wrong", 0)])
 
 
+@pytest.mark.usefixtures("either")
 def test_what_runs_when_the_time_is_over_is_saved_here(address, tmp_path, monkeypatch):
     """As after Ctrl-C: what a trial saved comes back, it has not failed, and what waits is not begun."""
     clock = lambda: time.monotonic() + (1000 if list(tmp_path.glob("sleep-0-0")) else 0)  # noqa: E731
@@ -183,25 +212,35 @@ def mortal(address):
 
 
 def test_trials_of_a_lost_machine_are_done_by_another(mortal, tmp_path):
-    """A machine is killed in the middle, and the study ends with all trials."""
-    trials = [Act(str(tmp_path), "nap", seed) for seed in range(4)]
+    """A machine is killed in the middle; the study ends with all trials, and the lost one finds what it had saved."""
+    trials = [Act(str(tmp_path), "wait", seed) for seed in range(4)]
 
     def kill(_stage, count, _of):
-        if count == 1:
-            mortal.remove_node(mortal.list_all_nodes()[1], allow_graceful=False)
+        if count != 1:
+            return
+        end = time.monotonic() + 120
+        while len(list(tmp_path.glob("wait-*-0"))) < 3:  # the one that has ended, and one on each machine
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        mortal.remove_node(mortal.list_all_nodes()[1], allow_graceful=False)
+        there = [Path("/proc", path.read_text()) for path in tmp_path.glob("wait-[123]-0")]
+        while all(process.exists() for process in there):  # it ends when it misses its machine
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        (tmp_path / "killed").touch()
 
     assert Study(tmp_path / "runs", workers=2, cluster=mortal.address, report=kill).perform(trials) == {}
     assert all(trial.is_done(tmp_path / "runs") for trial in trials) and len(mortal.list_all_nodes()) == 1
+    begun = ["begun" in trial.figures(tmp_path / "runs")["there"] for trial in trials]
+    assert begun == [len(list(tmp_path.glob(f"wait-{trial.seed}-*"))) > 1 for trial in trials] and sum(begun) == 1
 
 
 def test_a_lost_head_is_one_line(mortal, data, tmp_path):
     """The command ends, with the exit code of what is lost, and leaves nobody."""
-    place = Path(os.environ["XDG_CACHE_HOME"], "lookalike")
-    before = set(place.glob(".trial*"))
     flags = ["--methods", "anogan", "--images", "100000000", "--runs", tmp_path / "r", "--cluster", mortal.address]
     run = started_bench(data, tmp_path / "out", *flags)
     end = time.monotonic() + 60
-    while not set(place.glob(".trial*")) - before:  # a trial has begun
+    while not list((tmp_path / "r").rglob("config.json")):  # a trial has begun
         assert time.monotonic() < end and run.poll() is None, run.communicate()
         time.sleep(0.1)
     mortal.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
@@ -249,3 +288,13 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path):
         with pytest.raises(UsageError, match="leads out of its folder"):
             cluster._write(tmp_path / "run", {"good": b"", name: b""})
     assert set(tree(tmp_path)) == {"run/mine", "run/.lock"}
+
+
+def test_a_machine_with_other_images_begins_nothing(data, tmp_path, monkeypatch):
+    """It returns the name under which its images would be, and does not train."""
+    monkeypatch.chdir(tmp_path)  # as the machine will
+    monkeypatch.setattr(cluster.workers, "one_thread", lambda: None)
+    trial = DetectorTrial(str(data), "pca", 0, known=("3",), scored=("3",))
+    given = cluster._Given(trial, "of other images", {}, tmp_path, "", str(tmp_path), version("lookalike"))
+    back = cluster._on_node(pytest.fail, given)
+    assert (back.folder, back.files) == (trial.folder(Path()).as_posix(), {})

@@ -20,6 +20,7 @@ from official import CLASSES, official
 
 from lookalike.base import files, workers
 from lookalike.base.errors import LockedError
+from lookalike.data import read
 from lookalike.features import cache
 from lookalike.features.cache import Reading
 from lookalike.studies.detect.trial import DetectorTrial
@@ -78,6 +79,30 @@ def test_trials_share_what_networks_saw(tmp_path, monkeypatch, here):
         assert not Study(tmp_path / "runs").perform([trial])
     assert [trial.figures(tmp_path / "runs")["seen"] for trial in trials] == [1, 0]
     assert trials[1].figures(tmp_path / "runs")["found"] == [1, 2, 3, 4, 5] and cache.current() is None
+
+
+@dataclass(frozen=True)
+class Reads(FiguresTrial):
+    """A trial that reads its images, and says how often it had to decode them."""
+
+    def folder(self, runs):
+        return runs / str(self.seed)
+
+    def measure(self, folder, command):
+        said = []
+        images = read(self.data, size=(8, 8), report=lambda *line: said.append(line))
+        return {"decoded": len(said), "sum": int(images.pixels.sum())}
+
+
+def test_trials_share_the_images_that_one_has_read(tmp_path, monkeypatch):
+    """Of two trials, each in a process of its own, the first reads the images and the second maps them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    np.savez(tmp_path / "d.npz", images=np.arange(640).reshape(10, 8, 8).astype(np.uint8), labels=np.zeros(10, int))
+    trials = [Reads(str(tmp_path / "d.npz"), "m", seed) for seed in range(2)]
+    assert not Study(tmp_path / "runs").perform(trials)
+    found = [trial.figures(tmp_path / "runs") for trial in trials]
+    assert [one["decoded"] for one in found] == [1, 0]
+    assert {one["sum"] for one in found} == {int(read(tmp_path / "d.npz").pixels.sum())}
 
 
 def test_one_failure_leaves_the_others(four, tmp_path, here):

@@ -81,9 +81,9 @@ def ignore() -> None:
 
 
 @contextmanager
-def blocked() -> Iterator[None]:
-    """Within the block Ctrl-C and SIGHUP wait. A process that is started within it never gets them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+def blocked(*more: signal.Signals) -> Iterator[None]:
+    """Within the block Ctrl-C, SIGHUP and some `more` wait. A process that is started within it never gets them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP, *more})
     try:
         yield
     finally:

@@ -6,7 +6,6 @@ import math
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -14,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as first_of
 from pathlib import Path
@@ -25,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from lookalike.base import interrupts
 from lookalike.base.arrays import Report
 from lookalike.base.errors import LookalikeError, memory_guard
+from lookalike.base.forks import Fresh
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 GRACE = 6.0  # seconds that stopped workers have to finish a step and save it
@@ -32,8 +31,6 @@ ASK = 0.2  # seconds between two checks of the parent for a signal
 DONE, LINE, FAULT, LOST = "done", "line", "fault", "lost"  # kinds of messages from a worker; of one that is dead
 TRIES = 3  # of a task whose process is killed
 AGAIN = "the same command goes on from there"
-FORKS = sys.platform == "linux"  # elsewhere libraries of the system may not survive a fork
-CONTEXT: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 T = TypeVar("T")
 Do = Callable[[T, Path, str], None]  # (task, folder of all trainings, command)
 Progress = Callable[[str], None]
@@ -167,13 +164,11 @@ class _Worker(Generic[T]):
 
     def __init__(self, task: T, tries: int, what: tuple[Do[T], T, Path, str]) -> None:
         self.task, self.tries = task, tries
-        resource_tracker.ensure_running()  # otherwise start() would do it, and unblock the signals
-        self.pipe, theirs = CONTEXT.Pipe()
+        pipes: tuple[Any, Any] = multiprocessing.Pipe()
+        self.pipe, theirs = pipes
         # the environment of now: that of the server which forks is of its start
-        self.process = CONTEXT.Process(target=_serve, args=(theirs, dict(os.environ)))
-        with interrupts.blocked():  # the worker inherits the block, so that Ctrl-C reaches the parent alone
-            _load()
-            self.process.start()
+        self.process = Fresh(target=_serve, args=(theirs, dict(os.environ)))
+        self.process.start()
         theirs.close()
         with suppress(BrokenPipeError):  # it is dead; `message` will say so
             self.pipe.send(what)
@@ -190,22 +185,6 @@ class _Worker(Generic[T]):
         """Waits for its end, which is near."""
         self.pipe.close()
         self.process.join()
-
-
-def _load() -> None:
-    """Where it can be, start what workers are forked from: one process that has loaded what this one has of ours.
-
-    SIGTERM waits there, as it may go to a whole group: workers must be there until they have saved.
-    """
-    if not FORKS:
-        return
-    ours = __name__.partition(".")[0]
-    CONTEXT.set_forkserver_preload([name for name in sys.modules if name.partition(".")[0] == ours])
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ending(code: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Images beyond memory: one uint8 .npy file in the user's cache folder, which is read once and then mapped.
+"""Images beyond memory, or for many processes: one uint8 .npy file in the cache folder, which is read once and mapped.
 
 Beside it lies what reading found. Both are named by a hash of the files that were read and of how. What nobody has used
 for a month is removed when another file is made.
@@ -12,7 +12,8 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -47,6 +48,24 @@ def in_memory() -> int:
         with suppress(OSError, ValueError):  # "max" is no number
             most = min(most, int(Path(limit).read_text()))
     return int(SHARE * most / int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # torchrun's number on this machine
+
+
+_sharing: ContextVar[bool] = ContextVar("_sharing", default=False)
+
+
+@contextmanager
+def shared() -> Iterator[None]:
+    """Within the block all images that can be are mapped: of several processes one reads them."""
+    before = _sharing.set(True)
+    try:
+        yield
+    finally:
+        _sharing.reset(before)
+
+
+def sharing() -> bool:
+    """Whether `shared` is in force."""
+    return _sharing.get()
 
 
 @dataclass(frozen=True)

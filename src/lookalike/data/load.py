@@ -16,7 +16,7 @@ from PIL import Image
 
 from lookalike.base import files
 from lookalike.base.arrays import Index, Report
-from lookalike.base.errors import DataError, UsageError, did_you_mean, show
+from lookalike.base.errors import DataError, OutputError, UsageError, did_you_mean, show
 from lookalike.base.names import Aspect
 from lookalike.base.words import percent
 from lookalike.data import beyond, gate
@@ -72,7 +72,8 @@ def read(
     group : a regular expression that finds an image's group in its name (its first group, or all that it matches), or
         the path of a .csv file with the columns file,group; see `Images.groups`. None means as the source groups them
     most : bytes of images that stay in memory. More than these are read once into a file of the user's cache folder,
-        and `Images.pixels` is a map of it; not for vectors, nor without a `size`. None: all stay in memory
+        and `Images.pixels` is a map of it; not for vectors, nor without a `size`. None: all stay in memory. Within
+        `beyond.shared` none do
     report : called with the progress of such a first reading
 
     Raises
@@ -103,13 +104,22 @@ def read(
         return loader
 
     how = {"size": size, "channels": channels, "on_bad": on_bad, "range": value_range, "key": keyed, "aspect": aspect}
-    large = most is not None and size is not None and beyond.bytes_of(len(opened), size, channels) > most
-    place = beyond.place_of(source, opened, how) if large else None
-    if place is None or size is None:
+    mapped = size is not None and (
+        beyond.sharing() or (most is not None and beyond.bytes_of(len(opened), size, channels) > most)
+    )
+    if size is None or not mapped:
         return loaded(channels).images()
-    with files.lock(place.folder, wait=lambda line: report(line, 0, 1)):
-        if place.found() is None:
-            _write(place, lambda kept: loaded(channels, kept, report), len(opened), size, channels)
+    try:
+        place = beyond.place_of(source, opened, how)
+        if place is None:
+            return loaded(channels).images()
+        with files.lock(place.folder, wait=lambda line: report(line, 0, 1)):
+            if place.found() is None:
+                _write(place, lambda kept: loaded(channels, kept, report), len(opened), size, channels)
+    except OutputError:
+        if not beyond.sharing():
+            raise
+        return loaded(channels).images()  # a file would only spare the next process the reading
     return _mapped(place, opened, keyed if keyed != size or aspect != "squash" else None, aspect, levels)
 
 
@@ -152,7 +162,7 @@ def _mapped(place: Place, opened: Source, key_size: Size | None, aspect: Aspect,
         key_size=key_size,
         aspect=aspect,
         levels=replace(levels, grey=grey, stored=stored),
-        notes=(*opened.notes, beyond.said(pixels.nbytes, place)),
+        notes=(*opened.notes, *([] if beyond.sharing() else [beyond.said(pixels.nbytes, place)])),
     )
 
 

@@ -1,4 +1,8 @@
-"""Trials on the machines of a Ray cluster. Their folders travel as bytes, so that machines need no common folder."""
+"""Trials on the machines of a Ray cluster.
+
+Machines that see the command's folder of trials work in it, so that trials of a lost one go on from their checkpoints.
+To and from others the folders of trials travel as bytes.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import platform
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -21,6 +25,7 @@ from lookalike.studies.trial import Trial
 
 LIMIT = 1 << 32  # bytes of a file of a trial
 NAME = "trial"  # of the folder that holds a trial on another machine
+SIGN = "cluster"  # of the file by which machines know that they see the command's folder
 MISSING = re.compile(r"No module named '([\w.]+)'")
 T = TypeVar("T", bound=Trial)
 
@@ -38,8 +43,8 @@ def spread(
     LostError
         When the head of the cluster is lost. What has ended is kept.
     """
-    with cluster.joined(address) as ray, interrupts.deferred(every=True) as request:
-        crew, ended = _Crew(ray, do, runs, command, workers, device), list[tuple[T, str]]()
+    with cluster.joined(address) as ray, _signed(runs) as sign, interrupts.deferred(every=True) as request:
+        crew, ended = _Crew(ray, do, runs, sign, command, workers, device), list[tuple[T, str]]()
         begun = told = True
         try:
             while (begun or told or ended or crew.out) and time.monotonic() < until:
@@ -61,6 +66,7 @@ class _Crew(Generic[T]):
     ray: Any
     do: Do[T]
     runs: Path
+    sign: Path
     command: str
     most: int
     device: str
@@ -87,7 +93,9 @@ class _Crew(Generic[T]):
         if task is None:
             return False
         asked = cluster.asked(self.ray, task.place["threads"], self.device)
-        given = _Given(task, packed(task.folder(self.runs)), self.command, str(Path.cwd()), version("lookalike"))
+        where = task.folder(self.runs)
+        name, held = _within(self.runs, where), packed(where)
+        given = _Given(task, name, held, self.sign, self.command, str(Path.cwd()), version("lookalike"))
         self.out[self.remote.options(**asked).remote(self.do, given)] = task
         return True
 
@@ -115,8 +123,8 @@ class _Crew(Generic[T]):
             return _why(error)
         if back.kind == FAULT:
             raise back.value
-        where, here = task.folder(self.runs), task.folder(self.runs).relative_to(self.runs).as_posix()
-        if back.folder != here:
+        where = task.folder(self.runs)
+        if back.folder != _within(self.runs, where):
             return f"{show(back.node)} has other files at {show(task.data)}; give each machine the same ones"
         try:
             if back.files and not task.is_done(self.runs):
@@ -128,10 +136,12 @@ class _Crew(Generic[T]):
 
 @dataclass(frozen=True)
 class _Given:
-    """What a machine gets: the trial, what its folder holds already, the command, and the working folder."""
+    """What a machine gets: the trial, its folder's name and what it holds, a sign beside it, the command, and where."""
 
     trial: Trial
+    folder: str
     files: Mapping[str, bytes]
+    sign: Path
     command: str
     place: str
     version: str
@@ -139,7 +149,7 @@ class _Given:
 
 @dataclass(frozen=True)
 class _Back:
-    """What a machine returns: the kind and the value of `workers.guarded`, its name, the folder and all files in it."""
+    """What a machine returns: kind and value of `workers.guarded`, its name, the folder, and files to write there."""
 
     kind: str
     value: Any
@@ -149,22 +159,46 @@ class _Back:
 
 
 def _on_node(do: Do[Any], given: _Given) -> _Back:
-    """Does a trial in a folder of its own, and returns that. After Ctrl-C it returns what was saved."""
+    """Does a trial in the command's folder where it is seen, else in one of its own, and returns what that holds.
+
+    After Ctrl-C it returns what was saved.
+    """
     if version("lookalike") != given.version:
         ours = f"its lookalike is {version('lookalike')} and the command's is {given.version}; install the same one"
-        return _Back(DONE, ours, platform.node(), given.trial.folder(Path()).as_posix(), {})
+        return _Back(DONE, ours, platform.node(), given.folder, {})
     with suppress(OSError):  # relative names then mean the same files, where the machine has them
         os.chdir(given.place)
     workers.one_thread()
-    with _scratch() as runs:
-        folder = given.trial.folder(runs)
-        folder.mkdir(parents=True)
-        _fill(folder, given.files)
+    mine = _within(Path(), given.trial.folder(Path()))
+    if mine != given.folder:
+        return _Back(DONE, "", platform.node(), mine, {})
+    seen = given.sign.exists()
+    with nullcontext(given.sign.parent) if seen else _scratch() as runs:
+        if not seen:
+            _fill(files.make_folder(runs / mine), given.files)
         try:
             kind, value = workers.guarded(do, given.trial, runs, given.command)
         except KeyboardInterrupt:
             kind, value = DONE, "stopped by Ctrl-C"
-        return _Back(kind, value, platform.node(), folder.relative_to(runs).as_posix(), packed(folder))
+        return _Back(kind, value, platform.node(), mine, {} if seen else packed(runs / mine))
+
+
+def _within(runs: Path, folder: Path) -> str:
+    """The name of a trial's folder, the same on each machine."""
+    return folder.relative_to(runs).as_posix()
+
+
+@contextmanager
+def _signed(runs: Path) -> Iterator[Path]:
+    """A file in the folder of all trials that no other folder has. Those of killed commands go first."""
+    place = files.make_folder(runs).resolve()
+    parts.clear(place, SIGN)
+    part, descriptor = parts.new_file(place / SIGN)
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from lookalike.base.arrays import Note, Report, Warn
 from lookalike.base.errors import show
 from lookalike.base.words import duration, minutes
 from lookalike.base.workers import InOrder, Tasks
+from lookalike.data import beyond
 from lookalike.features import cache
 from lookalike.studies.cluster import spread
 from lookalike.studies.schedule import Schedule
@@ -195,6 +196,6 @@ def merged(trials: Sequence[T], runs: Path) -> list[T]:
 
 
 def _perform(trial: Trial, runs: Path, command: str) -> None:
-    """The task of one worker: a trial, which finds what frozen networks saw in other trials."""
-    with cache.kept():
+    """The task of one worker: a trial, which finds the images that others read, and what networks saw in them."""
+    with beyond.shared(), cache.kept():
         trial.perform(runs, command)
