@@ -50,6 +50,7 @@ REQUIREMENTS = [
     *EXTRAS["wandb"],
     *EXTRAS["mlflow"],
     *EXTRAS["trackio"],
+    *EXTRAS["hub"],
     *EXTRAS["cluster"],
     *EXTRAS["test"],
 ]

@@ -71,7 +71,7 @@ def several(make_run: MakeRun) -> Path:
 @pytest.fixture
 def html_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
     """The report of a run; its diagrams, not looked at here, are left empty."""
-    monkeypatch.setattr(pictures, "_png", lambda *_, **__: Markup("data:image/png;base64,"))
+    monkeypatch.setattr(pictures, "_drawn", lambda *_, **__: Markup("data:image/webp;base64,"))
     return lambda run: write([run], run / "report.html").read_text("utf-8")
 
 

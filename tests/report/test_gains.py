@@ -23,7 +23,7 @@ WAYS = {
 @pytest.fixture
 def axes(monkeypatch):
     """The axes of the picture of `WAYS`."""
-    monkeypatch.setattr(pictures, "_png", lambda figure, **_more: figure)
+    monkeypatch.setattr(pictures, "_drawn", lambda figure, **_more: figure)
     (found,) = pictures.gains(WAYS, "gain over none, points").axes
     return found
 
@@ -56,4 +56,17 @@ def test_the_colour_says_where_the_interval_lies(axes):
 def test_equal_gains_give_equal_bytes():
     """A PNG, the same each time, and another one for other gains."""
     one, again, other = (pictures.gains(ways, "gain") for ways in (WAYS, WAYS, WAYS | {"acgan": WAYS["mixup"]}))
-    assert one == again != other and one.startswith("data:image/png;base64,")
+    assert one == again != other and one.startswith("data:image/webp;base64,")
+
+
+def test_each_method_stands_at_its_area(monkeypatch):
+    """The best on top with its interval; a method without one has its mean alone, and 0.5 is marked."""
+    monkeypatch.setattr(pictures, "_drawn", lambda figure, **_more: figure)
+    (axes,) = pictures.areas({"auto": (0.9, 0.85, 0.95), "knn": (0.7, None, None)}).axes
+    chance, dots = axes.lines
+    assert list(chance.get_xdata()) == [0.5, 0.5]
+    assert (list(dots.get_xdata()), list(dots.get_ydata())) == ([0.9, 0.7], [0, 1])
+    ((low, high),) = [lines.get_segments()[0][:, 0] for lines in axes.collections]
+    assert (low, high) == (0.85, 0.95)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["auto", "knn"]
+    assert axes.get_ylim() == (1.5, -0.5)

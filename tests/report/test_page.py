@@ -29,7 +29,7 @@ Read = Callable[[str], Any]
 @pytest.fixture
 def text_of(seen: Read, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """The text of the report of some runs; its diagrams, not looked at here, are left empty."""
-    monkeypatch.setattr(pictures, "_png", lambda *_, **__: Markup("data:image/png;base64,"))
+    monkeypatch.setattr(pictures, "_drawn", lambda *_, **__: Markup("data:image/webp;base64,"))
     return lambda *runs: seen(write(runs, runs[0] / "report.html").read_text("utf-8")).text
 
 
@@ -178,7 +178,7 @@ def test_E19_E20_the_last_grid_and_the_curves_of_variety(make_run: MakeRun, seen
 def test_the_class_that_ends_lowest_is_drawn_bold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many classes one line is bold and named; the others are thin, and a dashed line stands at the limit."""
     drawn: list[Any] = []
-    monkeypatch.setattr(pictures, "_png", lambda figure, **_: drawn.append(figure) or Markup(""))
+    monkeypatch.setattr(pictures, "_drawn", lambda figure, **_: drawn.append(figure) or Markup(""))
     pictures.by_class({"a": ([1, 2], [0.1, 0.9]), "b": ([1, 2], [0.8, 0.4]), "c": ([1, 2], [1, 1])}, "variety", 0.3)
     pictures.by_class({"": ([1, 2], [0.5, 0.7])}, "variety", 0.3)
     several, whole = [figure.axes[0].get_lines() for figure in drawn]

@@ -38,6 +38,8 @@ COMMANDS = {
     "report": "Write one HTML page about one or several runs.",
     "page": "Open a page on this machine: drop images on it, and each gets its verdict.",
     "export": "Write a network of a run as an ONNX file, with a model card.",
+    "push": "Put the model of a run on the Hugging Face hub, with a model card.",
+    "pull": "Bring a model from the Hugging Face hub into a new folder.",
     "pairs": "Find which classes of DATA look alike.",
     "table": "Run a table of a paper, and write our figures beside the printed ones.",
     "bench": "Measure on your images which method is best, or whether augment helps.",
@@ -67,6 +69,12 @@ MORE = {
     "export": "Images go in as pixels from 0 to 255, and come out from -1 to 1; the number of images is free. Scores "
     "that search or compare stay in torch. README.md beside the file is a model card as Hugging Face has it: classes, "
     "counts, threshold and figures.",
+    "push": "One commit holds model.safetensors, model.json and README.md, and nothing else; they name no path of this "
+    "machine. The model is for you alone, unless --public. A model can show its training images again, so ask who owns "
+    "them. Log in before with 'hf auth login', or set HF_TOKEN.",
+    "pull": "Only the files of a model are read. They cannot hold code, and are checked before the folder is there. "
+    "score, generate and page take it; evaluate, export and report want the run folder itself. A private model needs "
+    "'hf auth login', or HF_TOKEN.",
     "pairs": "A small network learns to bring images of one class together. Then the classes of the near neighbours of "
     "test images are counted. Fashion-MNIST takes about a minute and a half.",
     "table": "It takes hours on a laptop: begin with one row and one seed. The same command again resumes.",
@@ -99,6 +107,7 @@ MODULES = {
     "measure": "measure",
     "page": "page",
     "export": "export",
+    **dict.fromkeys(("push", "pull"), "hub"),
     "subclasses": "split",
 }  # others: detect
 for _name, _help in COMMANDS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from lookalike.runs.watch import COLLAPSED, DROPPED, RECOGNISED, VARIETY, by_cla
 
 __all__ = ["environment", "write"]
 
-GRIDS, MEMBER_GRIDS = 6, 3  # sample grids shown of a run, and of one class of a run with several
 MEMBERS = 10  # known classes whose training is shown
 CAPTIONS = {  # of galleries: title, what they show, words for images above and below the threshold
     "finds": (
@@ -49,11 +49,26 @@ LIMITS = {VARIETY: COLLAPSED, RECOGNISED: DROPPED}  # figures beside those of re
 LONGEST = 8192  # the most characters of one text from a file
 
 
+@dataclass(frozen=True)
+class Detail:
+    """How much is shown of each run: images of a gallery, sample grids (of one class of several), and the rest."""
+
+    images: int
+    grids: int
+    member_grids: int
+    training: bool = True
+    settings: bool = True
+
+
+DETAILS = {4: Detail(100, 6, 3), 20: Detail(2, 2, 1)}  # up to so many runs
+LEAST = Detail(0, 0, 0, training=False, settings=False)  # of more, so that a page stays below 2 MB
+
+
 def write(runs: Sequence[Path], out: Path) -> Path:
     """Write the report of `runs` (run folders, in this order) to the HTML file `out` and return `out`.
 
     The same folders give the same bytes. Where a run has no evaluations, samples or metrics, the page says so and gives
-    the command that makes them.
+    the command that makes them. Of many runs it shows less of each.
 
     Raises
     ------
@@ -67,7 +82,10 @@ def write(runs: Sequence[Path], out: Path) -> Path:
     if not runs:
         raise UsageError("no run was given; give one run folder or more, such as runs/coat")
     read = [read_run(run) for run in runs]
-    write_text(out, environment().get_template("page.html.jinja").render(runs=read, comparisons=comparisons(read)))
+    detail = next((detail for most, detail in DETAILS.items() if len(read) <= most), LEAST)
+    page = environment()
+    page.globals["detail"] = detail
+    write_text(out, page.get_template("page.html.jinja").render(runs=read, comparisons=comparisons(read)))
     return out
 
 
@@ -84,8 +102,7 @@ def environment() -> Environment:
     )
     environment.filters |= {"unbroken": _unbroken, "explained": _explained}
     environment.globals.update(words=words, pictures=pictures, verdicts=verdicts, panels=_panels, grids=_grids)
-    environment.globals.update(GRIDS=GRIDS, MEMBER_GRIDS=MEMBER_GRIDS, MEMBERS=MEMBERS, CAPTIONS=CAPTIONS)
-    environment.globals.update(LIMITS=LIMITS)
+    environment.globals.update(MEMBERS=MEMBERS, CAPTIONS=CAPTIONS, LIMITS=LIMITS)
     return environment
 
 

@@ -34,4 +34,5 @@ def page(bench: Bench) -> str:
         for name in bench.cast.rows
     }
     means = {key: fmean(found) if found else None for key, found in cells.items()}
-    return environment().get_template("bench_detect.html.jinja").render(bench=bench, means=means)
+    drawn = {line.method: (line.auc, line.low, line.high) for line in bench.lines}
+    return environment().get_template("bench_detect.html.jinja").render(bench=bench, means=means, drawn=drawn)

@@ -1,4 +1,4 @@
-"""Pictures of a run as PNG data URIs; equal numbers always give equal bytes."""
+"""Pictures of a run as WebP data URIs; equal numbers always give equal bytes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ WIDE, SMALL, DPI = (4.8, 3.2), (3.5, 2.8), 180  # inches, dots per inch
 BINS, POINTS = 50, 300
 EDGES, LINE = 1.1, 0.24  # inches: what surrounds lines of text in a picture, and each of them
 GRID_PIXELS, GRID_SIDE = 1 << 24, 600  # the most pixels that are read, the least side after enlarging
+COLOURS = 64  # of a plot, which has few beside those between its lines and the paper
+SHARP, SHOWN, QUALITY = 96, 360, 80  # sides: up to this every pixel is kept; shown at most; how photographs are kept
 THIN: dict[str, Any] = {"color": CALIBRATION, "linewidth": 0.7, "alpha": 0.6}  # a line among many
 HEAT = mpl.colormaps["magma"]
 
@@ -59,7 +61,7 @@ def histogram(scores: Scores, threshold: float | None) -> Markup:
             axes.stairs(heights, edges, fill=not outline, color=colour, alpha=1 if outline else 0.5, label=label)
         if threshold is not None:
             axes.axvline(threshold, color=INK, linestyle="--", label="threshold: flagged to the right")
-        return _png(figure)
+        return _drawn(figure)
 
 
 def groups(values: Mapping[str, npt.NDArray[np.float64]], x: str) -> Markup:
@@ -70,7 +72,7 @@ def groups(values: Mapping[str, npt.NDArray[np.float64]], x: str) -> Markup:
         for (name, mine), colour in zip(values.items(), (KNOWN, UNKNOWN), strict=True):
             heights = 100 * np.histogram(np.clip(mine, edges[0], edges[-1]), edges)[0] / max(1, len(mine))
             axes.stairs(heights, edges, fill=True, color=colour, alpha=0.5, label=f"{name} ({len(mine)})")
-        return _png(figure)
+        return _drawn(figure)
 
 
 def roc(scores: Scores, threshold: float | None) -> Markup:
@@ -85,7 +87,7 @@ def roc(scores: Scores, threshold: float | None) -> Markup:
             flagged = [100 * np.mean(group > threshold) for group in (scores.known, scores.unknown)]
             axes.plot(*flagged, "o", color=INK, label="at the threshold")
         axes.set(xlim=(-1, 101), ylim=(-1, 101))
-        return _png(figure)
+        return _drawn(figure)
 
 
 def curves(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, *, log: bool = False) -> Markup:
@@ -102,7 +104,7 @@ def curves(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title
             axes.plot(_thinned(x), _thinned(y), color=colour, linestyle=style, alpha=0.6 if twin else 1, label=label)
         if log and any(value > 0 for _, y in columns.values() for value in y):
             axes.set_yscale("log")
-        return _png(figure, legend_columns=2 if max(map(len, columns)) < 18 else 1)
+        return _drawn(figure, legend_columns=2 if max(map(len, columns)) < 18 else 1)
 
 
 def by_class(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, limit: float) -> Markup:
@@ -119,7 +121,7 @@ def by_class(columns: Mapping[str, tuple[Sequence[float], Sequence[float]]], tit
             axes.plot(x, 100 * np.asarray(y), **(bold if name == least else THIN))
         axes.axhline(100 * limit, color=INK, linestyle="--", label="too little")
         axes.set_ylim(bottom=0)
-        return _png(figure)
+        return _drawn(figure)
 
 
 def by_number(lines: Mapping[str, Sequence[tuple[int, float, float]]], x: str, y: str) -> Markup:
@@ -136,7 +138,7 @@ def by_number(lines: Mapping[str, Sequence[tuple[int, float, float]]], x: str, y
             )  # fmt: skip
         axes.set_xticks(numbers, [str(number) for number in numbers])
         axes.minorticks_off()
-        return _png(figure, legend_columns=4)
+        return _drawn(figure, legend_columns=4)
 
 
 def gains(ways: Mapping[str, Estimate], x: str) -> Markup:
@@ -152,7 +154,21 @@ def gains(ways: Mapping[str, Estimate], x: str) -> Markup:
                 axes.plot(mean, list(mine), "o", color=colour, markersize=4, label=where)
         axes.set_yticks(range(len(ways)), list(ways))
         axes.set_ylim(len(ways) - 0.5, -0.5)
-        return _png(figure, legend_columns=3)
+        return _drawn(figure, legend_columns=3)
+
+
+def areas(methods: Mapping[str, tuple[float, float | None, float | None]]) -> Markup:
+    """Return a line for each method, the first on top: its mean AUC, its interval if there is one, and chance."""
+    bars = [(place, low, high) for place, (_, low, high) in enumerate(methods.values()) if low is not None]
+    with _style():
+        figure, axes = _canvas((WIDE[0], EDGES + LINE * len(methods)), "mean AUC", "")
+        axes.axvline(0.5, color="#aab2bd", linestyle=":", label="chance")
+        if bars:
+            axes.hlines(*zip(*bars, strict=True), color=KNOWN, alpha=0.5, linewidth=3, label="95 % interval")
+        axes.plot([mean for mean, _, _ in methods.values()], range(len(methods)), "o", color=INK, markersize=4)
+        axes.set_yticks(range(len(methods)), list(methods))
+        axes.set(ylim=(len(methods) - 0.5, -0.5), xlim=(None, 1.005))
+        return _drawn(figure)
 
 
 def _where(gain: Estimate) -> str:
@@ -175,9 +191,15 @@ def brightest(gallery: Gallery) -> float:
     return max((float(residual(*both).max()) for both in zip(gallery.query, gallery.nearest, strict=True)), default=0.0)
 
 
-def cases(gallery: Gallery, top: float) -> Iterator[Case]:
-    """Yield each image with its nearest image and their residual on a scale from 0 to `top`, where these exist."""
-    for place, (score, name) in enumerate(zip(gallery.score, gallery.name, strict=True)):
+def cases(gallery: Gallery, top: float, most: int, *, spread: bool = False) -> Iterator[Case]:
+    """Yield images with their nearest images and the residuals on a scale from 0 to `top`, where these exist.
+
+    They are the first `most` of the gallery, or with `spread` as many of it at even distances.
+    """
+    there = len(gallery.name)
+    places = np.linspace(0, there - 1, most).round().astype(int) if spread and there > most else range(min(there, most))
+    for place in places:
+        score, name = gallery.score[place], gallery.name[place]
         views = []
         if gallery.query is not None:
             views.append(("image", tile(gallery.query[place])))
@@ -201,14 +223,15 @@ def tile(image: Pixels) -> Markup:
 
 
 def sample_grid(path: Path) -> Markup:
-    """Return a PNG of the run, decoded and encoded again so that only its pixels enter the page; enlarged if small."""
+    """Return a grid of the run, decoded and encoded again so that only its pixels enter the page; enlarged if small."""
     try:
         with open_regular(path) as handle, Image.open(handle, formats=("PNG",)) as image:
             if image.width * image.height > GRID_PIXELS:
                 raise ValueError(f"it has {image.width} x {image.height} pixels, more than {GRID_PIXELS}")
             times = max(1, GRID_SIDE // max(image.size))
             plain = image.convert("L" if image.mode in {"1", "L"} else "RGB")
-            return _uri(plain.resize((times * image.width, times * image.height), Image.Resampling.NEAREST))
+            large = plain.resize((times * image.width, times * image.height), Image.Resampling.NEAREST)
+            return _data(large, lossless=True) if times > 1 else _data(large, quality=QUALITY)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ModelError(f"{show(path)} cannot be read: {show(error)}; remove it, or train again") from error
 
@@ -247,19 +270,27 @@ def _canvas(size: tuple[float, float], x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _png(figure: Figure, legend_columns: int = 2) -> Markup:
-    figure.legend(loc="outside upper left", ncols=legend_columns)
+def _drawn(figure: Figure, legend_columns: int = 2) -> Markup:
+    if any(axes.get_legend_handles_labels()[0] for axes in figure.axes):
+        figure.legend(loc="outside upper left", ncols=legend_columns)
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
-    return _data(data.getvalue())
+    figure.savefig(data, format="png", dpi=DPI)
+    with Image.open(data) as drawn:
+        few = drawn.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    return _data(few.convert("RGB"), lossless=True)
 
 
 def _uri(image: Image.Image) -> Markup:
+    """Return a small image pixel by pixel, and a photograph with a longer side of at most `SHOWN` pixels."""
+    plain = image if image.mode in {"L", "RGB"} else image.convert("RGB")
+    if max(plain.size) <= SHARP:
+        return _data(plain, lossless=True)
+    plain.thumbnail((SHOWN, SHOWN))
+    return _data(plain, quality=QUALITY)
+
+
+def _data(image: Image.Image, **how: Any) -> Markup:
     data = io.BytesIO()
     image.info.clear()  # no text, EXIF or profile enters the page
-    image.save(data, format="PNG", optimize=True)
-    return _data(data.getvalue())
-
-
-def _data(png: bytes) -> Markup:
-    return Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))  # noqa: S704 - only base64
+    image.save(data, format="WEBP", method=4, **how)
+    return Markup("data:image/webp;base64," + base64.b64encode(data.getvalue()).decode("ascii"))  # noqa: S704 - base64

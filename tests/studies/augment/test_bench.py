@@ -189,7 +189,7 @@ def test_the_command_writes_a_table_json_and_a_page_and_resumes(short, tmp_path,
     assert set(said["counts"]) == {"bright", "dark", "striped"}
     page = (tmp_path / "out" / "bench-augment.html").read_text()
     assert "2 seeds cannot tell" in page and "<script" not in page and "http" not in page
-    assert page.count('src="data:image/png') == 2 and "Rare classes: the interval is about ±" in page
+    assert page.count('src="data:image/webp') == 2 and "Rare classes: the interval is about ±" in page
     assert said["classifier"] == "cnn" and len(said["reach"]) == 2 and "three convolutions" in page
     (way,) = (one for one in said["ways"] if one["way"] == "acgan")
     each = {name: [float(row["rare_recall"]) for row in rows if row["way"] == name] for name in ("acgan", "none")}

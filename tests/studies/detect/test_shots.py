@@ -166,7 +166,7 @@ def test_table_json_and_page_agree(three, tmp_path, capsys, here):
     record = files.read_json(tmp_path / "out" / "bench-detect-shots.json")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "bench-detect-shots.csv").read_text())))
     page = (tmp_path / "out" / "bench-detect-shots.html").read_text()
-    assert record["shots"] == [1, 4] and len(rows) == 4 and "data:image/png;base64" in page and "http" not in page
+    assert record["shots"] == [1, 4] and len(rows) == 4 and "data:image/webp;base64" in page and "http" not in page
     for method in record["methods"]:
         for one in method["levels"]:
             (row,) = [row for row in rows if (row["method"], int(row["shots"])) == (method["method"], one["shots"])]
