@@ -1,10 +1,11 @@
 """Work in a child of this process, which may be killed, stopped, or given a small disk of its own.
 
-A child is forked, so that it needs no import, and has one thread. What it does is told to its parent as JSON.
+A child is forked, with all that it would import, and has one thread. What it does is told to its parent as JSON.
 """
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -15,11 +16,17 @@ from typing import Any
 
 import torch
 
+IMPORTED = (  # what commands import late
+    *("compare", "detect", "export", "make", "measure", "split"), "lookalike.report", "lookalike.runs.run",
+    "lookalike.use.evaluate", "lookalike.use.leaffile", "lookalike.use.scorefile", "sklearn.datasets", "torch._dynamo",
+)  # fmt: skip
 CHANGES = ("open", "fsync", "replace", "unlink", "mkdir")  # calls that make, sync, rename or remove a file
 
 
 def started(work: Callable[[], object]) -> Callable[[], Any]:
     """Begins `work` in a child. What is returned waits: for its value as JSON has it, or the number of its signal."""
+    for name in IMPORTED:
+        importlib.import_module(name if "." in name else f"lookalike.faces.commands.{name}")
     reader, writer = os.pipe()
     number = os.fork()
     if number == 0:
