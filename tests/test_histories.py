@@ -291,3 +291,20 @@ def many(examples: int, folder: Path) -> dict[str, object]:
 def test_E1_E8_F11_whatever_happens_to_a_run_folder(tmp_path):
     """No bug, no lost file, the newest sound checkpoint, and in the end the bits of an undisturbed run."""
     play(tmp_path, 5, 10, same=True)
+
+
+def rounds(data: Path, folder: Path) -> list[list[int]]:
+    """What this process holds after each of some rounds of training and scoring: descriptors, threads."""
+    held = []
+    for i in range(4):
+        assert main(["train", str(data), *TRAIN, "-o", str(folder / str(i))]) == 0
+        assert main(["score", str(folder / str(i)), str(data), "-o", str(folder / "s.csv"), "--threads", "1"]) == 0
+        held.append([len(list(Path(f"/proc/self/{name}").iterdir())) for name in ("fd", "task")])
+    return held
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_E25_a_process_that_goes_on_holds_no_more(tmp_path):
+    """After the first round descriptors and threads are as many as after the last; a soak (G-11) counts memory too."""
+    first, *_, last = child(partial(rounds, data_in(tmp_path), tmp_path))
+    assert last == first

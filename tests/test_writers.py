@@ -11,6 +11,7 @@ import ast
 import csv
 import ctypes
 import io
+import json
 import os
 import re
 import resource
@@ -40,6 +41,7 @@ from lookalike.faces.cli import main
 from lookalike.studies import cluster
 from lookalike.studies.study import Study
 from lookalike.studies.tables import table
+from lookalike.studies.tables.lines import COLUMNS
 from lookalike.use import augment as filling
 from lookalike.use import measure as measuring
 from lookalike.use import shards
@@ -67,8 +69,8 @@ class Output:
     """Something that is written: by which functions, how, and whether in place of an older one.
 
     `make(place, out, variant)` writes below the folder `out` and returns an exit code; `place` has data and runs. Files
-    that are not `together` have names of their own, and two writers at once may leave those of both. What `resumes` may be
-    left in the middle. `full` is its exit code where nothing could be done on a full disk.
+    that are not `together` have names of their own, and two writers at once may leave those of both. What `resumes`
+    may be left in the middle. `full` is its exit code where nothing could be done on a full disk.
     """
 
     functions: tuple[str, ...]
@@ -107,8 +109,8 @@ class Small(table.Table):
         return {"": [Done()]}
 
     def lines(self, found):
-        """A head and a line, as `as_csv` takes them."""
-        return [("class", "n"), (CLASS, self.number)]
+        """One line, with a known class that is a formula."""
+        return [dict.fromkeys(COLUMNS, self.number) | {"known": CLASS}]
 
     def page(self, found, lines):
         """Some text."""
