@@ -6,7 +6,7 @@ TORCH_INDEX ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
-BY_THEMSELVES := $(addprefix benchmarks/,machine.py trust.py fuzz.py gpu.py)
+BY_THEMSELVES := $(addprefix benchmarks/,machine.py trust.py soak.py fuzz.py gpu.py)
 BENCHMARKS := $(filter-out $(BY_THEMSELVES),$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
@@ -55,7 +55,7 @@ bench: $(READY) ## run every benchmark and renew benchmarks/results
 	set -e; for file in $(BENCHMARKS); do $(BIN)/python $$file; done
 
 trust: $(READY) ## kills, faults, flips and payloads in the numbers of a release, which takes hours
-	PYTHONPATH=tests:tests/base:tests/runs OMP_NUM_THREADS=1 $(BIN)/python benchmarks/trust.py --full
+	PYTHONPATH=tests:tests/base:tests/runs:tests/report OMP_NUM_THREADS=1 $(BIN)/python benchmarks/trust.py --full
 
 fuzz: $(READY) ## random bytes at every gate, ten minutes each
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[fuzz]"

@@ -27,9 +27,9 @@ SECTIONS = {
 HEAD = """# Faults and bad input
 
 What can go wrong, and the tests that say what happens then. `python tests/catalogue.py` writes this page from the ids
-of the tests. `make trust` runs kills, faults, flips and payloads in large numbers, and `make fuzz` gives random bytes
-to everything that reads; their results stand in [trust.json](../benchmarks/results/trust.json) and
-[fuzz.json](../benchmarks/results/fuzz.json).
+of the tests. `make trust` runs kills, faults, flips, histories and a soak in large numbers, and `make fuzz` gives
+random bytes to everything that reads; their results stand in [trust.json](../benchmarks/results/trust.json), each part
+with its date and number, and in [fuzz.json](../benchmarks/results/fuzz.json).
 
 Every refusal has an exit code, one line on standard error that names what is wrong, no traceback, and leaves every
 earlier file as it was. The codes: 2 usage, 3 data, 4 model or checkpoint, 5 output, 6 diverged, 7 memory or another

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 
 import catalogue
 import numpy as np
@@ -131,6 +132,13 @@ def test_the_page_of_faults_is_what_the_tests_say():
     rows = catalogue.rows()
     assert len({row["id"] for row in rows}) == len(rows) == 194
     assert catalogue.PAGE.read_text("utf-8") == catalogue.page(rows, catalogue.collected())
+
+
+def test_each_goal_figure_is_a_command_or_a_sentence():
+    """benchmarks/trust.py names G-1 to G-17: what it runs for each, or where else it is shown."""
+    text = (catalogue.TESTS.parent / "benchmarks" / "trust.py").read_text("utf-8")
+    named = set(re.findall(r'"(G-\d+)"', text))
+    assert named == {f"G-{i}" for i in range(1, 18)}
 
 
 @pytest.mark.parametrize(

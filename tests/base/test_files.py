@@ -590,6 +590,43 @@ def test_no_other_module_reads_a_whole_file_without_a_limit():
     assert readers <= ours, readers - ours
 
 
+def test_no_other_module_reads_json_loosely():
+    """What stands in a file may nest for ever or hold NaN; only messages between our own processes are taken as is."""
+    package = Path(files.__file__).parents[1]
+    loose = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if re.search(r"json\.loads?\(", path.read_text("utf-8"))
+    }
+    assert loose == {"base/strict.py", "runs/follow.py"}
+
+
+def test_files_that_belong_together_are_written_all_or_none(tmp_path, monkeypatch):
+    """Where the second one finds the disk full, the first one stays as it was too."""
+    old, new = {"a.csv": b"old", "a.json": b"old"}, {"a.csv": b"new", "a.json": b"new" * 999}
+    files.write_together(tmp_path / "out", old)
+    real, opened = os.fdopen, []
+    monkeypatch.setattr(os, "fdopen", lambda *a: opened.append(a) or Full(real(*a), 0 if len(opened) == 2 else 99))
+    with pytest.raises(OutputError, match=r"no space for .*a\.json: need 2997 bytes, have "):
+        files.write_together(tmp_path / "out", new)
+    assert tree(tmp_path / "out") == {Path(name): data for name, data in old.items()}
+    monkeypatch.setattr(os, "fdopen", real)
+    files.write_together(tmp_path / "out", new)
+    assert tree(tmp_path / "out") == {Path(name): data for name, data in new.items()}
+
+
+def test_of_two_writers_of_files_that_belong_together_one_writes_all_of_its_own_last(tmp_path):
+    """While one writes, the other waits; what stays is never of both."""
+    code = """
+for i in range(60):
+    files.write_together(Path(sys.argv[1]), {name: sys.argv[2].encode() * 5000 for name in "abc"})
+"""
+    writers = [python(code, tmp_path, letter) for letter in "xy"]
+    for writer in writers:
+        assert writer.communicate(timeout=60)[1] == ""
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1 and len(list(tmp_path.iterdir())) == 3
+
+
 def test_E24_no_decision_asks_the_clock_of_the_wall():
     """A clock set back or forward changes nothing: the caches ask it, for what was used last, and MLflow wants it."""
     package = Path(files.__file__).parents[1]

@@ -58,6 +58,14 @@ def test_grey_images_with_numbers_as_labels(npz):
     assert images.test is None
 
 
+@pytest.mark.parametrize(
+    ("more", "notes"), [({"test": [1, 0, 0, 1], "x": [0]}, ("arrays that are not read: 'test', 'x'",)), ({}, ())]
+)
+def test_arrays_that_are_not_read_are_named(more, notes, npz):
+    """A mask of test images or a second array of images has no effect, and a line says so."""
+    assert read(npz(images=GREY, labels=LABELS, seed=np.array(0), **more)).notes == notes
+
+
 def test_colour_images_with_names_as_labels(npz, make):
     """Images (N, H, W, 3) become (N, 3, H, W); names are sorted unless `classes` orders them."""
     pixels = np.stack([make.photo(seed=i) for i in range(3)])

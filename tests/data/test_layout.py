@@ -159,7 +159,32 @@ def test_a_table_with_parts_and_missing_files(pictures):
     )
     images = read(root)
     assert images.test.tolist() == [False, True, False]
-    assert images.notes[1] == "metadata.csv names 1 files that are not there, first 9.png"
+    assert images.notes[1:] == (
+        "metadata.csv names 1 files that are not there, first 9.png",
+        "metadata.csv gives the official test part: 1 images",
+    )
+
+
+def test_parts_that_a_table_names_otherwise_are_said(pictures):
+    """Images of a part `holdout` train like others, and a line says so; it names each such word."""
+    root = pictures(*(f"{i}.png" for i in range(4)))
+    (root / "labels.csv").write_text("file,label,split\n0.png,a,train\n1.png,b,holdout\n2.png,b,holdout\n3.png,a,x\n")
+    images = read(root)
+    assert images.test is None and len(images) == 4
+    assert images.notes[1:] == (
+        "labels.csv has parts that are neither train, val nor test, and count as training images: holdout (2), x (1)",
+    )
+
+
+@pytest.mark.parametrize("other", ["7", "cat"])
+def test_a_second_column_of_classes_is_said(other, pictures):
+    """Of the columns label and class the first counts; a line says so, unless both say the same of every image."""
+    root = pictures("0.png", "1.png")
+    (root / "labels.csv").write_text(f"file,class,label\n0.png,{other},cat\n1.png,dog,dog\n")
+    images = read(root)
+    assert images.classes == CAT_DOG
+    said = ("the column label of labels.csv gives the classes, and not class",)
+    assert images.notes[1:] == (said if other == "7" else ())
 
 
 @pytest.mark.parametrize("above", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ from lookalike.faces.estimators import LookalikeDetector, OpenSetClassifier
 from lookalike.faces.oversampler import GANOverSampler
 from lookalike.runs import settings as settings_of_runs
 from lookalike.runs.settings import train_settings
+from lookalike.use.generate import generators
 
 QUICK = {"images": 64, "width": 4, "z": 8, "size": (8, 8), "search_steps": 3, "false_alarms": 0.3, "threads": 3}
 
@@ -389,6 +391,42 @@ def test_a_call_leaves_the_process_as_it_was(name, folder, tmp_path):
     CALLS[name](folder, tmp_path / "out")
     after = state()
     assert {key: after[key] for key in before if after[key] != before[key]} == {}
+
+
+@contextlib.contextmanager
+def in_double():
+    """New tensors are float64."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+AROUND = {
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "inference mode": torch.inference_mode,
+    "no gradients": torch.no_grad,
+    "double": in_double,
+}
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_a_caller_set_in_torch_changes_no_bit(around, folder, tmp_path):
+    """Training, loading, scoring and generating within autocast, inference mode or float64 give the usual bits."""
+    quick = {"known": "a", "method": "anogan", **QUICK}
+    model = lookalike.fit(folder, out=tmp_path / "usual", **quick)
+    pixels = model.read(folder).pixels[:8]
+
+    def bits(one):
+        made = next(generators(one)["a"].images(3, seed=0))
+        return one.score(pixels).score.tobytes(), np.asarray(made).tobytes()
+
+    with AROUND[around]():
+        inside = [lookalike.fit(folder, out=tmp_path / "inside", **quick), lookalike.Model.load(tmp_path / "usual")]
+        found = [bits(one) for one in (model, *inside)]
+    assert found == [bits(model)] * 3
 
 
 def test_a_tilde_is_the_home_folder_in_python(folder, tmp_path, monkeypatch):

@@ -110,6 +110,30 @@ def test_damaged_checkpoints_are_deleted_as_the_message_says(tmp_path, capsys):
     assert call(capsys, *train(out))[0] == 0
 
 
+LINES = {
+    "nested": b"[" * 100_000,
+    "a huge number": b'{"step": 1, "images": 1' + b"0" * 400 + b"}\n",
+    "a huge figure": b'{"step": 1, "images": 16, "seconds": 1, "D.x": 1' + b"0" * 400 + b"}\n",
+    "NaN": b'{"step": 1, "images": NaN}\n',
+    "no text": b"\xff\x00\n",
+    "no object": b"[1]\n",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_foreign_lines_in_the_log_are_written_again(line, whole, tmp_path, capsys):
+    """A report passes them over; a training that goes on drops them, and ends in the same bits."""
+    method, folder = whole
+    out = shutil.copytree(folder, tmp_path / "run")
+    (out / "metrics.jsonl").write_bytes(LINES[line])
+    code, _, err = call(capsys, "report", out)
+    assert code == 0, err
+    (out / "model.json").unlink()
+    code, _, err = call(capsys, *train(out, method=method))
+    assert code == 0, err
+    assert (out / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
 # --- limits of a model's file
 
 

@@ -151,6 +151,37 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files that belong together into `folder`, which is made if missing: all of them or none.
+
+    Of two writers at once, one writes all of its files after the other. Raises OutputError, as `atomic`.
+    """
+    folder = make_folder(folder)
+    with _in_turn(folder), contextlib.ExitStack() as stack:
+        for name, data in contents.items():
+            handle = stack.enter_context(atomic(folder / name, len(data)))
+            try:
+                handle.write(data)
+                handle.flush()
+            except OSError as error:  # before any of them has its name
+                raise _output_error(error, folder / name, len(data)) from error
+
+
+@contextlib.contextmanager
+def _in_turn(folder: Path) -> Iterator[None]:
+    """Only one process at a time is in this block for `folder`, where its file system can lock folders."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _output_error(error, folder) from error
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` in the form of `json_bytes`, as `atomic`."""
     write_bytes(path, json_bytes(value))
@@ -372,8 +403,9 @@ def _output_error(error: OSError, path: Path, need: int = 0) -> OutputError:
     """The system's error as one line that says what to do."""
     name = show(path)
     if error.errno in _NO_SPACE:
-        lacking = f"need {need} bytes, have {_free(path.parent)}"
-        if not _takes_files(path.parent):
+        place = path if path.is_dir() else path.parent  # a folder may be a disk of its own
+        lacking = f"need {need} bytes, have {_free(place)}"
+        if not _takes_files(place):
             lacking = "the disk takes no more files, whatever their size"
         return OutputError(
             f"no space for {name}: {lacking}; free some space or give another folder, then run the same command again"

@@ -1,4 +1,4 @@
-"""JSON as untrusted input: no repeated key, no NaN or infinity, no depth that breaks the reader."""
+"""JSON as untrusted input: no repeated key, no NaN or infinity, no number or depth that breaks its reader."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from typing import Any
 from lookalike.base.errors import show
 
 JSON_DEPTH = 32
+DIGITS = 300  # of a whole number, which is then in the range of a float
 
 
 def parse_json(data: bytes) -> Any:
-    """The value in untrusted JSON. Raises ValueError for repeated keys, NaN, infinity and more than 32 levels."""
+    """The value in untrusted JSON. Raises ValueError for repeated keys, NaN, infinity, 301 digits and 33 levels."""
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_finite,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
     except RecursionError:
         raise ValueError(f"it is nested deeper than {JSON_DEPTH} levels") from None
     except json.JSONDecodeError as error:
@@ -42,6 +49,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key '{show(key, 60)}' stands twice")
         result[key] = value
     return result
+
+
+def _whole(text: str) -> int:
+    if len(text) > DIGITS:
+        raise ValueError(f"{text[:20]}… has {len(text)} digits, at most {DIGITS} are read")
+    return int(text)
 
 
 def _finite(text: str) -> float:

@@ -10,6 +10,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -24,6 +25,7 @@ from lookalike.data.source import UNLABELLED, Picture, Refused, Skipped, Source,
 
 BOMB_RATIO, BOMB_BYTES = 200, 256 * 2**20  # a file that exceeds both is refused
 BLOCK_BYTES = 2**20
+READ = ("images", "labels", "classes", "generated", "number", "seed")  # the last three are what augment adds
 Labels = tuple[npt.NDArray[np.int64], tuple[str, ...]]
 Opener = Callable[[], AbstractContextManager[BinaryIO]]
 
@@ -65,6 +67,8 @@ def npz(path: Path, value_range: gate.ValueRange | None = None, allow_empty: boo
     check_images(head, path)
     numbers = number_labels(labels, names, head.shape[0], path)
     source = _source(path, head, lambda: _member_opened(path, "images"), numbers, value_range)
+    if unread := [name for name in there if name not in READ]:
+        source = replace(source, notes=(f"arrays that are not read: {_listed(unread)}",))
     if source.classes and not allow_empty:
         check_counts(source, f"'{show(path)}'")
     return source

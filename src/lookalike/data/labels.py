@@ -39,12 +39,16 @@ class Labels:
     of : image -> class, for images that have one
     part : image -> part of the split; empty where the table has none
     missing : files that it names and that are not there
+    column : the column that gives the classes
+    other : columns that could give them too, with other words, and are not read
     """
 
     path: Path
     of: Mapping[str, str]
     part: Mapping[str, str]
     missing: tuple[str, ...]
+    column: str
+    other: tuple[str, ...]
 
 
 def labels_of(tables: Sequence[Path], images: Sequence[str], start: str) -> Labels | None:
@@ -90,7 +94,9 @@ def _labels(table: Path, images: Sequence[str], start: str) -> Labels | None:
                 raise TableError(f"'{show(table)}': {show(name)} has two classes, {both}; give each file one")
             if part is not None:
                 parts[name] = given[part].strip()
-    return Labels(table, of, parts, tuple(missing)) if of else None
+    other = [i for i in range(len(head)) if i != label and _column([head[i]], CLASSES) is not None]
+    differ = tuple(head[i] for i in other if any(i < len(row) and row[i].strip() != row[label].strip() for row in rows))
+    return Labels(table, of, parts, tuple(missing), head[label], differ) if of else None
 
 
 class _Places:

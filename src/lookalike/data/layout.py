@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from os.path import basename, dirname
 
-from lookalike.base.errors import show
+from lookalike.base.errors import listed, show
 from lookalike.base.unicode import composed
 from lookalike.data.labels import Labels, labels_of
 from lookalike.data.listing import Listing
@@ -147,7 +148,24 @@ def _by_table(listing: Listing, labels: Labels, images: Iterable[str], part: str
     notes = [f"classes are read from {table}"]
     if labels.missing:
         notes.append(f"{table} names {len(labels.missing):,} files that are not there, first {show(labels.missing[0])}")
-    return Layout(in_order(one.kind for one in found), tuple(found), tuple(loose), notes=tuple(notes))
+    layout = Layout(in_order(one.kind for one in found), tuple(found), tuple(loose))
+    return replace(layout, notes=(*notes, *_said_of_columns(layout, labels, by_table=not part)))
+
+
+def _said_of_columns(layout: Layout, labels: Labels, *, by_table: bool) -> Iterator[str]:
+    """Yield which columns of a table count, where that can be in doubt; `by_table`: it also gives the parts."""
+    table = show(labels.path.name)
+    if labels.other:
+        yield f"the column {show(labels.column, 60)} of {table} gives the classes, and not {listed(labels.other)}"
+    if not by_table:
+        return
+    if tests := layout.tests():
+        yield f"{table} gives the official test part: {sum(tests):,} images"
+    if odd := Counter(word for word in labels.part.values() if word and not _part_of(word)):
+        yield (
+            f"{table} has parts that are neither train, val nor test, and count as training images: "
+            f"{', '.join(f'{show(word, 40)} ({n:,})' for word, n in odd.most_common(5))}"
+        )
 
 
 def _parts(listing: Listing, start: str) -> Layout | None:

@@ -18,6 +18,7 @@ from lookalike.base import checkpoint, files
 from lookalike.base.arrays import Floats, Labels, Pixels
 from lookalike.base.errors import DataError, LookalikeError, ModelError, UsageError, show
 from lookalike.base.names import Aspect
+from lookalike.base.threads import as_usual
 from lookalike.base.unicode import composed
 from lookalike.data import Images, oddities, read
 from lookalike.data.levels import Levels
@@ -189,6 +190,7 @@ class Model:
                 f"the images were read with aspect {images.aspect}, and those of the run with {self.aspect}; {HOW}"
             )
 
+    @as_usual()
     def score(self, images: Any, *, maps: bool = False) -> Verdicts:
         """Scores and answers for `Images`, pixels (N, C, H, W) uint8 or vectors (N, F) float32, of this model's shape.
 
@@ -284,6 +286,7 @@ class Model:
         return _built(*self.state(), device)
 
     @classmethod
+    @as_usual()
     def load(cls, folder: Path | str, device: torch.device | str = "cpu") -> Model:
         """The model that `save` wrote, on `device`.
 
@@ -314,6 +317,7 @@ class Model:
         return model
 
 
+@as_usual()
 def _built(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], device: torch.device | str = "cpu") -> Model:
     """The model from the result of `state`."""
     training, tensors = dict(facts["training"]), dict(tensors)

@@ -14,15 +14,14 @@ from lookalike.studies.claims import Estimate
 
 def write(bench: Bench, out: Path) -> Path:
     """Write the files bench.name with .csv, .json and .html to the folder `out`, made if missing; return the page."""
-    files.make_folder(out)
     rows = (
         (line.way, seed, *(_digits(line.figures[figure][seed]) for figure in FIGURES))
         for line in bench.lines
         for seed in range(bench.seeds)
     )
-    files.write_text(out / f"{bench.name}.csv", as_csv([("way", "seed", *FIGURES), *rows]))
-    files.write_json(out / f"{bench.name}.json", record(bench))
-    files.write_text(out / f"{bench.name}.html", page(bench))
+    table = as_csv([("way", "seed", *FIGURES), *rows])
+    made = {".csv": table.encode(), ".json": files.json_bytes(record(bench)), ".html": page(bench).encode()}
+    files.write_together(out, {f"{bench.name}{suffix}": data for suffix, data in made.items()})
     return out / f"{bench.name}.html"
 
 

@@ -14,13 +14,11 @@ from lookalike.studies.detect.bench import NAME, Bench, record
 
 def write(bench: Bench, out: Path) -> Path:
     """Write bench-detect.csv, .json and .html to the folder `out`, which is made if missing; return the page."""
-    files.make_folder(out)
     rows: list[tuple[object, ...]] = [("unknown", "method", "seed", "auc", "error")]
     rows += [(show(u), m, s, f"{v:.4f}", "") for (u, m, s), v in bench.values.items()]
     rows += [(show(u), m, s, "", show(why, 1000)) for (u, m, s), why in bench.errors.items()]
-    files.write_text(out / f"{NAME}.csv", as_csv(rows))
-    files.write_json(out / f"{NAME}.json", record(bench))
-    files.write_text(out / f"{NAME}.html", page(bench))
+    made = {".csv": as_csv(rows).encode(), ".json": files.json_bytes(record(bench)), ".html": page(bench).encode()}
+    files.write_together(out, {f"{NAME}{suffix}": data for suffix, data in made.items()})
     return out / f"{NAME}.html"
 
 

@@ -13,18 +13,16 @@ from lookalike.studies.detect.shots import NAME, Level, Shots, record
 
 def write(found: Shots, out: Path) -> Path:
     """Write bench-detect-shots.csv, .json and .html to the folder `out`, which is made if missing; return the page."""
-    files.make_folder(out)
     head = ("method", "shots", "auc", "sd", "seeds", "seconds", "error")
     rows = (_row(one) for mine in found.levels.values() for one in mine)
-    files.write_text(out / f"{NAME}.csv", as_csv([head, *rows]))
-    files.write_json(out / f"{NAME}.json", record(found))
     points = {
         name: [(one.shots, one.auc, one.sd or 0.0) for one in mine if one.auc is not None]
         for name, mine in found.levels.items()
     }
     picture = pictures.by_number(points, "images of each known class", "mean AUC")
     page = environment().get_template("bench_shots.html.jinja").render(found=found, picture=picture)
-    files.write_text(out / f"{NAME}.html", page)
+    made = {".csv": as_csv([head, *rows]).encode(), ".json": files.json_bytes(record(found)), ".html": page.encode()}
+    files.write_together(out, {f"{NAME}{suffix}": data for suffix, data in made.items()})
     return out / f"{NAME}.html"
 
 

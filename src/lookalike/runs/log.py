@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lookalike.base import files
+from lookalike.base.strict import parse_json
 from lookalike.game.train import Progress
 from lookalike.runs.folder import METRICS, METRICS_LIMIT
 
@@ -17,15 +18,15 @@ def begin(folder: Path, images: int = -1) -> None:
     if not path.exists():
         return
     kept = []
-    for line in files.read_bytes(path, METRICS_LIMIT).decode("ascii", "replace").splitlines():
+    for line in files.read_bytes(path, METRICS_LIMIT).splitlines(keepends=True):
         try:
-            beyond = json.loads(line)["images"] > images
+            beyond = parse_json(line)["images"] > images
         except (ValueError, TypeError, LookupError):
             break
-        if beyond:
+        if beyond or not line.endswith(b"\n"):
             break
-        kept.append(line + "\n")
-    files.write_text(path, "".join(kept))
+        kept.append(line)
+    files.write_bytes(path, b"".join(kept))
 
 
 def add(folder: Path, progress: Progress, seconds: float, more: Mapping[str, float] | None = None) -> None:

@@ -6,7 +6,6 @@ training makes the lines after its checkpoint again, to the bit; they are not gi
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -128,7 +127,7 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
     if path.exists():
         for line in files.read_bytes(path, METRICS_LIMIT).splitlines():
             try:
-                row: Any = json.loads(line)
+                row: Any = parse_json(line)
             except ValueError:
                 return
             yield row

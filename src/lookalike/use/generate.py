@@ -23,6 +23,7 @@ from lookalike.base.arrays import Pixels, Report, Warn
 from lookalike.base.cells import as_csv, file_cell
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.seeds import generator
+from lookalike.base.threads import as_usual
 from lookalike.data.images import as_pixels
 from lookalike.data.part import WHOLE, Part
 from lookalike.detect.detector import Detector
@@ -75,8 +76,10 @@ class Generator:
         """
         make = self.maker()
         for start in range(first - first % BLOCK, n, BLOCK):  # every image keeps its place in its block
-            z = torch.cat([self.z(start + i, seed, truncation) for i in range(BLOCK)])
-            yield as_pixels(make(z, start))[max(first - start, 0) : n - start]
+            with as_usual():
+                z = torch.cat([self.z(start + i, seed, truncation) for i in range(BLOCK)])
+                made = as_pixels(make(z, start))
+            yield made[max(first - start, 0) : n - start]
 
     def maker(self) -> Callable[[Tensor, int], Tensor]:
         """Return a map from z (N, Z) to images (N, *shape) float32 on the CPU, those from number `start` on."""

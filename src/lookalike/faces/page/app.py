@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from lookalike.base.errors import LookalikeError, did_you_mean, listed, show
+from lookalike.base.strict import parse_json
 from lookalike.faces.page.batches import Batches, BusyError
 from lookalike.faces.page.guard import LARGEST, Guard, Json, RefusedError, body, refused
 from lookalike.faces.page.openapi import document
@@ -211,8 +211,8 @@ class Page:
 def _object(text: bytes) -> Mapping[str, Any]:
     """Return the JSON object in a request's body; raises RefusedError for anything else."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = parse_json(text)
+    except ValueError:
         raise RefusedError(422, 'the request is no JSON; send an object such as {"class": "a"}') from None
     if not isinstance(found, dict):
         raise RefusedError(422, 'the request is no JSON object; send one such as {"class": "a"}')

@@ -131,8 +131,8 @@ def run(table: Table[T], study: Study, out: Path, rows: Sequence[str] = ()) -> l
     lines = table.lines(found)
     stem = table.stem(study, rows)
     written = {".csv": as_csv(lines), **table.beside(found), ".md": table.page(found, lines)}
-    for suffix, held in written.items():
-        files.write_bytes(folder / f"{stem}{suffix}", held.encode() if isinstance(held, str) else held)
+    encoded = {suffix: held.encode() if isinstance(held, str) else held for suffix, held in written.items()}
+    files.write_together(folder, {f"{stem}{suffix}": data for suffix, data in encoded.items()})
     return lines
 
 
