@@ -10,6 +10,7 @@ import pytest
 from test_project import ROOT, load
 
 from lookalike.runs.choices import filled, method_of
+from lookalike.studies.detect.parts import HELD_OUT, TEST
 
 sys.path.insert(0, str(ROOT / "experiments"))  # what the experiments share
 weak_twin = load(ROOT / "experiments" / "weak_twin.py")
@@ -39,7 +40,8 @@ def test_the_table_has_each_auc_and_the_differences_over_rows(monkeypatch):
     saved = []
     above = {"Coat/Shirt": 0.1, "Coat/Pullover": 0.3}
 
-    def scores(trial, runs, name):
+    def scores(trial, runs, name, part):
+        assert part == TEST
         auc = 0.5 + (above[f"Coat/{trial.scored[1]}"] if trial.method == "noisegan" else 0.0)
         known = name == "Coat"
         return SimpleNamespace(score=np.arange(10.0) if known else np.repeat([-1.0, 10.0], [10 - 10 * auc, 10 * auc]))
@@ -56,3 +58,21 @@ def test_the_table_has_each_auc_and_the_differences_over_rows(monkeypatch):
     assert [float(noise[name]) for name in ("auc", "above")] == pytest.approx([0.7, 0.2])
     assert float(noise["high"]) == pytest.approx(0.2 + 12.706 * 0.1, abs=1e-3)
     assert float(means["twin, all three"]["above"]) == 0
+
+
+def test_the_larger_pair_is_judged_by_held_out_training_images(monkeypatch):
+    """anogan and vtgan at 64 x 64 on a pair of no table; figures come from the part that is held out."""
+    saved, asked = {}, []
+
+    def scores(trial, runs, name, part):
+        asked.append((trial.method, part, trial.train_settings().size, trial.held_out))
+        return SimpleNamespace(score=np.arange(5.0))
+
+    monkeypatch.setattr(weak_twin.Study, "perform", lambda *of: {})
+    monkeypatch.setattr(weak_twin.DetectorTrial, "scores", scores)
+    monkeypatch.setattr(weak_twin, "save", saved.__setitem__)
+    monkeypatch.setattr(sys, "argv", ["weak_twin.py", "--larger", "--seeds", "1"])
+    weak_twin.main()
+    assert asked == [(method, HELD_OUT, "64,64", True) for method in ("anogan", "anogan", "vtgan", "vtgan")]
+    assert [line["way"] for line in saved["weak_twin-larger"]] == ["anogan", "twin, all three"] * 2
+    assert str(weak_twin.PAIR) not in map(str, weak_twin.ROWS)

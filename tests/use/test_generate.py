@@ -352,3 +352,49 @@ def test_what_must_score_needs_held_out_images(method, known, tmp_path):
     with pytest.raises(UsageError, match=r"--calibration 0: .* needs held-out images"):
         trained(tmp_path / "run", method, known=known, calibration=0.0)
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.fixture(scope="module")
+def nameless(tmp_path_factory):
+    """The folder of a GAN of both digits whose G has no class, and that of a classifier of them."""
+    out = tmp_path_factory.mktemp("nameless")
+    trained(out / "mode", "k-plus-one")
+    runs.run("digits", train_settings(known=("8", "3"), method="cnn", size="8,8", images=256, threads=1), out / "cnn")
+    return out / "mode", out / "cnn"
+
+
+def test_images_without_a_class_are_sorted_by_what_a_classifier_sees(nameless, tmp_path, capsys):
+    """Each stands below the class that the judge says, in a folder and in an .npz file; the images stay the same."""
+    run, judge = nameless
+    flags = ("-n", "12", "--seed", "3", "-o")
+    code, out, err = call(capsys, "generate", run, "--sorted-by", judge, *flags, tmp_path / "made")
+    assert code == 0 and "12 images of any" in out, err
+    (pixels,) = generators(Model.load(run))["any"].images(12, seed=3)
+    names = [("8", "3")[k] for k in Model.load(judge).score(pixels).classes.argmax(1)]
+    rows = list(csv.DictReader((tmp_path / "made" / "generated.csv").read_text().splitlines()))
+    assert [(row["file"], row["class"]) for row in rows] == [(f"{n}/{i:06d}.png", n) for i, n in enumerate(names)]
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "made" / rows[5]["file"])), pixels[5, 0])
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {*names, "generated.csv"}
+    assert call(capsys, "generate", run, "--sorted-by", judge, *flags, tmp_path / "made.npz")[0] == 0
+    with np.load(tmp_path / "made.npz") as arrays:
+        assert [arrays["classes"][label] for label in arrays["labels"]] == names
+
+
+def test_what_cannot_be_sorted_is_one_line(both, nameless, tmp_path, capsys):
+    """Images that have classes, a judge of one class, and one of images of another size; nothing is written."""
+    (acgan, _), (run, judge) = both, nameless
+    small = {"method": "knn", "threads": 1}
+    runs.run("digits", train_settings(known=("8",), size="8,8", **small), tmp_path / "one")
+    runs.run("digits", train_settings(known=("8", "3"), size="4,4", **small), tmp_path / "tiny")
+    for own, by, said in (
+        (acgan, judge, "the model's images are of 8, 3 already; leave out --sorted-by"),
+        (run, tmp_path / "one", "--sorted-by: its model knows one class; name a run of several known classes"),
+        (
+            run,
+            tmp_path / "tiny",
+            "--sorted-by: its model takes images of shape (1, 4, 4), and this one makes (1, 8, 8)",
+        ),
+    ):
+        code, _, err = call(capsys, "generate", own, "--sorted-by", by, "-n", "2", "-o", tmp_path / "made")
+        assert code == 2 and said in err and err.count("\n") == 1
+        assert not (tmp_path / "made").exists()

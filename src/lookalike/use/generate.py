@@ -150,6 +150,7 @@ def write(
     seed: int = 0,
     truncation: float | None = None,
     part: Part = WHOLE,
+    judge: Model | None = None,
     report: Report = lambda stage, done, of: None,
     warn: Warn = lambda message: None,
 ) -> dict[str, int]:
@@ -166,6 +167,9 @@ def write(
         As for `Generator.images`.
     part : Part
         The share of the images that is written, of all classes in turn: a class may have none in it.
+    judge : Model or None
+        A model of several known classes; each image stands below the one that it is likeliest of, where G makes images
+        of `ANY`.
     report, warn : callable
         Called with the progress, and with the classes of which all images are nearly the same.
 
@@ -177,7 +181,8 @@ def write(
     Raises
     ------
     UsageError
-        For a model without a GAN, a folder that is not empty, or PNGs of vectors.
+        For a model without a GAN, a folder that is not empty, PNGs of vectors, or a judge of other images or of one
+        class, or where the images have classes of their own.
     DataError
         For a class that is not a known class of the model, nor a sub-class of one, or fewer images than parts.
     OutputError
@@ -190,6 +195,8 @@ def write(
     _write = _npz if out.suffix.lower() == ".npz" else _folder
     if len(model.shape) != 3 and _write is _folder:
         raise UsageError("the model generates vectors, which cannot be written as PNG; give an .npz file (-o)")
+    if judge is not None:
+        _check_judge(judge, model, able)
     rows = _rows(counts, part)
     total = sum(map(len, rows.values()))
 
@@ -204,11 +211,33 @@ def write(
                         f"the images of {show(name)} are nearly all alike: the GAN has collapsed; train again with "
                         "more images shown (--images), or a lower step size (--lr)"
                     )
-                yield Block(name, able[name], start, block)
+                yield Block(name, able[name], start, block, () if judge is None else seen(judge, block))
                 start, done = start + len(block), done + len(block)
 
     _write(out, {name: able[name] for name in rows}, model.leaves if parts else (), seed, truncation, blocks())
     return {name: len(mine) for name, mine in rows.items()}
+
+
+def _check_judge(judge: Model, model: Model, able: Mapping[str, Generator]) -> None:
+    """Raises UsageError where the images of the model cannot be sorted by what the judge sees."""
+    if ANY not in able:
+        raise UsageError(f"the model's images are of {listed(able)} already; leave out --sorted-by")
+    if len(judge.classes["known"]) < 2:
+        raise UsageError(
+            "--sorted-by: its model knows one class; name a run of several known classes, such as one of cnn"
+        )
+    if judge.shape != model.shape:
+        raise UsageError(
+            f"--sorted-by: its model takes images of shape {judge.shape}, and this one makes {model.shape}; train it "
+            "with the same --size"
+        )
+
+
+def seen(judge: Model, pixels: Pixels) -> tuple[str, ...]:
+    """Return the known class that each image (N, C, H, W) uint8 is likeliest of."""
+    shares = judge.score(pixels).classes
+    assert shares is not None, "a model of several classes has their probabilities"
+    return tuple(judge.classes["known"][k] for k in shares.argmax(1))
 
 
 def _rows(counts: Mapping[str, int], part: Part) -> dict[str, range]:
@@ -229,6 +258,12 @@ class Block:
     of: Generator
     start: int
     pixels: Pixels
+    seen: tuple[str, ...] = ()  # the class that a judge sees in each image
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class of each image: that of the generator, or what the judge sees."""
+        return self.seen or (self.of.name,) * len(self.pixels)
 
     def leaves(self, names: Sequence[str]) -> list[str]:
         """Return the sub-class of each image, by the names of all sub-classes."""
@@ -247,17 +282,21 @@ def _folder(
     """Write PNGs into one folder per class, those of a sub-class below it, and their list in generated.csv last."""
     folders = {name: class_folder(one.name) + name.removeprefix(one.name) for name, one in able.items()}
     with files.atomic_folder(out) as part:
-        for folder in folders.values():
-            (part / folder).mkdir(parents=True, exist_ok=True)
+        for name, folder in folders.items():
+            if name != ANY:  # whose images may be sorted
+                (part / folder).mkdir(parents=True, exist_ok=True)
         head = ("file", "class", "seed", "number", "truncation", *["subclass"] * bool(leaves))
         rows: list[tuple[object, ...]] = [head]
 
         def write_block(block: Block) -> None:
             own = [(name,) for name in block.leaves(leaves)] if leaves else [()] * len(block.pixels)
             for i, image in enumerate(block.pixels, block.start):
-                path = f"{folders[block.asked]}/{i:06d}.png"
+                name = block.classes[i - block.start]
+                folder = class_folder(name) if block.seen else folders[block.asked]
+                (part / folder).mkdir(parents=True, exist_ok=True)
+                path = f"{folder}/{i:06d}.png"
                 files.write_new(part / path, png(image.transpose(1, 2, 0)))
-                rows.append((file_cell(path), block.of.name, seed, i, truncation, *own[i - block.start]))
+                rows.append((file_cell(path), name, seed, i, truncation, *own[i - block.start]))
 
         _behind(write_block, blocks)
         files.write_new(part / MANIFEST, as_csv(rows).encode("utf-8", "surrogateescape"))
@@ -297,7 +336,9 @@ def _npz(
     blocks: Iterator[Block],
 ) -> None:
     """Write `images`, `labels` and `classes` as `lookalike` reads them, and `number`, `seed` and `truncation`."""
-    names, kept = list(dict.fromkeys(one.name for one in able.values())), list(blocks)
+    kept = list(blocks)
+    classes = [name for block in kept for name in block.classes]
+    names = list(dict.fromkeys([*(one.name for one in able.values() if one.name != ANY), *classes]))
     pixels = np.concatenate([block.pixels for block in kept])
     images = pixels.transpose(0, 2, 3, 1) if pixels.ndim == 4 else pixels
     subclass: dict[str, Any] = (
@@ -307,7 +348,7 @@ def _npz(
     np.savez_compressed(
         data,
         images=images,
-        labels=np.repeat([names.index(block.of.name) for block in kept], [len(block.pixels) for block in kept]),
+        labels=np.array([names.index(name) for name in classes]),
         classes=np.array(names),
         number=np.concatenate([block.start + np.arange(len(block.pixels)) for block in kept]),
         seed=np.array(seed),

@@ -191,10 +191,11 @@ def test_the_command_prints_the_lines(tmp_path, capsys, here, measured):
 
 
 def test_preset_paper_has_the_authors_length_and_step_size(monkeypatch):
-    """300 passes over the published training images, twice as many with ALI before; preset small has its own."""
+    """300 passes over the published training images, with ALI before twice as many and 1e-4; small has its own."""
     tasks = {task.name: task for task in TASKS}
     assert tasks["fashion-mnist"].settings("acgan", "paper") == (("images", 300 * 60_000),)
-    assert tasks["cifar-100"].settings("acgan-ali-v2", "paper") == (("images", 2 * 300 * 50_000),)
+    assert tasks["cifar-100"].settings("acgan-ali-v2", "paper") == (("images", 2 * 300 * 50_000), ("lr", 1e-4))
+    assert tasks["cifar-100"].settings("ali-reconstructed", "paper") == (("images", 300 * 50_000), ("lr", 1e-4))
     assert dict(tasks["breast-histopathology"].settings("cgan", "paper"))["lr"] == 1e-4
     assert tasks["fashion-mnist"].settings("acgan", "small") == tasks["fashion-mnist"].settings("affine", "paper") == ()
     monkeypatch.setattr(gan_augmentation, "open_source", lambda _: SimpleNamespace(classes=("Trouser", "Bag")))

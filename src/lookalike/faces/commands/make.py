@@ -55,6 +55,14 @@ def generate(
     grid: Annotated[
         Path | None, Parameter(help="A picture (PNG) that is also drawn, with a row for each class.")
     ] = None,
+    sorted_by: Annotated[
+        Path | None,
+        Parameter(
+            help="Images of a G without classes: a run of several known classes, such as one of cnn. Each image stands "
+            "below the class that it is likeliest of.",
+            show_default=False,
+        ),
+    ] = None,
     between: Annotated[
         tuple[str, str] | None,
         Parameter(help="Two classes: the picture shows the way from one to the other.", negative=()),
@@ -78,6 +86,7 @@ def generate(
     if grid is not None and not grid.absolute().parent.is_dir():
         raise UsageError(f"--grid {show(grid)}: its folder does not exist; make the folder first")
     model = Model.load(run, device=device)
+    judge = None if sorted_by is None else Model.load(sorted_by, device=device)
     torch.set_num_threads(model.training["threads"])
     known = tuple(making.generators(model))
     names = names_of(class_, (*known, *making.leaf_generators(model))) or known
@@ -90,7 +99,9 @@ def generate(
                 else making.picture(model, seed, truncation)
             )
         counts = dict.fromkeys(names, number)
-        made = making.write(model, out, counts, seed=seed, truncation=truncation, part=own, report=report, warn=warn)
+        made = making.write(
+            model, out, counts, seed=seed, truncation=truncation, part=own, judge=judge, report=report, warn=warn
+        )
         if grid is not None and picture is not None:
             files.write_bytes(grid, picture)
     if json_:

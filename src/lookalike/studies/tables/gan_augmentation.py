@@ -14,6 +14,7 @@ from lookalike.data.sources import open_source
 from lookalike.methods import METHODS
 from lookalike.studies.augment.transforms import Affine
 from lookalike.studies.augment.trial import (
+    ALI,
     CNN,
     LARGER,
     MANY,
@@ -47,6 +48,7 @@ CLOTHES, THINGS = Affine(black=True), Affine(90, 0.1, 0, 0, flip=True)
 TISSUE = Affine(90, 0.1, 0, 0, flip=True, flip_down=True)
 SHORT = (("Trouser", 0.5), ("Dress", 0.65), ("Sneaker", 0.8))  # what is kept of classes 1, 3, 7
 EPOCHS = 300
+OF_ALI = 1e-4  # G's step size in the authors' ALI and AC-GAN after it; theirs on CIFAR-100 has 1e-5 after ALI
 CIFAR = {0.65: (83, 69, 35, 34, 2), 0.7: (90, 37, 49, 23, 26), 0.75: (41, 62, 33, 12, 84), 0.8: (50, 57, 74, 93, 40)}
 
 
@@ -103,10 +105,12 @@ class Task:
 
     def settings(self, way: str, preset: str) -> tuple[tuple[str, float], ...]:
         """Length and step size of a GAN, where the authors' code has them and the preset is paper."""
-        if preset != "paper" or way not in METHODS or self.epoch is None:
+        named = METHODS.get(ALI if way == RECONSTRUCTED else way)
+        if preset != "paper" or named is None or self.epoch is None:
             return ()
-        twice = 1 if METHODS[way].start is None else 2  # ALI first, and AC-GAN after it for as long
-        return ("images", twice * EPOCHS * self.epoch), *((("lr", self.lr),) if self.lr else ())
+        twice = 1 if named.start is None else 2  # ALI first, and AC-GAN after it for as long
+        lr = OF_ALI if named.start or named.encoder else self.lr
+        return ("images", twice * EPOCHS * self.epoch), *((("lr", lr),) if lr else ())
 
 
 def _of_cifar(classes: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
