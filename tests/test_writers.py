@@ -159,6 +159,13 @@ def of_measure(place, out, variant):
     )
 
 
+def of_evaluate(place, out, variant):
+    """Measures a run, which is a copy."""
+    if not (out / "run").exists():
+        shutil.copytree(place / "run", out / "run", ignore=shutil.ignore_patterns("*.lock"))
+    return said("evaluate", out / "run", place / "data", *ONE, *SKIP)
+
+
 def of_augment(name, place, out, variant):
     """Fills up a class, without the classifier that looks at what was made."""
     filling.judge = lambda *_: None
@@ -223,13 +230,7 @@ OUTPUTS = {
         ("report/__init__.py:write",), lambda p, o, v: said("report", p / ("run", "gan")[v], "-o", o / "r.html")
     ),
     "network": Output(("faces/commands/export.py:export", "report/card.py:write"), of_export, together=False),
-    "evaluation": Output(
-        ("use/evaluate.py:evaluate",),
-        lambda p, o, v: (
-            shutil.copytree(p / "run", o / "run", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock"))
-            and said("evaluate", o / "run", p / "data", *ONE, *SKIP)
-        ),
-    ),
+    "evaluation": Output(("use/evaluate.py:evaluate",), of_evaluate),
     "bench": Output(
         (
             *("report/bench_detect.py:write", "studies/trial.py:FiguresTrial.work", "studies/detect/trial.py:_store"),
