@@ -161,8 +161,8 @@ class Histories(RuleBasedStateMachine):
         """To the end: with the bits of a run that nothing disturbed, whatever came before."""
         hopeless = (self.run / "checkpoints").exists() and not self.sound() and not self.whole()
         code, errors = self.trains()
-        if "config.json" in self.lost:
-            assert code == 4 and "config.json" in errors[0], errors
+        if "config.json" in self.lost:  # by one bit it may say other settings, or only another command
+            assert code in (0, 2, 4), errors
         elif code == 4:
             assert hopeless and "delete it to train from the start" in errors[0], errors
             shutil.rmtree(self.run / "checkpoints")
@@ -195,7 +195,8 @@ class Histories(RuleBasedStateMachine):
     def evaluate(self) -> None:
         """It works where the model and the record of the split are whole."""
         code, errors = self.does("evaluate", self.run, self.undisturbed.data, "--threads", "1")
-        assert (code == 0) == (self.whole() and not self.lost & {"split.json", "config.json"}), (code, errors)
+        assert code or self.whole(), errors
+        assert not code or not self.whole() or self.lost & {"split.json", "config.json"}, errors
 
     @rule(command=st.sampled_from(["generate", "report"]))
     def make(self, command: str) -> None:

@@ -159,6 +159,13 @@ def of_measure(place, out, variant):
     )
 
 
+def of_evaluate(place, out, variant):
+    """Measures a run, which is a copy."""
+    if not (out / "run").exists():
+        shutil.copytree(place / "run", out / "run", ignore=shutil.ignore_patterns("*.lock"))
+    return said("evaluate", out / "run", place / "data", *ONE, *SKIP)
+
+
 def of_augment(name, place, out, variant):
     """Fills up a class, without the classifier that looks at what was made."""
     filling.judge = lambda *_: None
@@ -223,13 +230,7 @@ OUTPUTS = {
         ("report/__init__.py:write",), lambda p, o, v: said("report", p / ("run", "gan")[v], "-o", o / "r.html")
     ),
     "network": Output(("faces/commands/export.py:export", "report/card.py:write"), of_export, together=False),
-    "evaluation": Output(
-        ("use/evaluate.py:evaluate",),
-        lambda p, o, v: (
-            shutil.copytree(p / "run", o / "run", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock"))
-            and said("evaluate", o / "run", p / "data", *ONE, *SKIP)
-        ),
-    ),
+    "evaluation": Output(("use/evaluate.py:evaluate",), of_evaluate),
     "bench": Output(
         (
             *("report/bench_detect.py:write", "studies/trial.py:FiguresTrial.work", "studies/detect/trial.py:_store"),
@@ -608,9 +609,13 @@ def test_F10_a_link_in_the_place_of_a_file_is_not_written_through(name, place, w
 @EACH
 def test_E2_F13_F18_a_kill_leaves_every_file_old_or_new(name, when, place, whole, tmp_path):
     """Killed before a change of a file: each file is old or new, and the same command succeeds and leaves no part."""
-    old, (new, number) = begun(whole, name, tmp_path), whole(name, 1)
+    old = {} if OUTPUTS[name].resumes else begun(whole, name, tmp_path)  # what is done already changes no file
+    new, number = whole(name, 1)
     until = number if when == "last" else max(1, number * when // 4)
-    assert child(lambda: counted(OUTPUTS[name], place, tmp_path, 1, until)) == -signal.SIGKILL
+    ended = child(lambda: counted(OUTPUTS[name], place, tmp_path, 1, until))
+    assert ended == -signal.SIGKILL or (
+        when == "last" and ended[0] == [0, []]
+    )  # with an older output it has less to do
     there = {
         str(path.relative_to(tmp_path)): content(path)
         for path in tmp_path.rglob("*")

@@ -21,8 +21,14 @@ def cut(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
 
+def digit(data: bytes) -> bytes:
+    """Another hexadecimal digit in the middle: of split.json, another image that trained."""
+    at = next(i for i in range(len(data) // 2, len(data)) if data[i : i + 1] in b"0123456789abcdef")
+    return data[:at] + (b"1" if data[at : at + 1] == b"0" else b"0") + data[at + 1 :]
+
+
 FILES = ("model.json", "model.safetensors", "split.json")
-DAMAGE = {"lost": None, "cut": cut, "empty": lambda _: b"", "other": lambda _: b"[1]"}
+DAMAGE = {"lost": None, "cut": cut, "empty": lambda _: b"", "other": lambda _: b"[1]", "digit": digit}
 
 
 @pytest.fixture(scope="module", params=["knn", "anogan"])

@@ -16,7 +16,6 @@ from lookalike.base.checkpoint import CLASS_LIMIT, NAME_LIMIT, NAMES_LIMIT, TENS
 from lookalike.base.errors import DataError, UsageError, listed, show
 from lookalike.base.names import BACKBONES, ON_FEATURES
 from lookalike.base.ranks import ALONE, Ranks
-from lookalike.base.renamed import OLD
 from lookalike.base.words import percent
 from lookalike.data import Images, split
 from lookalike.data.images import Selection
@@ -42,6 +41,7 @@ from lookalike.runs.reading import need_known, read_used
 from lookalike.runs.recipe import Recipe
 from lookalike.runs.rows import Rows
 from lookalike.runs.settings import TrainSettings
+from lookalike.runs.used import digest_of
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,7 @@ class Plan:
 
     def data_digest(self) -> str:
         """One hash over all images that are used. A resumed run must have the same."""
-        recorded = {new: old for old, new in OLD.items()}  # runs that an earlier version began go on
-        used = {recorded.get(name, name): keys for name, keys in self.keys().items() if name != "test"}
-        return sha256(repr(used).encode()).hexdigest()
+        return digest_of(self.keys())
 
 
 def make(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from lookalike.base import files
 from lookalike.base.errors import ModelError, UsageError, show
-from lookalike.base.renamed import current
+from lookalike.base.renamed import OLD, current
 from lookalike.data.groups import digest, is_file
 from lookalike.runs.folder import CONFIG, GROUPS, SPLIT, read_config
 
@@ -30,12 +31,31 @@ def used_images(folder: Path) -> dict[str, frozenset[str]]:
         for name, keys in parts.items():
             if not isinstance(keys, list) or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
                 raise ModelError(f"{show(path)}: {name} is not a list of content keys")
+        if _recorded(folder) not in (None, digest_of(parts)):  # or an image that trained would count as a new one
+            raise ModelError(f"{show(path)} was changed since the run began")
     except ModelError as error:
         raise ModelError(
             f"the run does not say which images trained: {str(error).partition(';')[0]}; the same train command writes "
             "it again"
         ) from error
     return {name: frozenset(keys) for name, keys in parts.items()}
+
+
+def digest_of(keys: Mapping[str, Sequence[str]]) -> str:
+    """One hash over the content keys of all parts but the test images, in their order."""
+    recorded = {new: old for old, new in OLD.items()}  # runs that an earlier version began go on
+    used = {recorded.get(name, name): list(part) for name, part in keys.items() if name != "test"}
+    return sha256(repr(used).encode()).hexdigest()
+
+
+def _recorded(folder: Path) -> str | None:
+    """That hash as the configuration has it; None where it cannot be read."""
+    try:
+        settings = read_config(folder).get("settings")
+    except ModelError:
+        return None
+    there = settings.get("data_digest") if isinstance(settings, dict) else None
+    return there if isinstance(there, str) else None
 
 
 @dataclass(frozen=True)
