@@ -21,7 +21,7 @@ venv: $(READY) ## create .venv and install the pinned versions
 $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e ".[test]"
-	$(BIN)/python -m pip install --no-deps -c constraints.txt facenet-pytorch trackio gradio-client orjson
+	$(BIN)/python -m pip install --no-deps -c constraints.txt facenet-pytorch trackio gradio-client orjson httpx httpcore
 	@touch $@
 
 demo: $(READY) ## train and compare methods on scikit-learn's digits and photographs, about 3 minutes

@@ -105,6 +105,19 @@ def test_processes_that_share_read_once(folder, make, monkeypatch):
         read(root, size=(5, 5), most=0)
 
 
+def test_classes_of_one_file_have_maps_of_their_own(tmp_path):
+    """Images of class a, of class b and of both are those that are read into memory, whichever is mapped first."""
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 6, 6), dtype=np.uint8)
+    np.savez(tmp_path / "d.npz", images=pixels, labels=np.repeat(["a", "b"], 6))
+    for classes in (("b",), ("a",), ("a", "b")):
+        wanted = read(tmp_path / "d.npz", classes=classes, size=(6, 6))
+        with beyond.shared():
+            mapped = read(tmp_path / "d.npz", classes=classes, size=(6, 6))
+        assert isinstance(mapped.pixels, np.memmap)
+        assert np.array_equal(mapped.pixels, wanted.pixels) and np.array_equal(mapped.labels, wanted.labels)
+        assert (mapped.keys, mapped.names) == (wanted.keys, wanted.names)
+
+
 def test_few_images_vectors_and_a_cache_that_is_off_stay_in_memory(folder, make, tmp_path, monkeypatch):
     """Images of at most `most` bytes, vectors, and all where no cache folder is wanted, are no map."""
     root = folder({f"a/{i}.png": make.photo(seed=i) for i in range(3)})

@@ -103,6 +103,7 @@ def place_of(source: str | Path, opened: Source, how: Mapping[str, Any]) -> Plac
     if there is None or opened.vectors or not root.exists():  # data sets that have a name are small
         return None
     digest = hashlib.sha256(repr((_code(), [version(name) for name in PACKAGES], sorted(how.items()))).encode())
+    digest.update(repr(opened.names).encode("ascii", "backslashreplace"))  # some classes of a file are other images
     for line in _listed(root, opened.names):
         digest.update(line)
     folder = there / "images" / digest.hexdigest()[:32]

@@ -197,7 +197,8 @@ def _refuse_foreign(name: str, sizes: Mapping[str, int]) -> None:
 
 def _read(api: HfApi, name: str, file: str, there: ModelInfo) -> bytes:
     """A file of this very commit, by the hub's own cache."""
-    return files.read_bytes(Path(api.hf_hub_download(name, file, revision=there.sha)), MOST[file])
+    path = Path(api.hf_hub_download(name, file, revision=there.sha))
+    return files.read_bytes(path, MOST[file])
 
 
 @contextmanager
