@@ -16,6 +16,7 @@ import ali
 import numpy as np
 import recognised
 import torch
+from columns import drawn
 from matplotlib.figure import Figure
 
 import lookalike
@@ -53,12 +54,7 @@ def figure(data: str, acgan: dict[str, Generator], inferred: dict[str, Generator
             [reconstructed(one, own) for one, own in zip(inferred.values(), real, strict=True)]
         ),
     }
-    figure = Figure(figsize=(14, 6), layout="constrained")
-    for axes, (title, shown) in zip(figure.subplots(1, len(columns)), columns.items(), strict=True):
-        axes.imshow(tiled(shown), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(title)
-        axes.axis("off")
-    return figure
+    return drawn(columns, (14, 6))
 
 
 def made(able: dict[str, Generator]) -> Pixels:
@@ -70,13 +66,6 @@ def reconstructed(one: Generator, pixels: Pixels) -> Pixels:
     """What G makes of the mean z that the encoder finds in images (N, 1, H, W) of its class."""
     y = torch.full((len(pixels),), one.label)
     return as_pixels(one.gan.generate(one.gan.encode(torch.from_numpy(scaled(pixels)), y), y).cpu())
-
-
-def tiled(images: Pixels) -> Pixels:
-    """One picture of images (K, N, 1, H, W), with grey lines between."""
-    framed = np.pad(images[:, :, 0], ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=128)
-    k, n, h, w = framed.shape
-    return framed.transpose(0, 2, 1, 3).reshape(k * h, n * w)
 
 
 if __name__ == "__main__":

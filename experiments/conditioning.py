@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from columns import drawn
 from lines import digits, measured, save, with_means
 from matplotlib.figure import Figure
 
-from lookalike.base.arrays import Pixels
 from lookalike.data import Images, read
 from lookalike.detect.model import Model
 from lookalike.features.efficientnet import lite0
@@ -108,18 +108,7 @@ def picture() -> Figure:
     for way in WAYS:
         made = generators(Model.load(RUNS / way / "seed-0" / "run")).values()
         columns[way] = np.stack([np.concatenate([*one.images(SHOWN, seed=0)]) for one in made])
-    figure = Figure(figsize=(12, 5.4), layout="constrained")
-    for axes, (title, shown) in zip(figure.subplots(1, len(columns)), columns.items(), strict=True):
-        axes.imshow(_tiled(shown), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(title)
-        axes.axis("off")
-    return figure
-
-
-def _tiled(images: Pixels) -> Pixels:
-    """(K * H, N * W) of images (K, N, 1, H, W)."""
-    k, n, _, h, w = images.shape
-    return images[:, :, 0].transpose(0, 2, 1, 3).reshape(k * h, n * w)
+    return drawn(columns, (12, 5.4))
 
 
 def main() -> None:

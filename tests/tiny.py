@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lookalike.detect.baselines import deepsvdd
 from lookalike.faces.cli import main
 
 SETTINGS: dict[str, Any] = {
@@ -30,6 +34,20 @@ def train(out, *more: str, method: str = "anogan", data: str = "digits") -> list
     given = {name: value for name, value in settings(method).items() if value != () and _flag(name) not in there}
     flags = [text for name, value in given.items() for text in (_flag(name), _text(value))]
     return ["train", str(data), "-o", str(out), *flags, *more]
+
+
+def two_runs(folder: Path, *more: list[object]) -> Path:
+    """An evaluated run of deepsvdd, and a GAN of two classes that only makes images; then `more` commands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deepsvdd, "EPOCHS", 2)
+        for flags in (
+            train(folder / "svdd", method="deepsvdd"),
+            ["evaluate", folder / "svdd", "digits", "--unknown", "8"],
+            train(folder / "gan", "--known=3,8", "--calibration=0", method="acgan"),
+            *more,
+        ):
+            assert main([str(flag) for flag in flags]) == 0
+    return folder
 
 
 def call(capsys, *argv: object) -> tuple[int, str, str]:

@@ -12,14 +12,12 @@ import pytest
 from clean_failure import assert_clean_failure, tree
 from hub_served import TOKEN, hub_served
 from huggingface_hub import constants
-from tiny import call, train
+from tiny import call, two_runs
 
 from lookalike.base import checkpoint
 from lookalike.base.errors import ModelError
-from lookalike.detect.baselines import deepsvdd
 from lookalike.detect.model import Model
 from lookalike.faces import hub as own
-from lookalike.faces.cli import main
 
 FILES = {".gitattributes", "README.md", "model.json", "model.safetensors"}
 COAT = "anna/coat"
@@ -29,16 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content:DeprecationWarning"
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """An evaluated run of deepsvdd, and a GAN of two classes that only makes images."""
-    folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deepsvdd, "EPOCHS", 2)
-        for flags in (
-            train(folder / "svdd", method="deepsvdd"),
-            ["evaluate", folder / "svdd", "digits", "--unknown", "8"],
-            train(folder / "gan", "--known=3,8", "--calibration=0", method="acgan"),
-        ):
-            assert main([str(flag) for flag in flags]) == 0
-    return folder
+    return two_runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture

@@ -9,14 +9,12 @@ import numpy as np
 import onnxruntime
 import pytest
 from clean_failure import tree
-from tiny import call, train
+from tiny import call, two_runs
 
 from lookalike.base.errors import OutputError
 from lookalike.data import read
-from lookalike.detect.baselines import deepsvdd
 from lookalike.detect.model import Model
 from lookalike.detect.onnx import network
-from lookalike.faces.cli import main
 from lookalike.report import card
 from lookalike.runs.folder import read_run
 
@@ -25,16 +23,7 @@ from lookalike.runs.folder import read_run
 def runs(tmp_path_factory):
     """An evaluated run of deepsvdd with its export, and a GAN of two classes that only makes images."""
     folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deepsvdd, "EPOCHS", 2)
-        for flags in (
-            train(folder / "svdd", method="deepsvdd"),
-            ["evaluate", folder / "svdd", "digits", "--unknown", "8"],
-            train(folder / "gan", "--known=3,8", "--calibration=0", method="acgan"),
-            ["export", folder / "svdd", "-o", folder / "out/svdd.onnx"],
-        ):
-            assert main([str(flag) for flag in flags]) == 0
-    return folder
+    return two_runs(folder, ["export", folder / "svdd", "-o", folder / "out/svdd.onnx"])
 
 
 def test_the_file_flags_what_the_model_flags(runs):
